@@ -1,0 +1,65 @@
+#pragma once
+
+#include "storage/options.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe {
+
+using std::chrono::milliseconds;
+
+/// Settings of the actors, by section of cluster.ini. Times are in the actor clock.
+struct writer_options {
+  std::size_t parked_bytes = 64 * storage::mib; ///< requests that wait for the dispatcher's room
+  milliseconds parked_deadline{5000};           ///< after that they are refused as busy
+};
+
+struct dispatcher_options {
+  std::size_t mailbox_capacity = 400'000; ///< positions appended and not yet applied
+  milliseconds backpressure{1};           ///< how long a front request is delayed at a time
+};
+
+struct flusher_options {
+  std::uint64_t dirty_budget_bytes = 256 * storage::mib; ///< unflushed bytes before writers wait
+  milliseconds queue_interval{1000};                     ///< between two syncs of the queues
+};
+
+struct queue_manager_options {
+  std::size_t tail_entries = 128;   ///< entries of one queue kept in memory before they are written
+  milliseconds write_interval{200}; ///< after that they are written, however few
+  std::size_t open_files = 0;       ///< queue files kept open; 0: from the process's limit
+  std::size_t parked_pulls = 10'000;
+};
+
+struct cleaner_options {
+  milliseconds interval{10'000};
+};
+
+struct pull_options {
+  std::uint32_t max_messages = 1024;
+  std::uint64_t max_bytes = storage::mib;
+  std::size_t readers = 2; ///< threads that read records
+};
+
+struct session_options {
+  std::size_t credit_messages = 65'536;             ///< of one client, not yet answered
+  std::size_t credit_bytes = 32 * storage::mib;
+  milliseconds deadline{10'000}; ///< after that a request is answered "maybe stored"
+  std::size_t sessions = 1000;
+};
+
+struct node_options {
+  storage::options store;
+  writer_options writer;
+  dispatcher_options dispatcher;
+  flusher_options flusher;
+  queue_manager_options queue_manager;
+  cleaner_options cleaner;
+  pull_options pull;
+  session_options session;
+  milliseconds stop_deadline{30'000};
+};
+
+} // namespace troupe

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "storage/file_system.hpp"
+#include "storage/options.hpp"
+#include "storage/record.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::storage {
+
+/// "00000000000001048576": 20 digits, the offset of the file's first byte.
+std::string offset_file_name(std::int64_t offset);
+/// The offset, or nothing when `name` is not exactly 20 digits that fit.
+std::optional<std::int64_t> parse_offset_file_name(std::string_view name);
+
+std::string log_directory(const options& o);   ///< <directory>/commitlog
+std::string queue_directory(const options& o); ///< <directory>/consumequeue
+std::string index_directory(const options& o); ///< <directory>/index
+
+/// Creates the log file that starts at `start`: reserves its blocks, syncs it and its directory, so
+/// that the first byte may be acknowledged as soon as it is synced. A half-made file is removed.
+result<std::shared_ptr<file>> create_log_file(file_system& fs, const options& o, log_offset start);
+
+struct log_file_entry {
+  log_offset start = 0;
+  std::int64_t modified_ms = 0;
+};
+
+struct log_listing {
+  std::vector<log_file_entry> files; ///< sorted and contiguous, each of the full size
+  std::vector<std::string> warnings; ///< foreign names that were ignored
+};
+
+/// What is in the log directory. Refuses (`corrupt`, naming the file) a wrong size; a hole between
+/// files is `needs_repair`. A last file of 0 bytes is left out of the listing and reported in
+/// `empty_tail`.
+struct log_directory_state {
+  log_listing listing;
+  std::string empty_tail; ///< path of a 0-byte last file, if any
+};
+result<log_directory_state> list_log(file_system& fs, const options& o);
+
+} // namespace troupe::storage
