@@ -3,7 +3,10 @@
 #include "storage/record.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace troupe::storage {
@@ -43,8 +46,22 @@ public:
   std::size_t count() const noexcept { return batch_.positions.size(); }
 
 private:
-  std::uint32_t intern(std::string_view topic);
+  struct known_topic {
+    std::uint64_t batch = 0;      ///< number of the batch that `index` belongs to
+    std::uint32_t index = 0;
+    std::int32_t hash_prefix = 0; ///< of the index keys of this topic
+  };
+  struct text_hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  const known_topic& intern(std::string_view topic);
+
   position_batch batch_;
+  std::uint64_t batch_number_ = 1;
+  std::unordered_map<std::string, known_topic, text_hash, std::equal_to<>> topics_;
 };
 
 } // namespace troupe::storage
