@@ -19,7 +19,7 @@ using queue_offset = std::int64_t;
 /// The layout of one message in the commit log (docs/files.md, "Commit log"). Big-endian.
 namespace record_layout {
 inline constexpr std::uint32_t magic_v1 = 0xdaa320a7;
-inline constexpr std::uint32_t magic_v2 = 0xdaa320a3;
+inline constexpr std::uint32_t magic_v2 = 0xdaa320ab;
 inline constexpr std::uint32_t magic_blank = 0xcbd43194;
 /// Bytes of a V1 record with IPv4 hosts beside body, topic and properties.
 inline constexpr std::uint32_t fixed_bytes_v1 = 91;
