@@ -54,5 +54,5 @@ error system_error(int number, std::string what);
 
 } // namespace troupe::storage
 
-/// Passes an error on to the caller, or goes on with the value.
-#define TROUPE_TRY(...) BOOST_OUTCOME_TRY(__VA_ARGS__)
+/// Passes an error on to the caller, or goes on: `TROUPE_TRY(f())`, `TROUPE_TRY(auto x, f())`.
+#define TROUPE_TRY BOOST_OUTCOME_TRY
