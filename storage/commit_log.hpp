@@ -1,10 +1,11 @@
 #pragma once
 
 #include "storage/log_file.hpp"
-#include "storage/position.hpp"
+#include "storage/record.hpp"
 
 #include <deque>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace troupe::storage {
@@ -24,15 +25,15 @@ public:
   log_offset end() const noexcept { return end_; }
   /// End of what is staged.
   log_offset staged_end() const noexcept { return staged_end_; }
-  std::size_t staged_bytes() const noexcept { return buffer_.size(); }
+  std::size_t staged_bytes() const noexcept { return staged_; }
 
-  /// Gives the file that follows the newest one known; its start must be where that one ends.
+  /// Gives the file that follows the newest one known; its start must be `next_file_start()`.
   void add_file(log_offset start, std::shared_ptr<file> next);
   /// Start of the file to create next.
   log_offset next_file_start() const noexcept;
   /// True while no file is there behind the one being written.
   bool wants_file() const noexcept { return spare_.empty(); }
-  /// How full the current file is, staged bytes included.
+  /// How much room the current file has left behind what is staged.
   std::uint64_t bytes_left_in_file() const noexcept;
 
   enum class stage_result {
@@ -44,11 +45,12 @@ public:
   /// next file (with a blank record) when it does not fit. Fills in `place.offset`.
   stage_result stage(const record_fields& fields, record_place& place);
 
-  /// True if `bytes` of records in one piece fit without another file than those at hand.
+  /// True if records of `bytes` together, each of which fits into a file, fit into the files at
+  /// hand.
   bool has_room_for(std::uint64_t bytes) const noexcept;
 
   /// Writes all that is staged. After an error nothing may be appended any more: what reached the
-  /// file is unknown, and recovery decides at the next start.
+  /// file is unknown, and recovery decides at the next start. Later calls answer `write_stopped`.
   result<void> commit();
 
   /// Forgets the staged records; legal only before `commit`.
@@ -59,20 +61,25 @@ private:
     log_offset start = 0;
     std::shared_ptr<file> handle;
   };
-  struct piece { ///< staged bytes [from, to) of the buffer go to one file
+  struct piece { ///< staged bytes [from, to) go to one file
     std::shared_ptr<file> target;
     std::uint64_t at = 0;
     std::size_t from = 0;
     std::size_t to = 0;
   };
   bool roll();
+  std::span<std::byte> extend(std::uint32_t count);
+  void forget_staged() noexcept;
 
   const options& options_;
   log_offset end_;
   log_offset staged_end_;
-  open_file current_;        ///< holds staged_end_
+  open_file current_; ///< holds staged_end_
   std::deque<open_file> spare_;
-  std::vector<std::byte> buffer_;
+  std::vector<open_file> left_; ///< what was current since the last commit
+  std::unique_ptr<std::byte[]> buffer_;
+  std::size_t capacity_ = 0;
+  std::size_t staged_ = 0; ///< bytes of buffer_ in use
   std::vector<piece> pieces_;
   bool failed_ = false;
 };

@@ -64,6 +64,10 @@ public:
 
   virtual result<std::shared_ptr<mapping>> map(access pattern) const = 0;
 
+  /// The first offset from `from` on that may hold anything but zeros, `size()` if there is none.
+  /// Only a hint that saves reading: without knowledge of holes the answer is `from`.
+  virtual std::uint64_t next_data(std::uint64_t from) const { return from; }
+
   std::uint64_t size() const noexcept { return size_; }
   const std::string& path() const noexcept { return path_; }
 

@@ -22,12 +22,13 @@ public:
   };
   /// The whole record at `offset`, checked (sizes, magic, own offset, CRC); touching its bytes for
   /// that also brings them into memory. `not_found` outside the log or between records,
-  /// `offset_too_small` below the minimum, `corrupt` with file and position when damaged.
+  /// `offset_too_small` below the minimum, `corrupt` with file and position when damaged,
+  /// `io_error` when its bytes could not be read.
   result<message> read(log_offset offset);
 
   /// Walks the records from `from` (a record's start) up to `to` at most, and calls `visit` for
-  /// each message until it answers false. Ends at `to`, at the end of the log or before a record
-  /// that fails its checks.
+  /// each message; one for which it answers false is the last. Ends at `to`, at the end of the log
+  /// or before a record that fails its checks. After an error what was visited last is in doubt.
   struct walked {
     log_offset end = 0;        ///< where the walk stopped
     const char* problem = "";  ///< why, unless it was a clean end
@@ -35,7 +36,8 @@ public:
   result<walked> walk(log_offset from, log_offset to, verify what,
                       const std::function<bool(const record_view&)>& visit);
 
-  /// Positions of the records from `from` on, at most `count` and not beyond `to`.
+  /// Positions of the records from `from` on, at most `count` and not beyond `to`. `corrupt` when
+  /// the very first one fails its checks; later damage ends the batch before it.
   result<position_batch> positions(log_offset from, log_offset to, std::size_t count);
 
   log_offset min_offset() const noexcept { return min_offset_; }
@@ -50,11 +52,13 @@ public:
 
 private:
   result<std::shared_ptr<mapping>> map_of(log_offset start);
+  result<void> check_readable(const mapping& map, log_offset offset);
 
   file_system& fs_;
   const options& options_;
   log_offset min_offset_;
   std::map<log_offset, std::shared_ptr<mapping>> maps_;
+  position_builder builder_;
 };
 
 } // namespace troupe::storage
