@@ -1,0 +1,51 @@
+#pragma once
+
+#include "actors/options.hpp"
+#include "storage/error.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace troupe::net {
+
+/// One `[node NAME]` section: where a node listens, keeps its files, and which actors it runs.
+struct node_config {
+  std::string name;
+  std::string host = "127.0.0.1";      ///< IPv4 address; part of STOREHOST and of message ids
+  std::uint16_t actor_port = 10915;    ///< for client actors; 0: any free one
+  std::uint16_t remoting_port = 10911; ///< for RocketMQ clients; part of message ids; 0: any
+  std::string directory = "./data";
+  std::vector<std::string> roles = {"all"};
+};
+
+/// A whole cluster.ini: settings that all nodes share, and the nodes.
+struct cluster_config {
+  std::string cluster_name = "troupe";
+  node_options options;
+  std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
+  std::vector<std::pair<std::string, std::string>> caf; ///< handed to CAF as arguments
+};
+
+/// Reads cluster.ini. Whatever is not understood is refused with file, line and the nearest valid
+/// name; nothing is ignored. Relative directories count from the file's own directory. A file
+/// without nodes describes one node named `node` with every default.
+storage::result<cluster_config> load_config(const std::string& path);
+
+/// The same from text; `file` is the name in messages, and directories stay as written.
+storage::result<cluster_config> parse_config(std::string_view text, const std::string& file);
+
+/// The node of that name, or the first one.
+storage::result<node_config> select_node(const cluster_config& config,
+                                         const std::optional<std::string>& name);
+
+/// The cluster's options with the node's own directory, address and port in their place.
+node_options options_of(const cluster_config& config, const node_config& node);
+
+/// Every section and key with its default, its range and what it is for.
+std::string config_help();
+
+} // namespace troupe::net

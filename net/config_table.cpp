@@ -1,0 +1,402 @@
+#include "net/config_table.hpp"
+
+#include "net/quantity.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+
+namespace troupe::net {
+
+using storage::errc;
+using storage::error;
+using storage::gib;
+using storage::kib;
+using storage::mib;
+using storage::result;
+
+namespace {
+
+constexpr std::int64_t second = 1000;
+constexpr std::int64_t hour = 3600 * second;
+constexpr std::int64_t day = 24 * hour;
+/// Java counts file sizes in 32-bit integers.
+constexpr std::int64_t largest_file = 0x7fffffff;
+constexpr std::int64_t tebibyte = static_cast<std::int64_t>(1024 * gib);
+
+std::int64_t to_number(milliseconds value) {
+  return value.count();
+}
+template <class Integer>
+std::int64_t to_number(Integer value) {
+  return static_cast<std::int64_t>(value);
+}
+void from_number(milliseconds& field, std::int64_t value) {
+  field = milliseconds(value);
+}
+template <class Integer>
+void from_number(Integer& field, std::int64_t value) {
+  field = static_cast<Integer>(value);
+}
+
+struct range {
+  std::int64_t least = 0;
+  std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  std::int64_t step = 1;
+};
+
+/// A number at `options.*Part.*Field`.
+template <auto Part, auto Field>
+constexpr setting number(std::string_view section, std::string_view key, quantity kind, range r,
+                         std::string_view about) {
+  return {.section = section,
+          .key = key,
+          .kind = kind,
+          .least = r.least,
+          .most = r.most,
+          .step = r.step,
+          .about = about,
+          .number = [](const cluster_config& c,
+                       const node_config&) { return to_number((c.options.*Part).*Field); },
+          .set_number = [](cluster_config& c, node_config&,
+                           std::int64_t value) { from_number((c.options.*Part).*Field, value); }};
+}
+
+/// A port number of a node.
+template <auto Field>
+constexpr setting port(std::string_view key, std::string_view about) {
+  return {.section = "node",
+          .key = key,
+          .kind = quantity::count,
+          .most = 65535,
+          .about = about,
+          .number = [](const cluster_config&, const node_config& n) { return to_number(n.*Field); },
+          .set_number = [](cluster_config&, node_config& n,
+                           std::int64_t value) { from_number(n.*Field, value); }};
+}
+
+using text_getter = std::string (*)(const cluster_config&, const node_config&);
+using text_setter = std::string (*)(cluster_config&, node_config&, std::string_view);
+
+constexpr setting text(std::string_view section, std::string_view key, std::string_view about,
+                       text_getter get, text_setter set) {
+  return {.section = section,
+          .key = key,
+          .kind = quantity::text,
+          .about = about,
+          .text = get,
+          .set_text = set};
+}
+
+std::string set_cluster_name(cluster_config& c, node_config&, std::string_view value) {
+  if (value.empty() || value.size() > 100)
+    return "must have 1 to 100 characters";
+  c.cluster_name = value;
+  return {};
+}
+
+std::string set_flush(cluster_config& c, node_config&, std::string_view value) {
+  constexpr std::array<std::string_view, 2> names = {"async", "sync"};
+  if (value != names[0] && value != names[1])
+    return "is neither 'async' nor 'sync'; the nearest is '" + std::string(nearest(value, names)) +
+           "'";
+  c.options.store.flush =
+      value == names[0] ? storage::flush_policy::async : storage::flush_policy::sync;
+  return {};
+}
+
+/// Cuts `value` at each mark and gives the trimmed pieces to `take`, until one answers a complaint.
+template <class Take>
+std::string each_piece(std::string_view value, std::string_view marks, Take take) {
+  for (std::size_t from = 0; from <= value.size();) {
+    auto to = std::min(value.find_first_of(marks, from), value.size());
+    auto piece = value.substr(from, to - from);
+    while (piece.starts_with(' '))
+      piece.remove_prefix(1);
+    while (piece.ends_with(' '))
+      piece.remove_suffix(1);
+    if (auto complaint = take(piece); !complaint.empty())
+      return complaint;
+    from = to + 1;
+  }
+  return {};
+}
+
+std::string set_delete_when(cluster_config& c, node_config&, std::string_view value) {
+  std::vector<int> hours;
+  auto complaint = each_piece(value, ";,", [&](std::string_view piece) -> std::string {
+    auto h = parse_count(piece);
+    if (!h || h.value() < 0 || h.value() > 23)
+      return "must be hours of the day, 00 to 23, parted by ';'";
+    hours.push_back(static_cast<int>(h.value()));
+    return {};
+  });
+  if (complaint.empty())
+    c.options.store.delete_when_hours = std::move(hours);
+  return complaint;
+}
+
+std::string delete_when_text(const cluster_config& c, const node_config&) {
+  std::string out;
+  for (auto h : c.options.store.delete_when_hours)
+    out += (out.empty() ? "" : ";") + std::string(h < 10 ? "0" : "") + std::to_string(h);
+  return out;
+}
+
+std::string set_host(cluster_config&, node_config& n, std::string_view value) {
+  std::string host(value == "localhost" ? "127.0.0.1" : value);
+  in_addr address{};
+  if (::inet_pton(AF_INET, host.c_str(), &address) != 1)
+    return "is not an IPv4 address such as 127.0.0.1 (message ids hold the address itself)";
+  n.host = std::move(host);
+  return {};
+}
+
+std::string set_directory(cluster_config&, node_config& n, std::string_view value) {
+  if (value.empty())
+    return "must name a directory";
+  n.directory = value;
+  return {};
+}
+
+constexpr std::array<std::string_view, 9> role_names = {"all",           "writer",    "dispatcher",
+                                                        "queue-manager", "flusher",   "cleaner",
+                                                        "reader",        "registrar", "session"};
+
+std::string set_roles(cluster_config&, node_config& n, std::string_view value) {
+  std::vector<std::string> roles;
+  auto complaint = each_piece(value, ",", [&](std::string_view piece) -> std::string {
+    if (std::ranges::find(role_names, piece) == role_names.end())
+      return "names an unknown role '" + std::string(piece) + "'; the nearest is '" +
+             std::string(nearest(piece, role_names)) + "'";
+    if (std::ranges::find(roles, piece) != roles.end())
+      return "names the role '" + std::string(piece) + "' twice";
+    roles.emplace_back(piece);
+    return {};
+  });
+  if (complaint.empty())
+    n.roles = std::move(roles);
+  return complaint;
+}
+
+std::string roles_text(const cluster_config&, const node_config& n) {
+  std::string out;
+  for (auto& role : n.roles)
+    out += (out.empty() ? "" : ", ") + role;
+  return out;
+}
+
+using q = quantity;
+constexpr auto store = &node_options::store;
+constexpr auto queues = &node_options::queue_manager;
+constexpr auto sessions = &node_options::session;
+
+const std::array table = {
+    text(
+        "cluster", "name", "What the nodes of one cluster share.",
+        [](const cluster_config& c, const node_config&) { return c.cluster_name; },
+        set_cluster_name),
+    setting{.section = "cluster",
+            .key = "stop-deadline",
+            .kind = q::duration,
+            .least = 1,
+            .most = day,
+            .about = "An orderly stop that takes longer ends with an error and leaves `abort`.",
+            .number = [](const cluster_config& c,
+                         const node_config&) { return to_number(c.options.stop_deadline); },
+            .set_number = [](cluster_config& c, node_config&,
+                             std::int64_t value) { from_number(c.options.stop_deadline, value); }},
+
+    text(
+        "store", "flush", "async: acknowledge when written; sync: when on the disk (group commit).",
+        [](const cluster_config& c, const node_config&) -> std::string {
+          return c.options.store.flush == storage::flush_policy::async ? "async" : "sync";
+        },
+        set_flush),
+    number<store, &storage::options::log_file_size_bytes>(
+        "store", "mapped-file-size-commit-log", q::bytes, {4 * kib, largest_file},
+        "Size of one commit-log file. Never change it under existing data."),
+    number<store, &storage::options::queue_file_size_bytes>(
+        "store", "mapped-file-size-consume-queue", q::bytes, {20, largest_file, 20},
+        "Size of one consume-queue file: 20 bytes a message. Never change it under existing data."),
+    number<store, &storage::options::index_slots>(
+        "store", "max-hash-slot-num", q::count, {1, 100'000'000},
+        "Hash slots of one index file. Never change it under existing data."),
+    number<store, &storage::options::index_entries>(
+        "store", "max-index-num", q::count, {2, 100'000'000},
+        "Entries of one index file. Never change it under existing data."),
+    number<store, &storage::options::max_message_size_bytes>(
+        "store", "max-message-size", q::bytes, {1, 512 * mib},
+        "Largest body. Unless given, it shrinks to the size of a commit-log file."),
+    number<store, &storage::options::record_crc>(
+        "store", "record-crc", q::on_off, {0, 1},
+        "Append RocketMQ 5's CRC of the whole record, which also covers header and properties."),
+    number<store, &storage::options::file_reserved_time_ms>(
+        "store", "file-reserved-time", q::duration, {0, 36500 * day},
+        "A commit-log file may go when its last write is this long ago."),
+    text("store", "delete-when", "Hours of the day at which expired files go, parted by ';'.",
+         delete_when_text, set_delete_when),
+    number<store, &storage::options::disk_max_used_percent>(
+        "store", "disk-max-used-space-ratio", q::percent, {1, 100},
+        "Disk use above which expired files go at any hour."),
+    number<store, &storage::options::disk_clean_forcibly_percent>(
+        "store", "disk-space-clean-forcibly-ratio", q::percent, {1, 100},
+        "Disk use above which the oldest files go even if not expired."),
+    number<store, &storage::options::disk_warning_percent>(
+        "store", "disk-space-warning-level-ratio", q::percent, {1, 100},
+        "Disk use above which writes are refused; reads go on."),
+    number<store, &storage::options::destroy_mapped_file_interval_ms>(
+        "store", "destroy-mapped-file-interval", q::duration, {0, day},
+        "How long a deleted file may still be held by a reader."),
+    number<store, &storage::options::queue_write_retries>(
+        "store", "queue-write-retries", q::count, {1, 1000},
+        "Failed writes of a queue, a second apart, before writing stops."),
+
+    number<&node_options::writer, &writer_options::parked_bytes>(
+        "writer", "parked-bytes", q::bytes, {1, tebibyte},
+        "Bytes of requests that may wait for the dispatcher; more are refused as busy."),
+    number<&node_options::writer, &writer_options::parked_deadline>(
+        "writer", "parked-deadline", q::duration, {1, hour},
+        "How long a request may wait for the dispatcher before it is refused as busy."),
+
+    number<&node_options::dispatcher, &dispatcher_options::mailbox_capacity>(
+        "dispatcher", "mailbox-capacity", q::count, {1, 100'000'000},
+        "Messages appended but not yet in their queues; at most this many, exactly."),
+    number<&node_options::dispatcher, &dispatcher_options::backpressure>(
+        "dispatcher", "backpressure", q::duration, {1, 60 * second},
+        "How long a request is delayed at a time while that bound is reached."),
+
+    number<&node_options::flusher, &flusher_options::dirty_budget_bytes>(
+        "flusher", "dirty-budget", q::bytes, {mib, tebibyte},
+        "Bytes not yet on the disk above which writers are held back."),
+    number<&node_options::flusher, &flusher_options::queue_interval>(
+        "flusher", "queue-interval", q::duration, {1, hour},
+        "Time between two syncs of queues, index and checkpoint."),
+
+    number<queues, &queue_manager_options::tail_entries>(
+        "queue-manager", "tail-entries", q::count, {1, 1'000'000},
+        "Entries of one queue that are gathered in memory before they are written."),
+    number<queues, &queue_manager_options::write_interval>(
+        "queue-manager", "write-interval", q::duration, {1, 60 * second},
+        "After this time they are written, however few."),
+    number<queues, &queue_manager_options::open_files>(
+        "queue-manager", "open-files", q::count, {0, 1'000'000},
+        "Queue files kept open; 0: as the process's limit allows."),
+    number<queues, &queue_manager_options::parked_pulls>(
+        "queue-manager", "parked-pulls", q::count, {0, 10'000'000},
+        "Pulls that may wait for a message to come."),
+
+    number<&node_options::cleaner, &cleaner_options::interval>(
+        "cleaner", "interval", q::duration, {1, day}, "Time between two looks at disk and files."),
+
+    number<&node_options::pull, &pull_options::max_messages>(
+        "pull", "max-messages", q::count, {1, 1'000'000},
+        "Messages of one answer; the client's own limit counts if smaller."),
+    number<&node_options::pull, &pull_options::max_bytes>(
+        "pull", "max-bytes", q::bytes, {1, gib}, "Bytes of one answer; one message always fits."),
+    number<&node_options::pull, &pull_options::readers>("pull", "readers", q::count, {1, 256},
+                                                        "Threads that read messages from the log."),
+
+    number<sessions, &session_options::credit_messages>(
+        "session", "credit-messages", q::count, {1, 100'000'000},
+        "Messages of one client that may be unanswered."),
+    number<sessions, &session_options::credit_bytes>("session", "credit-bytes", q::bytes,
+                                                     {1, tebibyte},
+                                                     "Bytes of one client that may be unanswered."),
+    number<sessions, &session_options::deadline>(
+        "session", "deadline", q::duration, {1, hour},
+        "After this time a request is answered with an error, \"maybe stored\" once appended."),
+    number<sessions, &session_options::sessions>("session", "sessions", q::count, {1, 1'000'000},
+                                                 "Clients at the same time."),
+
+    text(
+        "node", "host", "IPv4 address to listen at; message ids carry it.",
+        [](const cluster_config&, const node_config& n) { return n.host; }, set_host),
+    port<&node_config::actor_port>("actor-port", "Port for client actors and commands; 0: any."),
+    port<&node_config::remoting_port>("remoting-port",
+                                      "Port for RocketMQ clients; message ids carry it; 0: any."),
+    text(
+        "node", "directory", "Where the data lies, relative to this file.",
+        [](const cluster_config&, const node_config& n) { return n.directory; }, set_directory),
+    text("node", "roles",
+         "all, or some of: writer dispatcher queue-manager flusher cleaner reader registrar "
+         "session, parted by ','.",
+         roles_text, set_roles),
+};
+
+constexpr std::array<std::string_view, 11> sections = {
+    "cluster", "store", "writer",  "dispatcher", "flusher", "queue-manager",
+    "cleaner", "pull",  "session", "caf",        "node"};
+
+/// A number as the file shows it.
+std::string number_text(quantity kind, std::int64_t value) {
+  switch (kind) {
+  case quantity::bytes:
+    return size_text(value);
+  case quantity::duration:
+    return duration_text(value);
+  case quantity::on_off:
+    return value != 0 ? "on" : "off";
+  case quantity::count:
+  case quantity::percent:
+  case quantity::text:
+    break;
+  }
+  return std::to_string(value);
+}
+
+result<std::int64_t> parse_number(quantity kind, std::string_view value) {
+  switch (kind) {
+  case quantity::bytes:
+    return parse_size(value);
+  case quantity::duration:
+    return parse_duration(value);
+  case quantity::percent:
+    return parse_percent(value);
+  case quantity::on_off: {
+    TROUPE_TRY(auto on, parse_switch(value));
+    return on ? 1 : 0;
+  }
+  case quantity::count:
+  case quantity::text:
+    break;
+  }
+  return parse_count(value);
+}
+
+} // namespace
+
+std::span<const setting> settings() {
+  return table;
+}
+
+std::span<const std::string_view> section_names() {
+  return sections;
+}
+
+std::string written(const setting& s, const cluster_config& config, const node_config& node) {
+  return s.kind == quantity::text ? s.text(config, node)
+                                  : number_text(s.kind, s.number(config, node));
+}
+
+result<void> assign(const setting& s, cluster_config& config, node_config& node,
+                    std::string_view value) {
+  if (s.kind == quantity::text) {
+    if (auto complaint = s.set_text(config, node, value); !complaint.empty())
+      return error{errc::invalid_argument, "'" + std::string(value) + "' " + complaint};
+    return boost::outcome_v2::success();
+  }
+  TROUPE_TRY(auto n, parse_number(s.kind, value));
+  if (n < s.least || n > s.most)
+    return error{errc::invalid_argument, "'" + std::string(value) +
+                                             "' is out of range: " + number_text(s.kind, s.least) +
+                                             " to " + number_text(s.kind, s.most)};
+  if (n % s.step != 0)
+    return error{errc::invalid_argument,
+                 "'" + std::string(value) + "' is not a multiple of " + std::to_string(s.step)};
+  s.set_number(config, node, n);
+  return boost::outcome_v2::success();
+}
+
+} // namespace troupe::net
