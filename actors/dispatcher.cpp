@@ -1,0 +1,128 @@
+#include "actors/dispatcher.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+namespace troupe {
+
+namespace {
+
+/// Positions read from the log at a time while catching up.
+constexpr std::uint32_t replay_count = 4096;
+constexpr auto replay_timeout = std::chrono::seconds(30);
+constexpr auto replay_pause = std::chrono::milliseconds(100);
+
+} // namespace
+
+void dispatcher_state::add(const position_list& list) {
+  held_.push_back(list);
+  work();
+}
+
+void dispatcher_state::work() {
+  while (started_ && catching_up_ == catching_up::no && !held_.empty()) {
+    auto list = held_.front();
+    auto& batch = *list.batch;
+    if (batch.to <= next_) { // known already
+      held_.pop_front();
+    } else if (batch.from == next_) {
+      held_.pop_front();
+      pass_on(list);
+    } else {
+      // A gap before it, or an overlap with what was read from the log: the log has it all.
+      read_log();
+    }
+  }
+}
+
+void dispatcher_state::pass_on(const position_list& list) {
+  next_ = list.batch->to;
+  self_->send(roles_.queue_manager, list);
+}
+
+void dispatcher_state::read_log() {
+  if (roles_.readers.empty()) {
+    started_ = false; // goes on with the next `resume`
+    return;
+  }
+  catching_up_ = catching_up::reading;
+  auto epoch = epoch_;
+  auto to_the_end = std::numeric_limits<log_offset>::max();
+  self_
+    ->request(roles_.readers.front(), replay_timeout, replay_atom_v, next_, to_the_end,
+              replay_count)
+    .then(
+      [this, epoch](const position_list& list) {
+        if (epoch == epoch_)
+          replayed(list);
+      },
+      [this, epoch](const caf::error&) {
+        if (epoch != epoch_)
+          return;
+        // The reader is away or the log cannot be read now: the same question again, later.
+        catching_up_ = catching_up::pausing;
+        self_->delayed_send(self_, replay_pause, retry_atom_v);
+      });
+}
+
+void dispatcher_state::replayed(const position_list& list) {
+  if (list.batch->to <= next_) { // the end of the log
+    catching_up_ = catching_up::no;
+    work();
+    return;
+  }
+  replayed_ += list.batch->positions.size();
+  // The next piece is asked for when the queues have this one: catching up needs no more memory
+  // than `replay_count` positions.
+  catching_up_ = catching_up::feeding;
+  pass_on(list);
+}
+
+void dispatcher_state::applied(log_offset end) {
+  if (end <= applied_)
+    return;
+  applied_ = end;
+  self_->send(roles_.writer, applied_atom_v, applied_);
+  if (catching_up_ == catching_up::feeding && applied_ >= next_)
+    read_log();
+}
+
+void dispatcher_state::resume(log_offset from) {
+  ++epoch_;
+  started_ = true;
+  next_ = from;
+  read_log();
+}
+
+void dispatcher_state::retry() {
+  if (catching_up_ == catching_up::pausing)
+    read_log();
+}
+
+dispatcher_status dispatcher_state::status() const {
+  return {next_, applied_, replayed_};
+}
+
+void dispatcher_state::set_roles(const role_table& table) {
+  roles_ = table;
+  // A writer that is new, or that missed a confirmation, learns where things stand.
+  if (applied_ > 0)
+    self_->send(roles_.writer, applied_atom_v, applied_);
+}
+
+dispatcher_actor::behavior_type
+dispatcher(dispatcher_actor::stateful_pointer<dispatcher_state> self) {
+  auto& state = self->state;
+  state.start(self);
+  return {
+    [&state](const position_list& list) { state.add(list); },
+    [&state](applied_atom, log_offset end) { state.applied(end); },
+    [&state](resume_atom, log_offset from) { state.resume(from); },
+    [&state](status_atom) { return state.status(); },
+    [&state](const role_table& table) { state.set_roles(table); },
+    [&state](retry_atom) { state.retry(); },
+  };
+}
+
+} // namespace troupe

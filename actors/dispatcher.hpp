@@ -1,0 +1,51 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+
+#include <deque>
+
+namespace troupe {
+
+/// The one ordered way from the log to the queues. Passes on what continues where it stopped; a gap
+/// (a lost message, a restart) is read again from the log. Holds nothing that the log does not.
+struct dispatcher_state {
+  dispatcher_state() = default;
+  static inline const char* name = "dispatcher";
+
+  void start(dispatcher_actor::stateful_pointer<dispatcher_state> actor) { self_ = actor; }
+
+  void add(const position_list& list);
+  void applied(log_offset end);
+  void resume(log_offset from);
+  void retry();
+  dispatcher_status status() const;
+  void set_roles(const role_table& table);
+
+private:
+  void pass_on(const position_list& list);
+  void work();
+  void read_log();
+  void replayed(const position_list& list);
+
+  dispatcher_actor::stateful_pointer<dispatcher_state> self_;
+  role_table roles_;
+  /// What reading the log again is waiting for.
+  enum class catching_up {
+    no,      ///< the writer's batches continue where the last one ended
+    reading, ///< a reader has been asked
+    feeding, ///< the queues work on what was read
+    pausing, ///< the reader could not answer: a timer runs
+  };
+  bool started_ = false;
+  catching_up catching_up_ = catching_up::no;
+  log_offset next_ = 0;    ///< where the next batch must begin
+  log_offset applied_ = 0; ///< everything below is in the queues
+  std::deque<position_list> held_; ///< arrived while the log is read; bounded by the writer's credit
+  std::uint64_t replayed_ = 0;
+  std::uint64_t epoch_ = 0; ///< a new one at each `resume`, to know answers to older questions
+};
+
+dispatcher_actor::behavior_type
+dispatcher(dispatcher_actor::stateful_pointer<dispatcher_state> self);
+
+} // namespace troupe

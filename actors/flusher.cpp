@@ -1,0 +1,223 @@
+#include "actors/flusher.hpp"
+
+#include "storage/check.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+/// How long to wait before a file that could not be created is tried again.
+constexpr auto create_retry = std::chrono::seconds(1);
+
+} // namespace
+
+void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
+                          flusher_setup setup) {
+  self_ = actor;
+  options_ = setup.options;
+  files_ = setup.files;
+  written_ = {setup.end, setup.store_ms};
+  flushed_ = {setup.end, setup.store_ms};
+  // Opened now, before anything is written to it: a write-back error must find somebody to tell.
+  auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
+  if (setup.end % size != 0)
+    if (auto opened = file_of(setup.end - setup.end % size); !opened)
+      fail(opened.error());
+}
+
+caf::typed_response_promise<put_group_response>
+flusher_state::flush_then(const log_written& what, put_group_response response) {
+  auto promise = self_->make_response_promise<put_group_response>();
+  puts_.push_back({what.end, std::move(response), promise});
+  written(what);
+  if (!failure_.empty() || what.end <= flushed_.end)
+    answer_waiting();
+  return promise;
+}
+
+caf::typed_response_promise<log_flushed> flusher_state::flush_to(log_offset end) {
+  auto promise = self_->make_response_promise<log_flushed>();
+  flushes_.push_back({end, promise});
+  if (!failure_.empty() || end <= flushed_.end)
+    answer_waiting();
+  else
+    wake();
+  return promise;
+}
+
+void flusher_state::written(const log_written& what) {
+  if (what.end > written_.end)
+    written_ = what;
+  if (written_.end > flushed_.end)
+    wake();
+}
+
+void flusher_state::wake() {
+  if (awake_ || !failure_.empty())
+    return;
+  awake_ = true;
+  // Behind everything that is in the mailbox now: those requests join this flush.
+  self_->send(self_, pulse_atom_v);
+}
+
+void flusher_state::pulse() {
+  awake_ = false;
+  if (!failure_.empty() || written_.end <= flushed_.end)
+    return;
+  auto target = written_;
+  if (auto done = sync_to(target.end); !done) {
+    fail(done.error());
+    return;
+  }
+  flushed_ = {target.end, target.store_ms};
+  ++count_;
+  answer_waiting();
+  self_->send(roles_.writer, flushed_);
+  if (options_.store.flush == storage::flush_policy::sync)
+    self_->send(roles_.queue_manager, flushed_);
+}
+
+storage::result<void> flusher_state::sync_to(log_offset end) {
+  auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
+  // In order: a file counts as durable only behind its predecessor.
+  for (auto start = flushed_.end - flushed_.end % size; start < end; start += size) {
+    TROUPE_TRY(auto file, file_of(start));
+    TROUPE_TRY(file->sync());
+    if (start + size <= end)
+      open_.erase(start); // full, and all of it durable
+  }
+  return boost::outcome_v2::success();
+}
+
+storage::result<std::shared_ptr<storage::file>> flusher_state::file_of(log_offset start) {
+  if (auto found = open_.find(start); found != open_.end())
+    return found->second;
+  auto path = storage::log_directory(options_.store) + "/" + storage::offset_file_name(start);
+  TROUPE_TRY(auto opened, files_->open(path, storage::open_mode::read_write));
+  open_[start] = opened;
+  return opened;
+}
+
+void flusher_state::answer_waiting() {
+  auto doubtful = [&](put_group_response& response) {
+    for (auto& r : response.responses)
+      for (auto& m : r.results)
+        if (m.code == errc::none) {
+          m.code = errc::maybe_stored;
+          r.failure = {errc::maybe_stored, "maybe stored: " + failure_};
+        }
+  };
+  while (!puts_.empty() && (!failure_.empty() || puts_.front().end <= flushed_.end)) {
+    auto& first = puts_.front();
+    if (first.end > flushed_.end)
+      doubtful(first.response);
+    first.promise.deliver(std::move(first.response));
+    puts_.pop_front();
+  }
+  while (!flushes_.empty() && (!failure_.empty() || flushes_.front().end <= flushed_.end)) {
+    auto& first = flushes_.front();
+    if (first.end > flushed_.end)
+      first.promise.deliver(make_caf_error(errc::write_stopped, failure_));
+    else
+      first.promise.deliver(flushed_);
+    flushes_.pop_front();
+  }
+}
+
+void flusher_state::fail(const storage::error& why) {
+  if (!failure_.empty())
+    return;
+  failure_ = "flushing the commit log failed (" + why.message
+             + "); restart the node to recover: reads go on";
+  answer_waiting();
+  self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+}
+
+// -- files ---------------------------------------------------------------------------------------
+
+void flusher_state::create(log_offset start) {
+  wanted_file_ = -1;
+  auto made = storage::create_log_file(*files_, options_.store, start);
+  if (!made) {
+    wanted_file_ = start;
+    self_->send(roles_.writer, failed_atom_v,
+                write_refusal{made.error().code, made.error().message
+                                                   + "; writing goes on when there is room again"});
+    self_->delayed_send(self_, create_retry, retry_atom_v);
+    return;
+  }
+  open_[start] = std::move(made.value());
+  self_->send(roles_.writer, ready_atom_v, start);
+}
+
+void flusher_state::retry_create() {
+  if (wanted_file_ >= 0)
+    create(wanted_file_);
+}
+
+void flusher_state::drop(log_offset min) {
+  auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
+  while (!open_.empty() && open_.begin()->first + size <= min)
+    open_.erase(open_.begin());
+}
+
+storage::result<void> flusher_state::remove_unused() {
+  auto directory = storage::log_directory(options_.store);
+  for (auto at = open_.begin(); at != open_.end();) {
+    if (at->first == 0 || at->first < written_.end) {
+      ++at;
+      continue;
+    }
+    TROUPE_TRY(files_->remove(directory + "/" + storage::offset_file_name(at->first)));
+    TROUPE_TRY(files_->sync_directory(directory));
+    at = open_.erase(at);
+  }
+  return boost::outcome_v2::success();
+}
+
+stop_report flusher_state::stop() {
+  wanted_file_ = -1;
+  pulse();
+  stop_report report;
+  report.left_over = failure_;
+  if (auto removed = remove_unused(); !removed)
+    report.left_over += removed.error().message;
+  return report;
+}
+
+flusher_status flusher_state::status() const {
+  return {flushed_.end, count_, failure_};
+}
+
+void flusher_state::set_roles(const role_table& table) {
+  roles_ = table;
+  // Whoever is new does not know it yet.
+  self_->send(roles_.writer, flushed_);
+  self_->send(roles_.queue_manager, flushed_);
+  if (!failure_.empty())
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+}
+
+flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_state> self,
+                                     flusher_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](flush_atom, const log_written& what, put_group_response& response) {
+      return state.flush_then(what, std::move(response));
+    },
+    [&state](flush_atom, log_offset end) { return state.flush_to(end); },
+    [&state](const log_written& what) { state.written(what); },
+    [&state](create_atom, log_offset start) { state.create(start); },
+    [&state](drop_atom, log_offset min) { state.drop(min); },
+    [&state](status_atom) { return state.status(); },
+    [&state](stop_atom) { return state.stop(); },
+    [&state](const role_table& table) { state.set_roles(table); },
+    [&state](pulse_atom) { state.pulse(); },
+    [&state](retry_atom) { state.retry_create(); },
+  };
+}
+
+} // namespace troupe

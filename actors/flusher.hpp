@@ -1,0 +1,78 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/options.hpp"
+#include "storage/log_file.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace troupe {
+
+struct flusher_setup {
+  node_options options;
+  storage::file_system* files = nullptr;
+  log_offset end = 0;        ///< everything below is durable: recovery has seen to it
+  std::int64_t store_ms = 0; ///< of the newest record below `end`
+};
+
+/// Makes the log durable. Requests that arrive while a flush runs share the next one. A flush that
+/// fails is final: nothing is called durable any more until a restart has recovered.
+struct flusher_state {
+  flusher_state() = default;
+  static inline const char* name = "flusher";
+
+  void start(flusher_actor::stateful_pointer<flusher_state> actor, flusher_setup setup);
+
+  caf::typed_response_promise<put_group_response> flush_then(const log_written& what,
+                                                             put_group_response response);
+  caf::typed_response_promise<log_flushed> flush_to(log_offset end);
+  void written(const log_written& what);
+  void pulse();
+  void create(log_offset start);
+  void retry_create();
+  void drop(log_offset min);
+  stop_report stop();
+  flusher_status status() const;
+  void set_roles(const role_table& table);
+
+private:
+  struct waiting_put {
+    log_offset end = 0;
+    put_group_response response;
+    caf::typed_response_promise<put_group_response> promise;
+  };
+  struct waiting_flush {
+    log_offset end = 0;
+    caf::typed_response_promise<log_flushed> promise;
+  };
+
+  void wake();
+  storage::result<void> sync_to(log_offset end);
+  storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
+  void answer_waiting();
+  void fail(const storage::error& why);
+  storage::result<void> remove_unused();
+
+  flusher_actor::stateful_pointer<flusher_state> self_;
+  node_options options_;
+  storage::file_system* files_ = nullptr;
+  role_table roles_;
+  std::map<log_offset, std::shared_ptr<storage::file>> open_; ///< by start; opened before their
+                                                              ///< first byte is written
+  log_written written_;
+  log_flushed flushed_;
+  std::deque<waiting_put> puts_;
+  std::deque<waiting_flush> flushes_;
+  bool awake_ = false;
+  std::string failure_;
+  log_offset wanted_file_ = -1; ///< could not be created yet
+  std::uint64_t count_ = 0;
+};
+
+flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_state> self,
+                                     flusher_setup setup);
+
+} // namespace troupe

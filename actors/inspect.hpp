@@ -1,0 +1,292 @@
+#pragma once
+
+// How the messages of actors/messages.hpp are written and read between processes. Included there.
+
+namespace troupe {
+
+// A slice crosses as its bytes and arrives as an owned block.
+template <class Inspector>
+typename Inspector::result_type inspect_slice(Inspector& f, storage::slice& x) {
+  if constexpr (is_saving<Inspector>) {
+    return save_block(f, x.bytes().data(), x.size());
+  } else if constexpr (is_loading<Inspector>) {
+    std::shared_ptr<std::vector<std::byte>> block;
+    auto err = load_block(f, [&](std::size_t size) {
+      block = std::make_shared<std::vector<std::byte>>(size);
+      return static_cast<void*>(block->data());
+    });
+    if (!err) {
+      storage::byte_view bytes{*block};
+      x = storage::slice{std::shared_ptr<const void>{std::move(block)}, bytes};
+    }
+    return err;
+  } else {
+    auto size = x.size();
+    return f(caf::meta::type_name("slice"), size);
+  }
+}
+
+// Many slices cross as their lengths and one block, and arrive as parts of one owned block.
+template <class Inspector>
+typename Inspector::result_type inspect_slices(Inspector& f, std::vector<storage::slice>& xs) {
+  if constexpr (is_saving<Inspector>) {
+    std::vector<std::uint32_t> sizes;
+    std::size_t total = 0;
+    for (auto& x : xs) {
+      sizes.push_back(static_cast<std::uint32_t>(x.size()));
+      total += x.size();
+    }
+    auto length = static_cast<std::uint32_t>(total);
+    if (auto err = f(sizes, length))
+      return err;
+    for (auto& x : xs)
+      if (auto err = f.apply_raw(x.size(), const_cast<std::byte*>(x.bytes().data())))
+        return err;
+    return caf::error{};
+  } else if constexpr (is_loading<Inspector>) {
+    std::vector<std::uint32_t> sizes;
+    if (auto err = f(sizes))
+      return err;
+    storage::slice all;
+    if (auto err = inspect_slice(f, all))
+      return err;
+    std::size_t at = 0;
+    xs.clear();
+    for (auto size : sizes) {
+      if (size > all.size() - at)
+        return caf::sec::invalid_argument;
+      xs.push_back(all.part(at, size));
+      at += size;
+    }
+    return caf::error{};
+  } else {
+    auto count = xs.size();
+    return f(caf::meta::type_name("slices"), count);
+  }
+}
+
+// Wraps the two for use among other members.
+struct slice_field {
+  storage::slice& value;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, slice_field& x) {
+  return inspect_slice(f, x.value);
+}
+struct slices_field {
+  std::vector<storage::slice>& value;
+};
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, slices_field& x) {
+  return inspect_slices(f, x.value);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, put_request& x) {
+  slice_field messages{x.messages};
+  return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.whole,
+                x.born_host.address, x.born_host.v6, x.born_host.port);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, message_result& x) {
+  return fields(f, "message_result", x.code, x.offset, x.queue_position);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, put_response& x) {
+  return fields(f, "put_response", x.results, x.failure.code, x.failure.message);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, put_group& x) {
+  return fields(f, "put_group", x.requests);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, put_group_response& x) {
+  return fields(f, "put_group_response", x.responses);
+}
+
+} // namespace troupe
+
+namespace troupe::storage {
+
+template <class Inspector>
+auto inspect(Inspector& f, position& x) {
+  return troupe::fields(f, "position", x.offset, x.queue_position, x.tags_code, x.store_timestamp,
+                        x.size, x.queue_id, x.topic, x.keys, x.has_queue_entry);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, position_batch& x) {
+  return troupe::fields(f, "position_batch", x.from, x.to, x.topics, x.positions, x.key_hashes);
+}
+
+} // namespace troupe::storage
+
+namespace troupe {
+
+template <class Inspector>
+auto inspect(Inspector& f, position_list& x) {
+  if constexpr (is_loading<Inspector>) {
+    auto batch = std::make_shared<storage::position_batch>();
+    auto err = f(*batch);
+    x.batch = std::move(batch);
+    return err;
+  } else {
+    // Saving only reads.
+    return f(const_cast<storage::position_batch&>(*x.batch));
+  }
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, queue_state& x) {
+  return fields(f, "queue_state", x.applied, x.next_offsets);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, pull_request& x) {
+  return fields(f, "pull_request", x.topic, x.queue_id, x.from, x.max_messages, x.max_bytes,
+                x.tag_hashes, x.wait_ms);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, pull_response& x) {
+  slices_field records{x.records};
+  return fields(f, "pull_response", x.status, x.next, x.min, x.max, records, x.damaged, x.warning);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, record_location& x) {
+  return fields(f, "record_location", x.offset, x.size);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, read_request& x) {
+  return fields(f, "read_request", x.records, x.answer);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, key_query& x) {
+  return fields(f, "key_query", x.topic, x.key, x.max, x.begin_ms, x.end_ms);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, record_batch& x) {
+  slices_field records{x.records};
+  return fields(f, "record_batch", records);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, queue_bounds& x) {
+  return fields(f, "queue_bounds", x.queue_id, x.min, x.max, x.last_store_ms);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, topic_info& x) {
+  return fields(f, "topic_info", x.name, x.read_queues, x.write_queues, x.perm);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, topic_map& x) {
+  if constexpr (is_loading<Inspector>) {
+    auto topics = std::make_shared<std::map<std::string, topic_info>>();
+    auto err = f(*topics);
+    x.topics = std::move(topics);
+    return err;
+  } else {
+    return f(const_cast<std::map<std::string, topic_info>&>(*x.topics));
+  }
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, topic_list& x) {
+  return fields(f, "topic_list", x.topics);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, topic_description& x) {
+  return fields(f, "topic_description", x.info, x.queues);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, tombstone& x) {
+  return fields(f, "tombstone", x.topic, x.deleted_at, x.next_offsets);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, group_offset& x) {
+  return fields(f, "group_offset", x.group, x.topic, x.queue_id, x.offset);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, log_written& x) {
+  return fields(f, "log_written", x.end, x.store_ms);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, log_flushed& x) {
+  return fields(f, "log_flushed", x.end, x.store_ms);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, write_refusal& x) {
+  return fields(f, "write_refusal", x.code, x.reason);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, queue_sync& x) {
+  return fields(f, "queue_sync", x.files, x.applied, x.last_store_ms, x.index_store_ms,
+                x.queue_count, x.entry_total);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, queue_synced& x) {
+  return fields(f, "queue_synced", x.durable);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, writer_status& x) {
+  return fields(f, "writer_status", x.end, x.min, x.refusal, x.backlog, x.backlog_max,
+                x.delayed_requests, x.delayed_ms, x.parked_requests, x.dirty_bytes);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, flusher_status& x) {
+  return fields(f, "flusher_status", x.flushed, x.flushes, x.failure);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, dispatcher_status& x) {
+  return fields(f, "dispatcher_status", x.next, x.applied, x.replayed);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, queue_manager_status& x) {
+  return fields(f, "queue_manager_status", x.applied, x.durable, x.queues, x.entries,
+                x.parked_pulls, x.failure);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, cleaner_status& x) {
+  return fields(f, "cleaner_status", x.disk_used_percent, x.files_deleted, x.failure);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, role_status& x) {
+  return fields(f, "role_status", x.role, x.state, x.restarts);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, node_status& x) {
+  return fields(f, "node_status", x.node, x.cluster, x.directory, x.flush, x.uptime_ms, x.sessions,
+                x.roles, x.writer, x.flusher, x.dispatcher, x.queues, x.cleaner);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, stop_report& x) {
+  return fields(f, "stop_report", x.left_over);
+}
+
+} // namespace troupe

@@ -1,0 +1,329 @@
+#pragma once
+
+#include "actors/caf.hpp"
+#include "actors/error.hpp"
+#include "storage/position.hpp"
+#include "storage/slice.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+/// Every message that actors exchange. Plain values; bytes are counted slices that are shared inside
+/// a process and copied between processes.
+namespace troupe {
+
+using storage::log_offset;
+using storage::queue_offset;
+
+/// Version of the messages: two ends that differ refuse each other.
+inline constexpr std::uint32_t protocol_version = 1;
+
+// -- producing -----------------------------------------------------------------------------------
+
+/// Messages of one producer for one topic, as `storage::message_batch_builder` packs them.
+struct put_request {
+  std::string topic;
+  storage::slice messages;
+  std::uint32_t count = 0;
+  bool wait = true;   ///< on a node with synchronous flush: answer after the flush
+  bool whole = false; ///< place all of them in one piece of the log
+  storage::host born_host;
+};
+
+/// What became of one message.
+struct message_result {
+  errc code = errc::none;
+  log_offset offset = -1;
+  queue_offset queue_position = -1;
+};
+
+/// Answer to a `put_request`: one result per message, in order.
+struct put_response {
+  std::vector<message_result> results;
+  storage::error failure; ///< the reason when a result is not `none`
+};
+
+/// What one session has for the writer at one time; all with the same `wait`.
+struct put_group {
+  std::vector<put_request> requests;
+};
+struct put_group_response {
+  std::vector<put_response> responses;
+};
+
+// -- from the log to the queues ------------------------------------------------------------------
+
+/// Positions of consecutive records, shared.
+struct position_list {
+  std::shared_ptr<const storage::position_batch> batch;
+};
+
+/// Where the queues stand: after start and after a restart of the queue-manager.
+struct queue_state {
+  log_offset applied = 0; ///< everything in the log below is in the queues
+  std::map<std::string, std::vector<queue_offset>> next_offsets;
+};
+
+// -- consuming -----------------------------------------------------------------------------------
+
+struct pull_request {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  queue_offset from = 0;
+  std::uint32_t max_messages = 32;
+  std::uint64_t max_bytes = 256 * 1024;
+  std::vector<std::int32_t> tag_hashes; ///< empty: every message
+  std::uint32_t wait_ms = 0;            ///< how long to wait for a message if there is none
+};
+
+enum class pull_status : std::uint8_t {
+  found,
+  nothing_new,      ///< `from` is the end of the queue
+  filtered,         ///< none of the scanned messages matched
+  offset_too_small, ///< retention was faster: go on at `next`
+  offset_too_large, ///< beyond the end: go on at `next`
+  no_queue,         ///< the queue has never had a message
+};
+
+struct pull_response {
+  pull_status status = pull_status::nothing_new;
+  queue_offset next = 0;
+  queue_offset min = 0;
+  queue_offset max = 0;
+  std::vector<storage::slice> records; ///< whole records as they lie in the log
+  std::uint32_t damaged = 0;           ///< records left out because they are damaged
+  std::string warning;                 ///< about those, with file and offset
+};
+
+/// Where the records of a pull lie; the queue-manager asks a reader to complete the answer.
+struct record_location {
+  log_offset offset = 0;
+  std::uint32_t size = 0;
+};
+struct read_request {
+  std::vector<record_location> records;
+  pull_response answer;
+};
+
+struct key_query {
+  std::string topic;
+  std::string key;
+  std::uint32_t max = 32;
+  std::int64_t begin_ms = 0;
+  std::int64_t end_ms = INT64_MAX;
+};
+
+struct record_batch {
+  std::vector<storage::slice> records;
+};
+
+struct queue_bounds {
+  std::int32_t queue_id = 0;
+  queue_offset min = 0;
+  queue_offset max = 0;
+  std::int64_t last_store_ms = -1; ///< of the newest message; -1 without one
+};
+
+// -- topics and groups ---------------------------------------------------------------------------
+
+struct topic_info {
+  std::string name;
+  std::int32_t read_queues = 8;
+  std::int32_t write_queues = 8;
+  std::int32_t perm = 6; ///< 4 read, 2 write
+};
+
+/// Every topic at one moment, shared by those who ask often.
+struct topic_map {
+  std::shared_ptr<const std::map<std::string, topic_info>> topics;
+};
+
+struct topic_list {
+  std::vector<topic_info> topics;
+};
+
+struct topic_description {
+  topic_info info;
+  std::vector<queue_bounds> queues;
+};
+
+/// A deleted topic: its records before `deleted_at` are dead, and its numbering goes on.
+struct tombstone {
+  std::string topic;
+  log_offset deleted_at = 0;
+  std::vector<queue_offset> next_offsets;
+};
+
+/// Progress of a group in one queue.
+struct group_offset {
+  std::string group;
+  std::string topic;
+  std::int32_t queue_id = 0;
+  queue_offset offset = -1; ///< next to consume; -1: none is stored
+};
+
+// -- flushing ------------------------------------------------------------------------------------
+
+/// The log has been written up to `end`; its newest record was stored at `store_ms`.
+struct log_written {
+  log_offset end = 0;
+  std::int64_t store_ms = 0;
+};
+
+/// Everything in the log below `end` is durable.
+struct log_flushed {
+  log_offset end = 0;
+  std::int64_t store_ms = 0;
+};
+
+/// Why nothing may be written any more; an empty reason takes the refusal back.
+struct write_refusal {
+  errc code = errc::none;
+  std::string reason;
+};
+
+/// What the queue-manager has written and wants durable, together with the state it stands for.
+struct queue_sync {
+  std::vector<std::string> files;
+  log_offset applied = 0;
+  std::int64_t last_store_ms = 0;
+  std::int64_t index_store_ms = 0;
+  std::uint64_t queue_count = 0;
+  std::uint64_t entry_total = 0;
+};
+
+struct queue_synced {
+  log_offset durable = 0;
+};
+
+// -- state for people ----------------------------------------------------------------------------
+
+struct writer_status {
+  log_offset end = 0;
+  log_offset min = 0;
+  std::string refusal; ///< empty: writable
+  std::uint64_t backlog = 0;
+  std::uint64_t backlog_max = 0;
+  std::uint64_t delayed_requests = 0;
+  std::uint64_t delayed_ms = 0;
+  std::uint64_t parked_requests = 0;
+  std::uint64_t dirty_bytes = 0;
+};
+
+struct flusher_status {
+  log_offset flushed = 0;
+  std::uint64_t flushes = 0;
+  std::string failure;
+};
+
+struct dispatcher_status {
+  log_offset next = 0;
+  log_offset applied = 0;
+  std::uint64_t replayed = 0; ///< positions read from the log instead of from the writer
+};
+
+struct queue_manager_status {
+  log_offset applied = 0;
+  log_offset durable = 0;
+  std::uint64_t queues = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t parked_pulls = 0;
+  std::string failure;
+};
+
+struct cleaner_status {
+  std::int32_t disk_used_percent = 0;
+  std::uint64_t files_deleted = 0;
+  std::string failure;
+};
+
+struct role_status {
+  std::string role;
+  std::string state; ///< "running", "restarting", "stopped"
+  std::uint32_t restarts = 0;
+};
+
+struct node_status {
+  std::string node;
+  std::string cluster;
+  std::string directory;
+  std::string flush;
+  std::int64_t uptime_ms = 0;
+  std::uint32_t sessions = 0;
+  std::vector<role_status> roles;
+  writer_status writer;
+  flusher_status flusher;
+  dispatcher_status dispatcher;
+  queue_manager_status queues;
+  cleaner_status cleaner;
+};
+
+/// How an orderly stop ended; empty: everything is durable.
+struct stop_report {
+  std::string left_over;
+};
+
+} // namespace troupe
+
+#include "actors/inspect.hpp"
+
+CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
+  CAF_ADD_TYPE_ID(troupe, (troupe::put_request))
+  CAF_ADD_TYPE_ID(troupe, (troupe::put_response))
+  CAF_ADD_TYPE_ID(troupe, (troupe::put_group))
+  CAF_ADD_TYPE_ID(troupe, (troupe::put_group_response))
+  CAF_ADD_TYPE_ID(troupe, (troupe::position_list))
+  CAF_ADD_TYPE_ID(troupe, (troupe::queue_state))
+  CAF_ADD_TYPE_ID(troupe, (troupe::pull_request))
+  CAF_ADD_TYPE_ID(troupe, (troupe::pull_response))
+  CAF_ADD_TYPE_ID(troupe, (troupe::read_request))
+  CAF_ADD_TYPE_ID(troupe, (troupe::key_query))
+  CAF_ADD_TYPE_ID(troupe, (troupe::record_batch))
+  CAF_ADD_TYPE_ID(troupe, (troupe::queue_bounds))
+  CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::queue_bounds>))
+  CAF_ADD_TYPE_ID(troupe, (troupe::topic_info))
+  CAF_ADD_TYPE_ID(troupe, (troupe::topic_map))
+  CAF_ADD_TYPE_ID(troupe, (troupe::topic_list))
+  CAF_ADD_TYPE_ID(troupe, (troupe::topic_description))
+  CAF_ADD_TYPE_ID(troupe, (troupe::tombstone))
+  CAF_ADD_TYPE_ID(troupe, (troupe::group_offset))
+  CAF_ADD_TYPE_ID(troupe, (troupe::log_written))
+  CAF_ADD_TYPE_ID(troupe, (troupe::log_flushed))
+  CAF_ADD_TYPE_ID(troupe, (troupe::write_refusal))
+  CAF_ADD_TYPE_ID(troupe, (troupe::queue_sync))
+  CAF_ADD_TYPE_ID(troupe, (troupe::queue_synced))
+  CAF_ADD_TYPE_ID(troupe, (troupe::writer_status))
+  CAF_ADD_TYPE_ID(troupe, (troupe::flusher_status))
+  CAF_ADD_TYPE_ID(troupe, (troupe::dispatcher_status))
+  CAF_ADD_TYPE_ID(troupe, (troupe::queue_manager_status))
+  CAF_ADD_TYPE_ID(troupe, (troupe::cleaner_status))
+  CAF_ADD_TYPE_ID(troupe, (troupe::node_status))
+  CAF_ADD_TYPE_ID(troupe, (troupe::stop_report))
+  CAF_ADD_ATOM(troupe, troupe, hello_atom, "hello")
+  CAF_ADD_ATOM(troupe, troupe, commit_atom, "commit")
+  CAF_ADD_ATOM(troupe, troupe, retry_atom, "retry")
+  CAF_ADD_ATOM(troupe, troupe, pulse_atom, "pulse")
+  CAF_ADD_ATOM(troupe, troupe, write_atom, "write")
+  CAF_ADD_ATOM(troupe, troupe, create_atom, "create")
+  CAF_ADD_ATOM(troupe, troupe, remove_atom, "remove")
+  CAF_ADD_ATOM(troupe, troupe, ready_atom, "ready")
+  CAF_ADD_ATOM(troupe, troupe, failed_atom, "failed")
+  CAF_ADD_ATOM(troupe, troupe, flush_atom, "flush")
+  CAF_ADD_ATOM(troupe, troupe, applied_atom, "applied")
+  CAF_ADD_ATOM(troupe, troupe, resume_atom, "resume")
+  CAF_ADD_ATOM(troupe, troupe, replay_atom, "replay")
+  CAF_ADD_ATOM(troupe, troupe, drop_atom, "drop")
+  CAF_ADD_ATOM(troupe, troupe, bounds_atom, "bounds")
+  CAF_ADD_ATOM(troupe, troupe, search_atom, "search")
+  CAF_ADD_ATOM(troupe, troupe, fetch_atom, "fetch")
+  CAF_ADD_ATOM(troupe, troupe, read_atom, "read")
+  CAF_ADD_ATOM(troupe, troupe, list_atom, "list")
+  CAF_ADD_ATOM(troupe, troupe, watch_atom, "watch")
+  CAF_ADD_ATOM(troupe, troupe, seen_atom, "seen")
+  CAF_ADD_ATOM(troupe, troupe, revive_atom, "revive")
+  CAF_ADD_ATOM(troupe, troupe, store_atom, "store")
+  CAF_ADD_ATOM(troupe, troupe, status_atom, "status")
+  CAF_ADD_ATOM(troupe, troupe, stop_atom, "stop")
+CAF_END_TYPE_ID_BLOCK(troupe)

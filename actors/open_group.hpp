@@ -1,0 +1,42 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "storage/message_batch.hpp"
+
+#include <cstddef>
+#include <optional>
+
+namespace troupe {
+
+using put_promise = caf::typed_response_promise<put_group_response>;
+using caf_time = caf::actor_clock::time_point;
+
+/// A group of requests on its way into the log. Requests are worked through in order, message by
+/// message, so that a group may wait for room or for a file in the middle.
+struct open_group {
+  open_group() = default;
+  open_group(put_group g, put_promise p, caf_time now);
+
+  put_group group;
+  put_group_response response;
+  put_promise promise;
+  caf_time arrived;
+  std::size_t bytes = 0;
+  std::size_t request = 0; ///< the one being worked on
+  std::optional<storage::message_batch_reader> messages; ///< the rest of that one
+  bool reserved = false; ///< room for that one's positions is taken
+  bool delayed = false;
+
+  bool done() const noexcept { return request == group.requests.size(); }
+  put_request& current() { return group.requests[request]; }
+  put_response& answer() { return response.responses[request]; }
+  bool wait() const noexcept { return !group.requests.empty() && group.requests.front().wait; }
+
+  /// Refuses what is left of the current request and goes on to the next.
+  void refuse_current(errc code, const std::string& reason);
+  /// Refuses all that is left.
+  void refuse_rest(errc code, const std::string& reason);
+  void next_request();
+};
+
+} // namespace troupe

@@ -1,0 +1,116 @@
+#include "actors/reader.hpp"
+
+#include "storage/logging.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto held_check = std::chrono::seconds(1);
+
+} // namespace
+
+void reader_state::start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup) {
+  self_ = actor;
+  options_ = setup.options;
+  log_ = std::make_unique<storage::log_view>(*setup.files, options_.store, setup.min);
+}
+
+pull_response reader_state::read(read_request& request) {
+  auto& answer = request.answer;
+  answer.records.reserve(request.records.size());
+  for (auto& where : request.records) {
+    auto message = log_->read(where.offset);
+    if (message && message.value().view.size == where.size) {
+      answer.records.push_back(std::move(message.value().bytes));
+      continue;
+    }
+    ++answer.damaged;
+    if (answer.warning.empty())
+      answer.warning = message ? "the record at " + std::to_string(where.offset)
+                                   + " is not the one that its queue entry names"
+                               : message.error().message;
+  }
+  return std::move(answer);
+}
+
+caf::result<record_batch> reader_state::read_all(const read_request& request) {
+  record_batch batch;
+  for (auto& where : request.records)
+    if (auto message = log_->read(where.offset)) // gone or damaged: the index may lag behind
+      batch.records.push_back(std::move(message.value().bytes));
+  return batch;
+}
+
+caf::result<record_batch> reader_state::fetch(log_offset offset) {
+  auto message = log_->read(offset);
+  if (!message)
+    return to_caf(message.error());
+  record_batch batch;
+  batch.records.push_back(std::move(message.value().bytes));
+  return batch;
+}
+
+caf::result<std::int64_t> reader_state::store_time(log_offset offset) {
+  auto message = log_->read(offset);
+  if (!message)
+    return to_caf(message.error());
+  return message.value().view.store_timestamp;
+}
+
+caf::result<position_list> reader_state::replay(log_offset from, log_offset to,
+                                                std::uint32_t count) {
+  auto batch = log_->positions(from, to, count);
+  if (!batch)
+    return to_caf(batch.error());
+  return position_list{std::make_shared<const storage::position_batch>(std::move(batch.value()))};
+}
+
+void reader_state::drop(log_offset min) {
+  bool watched = !held_.empty();
+  for (auto& file : log_->drop_until(min))
+    held_.push_back({file, self_->clock().now()});
+  if (!watched && !held_.empty())
+    self_->delayed_send(self_, held_check, retry_atom_v);
+}
+
+void reader_state::check_held() {
+  std::erase_if(held_, [](const held_file& h) { return h.file.map.expired(); });
+  auto limit = milliseconds{options_.store.destroy_mapped_file_interval_ms};
+  for (auto& h : held_) {
+    auto map = h.file.map.lock();
+    if (!map || self_->clock().now() - h.since < limit)
+      continue;
+    // The address range stays readable, so whoever holds a slice sees zeros and `damaged`.
+    storage::log_warning("reader.forced_file", {{"start", h.file.start},
+                                                {"held_ms", limit.count()}});
+    map->revoke();
+    h.since = caf::actor_clock::time_point::max();
+  }
+  std::erase_if(held_, [](const held_file& h) {
+    return h.since == caf::actor_clock::time_point::max();
+  });
+  if (!held_.empty())
+    self_->delayed_send(self_, held_check, retry_atom_v);
+}
+
+reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,
+                                   reader_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](read_request& request) { return state.read(request); },
+    [&state](const read_request& request, read_atom) { return state.read_all(request); },
+    [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
+    [&state](search_atom, log_offset offset) { return state.store_time(offset); },
+    [&state](replay_atom, log_offset from, log_offset to, std::uint32_t count) {
+      return state.replay(from, to, count);
+    },
+    [&state](drop_atom, log_offset min) { state.drop(min); },
+    [&state](retry_atom) { state.check_held(); },
+  };
+}
+
+} // namespace troupe

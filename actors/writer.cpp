@@ -1,0 +1,490 @@
+#include "actors/writer.hpp"
+
+#include "storage/check.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+/// Staged bytes that are written at once; more in one piece saves no further work.
+constexpr std::size_t write_size_bytes = storage::mib;
+
+} // namespace
+
+void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, writer_setup setup) {
+  self_ = actor;
+  options_ = setup.options;
+  files_ = setup.files;
+  clock_ = setup.clock;
+  min_ = setup.min;
+  flushed_ = setup.end;
+  credit_ = position_credit{options_.dispatcher.mailbox_capacity};
+  log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
+  for (auto& t : setup.tombstones)
+    retired_[t.topic] = t;
+  if (!setup.read_only.empty())
+    refusals_[errc::needs_repair] = setup.read_only;
+  positions_.start(setup.end);
+}
+
+// -- accepting -----------------------------------------------------------------------------------
+
+put_promise writer_state::accept(put_group group) {
+  auto promise = self_->make_response_promise<put_group_response>();
+  open_group entry{std::move(group), promise, self_->clock().now()};
+  if (stopping_) {
+    entry.refuse_rest(errc::write_stopped, "the node is stopping");
+    answer(entry);
+    return promise;
+  }
+  if (retry_pending_ && waiting_bytes_ + entry.bytes > options_.writer.parked_bytes) {
+    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(waiting_bytes_)
+                                    + " bytes wait already for the dispatcher (parked-bytes); "
+                                      "try again later");
+    answer(entry);
+    return promise;
+  }
+  waiting_bytes_ += entry.bytes;
+  groups_.push_back(std::move(entry));
+  // Whatever else is in the mailbox now joins this write.
+  if (!work_pending_ && !retry_pending_) {
+    work_pending_ = true;
+    self_->send(self_, commit_atom_v);
+  }
+  return promise;
+}
+
+void writer_state::work() {
+  work_pending_ = false;
+  while (!groups_.empty()) {
+    auto& group = groups_.front();
+    if (!group.done()) {
+      auto outcome = store_current(group);
+      if (outcome != verdict::stored) {
+        if (outcome == verdict::wait_for_room) {
+          if (!group.delayed) {
+            group.delayed = true;
+            ++delayed_requests_;
+          }
+          arm_retry();
+        }
+        break;
+      }
+      if (log_->staged_bytes() >= write_size_bytes)
+        write_staged();
+      if (groups_.empty()) // the write failed, and everyone has been answered
+        return;
+    }
+    if (group.done()) {
+      waiting_bytes_ -= group.bytes;
+      written_.push_back(std::move(group));
+      groups_.pop_front();
+    }
+  }
+  write_staged();
+  if (log_->wants_file() && log_->bytes_left_in_file() < options_.store.log_file_size_bytes / 2)
+    want_file();
+  stop_if_idle();
+}
+
+writer_state::verdict writer_state::store_current(open_group& group) {
+  auto& request = group.current();
+  if (!refusals_.empty()) {
+    group.refuse_current(refusal_code(), "not stored: " + refusal_text());
+    return verdict::stored;
+  }
+  if (auto dead = retired_.find(request.topic); dead != retired_.end()) {
+    group.refuse_current(errc::not_found, "not stored: topic " + request.topic + " was deleted");
+    return verdict::stored;
+  }
+  if (!has_queues_ || !has_roles_) {
+    group.refuse_current(errc::unavailable, "not stored: the queues are not recovered yet");
+    return verdict::stored;
+  }
+  if (request.count > credit_.capacity()) {
+    group.refuse_current(errc::invalid_argument,
+                         "not stored: a batch of " + std::to_string(request.count)
+                           + " messages, but mailbox-capacity is "
+                           + std::to_string(credit_.capacity()));
+    return verdict::stored;
+  }
+  if (!group.reserved && !reserve_room(group))
+    return verdict::wait_for_room;
+  if (!group.messages) {
+    group.messages.emplace(request.messages.bytes());
+    group.answer().results.reserve(request.count);
+  }
+  auto now = std::max(last_store_ms_, clock_->now_ms());
+  auto& topic = topic_of(request.topic);
+  auto& results = group.answer().results;
+  if (request.whole && results.empty() && !log_->has_room_for(request.messages.size())) {
+    want_file();
+    return verdict::wait_for_file;
+  }
+  while (results.size() < request.count) {
+    // A copy of the cursor: a message that has to wait for a file is read again.
+    auto cursor = *group.messages;
+    auto message = cursor.next();
+    if (!message || !message.value()) {
+      credit_.give_back(request.count - results.size());
+      group.refuse_current(errc::invalid_argument, message ? "fewer messages than announced"
+                                                           : message.error().message);
+      return verdict::stored;
+    }
+    if (!stage_message(group, *message.value(), topic, now)) {
+      write_staged();
+      want_file();
+      return verdict::wait_for_file;
+    }
+    group.messages = cursor;
+    last_store_ms_ = now;
+  }
+  group.next_request();
+  return verdict::stored;
+}
+
+bool writer_state::reserve_room(open_group& group) {
+  auto dirty = static_cast<std::uint64_t>(log_->staged_end() - flushed_);
+  if (dirty > options_.flusher.dirty_budget_bytes)
+    return false;
+  group.reserved = credit_.reserve(group.current().count);
+  return group.reserved;
+}
+
+bool writer_state::stage_message(open_group& group, const storage::new_message& message,
+                                 topic_state& topic, std::int64_t now) {
+  auto& request = group.current();
+  auto& results = group.answer().results;
+  auto queue = static_cast<std::size_t>(message.queue_id);
+  message_result result;
+  if (message.queue_id < 0 || queue >= storage::max_queues_per_topic) {
+    result.code = errc::invalid_argument;
+    group.answer().failure = {result.code,
+                              "no queue " + std::to_string(message.queue_id) + " in a topic"};
+    results.push_back(result);
+    credit_.give_back(1);
+    return true;
+  }
+  if (topic.next.size() <= queue)
+    topic.next.resize(queue + 1, 0);
+  storage::record_fields fields{
+    .topic = request.topic,
+    .queue_id = message.queue_id,
+    .flag = message.flag,
+    .sysflag = message.sysflag,
+    .born_timestamp = message.born_timestamp,
+    .born_host = request.born_host,
+    .store_host = storage::host::ipv4(options_.store.store_host_ipv4, options_.store.store_port),
+    .reconsume_times = message.reconsume_times,
+    .prepared_transaction_offset = message.prepared_transaction_offset,
+    .body = message.body,
+    .properties = message.properties,
+  };
+  auto type = message.sysflag & storage::sysflag::transaction_mask;
+  bool queued = type == 0 || type == storage::sysflag::transaction_commit;
+  storage::record_place place;
+  place.queue_position = queued ? topic.next[queue] : 0;
+  place.store_timestamp = now;
+  switch (log_->stage(fields, place)) {
+    case storage::commit_log::stage_result::needs_file:
+      return false;
+    case storage::commit_log::stage_result::too_large:
+      result.code = errc::too_large;
+      group.answer().failure = {result.code, "a record must fit into a log file of "
+                                               + std::to_string(options_.store.log_file_size_bytes)
+                                               + " bytes (mapped-file-size-commit-log)"};
+      credit_.give_back(1);
+      break;
+    case storage::commit_log::stage_result::staged:
+      if (queued)
+        ++topic.next[queue];
+      result.offset = place.offset;
+      result.queue_position = place.queue_position;
+      add_position(fields, place);
+      break;
+  }
+  results.push_back(result);
+  return true;
+}
+
+void writer_state::add_position(const storage::record_fields& fields,
+                                const storage::record_place& place) {
+  storage::record_view view;
+  view.topic = fields.topic;
+  view.queue_id = fields.queue_id;
+  view.sysflag = fields.sysflag;
+  view.properties = fields.properties;
+  view.offset = place.offset;
+  view.queue_position = place.queue_position;
+  view.store_timestamp = place.store_timestamp;
+  view.size = static_cast<std::uint32_t>(log_->staged_end() - place.offset);
+  positions_.add(view);
+  ++staged_positions_;
+}
+
+// -- writing -------------------------------------------------------------------------------------
+
+void writer_state::write_staged() {
+  if (log_->staged_bytes() > 0) {
+    if (auto done = log_->commit(); !done) {
+      fail_stop(done.error());
+      return;
+    }
+    auto end = log_->end();
+    position_list list{std::make_shared<const storage::position_batch>(positions_.take(end))};
+    credit_.sent(end, staged_positions_);
+    staged_positions_ = 0;
+    positions_.start(end);
+    self_->send(roles_.dispatcher, std::move(list));
+    self_->send(roles_.flusher, log_written{end, last_store_ms_});
+  }
+  answer_written();
+}
+
+void writer_state::answer_written() {
+  for (auto& group : written_)
+    answer(group);
+  written_.clear();
+}
+
+void writer_state::answer(open_group& group) {
+  bool stored = std::any_of(group.response.responses.begin(), group.response.responses.end(),
+                            [](const put_response& r) {
+                              return !r.results.empty() && r.results.front().offset >= 0;
+                            });
+  if (stored && group.wait() && options_.store.flush == storage::flush_policy::sync)
+    group.promise.delegate(roles_.flusher, flush_atom_v, log_written{log_->end(), last_store_ms_},
+                           std::move(group.response));
+  else
+    group.promise.deliver(std::move(group.response));
+}
+
+void writer_state::fail_stop(const storage::error& why) {
+  auto reason = "writing the commit log failed (" + why.message
+                + "); restart the node to recover: reads go on";
+  refusals_[errc::write_stopped] = reason;
+  log_->discard_staged();
+  // What reached the file is unknown, so nobody is told "not stored".
+  auto doubt = [&](open_group& group) {
+    for (auto& r : group.response.responses)
+      for (auto& m : r.results)
+        if (m.code == errc::none) {
+          m.code = errc::maybe_stored;
+          r.failure = {errc::maybe_stored, "maybe stored: " + reason};
+        }
+  };
+  for (auto& group : written_) {
+    doubt(group);
+    group.promise.deliver(std::move(group.response));
+  }
+  written_.clear();
+  for (auto& group : groups_) {
+    doubt(group);
+    group.refuse_rest(errc::write_stopped, "not stored: " + reason);
+    group.promise.deliver(std::move(group.response));
+  }
+  groups_.clear();
+  waiting_bytes_ = 0;
+}
+
+// -- waiting -------------------------------------------------------------------------------------
+
+void writer_state::arm_retry() {
+  if (retry_pending_)
+    return;
+  retry_pending_ = true;
+  self_->delayed_send(self_, options_.dispatcher.backpressure, retry_atom_v);
+}
+
+void writer_state::retry() {
+  retry_pending_ = false;
+  delayed_ms_ += static_cast<std::uint64_t>(options_.dispatcher.backpressure.count());
+  expire_parked();
+  work();
+}
+
+void writer_state::expire_parked() {
+  auto now = self_->clock().now();
+  while (!groups_.empty() && now - groups_.front().arrived >= options_.writer.parked_deadline) {
+    auto& group = groups_.front();
+    auto behind = credit_.used();
+    group.refuse_rest(errc::busy, "not stored: waited "
+                                    + std::to_string(options_.writer.parked_deadline.count())
+                                    + " ms for room; " + std::to_string(behind)
+                                    + " positions are not in the queues yet and "
+                                    + std::to_string(log_->end() - flushed_)
+                                    + " bytes are not flushed; try again later");
+    waiting_bytes_ -= group.bytes;
+    answer(group);
+    groups_.pop_front();
+  }
+}
+
+void writer_state::want_file() {
+  if (file_requested_ || !has_roles_)
+    return;
+  file_requested_ = true;
+  self_->send(roles_.flusher, create_atom_v, log_->next_file_start());
+}
+
+void writer_state::file_ready(log_offset start) {
+  if (start != log_->next_file_start())
+    return; // an answer to a question that was asked twice
+  auto path = storage::log_directory(options_.store) + "/" + storage::offset_file_name(start);
+  auto opened = files_->open(path, storage::open_mode::read_write);
+  if (!opened) {
+    file_failed({opened.error().code, opened.error().message});
+    return;
+  }
+  file_requested_ = false;
+  refusals_.erase(errc::no_space);
+  log_->add_file(start, std::move(opened.value()));
+  work();
+}
+
+void writer_state::file_failed(const write_refusal& why) {
+  // The flusher keeps trying on a timer; until then writes are refused, with the reason.
+  refusals_[errc::no_space] = why.reason;
+  work();
+}
+
+// -- what the others report ----------------------------------------------------------------------
+
+void writer_state::set_roles(const role_table& table) {
+  roles_ = table;
+  has_roles_ = true;
+  file_requested_ = false;
+  if (log_->bytes_left_in_file() == 0 && log_->wants_file())
+    want_file();
+}
+
+void writer_state::set_queues(const queue_state& state) {
+  // Only the first table counts: afterwards the writer itself knows best.
+  if (!has_queues_) {
+    for (auto& [topic, next] : state.next_offsets)
+      topics_[topic].next = next;
+    for (auto& [topic, dead] : retired_)
+      topics_[topic].next = dead.next_offsets;
+  }
+  has_queues_ = true;
+  work();
+}
+
+void writer_state::confirm(log_offset end) {
+  credit_.confirm(end);
+}
+
+void writer_state::flushed(const log_flushed& what) {
+  flushed_ = std::max(flushed_, what.end);
+}
+
+void writer_state::refuse(const write_refusal& why) {
+  if (why.reason.empty())
+    refusals_.erase(why.code);
+  else
+    refusals_[why.code] = why.reason;
+}
+
+caf::result<tombstone> writer_state::retire(const std::string& topic) {
+  tombstone result;
+  result.topic = topic;
+  result.deleted_at = log_->end();
+  result.next_offsets = topic_of(topic).next;
+  retired_[topic] = result;
+  return result;
+}
+
+void writer_state::revive(const tombstone& from) {
+  retired_.erase(from.topic);
+  auto& next = topic_of(from.topic).next;
+  if (next.size() < from.next_offsets.size())
+    next.resize(from.next_offsets.size(), 0);
+  for (std::size_t i = 0; i < from.next_offsets.size(); ++i)
+    next[i] = std::max(next[i], from.next_offsets[i]);
+}
+
+writer_state::topic_state& writer_state::topic_of(const std::string& topic) {
+  return topics_[topic];
+}
+
+caf::result<log_offset> writer_state::drop(log_offset min) {
+  auto listed = storage::list_log(*files_, options_.store);
+  if (!listed)
+    return to_caf(listed.error());
+  auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
+  for (auto& file : listed.value().listing.files) {
+    if (file.start + size > min || file.start + size > log_->end())
+      break;
+    auto directory = storage::log_directory(options_.store);
+    if (auto gone = files_->remove(directory + "/" + storage::offset_file_name(file.start)); !gone)
+      return to_caf(gone.error());
+    if (auto durable = files_->sync_directory(directory); !durable)
+      return to_caf(durable.error());
+    min_ = file.start + size;
+  }
+  return min_;
+}
+
+writer_status writer_state::status() const {
+  writer_status s;
+  s.end = log_->end();
+  s.min = min_;
+  s.refusal = refusal_text();
+  s.backlog = credit_.used();
+  s.backlog_max = credit_.highest();
+  s.delayed_requests = delayed_requests_;
+  s.delayed_ms = delayed_ms_;
+  s.parked_requests = groups_.size();
+  s.dirty_bytes = static_cast<std::uint64_t>(std::max<log_offset>(0, log_->end() - flushed_));
+  return s;
+}
+
+std::string writer_state::refusal_text() const {
+  return refusals_.empty() ? std::string{} : refusals_.begin()->second;
+}
+
+errc writer_state::refusal_code() const {
+  return refusals_.begin()->first;
+}
+
+// -- stopping ------------------------------------------------------------------------------------
+
+caf::result<log_offset> writer_state::stop() {
+  stopping_ = true;
+  stop_promise_ = self_->make_response_promise<log_offset>();
+  auto answer = stop_promise_;
+  work();
+  return answer;
+}
+
+void writer_state::stop_if_idle() {
+  if (stopping_ && groups_.empty() && stop_promise_.pending())
+    stop_promise_.deliver(log_->end());
+}
+
+writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> self,
+                                   writer_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](put_group& group) { return state.accept(std::move(group)); },
+    [&state](applied_atom, log_offset end) { state.confirm(end); },
+    [&state](const queue_state& queues) { state.set_queues(queues); },
+    [&state](ready_atom, log_offset start) { state.file_ready(start); },
+    [&state](failed_atom, const write_refusal& why) { state.file_failed(why); },
+    [&state](const log_flushed& what) { state.flushed(what); },
+    [&state](const write_refusal& why) { state.refuse(why); },
+    [&state](remove_atom, const std::string& topic) { return state.retire(topic); },
+    [&state](revive_atom, const tombstone& from) { state.revive(from); },
+    [&state](drop_atom, log_offset min) { return state.drop(min); },
+    [&state](status_atom) { return state.status(); },
+    [&state](stop_atom) { return state.stop(); },
+    [&state](const role_table& table) { state.set_roles(table); },
+    [&state](commit_atom) { state.work(); },
+    [&state](retry_atom) { state.retry(); },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,118 @@
+#pragma once
+
+#include "actors/credit.hpp"
+#include "actors/interfaces.hpp"
+#include "actors/open_group.hpp"
+#include "actors/options.hpp"
+#include "storage/clock.hpp"
+#include "storage/commit_log.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+namespace troupe {
+
+/// What a writer starts from.
+struct writer_setup {
+  node_options options;
+  storage::file_system* files = nullptr;
+  const storage::wall_clock* clock = nullptr;
+  log_offset min = 0;
+  log_offset end = 0;
+  std::shared_ptr<storage::file> current; ///< the log file that holds `end`, if there is one
+  std::vector<tombstone> tombstones;
+  std::string read_only; ///< why nothing may be written, after a recovery that needs an operator
+};
+
+/// The writer's state and logic. Works through `groups` in arrival order: each request is stored,
+/// refused, or stays at the front until there is room. Messages are staged and then written
+/// together, so whatever waits in the mailbox shares one write.
+struct writer_state {
+  writer_state() = default;
+  static inline const char* name = "writer";
+
+  void start(writer_actor::stateful_pointer<writer_state> actor, writer_setup setup);
+
+  put_promise accept(put_group group);
+  void confirm(log_offset end);
+  void set_queues(const queue_state& state);
+  void file_ready(log_offset start);
+  void file_failed(const write_refusal& why);
+  void flushed(const log_flushed& what);
+  void refuse(const write_refusal& why);
+  caf::result<tombstone> retire(const std::string& topic);
+  void revive(const tombstone& from);
+  caf::result<log_offset> drop(log_offset min);
+  writer_status status() const;
+  caf::result<log_offset> stop();
+  void set_roles(const role_table& table);
+
+  /// Stores as many waiting groups as there is room for, and writes them.
+  void work();
+  /// The 1 ms timer: tries again those who were delayed.
+  void retry();
+
+private:
+  /// What to do with the request at the front.
+  enum class verdict { stored, wait_for_room, wait_for_file };
+
+  struct topic_state {
+    std::vector<queue_offset> next; ///< by queue id
+  };
+
+  verdict store_current(open_group& group);
+  bool reserve_room(open_group& group);
+  bool stage_message(open_group& group, const storage::new_message& message, topic_state& topic,
+                     std::int64_t now);
+  void add_position(const storage::record_fields& fields, const storage::record_place& place);
+  void write_staged();
+  void answer_written();
+  void answer(open_group& group);
+  void fail_stop(const storage::error& why);
+  void expire_parked();
+  void arm_retry();
+  void want_file();
+  void stop_if_idle();
+  std::string refusal_text() const;
+  errc refusal_code() const;
+  topic_state& topic_of(const std::string& topic);
+
+  writer_actor::stateful_pointer<writer_state> self_;
+  node_options options_;
+  storage::file_system* files_ = nullptr;
+  const storage::wall_clock* clock_ = nullptr;
+  std::unique_ptr<storage::commit_log> log_;
+  role_table roles_;
+  bool has_roles_ = false;
+  bool has_queues_ = false;
+
+  std::unordered_map<std::string, topic_state> topics_;
+  std::map<std::string, tombstone> retired_;
+
+  std::deque<open_group> groups_;   ///< in arrival order; the front is being worked on
+  std::deque<open_group> written_;  ///< staged as a whole, answered after the write
+  std::size_t waiting_bytes_ = 0;
+  storage::position_builder positions_;
+  position_credit credit_;
+  std::uint64_t staged_positions_ = 0;
+
+  std::map<errc, std::string> refusals_;
+  log_offset min_ = 0;
+  log_offset flushed_ = 0;
+  std::int64_t last_store_ms_ = 0;
+  bool work_pending_ = false;
+  bool retry_pending_ = false;
+  bool file_requested_ = false;
+  bool stopping_ = false;
+  caf::typed_response_promise<log_offset> stop_promise_;
+  std::uint64_t delayed_requests_ = 0;
+  std::uint64_t delayed_ms_ = 0;
+};
+
+writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> self,
+                                   writer_setup setup);
+
+} // namespace troupe

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace troupe::storage {
+
+/// A value of a log line. Views live until the call returns.
+class log_value {
+public:
+  log_value(std::string_view text) : text_(text) {}
+  log_value(const std::string& text) : text_(text) {}
+  log_value(const char* text) : text_(text) {}
+  template <class Integer>
+    requires std::is_integral_v<Integer>
+  log_value(Integer number) : text_(std::to_string(number)), quoted_(false) {}
+
+  const std::string& text() const noexcept { return text_; }
+  bool quoted() const noexcept { return quoted_; }
+
+private:
+  std::string text_;
+  bool quoted_ = true;
+};
+
+struct log_field {
+  std::string_view name;
+  log_value value;
+};
+
+enum class log_format { text, json };
+
+/// Once at start; without it lines go to standard error as text.
+void set_log_format(log_format format);
+
+/// One line: a stable dotted event name and values, `recovery.truncated file=... offset=...`. Never
+/// called for each message.
+void log_info(std::string_view event, std::initializer_list<log_field> fields = {});
+void log_warning(std::string_view event, std::initializer_list<log_field> fields = {});
+void log_error(std::string_view event, std::initializer_list<log_field> fields = {});
+
+} // namespace troupe::storage
