@@ -237,8 +237,8 @@ auto inspect(Inspector& f, write_refusal& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_sync& x) {
-  return fields(f, "queue_sync", x.files, x.applied, x.last_store_ms, x.index_store_ms,
-                x.queue_count, x.entry_total);
+  return fields(f, "queue_sync", x.files, x.directories, x.applied, x.last_store_ms,
+                x.index_store_ms, x.queue_count, x.entry_total);
 }
 
 template <class Inspector>

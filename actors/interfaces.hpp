@@ -106,8 +106,8 @@ using registrar_actor = caf::typed_actor<
   handles<topic_info(create_atom, topic_info)>,
   handles<tombstone(remove_atom, std::string)>,
   handles<topic_list(list_atom)>,
-  /// Every topic now, and again after each change.
-  handles<topic_map(watch_atom, caf::strong_actor_ptr)>,
+  /// Every topic now; the node gets a new map after each change.
+  handles<topic_map(watch_atom)>,
   /// A topic that was only found in the log.
   handles<void(seen_atom, std::string, std::int32_t)>,
   handles<group_offset(fetch_atom, group_offset)>, handles<group_offset(store_atom, group_offset)>,
@@ -121,19 +121,25 @@ using cleaner_actor = caf::typed_actor<
   handles<void(role_table)>,
   handles<void(pulse_atom)>>;
 
-/// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
-using session_actor = caf::typed_actor<
+/// What a node does for a client, here or behind a connection (net/client.hpp).
+using store_service = caf::typed_actor<
+  /// Stores messages; answers each one's result.
   handles<put_response(put_request)>,
   handles<pull_response(pull_request)>,
   handles<record_batch(key_query)>,
+  /// The message at an offset of the log.
   handles<record_batch(fetch_atom, log_offset)>,
+  /// First message of a queue stored at or after a time (ms since 1970).
   handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
   handles<topic_info(create_atom, topic_info)>,
-  handles<topic_info(remove_atom, std::string)>,
+  handles<tombstone(remove_atom, std::string)>,
   handles<topic_list(list_atom)>,
   handles<topic_description(bounds_atom, std::string)>,
   handles<group_offset(fetch_atom, group_offset)>, handles<group_offset(store_atom, group_offset)>,
-  handles<node_status(status_atom)>,
+  handles<node_status(status_atom)>>;
+
+/// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
+using session_actor = store_service::extend<
   handles<void(topic_map)>,
   handles<void(role_table)>,
   handles<void(commit_atom)>, handles<void(pulse_atom)>>;
@@ -147,7 +153,9 @@ using front_actor = caf::typed_actor<
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<
   handles<node_status(status_atom)>,
-  handles<session_actor(hello_atom)>,
+  /// A session for this client, which ends with the client.
+  handles<session_actor(hello_atom, caf::strong_actor_ptr)>,
+  handles<void(topic_map)>,
   handles<stop_report(stop_atom)>>;
 
 /// Who plays which role now. Sent to every actor at start, and again when one was replaced.

@@ -187,6 +187,7 @@ struct write_refusal {
 /// What the queue-manager has written and wants durable, together with the state it stands for.
 struct queue_sync {
   std::vector<std::string> files;
+  std::vector<std::string> directories; ///< to be synced after the files
   log_offset applied = 0;
   std::int64_t last_store_ms = 0;
   std::int64_t index_store_ms = 0;

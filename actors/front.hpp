@@ -1,0 +1,18 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+
+#include <string>
+
+namespace troupe {
+
+struct front_setup {
+  node_actor node;
+  std::string node_name;
+  std::string cluster;
+};
+
+/// The door for clients: a client that speaks our version and means our cluster gets a session.
+front_actor::behavior_type front(front_actor::pointer self, front_setup setup);
+
+} // namespace troupe

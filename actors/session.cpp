@@ -1,0 +1,304 @@
+#include "actors/session.hpp"
+
+#include "storage/message_batch.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+/// How often deadlines are looked at; they are seconds long.
+constexpr auto pulse_interval = std::chrono::milliseconds(100);
+
+put_response refused(const put_request& request, const storage::error& why) {
+  put_response response;
+  message_result result;
+  result.code = why.code;
+  // The count comes from the client: it is answered only as far as the batch could be that long.
+  auto count = std::min<std::size_t>(request.count, request.messages.size());
+  response.results.assign(std::max<std::size_t>(count, 1), result);
+  response.failure = why;
+  return response;
+}
+
+} // namespace
+
+void session_state::start(session_actor::stateful_pointer<session_state> actor,
+                          session_setup setup) {
+  self_ = actor;
+  options_ = setup.options;
+  roles = setup.roles;
+  topics = setup.topics;
+  if (setup.client != nullptr) {
+    self_->set_down_handler([this](const caf::down_msg&) { self_->quit(); });
+    self_->monitor(caf::actor_cast<caf::actor>(setup.client));
+  }
+}
+
+// -- open requests -------------------------------------------------------------------------------
+
+session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
+                                              std::uint64_t messages, std::uint64_t bytes,
+                                              milliseconds more_time) {
+  auto id = next_id_++;
+  auto deadline = self_->clock().now() + options_.session.deadline + more_time;
+  open_.emplace(id, open_request{deadline, std::move(fail), messages, bytes});
+  open_messages_ += messages;
+  open_bytes_ += bytes;
+  if (!pulse_pending_) {
+    pulse_pending_ = true;
+    self_->delayed_send(self_, pulse_interval, pulse_atom_v);
+  }
+  return id;
+}
+
+bool session_state::close(request_id id) {
+  auto found = open_.find(id);
+  if (found == open_.end())
+    return false;
+  open_messages_ -= found->second.messages;
+  open_bytes_ -= found->second.bytes;
+  open_.erase(found);
+  return true;
+}
+
+void session_state::expire() {
+  pulse_pending_ = false;
+  auto now = self_->clock().now();
+  for (auto at = open_.begin(); at != open_.end();) {
+    auto id = at->first;
+    auto late = at->second.deadline <= now;
+    auto fail = late ? std::move(at->second.fail) : nullptr;
+    ++at;
+    if (late && close(id))
+      fail({errc::maybe_stored, "no answer within " + std::to_string(options_.session.deadline.count())
+                                  + " ms: the request may have taken effect"});
+  }
+  if (!open_.empty()) {
+    pulse_pending_ = true;
+    self_->delayed_send(self_, pulse_interval, pulse_atom_v);
+  }
+}
+
+// -- producing -----------------------------------------------------------------------------------
+
+storage::result<void> session_state::check(const put_request& request) const {
+  auto found = topics.topics->find(request.topic);
+  if (found == topics.topics->end()) {
+    TROUPE_TRY(storage::check_topic_name(request.topic));
+    return storage::error{errc::not_found, "there is no topic " + request.topic
+                                             + "; create it with: troupe topic create "
+                                             + request.topic};
+  }
+  auto& topic = found->second;
+  if ((topic.perm & 2) == 0)
+    return storage::error{errc::invalid_argument, "topic " + topic.name + " is not writable"};
+  if (request.count > options_.session.credit_messages)
+    return storage::error{errc::too_large, "more messages in one batch than a client may have open ("
+                                             + std::to_string(options_.session.credit_messages)
+                                             + ")"};
+  storage::record_fields fields;
+  fields.topic = request.topic;
+  storage::message_batch_reader messages{request.messages.bytes()};
+  std::uint32_t count = 0;
+  for (;; ++count) {
+    TROUPE_TRY(auto message, messages.next());
+    if (!message)
+      break;
+    if (message->queue_id < 0 || message->queue_id >= topic.write_queues)
+      return storage::error{errc::invalid_argument,
+                            "topic " + topic.name + " has no queue "
+                              + std::to_string(message->queue_id) + ", only 0 to "
+                              + std::to_string(topic.write_queues - 1)};
+    fields.queue_id = message->queue_id;
+    fields.body = message->body;
+    fields.properties = message->properties;
+    if (auto good = storage::check_fields(fields, options_.store); !good)
+      return storage::error{good.error().code, "message " + std::to_string(count)
+                                                 + " of the batch: " + good.error().message};
+  }
+  if (count != request.count || count == 0)
+    return storage::error{errc::invalid_argument,
+                          "a batch of " + std::to_string(count) + " messages was announced as "
+                            + std::to_string(request.count)};
+  return boost::outcome_v2::success();
+}
+
+caf::result<put_response> session_state::put(put_request request) {
+  auto promise = self_->make_response_promise<put_response>();
+  if (topics.topics->count(request.topic) > 0) {
+    store(std::move(request), promise);
+    return promise;
+  }
+  // It may have been created a moment ago through another session.
+  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
+  auto held = std::make_shared<put_request>(std::move(request));
+  self_->request(roles.registrar, caf::infinite, watch_atom_v)
+    .then(
+      [this, id, held, promise](const topic_map& newest) {
+        topics = newest;
+        if (close(id))
+          store(std::move(*held), promise);
+      },
+      [this, id, promise](caf::error& why) mutable {
+        if (close(id))
+          promise.deliver(std::move(why));
+      });
+  return promise;
+}
+
+void session_state::store(put_request request, caf::typed_response_promise<put_response> promise) {
+  if (auto good = check(request); !good) {
+    promise.deliver(refused(request, good.error()));
+    return;
+  }
+  // A single request is always let in, however large: its size is bounded by the checks.
+  if (open_messages_ > 0
+      && (open_messages_ + request.count > options_.session.credit_messages
+          || open_bytes_ + request.messages.size() > options_.session.credit_bytes)) {
+    promise.deliver(refused(request, {errc::busy, "not stored: this client has "
+                                                    + std::to_string(open_messages_)
+                                                    + " messages and " + std::to_string(open_bytes_)
+                                                    + " bytes open; wait for answers first"}));
+    return;
+  }
+  auto& group = request.wait ? waiting_ : not_waiting_;
+  // Parked requests have a deadline of their own in the writer, so its time is added here.
+  group.ids.push_back(open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); },
+                           request.count, request.messages.size(),
+                           options_.writer.parked_deadline));
+  group.promises.push_back(promise);
+  group.group.requests.push_back(std::move(request));
+  if (!send_pending_) {
+    send_pending_ = true;
+    self_->send(self_, commit_atom_v); // what is in the mailbox now goes along
+  }
+}
+
+void session_state::send_groups() {
+  send_pending_ = false;
+  send_group(waiting_);
+  send_group(not_waiting_);
+}
+
+void session_state::send_group(outgoing& group) {
+  if (group.ids.empty())
+    return;
+  auto sent = std::make_shared<outgoing>(std::move(group));
+  group = {};
+  self_->request(roles.writer, caf::infinite, std::move(sent->group))
+    .then([this, sent](put_group_response& answer) { answer_group(*sent, answer); },
+          [this, sent](const caf::error& why) {
+            auto reason = from_caf(why);
+            for (std::size_t i = 0; i < sent->ids.size(); ++i)
+              if (close(sent->ids[i]))
+                sent->promises[i].deliver(make_caf_error(errc::maybe_stored,
+                                                         "maybe stored: " + reason.message));
+          });
+}
+
+void session_state::answer_group(const outgoing& group, put_group_response& answer) {
+  for (std::size_t i = 0; i < group.ids.size(); ++i) {
+    auto promise = group.promises[i];
+    if (!close(group.ids[i]))
+      continue;
+    if (i < answer.responses.size())
+      promise.deliver(std::move(answer.responses[i]));
+    else
+      promise.deliver(make_caf_error(errc::maybe_stored, "the writer's answer is incomplete"));
+  }
+}
+
+// -- consuming -----------------------------------------------------------------------------------
+
+caf::result<pull_response> session_state::pull(pull_request request) {
+  if (auto good = storage::check_topic_name(request.topic); !good)
+    return to_caf(good.error());
+  if (request.from < 0 || request.queue_id < 0)
+    return make_caf_error(errc::invalid_argument, "a negative offset or queue");
+  request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
+  request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
+  if (open_bytes_ > 0 && open_bytes_ + request.max_bytes > options_.session.credit_bytes)
+    return make_caf_error(errc::busy, "too many pulls are open for one client; wait for answers");
+  auto promise = self_->make_response_promise<pull_response>();
+  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); }, 0,
+                 request.max_bytes, milliseconds{request.wait_ms});
+  request_from<pull_response>(id, promise, roles.queue_manager, std::move(request));
+  return promise;
+}
+
+caf::result<topic_description> session_state::describe(const std::string& topic) {
+  auto found = topics.topics->find(topic);
+  if (found == topics.topics->end())
+    return make_caf_error(errc::not_found, "there is no topic " + topic);
+  auto promise = self_->make_response_promise<topic_description>();
+  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
+  self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, topic)
+    .then(
+      [this, id, promise, info = found->second](std::vector<queue_bounds>& known) mutable {
+        if (!close(id))
+          return;
+        topic_description description{info, std::move(known)};
+        // A queue that has never had a message is there all the same.
+        auto& queues = description.queues;
+        for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
+          if (std::none_of(queues.begin(), queues.end(),
+                           [q](const queue_bounds& b) { return b.queue_id == q; }))
+            queues.push_back({q, 0, 0, -1});
+        std::sort(queues.begin(), queues.end(), [](const queue_bounds& a, const queue_bounds& b) {
+          return a.queue_id < b.queue_id;
+        });
+        promise.deliver(std::move(description));
+      },
+      [this, id, promise](caf::error& why) mutable {
+        if (close(id))
+          promise.deliver(std::move(why));
+      });
+  return promise;
+}
+
+session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
+                                     session_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](put_request& request) { return state.put(std::move(request)); },
+    [&state](pull_request& request) { return state.pull(std::move(request)); },
+    [&state](const key_query& query) {
+      return state.forward<record_batch>(state.roles.queue_manager, query);
+    },
+    [&state](fetch_atom, log_offset offset) {
+      return state.forward<record_batch>(state.roles.readers.front(), fetch_atom_v, offset);
+    },
+    [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
+      return state.forward<queue_offset>(state.roles.queue_manager, search_atom_v, topic, queue,
+                                         time_ms);
+    },
+    [&state](create_atom, const topic_info& topic) {
+      return state.forward<topic_info>(state.roles.registrar, create_atom_v, topic);
+    },
+    [&state](remove_atom, const std::string& topic) {
+      return state.forward<tombstone>(state.roles.registrar, remove_atom_v, topic);
+    },
+    [&state](list_atom) {
+      return state.forward<topic_list>(state.roles.registrar, list_atom_v);
+    },
+    [&state](bounds_atom, const std::string& topic) { return state.describe(topic); },
+    [&state](fetch_atom, const group_offset& which) {
+      return state.forward<group_offset>(state.roles.registrar, fetch_atom_v, which);
+    },
+    [&state](store_atom, const group_offset& what) {
+      return state.forward<group_offset>(state.roles.registrar, store_atom_v, what);
+    },
+    [&state](status_atom) {
+      return state.forward<node_status>(state.roles.node, status_atom_v);
+    },
+    [&state](const topic_map& topics) { state.topics = topics; },
+    [&state](const role_table& roles) { state.roles = roles; },
+    [&state](commit_atom) { state.send_groups(); },
+    [&state](pulse_atom) { state.expire(); },
+  };
+}
+
+} // namespace troupe
