@@ -14,7 +14,8 @@ namespace troupe::storage {
 /// owner calls it; everybody else reads the files. Records are staged in memory and written
 /// together: `commit` makes all staged records readable with one write per file touched.
 ///
-/// Invariant: bytes below `end()` never change; bytes behind it are zeros or an unacknowledged rest.
+/// Invariant: bytes below `end()` never change; bytes behind it are zeros or an unacknowledged
+/// rest.
 class commit_log {
 public:
   /// `end` is where recovery found the log's end; `current` is the open file that holds it.

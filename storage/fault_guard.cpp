@@ -93,7 +93,8 @@ void fault_guard::on_fault(int, void* address, bool from_kernel) noexcept {
   if (range != nullptr) {
     range->set_damaged(); // first: who sees the zeros must also see the mark
     auto* page = reinterpret_cast<void*>(where & ~(page_size - 1));
-    if (::mmap(page, page_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page) {
+    auto flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (::mmap(page, page_size, PROT_READ, flags, -1, 0) == page) {
       errno = saved;
       return;
     }

@@ -1,0 +1,166 @@
+#include "storage/log_scan.hpp"
+
+#include "storage/check.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace troupe::storage {
+
+namespace {
+
+/// How far to look before asking again where the next data lies.
+constexpr std::size_t window_bytes = mib;
+
+bool is_zero(byte_view bytes) noexcept {
+  return bytes.empty()
+         || (bytes.front() == std::byte{0}
+             && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+} // namespace
+
+log_scan::log_scan(file_system& fs, const options& o, std::vector<log_file_entry> files)
+  : fs_(fs), options_(o), files_(std::move(files)) {
+  TROUPE_CHECK(!files_.empty());
+}
+
+log_offset log_scan::limit() const noexcept {
+  return files_.back().start + static_cast<log_offset>(options_.log_file_size_bytes);
+}
+
+log_offset log_scan::file_start(log_offset offset) const noexcept {
+  return offset - offset % static_cast<log_offset>(options_.log_file_size_bytes);
+}
+
+result<log_scan::run> log_scan::walk(log_offset from) {
+  run answer;
+  answer.end = from;
+  while (answer.end < limit()) {
+    TROUPE_TRY(load(file_start(answer.end)));
+    auto file_end = start_ + static_cast<log_offset>(options_.log_file_size_bytes);
+    auto in_file = true;
+    while (in_file && answer.end < file_end) {
+      auto found = decode(answer.end);
+      if (found.kind == record_kind::message) {
+        answer.last = record{answer.end, found.size, found.view.store_timestamp};
+        answer.end += found.size;
+      } else {
+        in_file = false;
+        answer.problem = found.problem;
+      }
+      if (found.kind == record_kind::blank && file_end != limit())
+        answer.end = file_end;
+    }
+    note_damage();
+    if (!in_file && answer.end != file_end)
+      return answer;
+  }
+  return answer;
+}
+
+result<std::optional<log_scan::record>> log_scan::record_at(log_offset offset) {
+  if (offset < begin() || offset >= limit())
+    return std::optional<record>{};
+  TROUPE_TRY(load(file_start(offset)));
+  auto found = decode(offset);
+  note_damage();
+  if (found.kind != record_kind::message)
+    return std::optional<record>{};
+  return std::optional(record{offset, found.size, found.view.store_timestamp});
+}
+
+result<bool> log_scan::continues_at(log_offset offset) {
+  if (offset < begin() || offset >= limit())
+    return false;
+  TROUPE_TRY(load(file_start(offset)));
+  auto found = decode(offset);
+  note_damage();
+  return found.kind != record_kind::end;
+}
+
+result<std::optional<log_scan::record>> log_scan::find(log_offset from) {
+  while (from < limit()) {
+    TROUPE_TRY(load(file_start(from)));
+    auto found = find_in_file(static_cast<std::size_t>(from - start_));
+    note_damage();
+    if (found)
+      return found;
+    from = start_ + static_cast<log_offset>(options_.log_file_size_bytes);
+  }
+  return std::optional<record>{};
+}
+
+std::optional<log_scan::record> log_scan::find_in_file(std::size_t from) {
+  constexpr std::size_t magic_at = 4;
+  constexpr int magic_first_byte = 0xda; // of both magic numbers
+  auto bytes = map_->bytes();
+  while (from + record_layout::fixed_bytes_v1 <= bytes.size()) {
+    // A record's size may begin with zeros, so it may start a little before the data.
+    if (auto data = file_->next_data(from); data > from + magic_at)
+      from = static_cast<std::size_t>(data) - magic_at;
+    auto stop = std::min(from + window_bytes, bytes.size() - magic_at);
+    while (from < stop) {
+      auto* magic = std::memchr(bytes.data() + from + magic_at, magic_first_byte, stop - from);
+      if (magic == nullptr) {
+        from = stop;
+        break;
+      }
+      auto distance = static_cast<const std::byte*>(magic) - bytes.data();
+      from = static_cast<std::size_t>(distance) - magic_at;
+      auto offset = start_ + static_cast<log_offset>(from);
+      if (auto found = decode(offset); found.kind == record_kind::message)
+        return record{offset, found.size, found.view.store_timestamp};
+      ++from;
+    }
+  }
+  return std::nullopt;
+}
+
+result<bool> log_scan::all_zero(log_offset from, log_offset to) {
+  to = std::min(to, limit());
+  while (from < to) {
+    TROUPE_TRY(load(file_start(from)));
+    auto bytes = map_->bytes();
+    auto at = static_cast<std::size_t>(from - start_);
+    auto stop = std::min(bytes.size(), static_cast<std::size_t>(to - start_));
+    while (at < stop) {
+      at = std::max(at, static_cast<std::size_t>(file_->next_data(at)));
+      auto count = at < stop ? std::min(window_bytes, stop - at) : 0;
+      if (!is_zero(bytes.subspan(std::min(at, stop), count)))
+        return false;
+      at += count;
+    }
+    note_damage();
+    from = start_ + static_cast<log_offset>(bytes.size());
+  }
+  return true;
+}
+
+/// Maps the file that starts at `start` in place of the one before.
+result<void> log_scan::load(log_offset start) {
+  if (start == start_)
+    return boost::outcome_v2::success();
+  auto path = log_directory(options_) + "/" + offset_file_name(start);
+  TROUPE_TRY(auto opened, fs_.open(path, open_mode::read));
+  TROUPE_TRY(auto map, opened->map(access::sequential));
+  if (map->bytes().size() != options_.log_file_size_bytes)
+    return error{errc::corrupt, path + " changed its size meanwhile; is another program using it?"};
+  file_ = std::move(opened);
+  map_ = std::move(map);
+  start_ = start;
+  return boost::outcome_v2::success();
+}
+
+decoded log_scan::decode(log_offset offset) {
+  auto bytes = map_->bytes().subspan(static_cast<std::size_t>(offset - start_));
+  return decode_record(bytes, offset, verify::structure_and_crc);
+}
+
+void log_scan::note_damage() {
+  if (unreadable_.empty() && map_->damaged())
+    unreadable_ = file_->path();
+}
+
+} // namespace troupe::storage

@@ -1,0 +1,295 @@
+#include "storage/recovery.hpp"
+
+#include "storage/log_scan.hpp"
+
+#include <algorithm>
+#include <array>
+#include <ranges>
+#include <utility>
+
+namespace troupe::storage {
+
+namespace {
+
+/// One recovery at work.
+class log_recovery {
+public:
+  log_recovery(file_system& fs, const options& o, const recovery_plan& plan,
+               std::vector<log_file_entry> files, recovered_log& out)
+    : fs_(fs), options_(o), plan_(plan), scan_(fs, o, std::move(files)), out_(out) {}
+
+  result<void> run();
+
+private:
+  /// Valid records behind the place where the log stops.
+  struct rest_of_log {
+    log_offset end = 0;
+    bool holds_records = false;
+    bool holds_durable = false;
+    std::vector<log_gap> gaps;
+    std::optional<log_scan::record> last;
+  };
+
+  void distrust_checkpoint();
+  result<log_offset> choose_start();
+  result<std::optional<log_offset>> start_by_safe_offset();
+  result<log_offset> start_by_queues();
+  result<log_offset> start_by_time();
+  result<log_scan::run> find_end();
+  bool ends_before_checkpoint(const log_scan::run& found) const;
+  result<rest_of_log> look_behind(log_offset end);
+  bool known_durable(const log_scan::record& record) const;
+  void refuse_writes(const log_scan::run& found, rest_of_log rest);
+  result<void> cut(const log_scan::run& found, const rest_of_log& rest);
+  result<void> quarantine(log_offset from, log_offset to);
+  std::string path_of(log_offset offset) const;
+  void warn(log_offset offset, std::string text);
+
+  file_system& fs_;
+  const options& options_;
+  recovery_plan plan_;
+  log_scan scan_;
+  recovered_log& out_;
+};
+
+result<void> log_recovery::run() {
+  out_.min_offset = scan_.begin();
+  distrust_checkpoint();
+  TROUPE_TRY(auto found, find_end());
+  TROUPE_TRY(auto rest, look_behind(found.end));
+  out_.end = found.end;
+  if (found.last)
+    out_.last_store_timestamp = found.last->store_timestamp;
+  if (rest.holds_durable || !scan_.unreadable().empty()) {
+    refuse_writes(found, std::move(rest));
+  } else {
+    TROUPE_TRY(cut(found, rest));
+  }
+  if (auto known = std::max(plan_.highest_queue_end, plan_.safe_offset); known > out_.end)
+    warn(out_.end, "the log ends here, but records up to " + std::to_string(known)
+                     + " were known; they are lost");
+  return boost::outcome_v2::success();
+}
+
+/// Forgets checkpoint values that cannot be true.
+void log_recovery::distrust_checkpoint() {
+  auto impossible = [&](std::int64_t time) { return time < 0 || time > plan_.now_ms; };
+  if (impossible(plan_.log_time_ms) || impossible(plan_.minimum_time_ms)) {
+    warn(scan_.begin(), "the checkpoint's times are negative or in the future; they are not used");
+    plan_.log_time_ms = 0;
+    plan_.minimum_time_ms = 0;
+  }
+}
+
+result<log_scan::run> log_recovery::find_end() {
+  TROUPE_TRY(auto from, choose_start());
+  TROUPE_TRY(auto found, scan_.walk(from));
+  if (from != scan_.begin() && ends_before_checkpoint(found)) {
+    warn(found.end, "the checkpoint is newer than the log; all of the log is checked");
+    from = scan_.begin();
+    TROUPE_TRY(found, scan_.walk(from));
+  }
+  out_.scanned_from = from;
+  return found;
+}
+
+/// Durable records are missing, so what the checkpoint says about the rest is in doubt too.
+bool log_recovery::ends_before_checkpoint(const log_scan::run& found) const {
+  return plan_.safe_offset > found.end
+         || (found.last && plan_.log_time_ms > found.last->store_timestamp);
+}
+
+/// A record's start from which on the log has to be checked.
+result<log_offset> log_recovery::choose_start() {
+  TROUPE_TRY(auto safe, start_by_safe_offset());
+  if (safe)
+    return *safe;
+  return plan_.abnormal ? start_by_time() : start_by_queues();
+}
+
+result<std::optional<log_offset>> log_recovery::start_by_safe_offset() {
+  auto safe = plan_.safe_offset;
+  if (safe < scan_.begin() || safe > scan_.limit())
+    return std::optional<log_offset>{};
+  TROUPE_TRY(auto continues, scan_.continues_at(safe));
+  // At the very end of the log nothing follows; then the queues must agree that a record ends here.
+  if (continues || safe == plan_.highest_queue_end)
+    return std::optional(safe);
+  return std::optional(scan_.file_start(std::min(safe, scan_.limit() - 1)));
+}
+
+/// RocketMQ's rule after an orderly stop: the file in which the queues' knowledge ends.
+result<log_offset> log_recovery::start_by_queues() {
+  for (auto& file : std::views::reverse(scan_.files())) {
+    if (file.start > plan_.highest_queue_end)
+      continue;
+    TROUPE_TRY(auto first, scan_.continues_at(file.start));
+    if (first)
+      return file.start;
+  }
+  return scan_.begin();
+}
+
+/// RocketMQ's rule after a crash: the last file that begins with a record known to be durable.
+result<log_offset> log_recovery::start_by_time() {
+  if (plan_.minimum_time_ms == 0)
+    return scan_.begin();
+  for (auto& file : std::views::reverse(scan_.files())) {
+    TROUPE_TRY(auto first, scan_.record_at(file.start));
+    if (first && first->store_timestamp != 0 && first->store_timestamp <= plan_.minimum_time_ms)
+      return file.start;
+  }
+  return scan_.begin();
+}
+
+result<log_recovery::rest_of_log> log_recovery::look_behind(log_offset end) {
+  rest_of_log rest;
+  rest.end = end;
+  for (;;) {
+    TROUPE_TRY(auto found, scan_.find(rest.end));
+    if (!found)
+      return rest;
+    rest.gaps.push_back({rest.end, found->offset});
+    rest.holds_records = true;
+    rest.holds_durable = rest.holds_durable || known_durable(*found);
+    TROUPE_TRY(auto more, scan_.walk(found->offset));
+    rest.end = more.end;
+    rest.last = more.last;
+  }
+}
+
+/// True if the checkpoint vouches for the record.
+bool log_recovery::known_durable(const log_scan::record& record) const {
+  if (record.offset < plan_.safe_offset || record.store_timestamp < plan_.log_time_ms)
+    return true;
+  // Of several records in one millisecond the sync may have covered only the first. A checkpoint
+  // with an exact offset settles it; without one nothing is cut that may have been durable.
+  return plan_.safe_offset < 0 && record.store_timestamp == plan_.log_time_ms;
+}
+
+void log_recovery::refuse_writes(const log_scan::run& found, rest_of_log rest) {
+  auto readable = scan_.unreadable().empty();
+  auto text = readable ? path_of(found.end) + ", log offset " + std::to_string(found.end)
+                           + ": damage in the middle of the log ("
+                           + (*found.problem != '\0' ? found.problem : "zeros") + ")"
+                       : scan_.unreadable() + ": a part of the log cannot be read";
+  text += "; the node can only read until an operator decides: run `troupe store repair`";
+  warn(found.end, text);
+  out_.needs_repair = error{errc::needs_repair, std::move(text)};
+  out_.end = rest.end;
+  out_.gaps = std::move(rest.gaps);
+  if (rest.last)
+    out_.last_store_timestamp = rest.last->store_timestamp;
+}
+
+/// Takes everything behind the end away, in an order that leaves the same end whenever it stops.
+result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& rest) {
+  auto end = found.end;
+  if (end == scan_.limit())
+    return boost::outcome_v2::success(); // ends with its last file
+  auto start = scan_.file_start(end);
+  auto file_end = start + static_cast<log_offset>(options_.log_file_size_bytes);
+  TROUPE_TRY(auto clean_file, scan_.all_zero(end, file_end));
+  TROUPE_TRY(auto clean_rest, scan_.all_zero(file_end, scan_.limit()));
+  out_.cut = !clean_file || !clean_rest;
+  if (rest.holds_records) {
+    TROUPE_TRY(quarantine(end, rest.end));
+  }
+  auto removed = false;
+  for (auto& file : std::views::reverse(scan_.files())) {
+    if (file.start <= start)
+      break;
+    TROUPE_TRY(fs_.remove(path_of(file.start)));
+    removed = true;
+  }
+  if (removed) {
+    TROUPE_TRY(fs_.sync_directory(log_directory(options_)));
+  }
+  TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
+  if (!clean_file) {
+    TROUPE_TRY(current->zero_range(static_cast<std::uint64_t>(end - start),
+                                    options_.log_file_size_bytes));
+    TROUPE_TRY(current->sync());
+  }
+  if (out_.cut)
+    warn(end, std::string("the log was cut here (")
+                + (*found.problem != '\0' ? found.problem : "nothing was written") + ")");
+  out_.current = std::move(current);
+  return boost::outcome_v2::success();
+}
+
+result<void> log_recovery::quarantine(log_offset from, log_offset to) {
+  auto directory = options_.directory + "/quarantine";
+  TROUPE_TRY(make_directories(fs_, directory));
+  auto name = offset_file_name(from) + "-" + std::to_string(plan_.now_ms) + ".log";
+  auto path = directory + "/" + name;
+  TROUPE_TRY(auto copy, fs_.open(path, open_mode::create));
+  TROUPE_TRY(copy->allocate(0, blocks::sparse));
+  std::vector<std::byte> buffer(mib);
+  for (auto at = from; at < to;) {
+    auto start = scan_.file_start(at);
+    TROUPE_TRY(auto source, fs_.open(path_of(at), open_mode::read));
+    auto stop = std::min(to, start + static_cast<log_offset>(source->size()));
+    while (at < stop) {
+      auto wanted = std::min(buffer.size(), static_cast<std::size_t>(stop - at));
+      auto into = std::span(buffer).first(wanted);
+      TROUPE_TRY(auto count, source->read_at(static_cast<std::uint64_t>(at - start), into));
+      if (count == 0)
+        return error{errc::io_error, source->path() + " became shorter while it was copied"};
+      std::array<byte_view, 1> parts{byte_view(buffer).first(count)};
+      TROUPE_TRY(copy->write_at(static_cast<std::uint64_t>(at - from), parts));
+      at += static_cast<log_offset>(count);
+    }
+  }
+  TROUPE_TRY(copy->sync());
+  TROUPE_TRY(fs_.sync_directory(directory));
+  warn(from, "valid records up to " + std::to_string(to) + " behind a damaged one were copied to "
+               + path);
+  out_.quarantine = std::move(path);
+  return boost::outcome_v2::success();
+}
+
+std::string log_recovery::path_of(log_offset offset) const {
+  return log_directory(options_) + "/" + offset_file_name(scan_.file_start(offset));
+}
+
+void log_recovery::warn(log_offset offset, std::string text) {
+  out_.warnings.push_back({path_of(offset), offset, std::move(text)});
+}
+
+/// A log without files: a new store, or one whose log was taken away.
+result<void> accept_empty(const options& o, const recovery_plan& plan) {
+  auto known = std::max(plan.highest_queue_end, plan.safe_offset);
+  if (known > 0 && !plan.accept_empty_log)
+    return error{errc::needs_repair,
+                 log_directory(o) + " holds no log, but records up to log offset "
+                   + std::to_string(known)
+                   + " were known; put the files back, or run `troupe store repair`"};
+  return boost::outcome_v2::success();
+}
+
+} // namespace
+
+result<recovered_log> recover_log(file_system& fs, const options& o, const recovery_plan& plan) {
+  auto directory = log_directory(o);
+  TROUPE_TRY(make_directories(fs, directory));
+  TROUPE_TRY(auto state, list_log(fs, o));
+  recovered_log recovered;
+  for (auto& text : state.listing.warnings)
+    recovered.warnings.push_back({directory, 0, std::move(text)});
+  if (state.listing.files.empty()) {
+    TROUPE_TRY(accept_empty(o, plan));
+  }
+  if (!state.empty_tail.empty()) {
+    recovered.warnings.push_back({state.empty_tail, 0, "a file that was never filled was removed"});
+    TROUPE_TRY(fs.remove(state.empty_tail));
+    TROUPE_TRY(fs.sync_directory(directory));
+  }
+  if (!state.listing.files.empty()) {
+    log_recovery work(fs, o, plan, std::move(state.listing.files), recovered);
+    TROUPE_TRY(work.run());
+  }
+  return recovered;
+}
+
+} // namespace troupe::storage
