@@ -1,0 +1,97 @@
+#pragma once
+
+#include "storage/file_system.hpp"
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe::storage {
+
+/// Names one file of one queue without its path: the queue's number in this process, and the byte
+/// offset of the file's first entry.
+struct queue_file_key {
+  std::uint32_t queue = 0;
+  std::int64_t start = 0;
+  friend bool operator==(const queue_file_key&, const queue_file_key&) = default;
+};
+
+/// What was written and is not yet known to be durable. Syncing all of it, files before directories,
+/// makes it so; a path that is gone meanwhile counts as synced.
+struct unsynced_queue_files {
+  std::uint64_t mark = 0; ///< number of the last write that is covered
+  std::vector<queue_file_key> keys;
+  std::vector<std::string> files; ///< paths, in the order of `keys`
+  std::vector<std::string> directories;
+};
+
+/// The open files of all queues. Keeps at most `capacity` of them open and closes the least recently
+/// used; one with unsynced bytes is closed only after a sync, since its write error would otherwise
+/// be reported to nobody. Not thread-safe.
+class queue_files {
+public:
+  enum class mode { writable, read_only };
+  queue_files(file_system& fs, std::uint64_t file_size_bytes, std::size_t capacity, mode how);
+
+  file_system& fs() const noexcept { return fs_; }
+  std::uint64_t file_size_bytes() const noexcept { return file_size_bytes_; }
+  bool read_only() const noexcept { return mode_ == mode::read_only; }
+
+  /// The file, opened if it is not. `path` must belong to `key`.
+  result<std::shared_ptr<file>> open(queue_file_key key, const std::string& path);
+  /// The same, created at its full size (sparse) if it is not there.
+  result<std::shared_ptr<file>> create(queue_file_key key, const std::string& path);
+
+  /// Says that the open file has new bytes that are not durable.
+  void wrote(queue_file_key key);
+  /// Says that names in this directory were added or removed.
+  void changed_directory(const std::string& path);
+  /// Closes the file because it is deleted: its unsynced bytes no longer matter.
+  void forget(queue_file_key key);
+
+  unsynced_queue_files unsynced() const;
+  /// Everything in `done` was synced successfully; what was written since stays unsynced.
+  void synced(const unsynced_queue_files& done);
+
+  std::size_t open_count() const noexcept { return by_key_.size(); }
+  /// Bytes that one reader at a time may use.
+  std::vector<std::byte>& scratch() noexcept { return scratch_; }
+
+private:
+  struct opened {
+    queue_file_key key;
+    std::shared_ptr<file> handle;
+    std::uint64_t written = 0; ///< number of the last write, 0 when all is durable
+  };
+  struct key_hash {
+    std::size_t operator()(const queue_file_key& key) const noexcept {
+      return std::hash<std::uint64_t>{}(static_cast<std::uint64_t>(key.start) * 0x9e3779b97f4a7c15
+                                        + key.queue);
+    }
+  };
+  using lru = std::list<opened>; ///< most recently used first
+
+  lru& list_of(const opened& one) noexcept { return one.written != 0 ? unsynced_ : clean_; }
+  result<void> make_room();
+  std::shared_ptr<file> remember(queue_file_key key, std::shared_ptr<file> handle);
+  /// The open file, moved to the front; null if it is not open.
+  std::shared_ptr<file> use(queue_file_key key);
+
+  file_system& fs_;
+  std::uint64_t file_size_bytes_;
+  std::size_t capacity_;
+  mode mode_;
+  lru clean_;
+  lru unsynced_;
+  std::unordered_map<queue_file_key, lru::iterator, key_hash> by_key_;
+  std::unordered_map<std::string, std::uint64_t> directories_;
+  std::uint64_t writes_ = 0;
+  std::optional<error> failed_sync_; ///< final: a later sync would prove nothing
+  std::vector<std::byte> scratch_;
+};
+
+} // namespace troupe::storage
