@@ -22,7 +22,7 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
   flushed_ = {setup.end, setup.store_ms};
   // Opened now, before anything is written to it: a write-back error must find somebody to tell.
   auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
-  if (setup.end % size != 0)
+  if (setup.end % size != 0 && !setup.read_only)
     if (auto opened = file_of(setup.end - setup.end % size); !opened)
       fail(opened.error());
 }

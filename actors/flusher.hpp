@@ -16,6 +16,7 @@ struct flusher_setup {
   storage::file_system* files = nullptr;
   log_offset end = 0;        ///< everything below is durable: recovery has seen to it
   std::int64_t store_ms = 0; ///< of the newest record below `end`
+  bool read_only = false;    ///< damage in the log: nothing will be written
 };
 
 /// Makes the log durable. Requests that arrive while a flush runs share the next one. A flush that

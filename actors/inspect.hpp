@@ -173,6 +173,16 @@ auto inspect(Inspector& f, key_query& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, key_read& x) {
+  return fields(f, "key_read", x.query, x.offsets);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, bounds_read& x) {
+  return fields(f, "bounds_read", x.queues, x.last_records);
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, record_batch& x) {
   slices_field records{x.records};
   return fields(f, "record_batch", records);

@@ -82,9 +82,12 @@ using queue_manager_actor = caf::typed_actor<
   handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
   /// What is durable in the log: on a node with synchronous flush only that is visible.
   handles<void(log_flushed)>,
-  handles<void(remove_atom, tombstone)>, handles<void(revive_atom, std::string)>,
-  handles<log_offset(drop_atom, log_offset)>,
-  handles<queue_state(status_atom, resume_atom)>,
+  /// The topic is deleted: its records before the tombstone's offset are dead.
+  handles<void(remove_atom, tombstone)>,
+  /// Forget what lies below the offset in the log.
+  handles<void(drop_atom, log_offset)>,
+  /// The state of the queues, once everything in the log below the offset is applied.
+  handles<queue_state(resume_atom, log_offset)>,
   handles<queue_manager_status(status_atom)>,
   /// Writes and syncs everything, with a checkpoint.
   handles<stop_report(stop_atom)>,
@@ -94,7 +97,8 @@ using queue_manager_actor = caf::typed_actor<
 /// Reads records of the log; a few of them, each with a thread of its own.
 using reader_actor = caf::typed_actor<
   handles<pull_response(read_request)>,
-  handles<record_batch(read_request, read_atom)>,
+  handles<record_batch(key_read)>,
+  handles<std::vector<queue_bounds>(bounds_read)>,
   handles<record_batch(fetch_atom, log_offset)>,
   handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
   handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
@@ -152,6 +156,8 @@ using front_actor = caf::typed_actor<
 
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<
+  /// The node's name, once it serves.
+  handles<std::string(ready_atom)>,
   handles<node_status(status_atom)>,
   /// A session for this client, which ends with the client.
   handles<session_actor(hello_atom, caf::strong_actor_ptr)>,

@@ -119,11 +119,23 @@ struct record_batch {
   std::vector<storage::slice> records;
 };
 
+/// Candidates of a key query: the reader leaves out what does not hold the key.
+struct key_read {
+  key_query query;
+  std::vector<log_offset> offsets;
+};
+
 struct queue_bounds {
   std::int32_t queue_id = 0;
   queue_offset min = 0;
   queue_offset max = 0;
   std::int64_t last_store_ms = -1; ///< of the newest message; -1 without one
+};
+
+/// Bounds of which the reader fills in the last store time, from the record at the offset.
+struct bounds_read {
+  std::vector<queue_bounds> queues;
+  std::vector<log_offset> last_records; ///< -1: the queue is empty
 };
 
 // -- topics and groups ---------------------------------------------------------------------------
@@ -282,6 +294,8 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
   CAF_ADD_TYPE_ID(troupe, (troupe::read_request))
   CAF_ADD_TYPE_ID(troupe, (troupe::key_query))
   CAF_ADD_TYPE_ID(troupe, (troupe::record_batch))
+  CAF_ADD_TYPE_ID(troupe, (troupe::key_read))
+  CAF_ADD_TYPE_ID(troupe, (troupe::bounds_read))
   CAF_ADD_TYPE_ID(troupe, (troupe::queue_bounds))
   CAF_ADD_TYPE_ID(troupe, (std::vector<troupe::queue_bounds>))
   CAF_ADD_TYPE_ID(troupe, (troupe::topic_info))
@@ -319,7 +333,6 @@ CAF_BEGIN_TYPE_ID_BLOCK(troupe, caf::first_custom_type_id)
   CAF_ADD_ATOM(troupe, troupe, bounds_atom, "bounds")
   CAF_ADD_ATOM(troupe, troupe, search_atom, "search")
   CAF_ADD_ATOM(troupe, troupe, fetch_atom, "fetch")
-  CAF_ADD_ATOM(troupe, troupe, read_atom, "read")
   CAF_ADD_ATOM(troupe, troupe, list_atom, "list")
   CAF_ADD_ATOM(troupe, troupe, watch_atom, "watch")
   CAF_ADD_ATOM(troupe, troupe, seen_atom, "seen")

@@ -1,6 +1,7 @@
 #include "actors/reader.hpp"
 
 #include "storage/logging.hpp"
+#include "storage/properties.hpp"
 
 #include <algorithm>
 
@@ -36,12 +37,30 @@ pull_response reader_state::read(read_request& request) {
   return std::move(answer);
 }
 
-caf::result<record_batch> reader_state::read_all(const read_request& request) {
+record_batch reader_state::read_keys(const key_read& request) {
+  auto& query = request.query;
   record_batch batch;
-  for (auto& where : request.records)
-    if (auto message = log_->read(where.offset)) // gone or damaged: the index may lag behind
+  for (auto offset : request.offsets) {
+    auto message = log_->read(offset);
+    if (!message) // gone, or damaged: the index is a hint
+      continue;
+    auto& view = message.value().view;
+    bool holds_key = false;
+    storage::for_each_key(storage::indexed_properties{view.properties},
+                          [&](std::string_view key) { holds_key |= key == query.key; });
+    if (holds_key && view.topic == query.topic && view.store_timestamp >= query.begin_ms
+        && view.store_timestamp <= query.end_ms)
       batch.records.push_back(std::move(message.value().bytes));
+  }
   return batch;
+}
+
+std::vector<queue_bounds> reader_state::read_bounds(bounds_read& request) {
+  for (std::size_t i = 0; i < request.queues.size() && i < request.last_records.size(); ++i)
+    if (request.last_records[i] >= 0)
+      if (auto message = log_->read(request.last_records[i]))
+        request.queues[i].last_store_ms = message.value().view.store_timestamp;
+  return std::move(request.queues);
 }
 
 caf::result<record_batch> reader_state::fetch(log_offset offset) {
@@ -102,7 +121,8 @@ reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> 
   state.start(self, std::move(setup));
   return {
     [&state](read_request& request) { return state.read(request); },
-    [&state](const read_request& request, read_atom) { return state.read_all(request); },
+    [&state](const key_read& request) { return state.read_keys(request); },
+    [&state](bounds_read& request) { return state.read_bounds(request); },
     [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
     [&state](search_atom, log_offset offset) { return state.store_time(offset); },
     [&state](replay_atom, log_offset from, log_offset to, std::uint32_t count) {

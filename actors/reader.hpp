@@ -25,7 +25,8 @@ struct reader_state {
 
   /// Completes a pull: damaged records are left out and reported.
   pull_response read(read_request& request);
-  caf::result<record_batch> read_all(const read_request& request);
+  record_batch read_keys(const key_read& request);
+  std::vector<queue_bounds> read_bounds(bounds_read& request);
   caf::result<record_batch> fetch(log_offset offset);
   caf::result<std::int64_t> store_time(log_offset offset);
   caf::result<position_list> replay(log_offset from, log_offset to, std::uint32_t count);

@@ -187,6 +187,13 @@ void session_state::send_group(outgoing& group) {
     return;
   auto sent = std::make_shared<outgoing>(std::move(group));
   group = {};
+  if (!roles.writer) {
+    for (std::size_t i = 0; i < sent->ids.size(); ++i)
+      if (close(sent->ids[i]))
+        sent->promises[i].deliver(refused(sent->group.requests[i], {errc::write_stopped,
+                                          "not stored: the writer stopped; restart the node"}));
+    return;
+  }
   self_->request(roles.writer, caf::infinite, std::move(sent->group))
     .then([this, sent](put_group_response& answer) { answer_group(*sent, answer); },
           [this, sent](const caf::error& why) {

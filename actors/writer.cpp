@@ -22,8 +22,11 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   flushed_ = setup.end;
   credit_ = position_credit{options_.dispatcher.mailbox_capacity};
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
-  for (auto& t : setup.tombstones)
-    retired_[t.topic] = t;
+  last_store_ms_ = setup.last_store_ms;
+  tombstones_ = std::move(setup.tombstones);
+  for (auto& t : tombstones_)
+    if (setup.topics.count(t.topic) == 0)
+      retired_[t.topic] = t;
   if (!setup.read_only.empty())
     refusals_[errc::needs_repair] = setup.read_only;
   positions_.start(setup.end);
@@ -365,8 +368,8 @@ void writer_state::set_queues(const queue_state& state) {
   if (!has_queues_) {
     for (auto& [topic, next] : state.next_offsets)
       topics_[topic].next = next;
-    for (auto& [topic, dead] : retired_)
-      topics_[topic].next = dead.next_offsets;
+    for (auto& dead : tombstones_)
+      continue_numbering(dead);
   }
   has_queues_ = true;
   work();
@@ -398,6 +401,10 @@ caf::result<tombstone> writer_state::retire(const std::string& topic) {
 
 void writer_state::revive(const tombstone& from) {
   retired_.erase(from.topic);
+  continue_numbering(from);
+}
+
+void writer_state::continue_numbering(const tombstone& from) {
   auto& next = topic_of(from.topic).next;
   if (next.size() < from.next_offsets.size())
     next.resize(from.next_offsets.size(), 0);

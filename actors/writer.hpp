@@ -10,8 +10,10 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace troupe {
 
@@ -22,8 +24,10 @@ struct writer_setup {
   const storage::wall_clock* clock = nullptr;
   log_offset min = 0;
   log_offset end = 0;
+  std::int64_t last_store_ms = 0; ///< of the newest record; store times never go back
   std::shared_ptr<storage::file> current; ///< the log file that holds `end`, if there is one
   std::vector<tombstone> tombstones;
+  std::set<std::string> topics; ///< that are there now: a tombstone only continues their numbering
   std::string read_only; ///< why nothing may be written, after a recovery that needs an operator
 };
 
@@ -78,6 +82,7 @@ private:
   void stop_if_idle();
   std::string refusal_text() const;
   errc refusal_code() const;
+  void continue_numbering(const tombstone& from);
   topic_state& topic_of(const std::string& topic);
 
   writer_actor::stateful_pointer<writer_state> self_;
@@ -91,6 +96,7 @@ private:
 
   std::unordered_map<std::string, topic_state> topics_;
   std::map<std::string, tombstone> retired_;
+  std::vector<tombstone> tombstones_;
 
   std::deque<open_group> groups_;   ///< in arrival order; the front is being worked on
   std::deque<open_group> written_;  ///< staged as a whole, answered after the write

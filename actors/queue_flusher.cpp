@@ -1,0 +1,82 @@
+#include "actors/queue_flusher.hpp"
+
+#include <utility>
+
+namespace troupe {
+
+void queue_flusher_state::start(queue_flusher_actor::stateful_pointer<queue_flusher_state> actor,
+                                queue_flusher_setup setup) {
+  self_ = actor;
+  options_ = setup.options;
+  files_ = setup.files;
+}
+
+caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
+  if (failed_.code != errc::none)
+    return to_caf(failed_);
+  auto promise = self_->make_response_promise<queue_synced>();
+  auto held = std::make_shared<queue_sync>(std::move(request));
+  self_->request(roles.flusher, caf::infinite, flush_atom_v, held->applied)
+    .then(
+      [this, promise, held](const log_flushed& log) mutable {
+        auto done = sync_files(*held);
+        if (done)
+          done = save(*held, log);
+        if (done) {
+          promise.deliver(queue_synced{held->applied});
+        } else {
+          failed_ = done.error();
+          promise.deliver(to_caf(failed_));
+        }
+      },
+      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+  return promise;
+}
+
+storage::result<void> queue_flusher_state::sync_files(const queue_sync& request) {
+  // The queue-manager keeps each file open until it hears that this went well, so a write error
+  // from before is still reported here.
+  for (auto& path : request.files) {
+    auto file = files_->open(path, storage::open_mode::read_write);
+    if (!file && file.error().code == errc::not_found)
+      continue; // deleted meanwhile
+    TROUPE_TRY(file);
+    TROUPE_TRY(file.value()->sync());
+  }
+  for (auto& path : request.directories) {
+    auto done = files_->sync_directory(path);
+    if (!done && done.error().code != errc::not_found)
+      return done.error();
+  }
+  return boost::outcome_v2::success();
+}
+
+storage::result<void> queue_flusher_state::save(const queue_sync& request,
+                                                const log_flushed& log) {
+  auto path = storage::checkpoint_path(options_.store);
+  TROUPE_TRY(auto content, storage::load_checkpoint(*files_, path));
+  // The times are those of records that were durable before the syncs began. One millisecond
+  // earlier, since a record of the same millisecond may have come after the flush.
+  content.log_time = std::max<std::int64_t>(0, log.store_ms - 1);
+  if (request.last_store_ms > 0) {
+    content.queue_time = request.last_store_ms;
+    content.index_time = request.index_store_ms;
+  }
+  content.safe_offset = request.applied;
+  content.queue_count = static_cast<std::uint32_t>(request.queue_count);
+  content.entry_total = request.entry_total;
+  return storage::save_checkpoint(*files_, path, content);
+}
+
+queue_flusher_actor::behavior_type
+queue_flusher(queue_flusher_actor::stateful_pointer<queue_flusher_state> self,
+              queue_flusher_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](queue_sync& request) { return state.sync(std::move(request)); },
+    [&state](const role_table& table) { state.roles = table; },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,44 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/options.hpp"
+#include "storage/checkpoint.hpp"
+
+#include <memory>
+#include <string>
+
+namespace troupe {
+
+struct queue_flusher_setup {
+  node_options options;
+  storage::file_system* files = nullptr;
+};
+
+/// Makes what the queue-manager wrote durable, one file after the other, and then says so in the
+/// checkpoint: never before the log itself is durable up to the same place.
+struct queue_flusher_state {
+  queue_flusher_state() = default;
+  static inline const char* name = "queue-flusher";
+
+  void start(queue_flusher_actor::stateful_pointer<queue_flusher_state> actor,
+             queue_flusher_setup setup);
+
+  caf::result<queue_synced> sync(queue_sync request);
+
+  role_table roles;
+
+private:
+  storage::result<void> sync_files(const queue_sync& request);
+  storage::result<void> save(const queue_sync& request, const log_flushed& log);
+
+  queue_flusher_actor::stateful_pointer<queue_flusher_state> self_;
+  node_options options_;
+  storage::file_system* files_ = nullptr;
+  storage::error failed_; ///< a failed sync is final until a restart
+};
+
+queue_flusher_actor::behavior_type
+queue_flusher(queue_flusher_actor::stateful_pointer<queue_flusher_state> self,
+              queue_flusher_setup setup);
+
+} // namespace troupe

@@ -1,0 +1,189 @@
+#include "actors/queue_manager.hpp"
+
+#include "storage/properties.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+/// Entries that one pull with a filter looks at, at most.
+constexpr std::size_t max_scanned_entries = 800;
+constexpr auto probe_timeout = std::chrono::seconds(10);
+
+bool matches(const std::vector<std::int32_t>& tag_hashes, std::int64_t tags_code) {
+  return tag_hashes.empty()
+         || std::find(tag_hashes.begin(), tag_hashes.end(), static_cast<std::int32_t>(tags_code))
+              != tag_hashes.end();
+}
+
+} // namespace
+
+queue_offset queue_manager_state::visible_end(const storage::consume_queue& queue) const {
+  if (options_.store.flush == storage::flush_policy::async || queue.log_end() <= flushed_)
+    return queue.next();
+  // With synchronous flush only what is durable is shown.
+  auto first = queue.find_first(flushed_);
+  return first ? first.value() : queue.min();
+}
+
+storage::result<void> queue_manager_state::look_up(const pull_request& request,
+                                                   read_request& found) {
+  auto& answer = found.answer;
+  auto* queue = table_->find(request.topic, request.queue_id);
+  answer.min = queue ? queue->min() : 0;
+  answer.max = queue ? visible_end(*queue) : 0;
+  answer.next = request.from;
+  if (request.from < answer.min) {
+    answer.status = pull_status::offset_too_small;
+    answer.next = answer.min;
+  } else if (request.from > answer.max) {
+    answer.status = pull_status::offset_too_large;
+    answer.next = answer.max;
+  } else if (request.from == answer.max) {
+    answer.status = queue ? pull_status::nothing_new : pull_status::no_queue;
+  } else {
+    auto wanted = request.tag_hashes.empty()
+                    ? static_cast<std::size_t>(request.max_messages)
+                    : std::max<std::size_t>(max_scanned_entries, request.max_messages);
+    wanted = std::min(wanted, static_cast<std::size_t>(answer.max - request.from));
+    std::vector<storage::queue_entry> entries;
+    TROUPE_TRY(queue->read(request.from, wanted, entries));
+    std::uint64_t bytes = 0;
+    for (auto& entry : entries) {
+      if (matches(request.tag_hashes, entry.tags_code) && !entry.filler()) {
+        bool full = found.records.size() >= request.max_messages
+                    || (!found.records.empty() && bytes + entry.size > request.max_bytes);
+        if (full)
+          break;
+        bytes += entry.size;
+        found.records.push_back({entry.offset, entry.size});
+      }
+      ++answer.next;
+    }
+    answer.status = found.records.empty() ? pull_status::filtered : pull_status::found;
+  }
+  return boost::outcome_v2::success();
+}
+
+caf::result<pull_response> queue_manager_state::pull(const pull_request& request) {
+  read_request found;
+  if (auto done = look_up(request, found); !done)
+    return to_caf(done.error());
+  if (found.answer.status == pull_status::found)
+    return self_->delegate(next_reader(), std::move(found));
+  auto status = found.answer.status;
+  bool may_wait = status == pull_status::nothing_new || status == pull_status::no_queue;
+  if (!may_wait || request.wait_ms == 0 || stopping_
+      || parked_.size() >= options_.queue_manager.parked_pulls)
+    return std::move(found.answer);
+  auto promise = self_->make_response_promise<pull_response>();
+  parked_.add({request, promise, self_->clock().now() + milliseconds{request.wait_ms}});
+  arm_pulse();
+  return promise;
+}
+
+void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
+  read_request found;
+  if (auto done = look_up(pull.request, found); !done) {
+    pull.promise.deliver(to_caf(done.error()));
+    return;
+  }
+  auto status = found.answer.status;
+  if (status == pull_status::found)
+    pull.promise.delegate(next_reader(), std::move(found));
+  else if (!at_deadline
+           && (status == pull_status::nothing_new || status == pull_status::no_queue))
+    parked_.add(std::move(pull)); // not visible yet
+  else
+    pull.promise.deliver(std::move(found.answer));
+}
+
+void queue_manager_state::wake(const std::string& topic, std::int32_t queue) {
+  for (auto& pull : parked_.take(topic, queue))
+    answer_parked(pull, false);
+}
+
+void queue_manager_state::wake_all() {
+  for (auto& pull : parked_.take_all())
+    answer_parked(pull, stopping_);
+}
+
+const reader_actor& queue_manager_state::next_reader() {
+  return roles_.readers[reader_turn_++ % roles_.readers.size()];
+}
+
+caf::result<record_batch> queue_manager_state::query(const key_query& query) {
+  auto offsets = index_->query(query.topic, query.key, query.max, query.begin_ms, query.end_ms);
+  if (!offsets)
+    return to_caf(offsets.error());
+  key_read candidates{query, std::move(offsets.value())};
+  return self_->delegate(next_reader(), std::move(candidates));
+}
+
+caf::result<std::vector<queue_bounds>> queue_manager_state::bounds(const std::string& topic) {
+  bounds_read request;
+  if (auto* found = table_->find(topic)) {
+    for (auto& queue : found->by_id) {
+      if (!queue)
+        continue;
+      auto end = visible_end(*queue);
+      request.queues.push_back({queue->queue_id(), queue->min(), end, -1});
+      log_offset last = -1;
+      if (end > queue->min())
+        if (auto entry = queue->entry(end - 1); entry && !entry.value().filler())
+          last = entry.value().offset;
+      request.last_records.push_back(last);
+    }
+  }
+  return self_->delegate(next_reader(), std::move(request));
+}
+
+caf::result<queue_offset> queue_manager_state::search(const std::string& topic, std::int32_t queue,
+                                                      std::int64_t time_ms) {
+  auto* found = table_->find(topic, queue);
+  if (found == nullptr)
+    return queue_offset{0};
+  auto search = std::make_shared<time_search>();
+  search->topic = topic;
+  search->queue = queue;
+  search->low = found->min();
+  search->high = visible_end(*found);
+  search->time_ms = time_ms;
+  search->promise = self_->make_response_promise<queue_offset>();
+  auto answer = search->promise;
+  probe(search);
+  return answer;
+}
+
+void queue_manager_state::probe(std::shared_ptr<time_search> search) {
+  // Store times rise with the queue's numbers, so this is an ordinary lower bound.
+  auto* queue = table_->find(search->topic, search->queue);
+  if (search->low >= search->high || queue == nullptr) {
+    search->promise.deliver(search->low);
+    return;
+  }
+  auto middle = search->low + (search->high - search->low) / 2;
+  auto entry = queue->entry(middle);
+  if (!entry) {
+    search->promise.deliver(to_caf(entry.error()));
+    return;
+  }
+  self_->request(next_reader(), probe_timeout, search_atom_v, entry.value().offset)
+    .then(
+      [this, search, middle](std::int64_t store_ms) {
+        if (store_ms >= search->time_ms)
+          search->high = middle;
+        else
+          search->low = middle + 1;
+        probe(search);
+      },
+      [this, search, middle](const caf::error&) {
+        // Gone or damaged: it cannot be the answer.
+        search->low = middle + 1;
+        probe(search);
+      });
+}
+
+} // namespace troupe

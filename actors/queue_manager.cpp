@@ -1,0 +1,419 @@
+#include "actors/queue_manager.hpp"
+
+#include "storage/logging.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto write_retry_pause = std::chrono::milliseconds(100);
+/// How often parked pulls are looked at for their deadline.
+constexpr auto parked_interval = std::chrono::milliseconds(50);
+/// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long.
+constexpr int sync_rest = 8;
+constexpr auto sync_timeout = std::chrono::minutes(10);
+
+} // namespace
+
+// -- starting ------------------------------------------------------------------------------------
+
+void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_manager_state> actor,
+                                queue_manager_setup setup) {
+  self_ = actor;
+  options_ = setup.options;
+  files_ = setup.files;
+  clock_ = setup.clock;
+  log_min_ = setup.log_min;
+  for (auto& t : setup.tombstones)
+    dead_[t.topic] = t.deleted_at;
+  if (auto opened = open(setup); !opened) {
+    storage::log_error("queues.unreadable", {{"reason", opened.error().message}});
+    self_->quit(to_caf(opened.error()));
+  }
+}
+
+storage::result<void> queue_manager_state::open(const queue_manager_setup& setup) {
+  auto& known = setup.checkpoint;
+  bool vouched = known.extension_valid && known.safe_offset <= setup.log_end
+                 && known.safe_offset >= setup.log_min;
+  auto trusted = vouched ? known.safe_offset : (setup.trust_queues ? setup.log_end : 0);
+  storage::queue_table_options own;
+  own.tail_entries = options_.queue_manager.tail_entries;
+  if (options_.queue_manager.open_files > 0)
+    own.open_files = options_.queue_manager.open_files;
+  TROUPE_TRY(auto table, storage::queue_table::open(*files_, options_.store, own,
+                                                    {setup.log_min, setup.log_end, trusted}));
+  table_ = std::move(table);
+  for (auto& warning : table_->warnings())
+    storage::log_warning("queues.ignored", {{"what", warning}});
+  TROUPE_TRY(auto index, storage::key_index::open(*files_, options_.store, *clock_));
+  index_ = std::move(index);
+  applied_ = setup.log_min;
+  if (!table_->damaged().empty()) {
+    rebuild(table_->damaged().front().reason);
+  } else if (vouched) {
+    // What was written later is no evidence: it is read again from the log.
+    TROUPE_TRY(table_->truncate(known.safe_offset));
+    TROUPE_TRY(index_->cut(known.safe_offset));
+    if (table_->queue_count() != known.queue_count || table_->entry_total() != known.entry_total)
+      rebuild("the checkpoint speaks of other queues");
+    else
+      applied_ = known.safe_offset;
+  } else if (setup.trust_queues && table_->queue_count() > 0) {
+    applied_ = std::max(table_->log_end(), setup.log_min);
+    TROUPE_TRY(index_->cut(applied_));
+  } else if (table_->queue_count() > 0) {
+    rebuild("no checkpoint of this store vouches for them");
+  }
+  durable_ = applied_;
+  flushed_ = setup.log_end;
+  return boost::outcome_v2::success();
+}
+
+void queue_manager_state::rebuild(const std::string& why) {
+  storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
+  rebuilt_ = true;
+  std::vector<std::string> topics;
+  table_->for_each([&](const storage::queue_table::topic_queues& topic,
+                       const storage::consume_queue&) {
+    if (topics.empty() || topics.back() != topic.name)
+      topics.push_back(topic.name);
+  });
+  storage::result<void> done = table_->discard_damaged();
+  for (auto& topic : topics)
+    if (done)
+      done = table_->remove(topic);
+  if (done)
+    done = index_->cut(log_min_);
+  if (!done)
+    failed(done.error());
+  applied_ = log_min_;
+}
+
+// -- applying ------------------------------------------------------------------------------------
+
+void queue_manager_state::add(const position_list& list) {
+  waiting_.push_back(list);
+  if (!retry_pending_)
+    work();
+}
+
+void queue_manager_state::work() {
+  while (!waiting_.empty() && failure_.empty()) {
+    auto& batch = *waiting_.front().batch;
+    if (batch.from > applied_ && batch.to > applied_) {
+      // Something is missing before it: the dispatcher goes back to where we are.
+      waiting_.clear();
+      self_->send(roles_.dispatcher, resume_atom_v, applied_);
+      return;
+    }
+    if (batch.to > applied_) {
+      auto done = apply(batch);
+      if (!done) {
+        failed(done.error());
+        return;
+      }
+      if (!done.value())
+        return;
+      applied_ = batch.to;
+      if (!batch.positions.empty())
+        last_store_ms_ = std::max(last_store_ms_, batch.positions.back().store_timestamp);
+    }
+    tries_ = 0;
+    waiting_.pop_front();
+    self_->send(roles_.dispatcher, applied_atom_v, applied_);
+  }
+  answer_states();
+  if (applied_ > durable_)
+    arm_pulse();
+}
+
+storage::result<bool> queue_manager_state::apply(const storage::position_batch& given) {
+  auto filtered = dead_.empty() ? std::nullopt : without_dead(given);
+  auto& batch = filtered ? *filtered : given;
+  auto queues = table_->queue_count();
+  std::vector<std::pair<std::string, std::int32_t>> touched;
+  storage::queue_table::applied done;
+  done.count = done_in_front_;
+  auto outcome = table_->apply(
+    batch, done_in_front_, done,
+    [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
+      if (!parked_.empty()
+          && (touched.empty() || touched.back().second != queue.queue_id()
+              || touched.back().first != topic.name))
+        touched.emplace_back(topic.name, queue.queue_id());
+    });
+  done_in_front_ = done.count;
+  if (table_->queue_count() != queues)
+    report_topics(batch);
+  for (auto& [topic, queue] : touched)
+    wake(topic, queue);
+  TROUPE_TRY(outcome);
+  if (done.gap) {
+    done_in_front_ = 0;
+    if (rebuilt_)
+      return storage::error{errc::needs_repair,
+                            "the log lacks messages of a queue before offset "
+                              + std::to_string(batch.positions[done.count].offset)
+                              + ": see troupe store verify"};
+    rebuild("entries are missing");
+    waiting_.clear();
+    self_->send(roles_.dispatcher, resume_atom_v, applied_);
+    return false;
+  }
+  if (!batch.key_hashes.empty()) {
+    TROUPE_TRY(index_->add(batch));
+  }
+  done_in_front_ = 0;
+  return true;
+}
+
+std::optional<storage::position_batch>
+queue_manager_state::without_dead(const storage::position_batch& batch) const {
+  auto is_dead = [&](const storage::position& p) {
+    auto found = dead_.find(batch.topics[p.topic]);
+    return found != dead_.end() && p.offset < found->second;
+  };
+  if (std::none_of(batch.positions.begin(), batch.positions.end(), is_dead))
+    return std::nullopt;
+  storage::position_batch rest{batch.from, batch.to, batch.topics, {}, {}};
+  std::size_t key = 0;
+  for (auto& p : batch.positions) {
+    if (!is_dead(p)) {
+      rest.positions.push_back(p);
+      for (std::size_t k = 0; k < p.keys; ++k)
+        rest.key_hashes.push_back(batch.key_hashes[key + k]);
+    }
+    key += p.keys;
+  }
+  return rest;
+}
+
+void queue_manager_state::failed(const storage::error& why) {
+  bool final = why.code == errc::needs_repair || ++tries_ >= options_.store.queue_write_retries;
+  storage::log_warning("queues.write_failed", {{"try", tries_}, {"reason", why.message}});
+  if (!final) {
+    retry_pending_ = true;
+    self_->delayed_send(self_, write_retry_pause, retry_atom_v);
+    return;
+  }
+  failure_ = "writing the queues failed (" + why.message
+             + "); restart the node when the cause is gone: reads go on";
+  if (roles_.writer)
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+}
+
+void queue_manager_state::retry() {
+  retry_pending_ = false;
+  work();
+}
+
+void queue_manager_state::report_topics(const storage::position_batch& batch) {
+  std::map<std::uint32_t, std::int32_t> highest;
+  for (auto& p : batch.positions)
+    highest[p.topic] = std::max(highest[p.topic], p.queue_id);
+  for (auto& [topic, queue] : highest)
+    self_->send(roles_.registrar, seen_atom_v, batch.topics[topic], queue);
+}
+
+void queue_manager_state::flushed(const log_flushed& what) {
+  flushed_ = std::max(flushed_, what.end);
+  if (!parked_.empty() && options_.store.flush == storage::flush_policy::sync)
+    wake_all();
+}
+
+void queue_manager_state::remove(const tombstone& dead) {
+  dead_[dead.topic] = dead.deleted_at;
+  done_in_front_ = 0; // counted without the records that are dead now; those done are skipped
+  if (auto removed = table_->remove(dead.topic); !removed)
+    storage::log_warning("queues.remove_failed",
+                         {{"topic", dead.topic}, {"reason", removed.error().message}});
+}
+
+void queue_manager_state::drop(log_offset min) {
+  log_min_ = std::max(log_min_, min);
+  storage::result<void> done = table_->drop_until(min);
+  if (done)
+    done = index_->drop_until(min);
+  if (!done)
+    storage::log_warning("queues.drop_failed", {{"reason", done.error().message}});
+}
+
+// -- making it durable ---------------------------------------------------------------------------
+
+void queue_manager_state::arm_pulse() {
+  if (pulse_pending_)
+    return;
+  pulse_pending_ = true;
+  auto wait = std::chrono::duration_cast<milliseconds>(next_sync_ - self_->clock().now());
+  wait = std::clamp(wait, milliseconds{1}, options_.flusher.queue_interval);
+  if (!parked_.empty())
+    wait = std::min<milliseconds>(wait, parked_interval);
+  self_->delayed_send(self_, wait, write_atom_v);
+}
+
+void queue_manager_state::pulse() {
+  pulse_pending_ = false;
+  auto now = self_->clock().now();
+  for (auto& pull : parked_.take_expired(now))
+    answer_parked(pull, true);
+  if (now >= next_sync_)
+    sync();
+  if (!parked_.empty() || (applied_ > durable_ && !syncing_ && failure_.empty()))
+    arm_pulse();
+}
+
+void queue_manager_state::sync() {
+  if (syncing_ || !failure_.empty() || applied_ == durable_)
+    return;
+  storage::result<void> written = table_->write_out();
+  if (written)
+    written = index_->write_out();
+  if (!written) {
+    failed(written.error());
+    return;
+  }
+  syncing_ = true;
+  sync_began_ = self_->clock().now();
+  auto files = table_->unsynced();
+  auto applied = applied_;
+  self_->request(roles_.queue_flusher, sync_timeout, sync_request(files))
+    .then([this, files, applied](const queue_synced&) { synced(files, applied); },
+          [this](const caf::error& why) {
+            syncing_ = false;
+            tries_ = options_.store.queue_write_retries; // a failed sync is never tried again
+            failed(from_caf(why));
+            if (stop_promise_.pending())
+              stop_promise_.deliver(stop_report{failure_});
+          });
+}
+
+queue_sync queue_manager_state::sync_request(const storage::unsynced_queue_files& files) const {
+  queue_sync request;
+  request.files = files.files;
+  request.directories = files.directories;
+  auto index_files = index_->unsynced();
+  request.files.insert(request.files.end(), index_files.files.begin(), index_files.files.end());
+  request.directories.insert(request.directories.end(), index_files.directories.begin(),
+                             index_files.directories.end());
+  request.applied = applied_;
+  request.last_store_ms = last_store_ms_;
+  request.index_store_ms = last_store_ms_;
+  request.queue_count = table_->queue_count();
+  request.entry_total = table_->entry_total();
+  return request;
+}
+
+void queue_manager_state::synced(const storage::unsynced_queue_files& files, log_offset applied) {
+  syncing_ = false;
+  table_->synced(files);
+  durable_ = std::max(durable_, applied);
+  auto now = self_->clock().now();
+  auto rest = sync_rest * (now - sync_began_);
+  next_sync_ = now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
+  if (stop_promise_.pending()) {
+    if (durable_ < applied_) {
+      sync();
+      return;
+    }
+    stop_promise_.deliver(stop_report{failure_});
+  }
+  if (applied_ > durable_)
+    arm_pulse();
+}
+
+caf::result<stop_report> queue_manager_state::stop() {
+  stopping_ = true;
+  wake_all();
+  if (!failure_.empty())
+    return stop_report{failure_};
+  stop_promise_ = self_->make_response_promise<stop_report>();
+  auto answer = stop_promise_;
+  if (applied_ == durable_ && !syncing_)
+    stop_promise_.deliver(stop_report{});
+  else
+    sync();
+  return answer;
+}
+
+// -- state ---------------------------------------------------------------------------------------
+
+caf::result<queue_state> queue_manager_state::state_at(log_offset end) {
+  auto promise = self_->make_response_promise<queue_state>();
+  states_.push_back({end, promise});
+  answer_states();
+  return promise;
+}
+
+void queue_manager_state::answer_states() {
+  std::erase_if(states_, [&](waiting_state& waiting) {
+    if (waiting.end > applied_ && failure_.empty())
+      return false;
+    if (waiting.end <= applied_)
+      waiting.promise.deliver(current_state());
+    else
+      waiting.promise.deliver(make_caf_error(errc::write_stopped, failure_));
+    return true;
+  });
+}
+
+queue_state queue_manager_state::current_state() const {
+  queue_state state;
+  state.applied = applied_;
+  table_->for_each([&](const storage::queue_table::topic_queues& topic,
+                       const storage::consume_queue& queue) {
+    auto& next = state.next_offsets[topic.name];
+    auto id = static_cast<std::size_t>(queue.queue_id());
+    if (next.size() <= id)
+      next.resize(id + 1, 0);
+    next[id] = queue.next();
+  });
+  return state;
+}
+
+queue_manager_status queue_manager_state::status() const {
+  queue_manager_status s;
+  s.applied = applied_;
+  s.durable = durable_;
+  s.queues = table_->queue_count();
+  s.entries = table_->entry_total();
+  s.parked_pulls = parked_.size();
+  s.failure = failure_;
+  return s;
+}
+
+void queue_manager_state::set_roles(const role_table& table) {
+  roles_ = table;
+  self_->send(roles_.dispatcher, applied_atom_v, applied_);
+  if (!failure_.empty())
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+}
+
+queue_manager_actor::behavior_type
+queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
+              queue_manager_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](const position_list& list) { state.add(list); },
+    [&state](const pull_request& request) { return state.pull(request); },
+    [&state](const key_query& query) { return state.query(query); },
+    [&state](bounds_atom, const std::string& topic) { return state.bounds(topic); },
+    [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
+      return state.search(topic, queue, time_ms);
+    },
+    [&state](const log_flushed& what) { state.flushed(what); },
+    [&state](remove_atom, const tombstone& dead) { state.remove(dead); },
+    [&state](drop_atom, log_offset min) { state.drop(min); },
+    [&state](resume_atom, log_offset end) { return state.state_at(end); },
+    [&state](status_atom) { return state.status(); },
+    [&state](stop_atom) { return state.stop(); },
+    [&state](const role_table& table) { state.set_roles(table); },
+    [&state](write_atom) { state.pulse(); },
+    [&state](retry_atom) { state.retry(); },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,135 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/options.hpp"
+#include "actors/parked_pulls.hpp"
+#include "storage/checkpoint.hpp"
+#include "storage/clock.hpp"
+#include "storage/key_index.hpp"
+#include "storage/queue_table.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+struct queue_manager_setup {
+  node_options options;
+  storage::file_system* files = nullptr;
+  const storage::wall_clock* clock = nullptr;
+  log_offset log_min = 0;
+  log_offset log_end = 0;
+  storage::checkpoint checkpoint; ///< as found at start
+  bool trust_queues = false;      ///< the last stop was an orderly one
+  bool read_only = false;         ///< the log is damaged: serve the queues as they are
+  std::vector<tombstone> tombstones;
+};
+
+/// Owns the consume queues and the key index: applies positions in the order of the log, finds
+/// messages, and has what it wrote made durable. What it holds in memory is bounded, and everything
+/// can be built again from the log.
+struct queue_manager_state {
+  queue_manager_state() = default;
+  static inline const char* name = "queue-manager";
+
+  void start(queue_manager_actor::stateful_pointer<queue_manager_state> actor,
+             queue_manager_setup setup);
+
+  // Applying: queue_manager.cpp.
+  void add(const position_list& list);
+  void retry();
+  void pulse();
+  void flushed(const log_flushed& what);
+  void remove(const tombstone& dead);
+  void drop(log_offset min);
+  caf::result<queue_state> state_at(log_offset end);
+  caf::result<stop_report> stop();
+  queue_manager_status status() const;
+  void set_roles(const role_table& table);
+
+  // Looking up: queue_lookup.cpp.
+  caf::result<pull_response> pull(const pull_request& request);
+  caf::result<record_batch> query(const key_query& query);
+  caf::result<std::vector<queue_bounds>> bounds(const std::string& topic);
+  caf::result<queue_offset> search(const std::string& topic, std::int32_t queue,
+                                   std::int64_t time_ms);
+
+private:
+  struct waiting_state {
+    log_offset end = 0;
+    caf::typed_response_promise<queue_state> promise;
+  };
+  /// A binary search for a store time; each probe asks a reader.
+  struct time_search {
+    std::string topic;
+    std::int32_t queue = 0;
+    queue_offset low = 0;
+    queue_offset high = 0;
+    std::int64_t time_ms = 0;
+    caf::typed_response_promise<queue_offset> promise;
+  };
+
+  storage::result<void> open(const queue_manager_setup& setup);
+  void rebuild(const std::string& why);
+  void work();
+  storage::result<bool> apply(const storage::position_batch& batch);
+  std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
+  void failed(const storage::error& why);
+  void report_topics(const storage::position_batch& batch);
+  void answer_states();
+  queue_state current_state() const;
+  void arm_pulse();
+  void sync();
+  void synced(const storage::unsynced_queue_files& files, log_offset applied);
+  queue_sync sync_request(const storage::unsynced_queue_files& files) const;
+
+  queue_offset visible_end(const storage::consume_queue& queue) const;
+  /// Fills `answer`, and `records` with what a reader has to add.
+  storage::result<void> look_up(const pull_request& request, read_request& found);
+  void wake(const std::string& topic, std::int32_t queue);
+  void wake_all();
+  void answer_parked(parked_pull& pull, bool at_deadline);
+  void probe(std::shared_ptr<time_search> search);
+  const reader_actor& next_reader();
+
+  queue_manager_actor::stateful_pointer<queue_manager_state> self_;
+  node_options options_;
+  storage::file_system* files_ = nullptr;
+  const storage::wall_clock* clock_ = nullptr;
+  role_table roles_;
+  std::unique_ptr<storage::queue_table> table_;
+  std::unique_ptr<storage::key_index> index_;
+  std::map<std::string, log_offset> dead_; ///< topic -> records before this are of a deleted topic
+
+  log_offset log_min_ = 0;
+  log_offset applied_ = 0;
+  log_offset durable_ = 0;
+  log_offset flushed_ = 0;
+  std::int64_t last_store_ms_ = 0;
+  std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
+  std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
+  int tries_ = 0;
+  bool retry_pending_ = false;
+  bool rebuilt_ = false;
+  std::string failure_;
+
+  std::vector<waiting_state> states_;
+  parked_pulls parked_;
+  std::size_t reader_turn_ = 0;
+  bool pulse_pending_ = false;
+  bool syncing_ = false;
+  caf::actor_clock::time_point sync_began_;
+  caf::actor_clock::time_point next_sync_;
+  caf::typed_response_promise<stop_report> stop_promise_;
+  bool stopping_ = false;
+};
+
+queue_manager_actor::behavior_type
+queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
+              queue_manager_setup setup);
+
+} // namespace troupe

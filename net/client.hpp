@@ -1,0 +1,68 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "storage/message_batch.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+/// For programs that use a Troupe node: connect, then talk to the `store_service` as if the node were
+/// an actor of the program itself.
+namespace troupe::client {
+
+struct connect_options {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 10915; ///< the node's actor port
+  std::string cluster;        ///< empty: whichever answers
+  std::string name;           ///< of this program, for the node's log
+  /// How long a request waits while there is no connection; then it ends as `unavailable`, not sent.
+  std::chrono::milliseconds patience{5000};
+  /// Time for the node to answer a request that was sent; then it ends as `maybe_stored`.
+  std::chrono::milliseconds deadline{30'000};
+};
+
+/// A connection that is an actor: it offers everything that a session on the node offers, dials
+/// again when the node went away, and ends every request with an answer or an error: those that were
+/// sent on a connection that broke end as `connection_lost` (they may have taken effect).
+using connection_actor = store_service::extend<
+  /// The node's name, once connected; or why that fails.
+  handles<std::string(hello_atom)>,
+  /// Ends the connection and this actor.
+  handles<void(stop_atom)>,
+  handles<void(retry_atom)>>;
+
+/// Starts to connect; the system needs `configure`.
+connection_actor connect(caf::actor_system& system, const connect_options& options);
+
+/// Registers Troupe's messages and what connections need. Call before the system is made.
+void configure(caf::actor_system_config& config);
+
+/// Messages of one topic on their way into the request that carries them.
+class batch {
+public:
+  explicit batch(std::string topic) : topic_(std::move(topic)) {}
+
+  struct message {
+    std::int32_t queue_id = 0;
+    std::string_view body;       ///< any bytes
+    std::string_view tag;
+    std::string_view keys;       ///< separated by blanks
+    std::string_view properties; ///< more, encoded by storage::properties_builder
+    std::int32_t flag = 0;
+  };
+  /// Copies the message. A unique key is added, by which it can be found.
+  storage::result<void> add(const message& m);
+
+  std::uint32_t count() const noexcept { return builder_.count(); }
+  std::size_t bytes() const noexcept { return builder_.bytes(); }
+  /// The request to send; the batch is empty afterwards.
+  put_request take(bool wait = true);
+
+private:
+  std::string topic_;
+  storage::message_batch_builder builder_;
+};
+
+} // namespace troupe::client

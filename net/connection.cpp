@@ -1,0 +1,182 @@
+#include "net/connection.hpp"
+
+#include <set>
+
+namespace troupe::client {
+
+namespace {
+
+constexpr auto redial_pause = std::chrono::milliseconds(200);
+constexpr auto dial_timeout = std::chrono::seconds(3);
+constexpr std::chrono::milliseconds no_more{0};
+
+} // namespace
+
+void connection_state::start(connection_actor::stateful_pointer<connection_state> actor,
+                             const connect_options& options) {
+  self_ = actor;
+  options_ = options;
+  self_->set_down_handler([this](const caf::down_msg& down) {
+    if (session_ && down.source == session_.address())
+      lost();
+  });
+  dial();
+}
+
+std::string connection_state::address() const {
+  return options_.host + ":" + std::to_string(options_.port);
+}
+
+void connection_state::dial() {
+  self_
+    ->request(self_->system().middleman().actor_handle(), dial_timeout, caf::connect_atom::value,
+              options_.host, options_.port)
+    .then(
+      [this](const caf::node_id&, const caf::strong_actor_ptr& front, const std::set<std::string>&) {
+        if (front)
+          greet(front);
+        else
+          not_connected({errc::unavailable, "no Troupe node answers at " + address()});
+      },
+      [this](const caf::error& why) {
+        auto reason = from_caf(why);
+        not_connected({errc::unavailable, "cannot connect to " + address() + ": " + reason.message
+                                            + "; start a node with: troupe serve"});
+      });
+}
+
+void connection_state::greet(const caf::strong_actor_ptr& front) {
+  auto door = caf::actor_cast<front_actor>(front);
+  self_->request(door, dial_timeout, hello_atom_v, protocol_version, options_.cluster, options_.name)
+    .then([this](const caf::strong_actor_ptr& session,
+                 const std::string& node) { connected(session, node); },
+          [this](const caf::error& why) {
+            auto reason = from_caf(why);
+            if (reason.code == errc::version_mismatch) {
+              final_error_ = reason;
+              fail_all(reason);
+            }
+            not_connected({reason.code, address() + " refuses: " + reason.message});
+          });
+}
+
+void connection_state::connected(const caf::strong_actor_ptr& session, const std::string& node) {
+  session_ = caf::actor_cast<store_service>(session);
+  node_ = node;
+  last_error_ = {};
+  self_->monitor(session_);
+  for (auto& promise : greetings_)
+    promise.deliver(node_);
+  greetings_.clear();
+  auto waiting = std::move(waiting_);
+  waiting_.clear();
+  for (auto& request : waiting) {
+    sent_.emplace(request.id, std::move(request.fail));
+    request.send();
+  }
+}
+
+void connection_state::not_connected(const storage::error& why) {
+  if (stopped_)
+    return;
+  last_error_ = why;
+  for (auto& promise : greetings_)
+    promise.deliver(to_caf(why));
+  greetings_.clear();
+  auto now = self_->clock().now();
+  while (!waiting_.empty() && waiting_.front().deadline <= now) {
+    waiting_.front().fail({errc::unavailable, "not sent: " + why.message});
+    waiting_.pop_front();
+  }
+  if (final_error_.code == errc::none)
+    self_->delayed_send(self_, redial_pause, retry_atom_v);
+}
+
+void connection_state::lost() {
+  session_ = nullptr;
+  auto sent = std::move(sent_);
+  sent_.clear();
+  storage::error why{errc::connection_lost, "the connection to " + address()
+                                              + " broke; the request may have taken effect"};
+  for (auto& [id, fail] : sent)
+    fail(why);
+  if (!stopped_)
+    dial();
+}
+
+void connection_state::fail_all(const storage::error& why) {
+  auto waiting = std::move(waiting_);
+  waiting_.clear();
+  for (auto& request : waiting)
+    request.fail(why);
+}
+
+caf::result<std::string> connection_state::hello() {
+  if (session_)
+    return node_;
+  if (last_error_.code != errc::none)
+    return to_caf(last_error_);
+  auto promise = self_->make_response_promise<std::string>();
+  greetings_.push_back(promise);
+  return promise;
+}
+
+void connection_state::retry() {
+  if (!session_ && !stopped_)
+    dial();
+}
+
+void connection_state::stop() {
+  stopped_ = true;
+  storage::error why{errc::connection_lost, "the connection was closed by this program"};
+  fail_all(why);
+  auto sent = std::move(sent_);
+  for (auto& [id, fail] : sent)
+    fail(why);
+  self_->quit();
+}
+
+namespace {
+
+connection_actor::behavior_type
+connection(connection_actor::stateful_pointer<connection_state> self, connect_options options) {
+  auto& state = self->state;
+  state.start(self, options);
+  return {
+    [&state](put_request& r) { return state.forward<put_response>(no_more, std::move(r)); },
+    [&state](const pull_request& r) {
+      return state.forward<pull_response>(std::chrono::milliseconds{r.wait_ms}, r);
+    },
+    [&state](const key_query& q) { return state.forward<record_batch>(no_more, q); },
+    [&state](fetch_atom a, log_offset o) { return state.forward<record_batch>(no_more, a, o); },
+    [&state](search_atom a, const std::string& topic, std::int32_t queue, std::int64_t ms) {
+      return state.forward<queue_offset>(no_more, a, topic, queue, ms);
+    },
+    [&state](create_atom a, const topic_info& t) {
+      return state.forward<topic_info>(no_more, a, t);
+    },
+    [&state](remove_atom a, const std::string& t) { return state.forward<tombstone>(no_more, a, t); },
+    [&state](list_atom a) { return state.forward<topic_list>(no_more, a); },
+    [&state](bounds_atom a, const std::string& topic) {
+      return state.forward<topic_description>(no_more, a, topic);
+    },
+    [&state](fetch_atom a, const group_offset& g) {
+      return state.forward<group_offset>(no_more, a, g);
+    },
+    [&state](store_atom a, const group_offset& g) {
+      return state.forward<group_offset>(no_more, a, g);
+    },
+    [&state](status_atom a) { return state.forward<node_status>(no_more, a); },
+    [&state](hello_atom) { return state.hello(); },
+    [&state](stop_atom) { state.stop(); },
+    [&state](retry_atom) { state.retry(); },
+  };
+}
+
+} // namespace
+
+connection_actor connect(caf::actor_system& system, const connect_options& options) {
+  return system.spawn(connection, options);
+}
+
+} // namespace troupe::client

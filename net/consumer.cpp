@@ -1,0 +1,168 @@
+#include "net/consumer.hpp"
+
+#include "net/ask.hpp"
+#include "storage/big_endian.hpp"
+#include "storage/properties.hpp"
+
+#include <algorithm>
+
+namespace troupe::client {
+
+namespace {
+
+/// Where every record holds its own log offset.
+constexpr std::size_t own_offset_at = 28;
+constexpr std::size_t smallest_record = storage::record_layout::fixed_bytes_v1;
+
+template <class... Functions>
+struct overloaded : Functions... {
+  using Functions::operator()...;
+};
+template <class... Functions>
+overloaded(Functions...) -> overloaded<Functions...>;
+
+} // namespace
+
+storage::result<storage::record_view> decode(const storage::slice& record) {
+  auto bytes = record.bytes();
+  if (bytes.size() < smallest_record)
+    return storage::error{errc::corrupt, "the node sent a record that is too short"};
+  auto offset = storage::big_endian::load<log_offset>(bytes.data() + own_offset_at);
+  auto found = storage::decode_record(bytes, offset, storage::verify::structure_and_crc);
+  if (found.kind != storage::record_kind::message || found.size != bytes.size())
+    return storage::error{errc::corrupt, "the record at " + std::to_string(offset)
+                                           + " arrived damaged: " + found.problem};
+  return found.view;
+}
+
+std::vector<std::string> parse_tags(std::string_view expression) {
+  std::vector<std::string> tags;
+  while (!expression.empty()) {
+    auto end = expression.find("||");
+    auto tag = expression.substr(0, end);
+    auto first = tag.find_first_not_of(" \t");
+    auto last = tag.find_last_not_of(" \t");
+    if (first != std::string_view::npos)
+      tags.emplace_back(tag.substr(first, last - first + 1));
+    expression.remove_prefix(end == std::string_view::npos ? expression.size() : end + 2);
+  }
+  if (std::find(tags.begin(), tags.end(), "*") != tags.end())
+    tags.clear();
+  return tags;
+}
+
+consumer::consumer(caf::actor_system& system, store_service service, consumer_options options,
+                   note_function note)
+  : self_(std::make_unique<caf::scoped_actor>(system)), service_(std::move(service)),
+    options_(std::move(options)), note_(std::move(note)) {
+  for (auto& tag : options_.tags)
+    tag_hashes_.push_back(storage::java_hash(tag));
+}
+
+storage::result<consumer> consumer::open(caf::actor_system& system, store_service service,
+                                         consumer_options options, note_function note) {
+  consumer made(system, std::move(service), std::move(options), std::move(note));
+  auto& topic = made.options_.topic;
+  TROUPE_TRY(auto description, ask<topic_description>(*made.self_, made.service_, bounds_atom_v,
+                                                      topic));
+  for (auto& bounds : description.queues)
+    if (made.options_.queue < 0 || made.options_.queue == bounds.queue_id) {
+      TROUPE_TRY(made.find_start(bounds));
+    }
+  if (made.options_.queue >= 0
+      && std::none_of(description.queues.begin(), description.queues.end(),
+                      [&](const queue_bounds& b) { return b.queue_id == made.options_.queue; }))
+    return storage::error{errc::not_found, "topic " + topic + " has no queue "
+                                             + std::to_string(made.options_.queue)};
+  return made;
+}
+
+storage::result<void> consumer::find_start(const queue_bounds& bounds) {
+  storage::error failed;
+  auto start = std::visit(
+    overloaded{
+      [&](start_earliest) { return bounds.min; },
+      [&](start_latest) { return bounds.max; },
+      [&](start_offset s) { return s.offset; },
+      [&](start_time s) {
+        auto found = ask<queue_offset>(*self_, service_, search_atom_v, options_.topic,
+                                       bounds.queue_id, s.ms);
+        if (!found)
+          failed = found.error();
+        return found ? found.value() : bounds.max;
+      },
+    },
+    options_.from);
+  if (failed.code != errc::none)
+    return failed;
+  if (options_.follow || start < bounds.max)
+    queues_.push_back({bounds.queue_id, start, bounds.max});
+  return boost::outcome_v2::success();
+}
+
+storage::result<std::vector<consumer::message>> consumer::next() {
+  // One round over the queues; when following, the wait is spread over them.
+  auto rounds = queues_.size();
+  for (std::size_t i = 0; i < rounds && !queues_.empty(); ++i) {
+    turn_ %= queues_.size();
+    auto& queue = queues_[turn_];
+    pull_request request;
+    request.topic = options_.topic;
+    request.queue_id = queue.id;
+    request.from = queue.next;
+    request.max_messages = options_.batch;
+    if (!options_.follow)
+      request.max_messages = static_cast<std::uint32_t>(
+        std::min<queue_offset>(options_.batch, std::max<queue_offset>(1, queue.end - queue.next)));
+    request.max_bytes = storage::mib;
+    request.tag_hashes = tag_hashes_;
+    if (options_.follow)
+      request.wait_ms = static_cast<std::uint32_t>(
+        options_.wait.count() / static_cast<std::int64_t>(queues_.size()));
+    TROUPE_TRY(auto answer, ask<pull_response>(*self_, service_, request));
+    TROUPE_TRY(auto messages, take(queue, answer));
+    if (!options_.follow && (queue.next >= queue.end || answer.status == pull_status::nothing_new))
+      queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(turn_));
+    else if (messages.empty() || options_.follow)
+      ++turn_;
+    if (!messages.empty())
+      return messages;
+  }
+  return std::vector<message>{};
+}
+
+storage::result<std::vector<consumer::message>> consumer::take(queue_state& queue,
+                                                               pull_response& answer) {
+  auto where = options_.topic + " queue " + std::to_string(queue.id);
+  if (answer.status == pull_status::offset_too_small)
+    note_(where + ": messages " + std::to_string(queue.next) + " to "
+          + std::to_string(answer.next - 1) + " are gone (retention); going on behind them");
+  if (answer.status == pull_status::offset_too_large && options_.follow)
+    note_(where + ": ends at " + std::to_string(answer.max) + "; going on from there");
+  if (answer.damaged > 0)
+    note_(where + ": " + std::to_string(answer.damaged) + " messages are damaged: "
+          + answer.warning);
+  std::vector<message> messages;
+  messages.reserve(answer.records.size());
+  for (auto& record : answer.records) {
+    TROUPE_TRY(auto view, decode(record));
+    if (!options_.follow && view.queue_position >= queue.end)
+      continue;
+    if (wanted(view))
+      messages.push_back({view, record});
+  }
+  queue.next = answer.next;
+  if (answer.status == pull_status::offset_too_large && !options_.follow)
+    queue.next = queue.end;
+  return messages;
+}
+
+bool consumer::wanted(const storage::record_view& view) const {
+  // The node compares hashes; different tags may share one.
+  if (options_.tags.empty())
+    return true;
+  auto tag = storage::find_property(view.properties, storage::property::tags);
+  return std::find(options_.tags.begin(), options_.tags.end(), tag) != options_.tags.end();
+}
+
+} // namespace troupe::client

@@ -1,0 +1,100 @@
+#include "net/producer.hpp"
+
+#include <condition_variable>
+#include <mutex>
+
+namespace troupe::client {
+
+struct producer::shared {
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t open_requests = 0;
+  std::size_t open_bytes = 0;
+  std::uint64_t acknowledged = 0;
+  storage::error failure;
+
+  void answered(std::size_t bytes, const put_response& response) {
+    std::lock_guard lock(mutex);
+    for (auto& result : response.results)
+      if (result.code == errc::none)
+        ++acknowledged;
+    if (response.failure.code != errc::none && failure.code == errc::none)
+      failure = response.failure;
+    close(bytes);
+  }
+
+  void failed(std::size_t bytes, const storage::error& why) {
+    std::lock_guard lock(mutex);
+    if (failure.code == errc::none)
+      failure = why;
+    close(bytes);
+  }
+
+private:
+  void close(std::size_t bytes) {
+    --open_requests;
+    open_bytes -= bytes;
+    changed.notify_all();
+  }
+};
+
+namespace {
+
+/// Turns messages into requests, and answers into the producer's counts.
+template <class Shared>
+caf::behavior courier(caf::event_based_actor* self, store_service service,
+                      std::shared_ptr<Shared> shared) {
+  return {
+    [=](put_request& request) {
+      auto bytes = request.messages.size();
+      // The connection owns the deadline and answers in any case.
+      self->request(service, caf::infinite, std::move(request))
+        .then([=](const put_response& response) { shared->answered(bytes, response); },
+              [=](const caf::error& why) { shared->failed(bytes, from_caf(why)); });
+    },
+  };
+}
+
+} // namespace
+
+producer::producer(caf::actor_system& system, store_service service,
+                   const producer_options& options)
+  : system_(system), options_(options), shared_(std::make_shared<shared>()),
+    courier_(system.spawn(courier<shared>, std::move(service), shared_)) {}
+
+producer::~producer() {
+  caf::anon_send_exit(courier_, caf::exit_reason::user_shutdown);
+}
+
+storage::result<void> producer::send(put_request request) {
+  auto bytes = request.messages.size();
+  {
+    std::unique_lock lock(shared_->mutex);
+    shared_->changed.wait(lock, [&] {
+      return shared_->failure.code != errc::none || shared_->open_requests == 0
+             || (shared_->open_requests < options_.max_open_requests
+                 && shared_->open_bytes + bytes <= options_.max_open_bytes);
+    });
+    if (shared_->failure.code != errc::none)
+      return shared_->failure;
+    ++shared_->open_requests;
+    shared_->open_bytes += bytes;
+  }
+  caf::anon_send(courier_, std::move(request));
+  return boost::outcome_v2::success();
+}
+
+storage::result<void> producer::finish() {
+  std::unique_lock lock(shared_->mutex);
+  shared_->changed.wait(lock, [&] { return shared_->open_requests == 0; });
+  if (shared_->failure.code != errc::none)
+    return shared_->failure;
+  return boost::outcome_v2::success();
+}
+
+std::uint64_t producer::acknowledged() const {
+  std::lock_guard lock(shared_->mutex);
+  return shared_->acknowledged;
+}
+
+} // namespace troupe::client

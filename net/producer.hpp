@@ -1,0 +1,43 @@
+#pragma once
+
+#include "net/client.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace troupe::client {
+
+struct producer_options {
+  std::size_t max_open_requests = 16;
+  std::size_t max_open_bytes = 16 * storage::mib;
+};
+
+/// Sends batches without waiting for each answer, in order and with a bound on what is open. For
+/// ordinary threads: `send` blocks while too much is open. Actors send a `put_request` to the service
+/// themselves. One thread calls it.
+class producer {
+public:
+  producer(caf::actor_system& system, store_service service, const producer_options& options = {});
+  ~producer();
+  producer(const producer&) = delete;
+  producer& operator=(const producer&) = delete;
+
+  /// Hands the request on. After the first error of any earlier request nothing more is sent, and
+  /// that error is returned.
+  storage::result<void> send(put_request request);
+
+  /// Waits until everything that was sent is answered; the first error, if there was one.
+  storage::result<void> finish();
+
+  /// Messages acknowledged so far. Any thread may ask.
+  std::uint64_t acknowledged() const;
+
+private:
+  struct shared;
+  caf::actor_system& system_;
+  producer_options options_;
+  std::shared_ptr<shared> shared_;
+  caf::actor courier_;
+};
+
+} // namespace troupe::client

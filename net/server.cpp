@@ -1,0 +1,123 @@
+#include "net/server.hpp"
+
+#include "actors/front.hpp"
+#include "actors/node.hpp"
+#include "storage/clock.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace troupe::net {
+
+struct server::parts {
+  explicit parts(caf::actor_system& s) : system(s), self(s) {}
+
+  caf::actor_system& system;
+  caf::scoped_actor self;
+  node_config config;
+  std::string cluster;
+  node_options options;
+  storage::file_system* files = nullptr;
+  std::shared_ptr<storage::opened_store> store;
+  node_actor node;
+  front_actor front;
+  bool stopped = false;
+};
+
+namespace {
+
+storage::result<void> check_roles(const node_config& node) {
+  if (node.roles == std::vector<std::string>{"all"})
+    return boost::outcome_v2::success();
+  return storage::error{errc::invalid_argument,
+                        "node " + node.name
+                          + ": roles must be 'all': this release runs every role in one process"};
+}
+
+} // namespace
+
+server::server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
+
+server::~server() {
+  if (!parts_->stopped && parts_->node)
+    (void)stop();
+}
+
+storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system,
+                                                       const cluster_config& cluster,
+                                                       const node_config& node_settings,
+                                                       storage::file_system& files) {
+  TROUPE_TRY(check_roles(node_settings));
+  auto p = std::make_unique<parts>(system);
+  p->config = node_settings;
+  p->cluster = cluster.cluster_name;
+  p->options = options_of(cluster, node_settings);
+  p->files = &files;
+  auto& clock = storage::system_wall_clock();
+  TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock));
+  p->store = std::make_shared<storage::opened_store>(std::move(opened));
+  node_setup setup{node_settings.name, cluster.cluster_name, p->options, &files, &clock, p->store};
+  p->node = system.spawn(troupe::node, std::move(setup));
+  storage::result<void> ready = boost::outcome_v2::success();
+  p->self->request(p->node, caf::infinite, ready_atom_v)
+    .receive([](const std::string&) {},
+             [&](const caf::error& why) { ready = from_caf(why); });
+  std::unique_ptr<server> made{new server(std::move(p))};
+  TROUPE_TRY(ready);
+  return made;
+}
+
+storage::result<server::address> server::publish() {
+  auto& p = *parts_;
+  p.front = p.system.spawn(front, front_setup{p.node, p.config.name, p.cluster});
+  auto port = p.system.middleman().publish(p.front, p.config.actor_port, p.config.host.c_str(),
+                                           true);
+  if (!port)
+    return storage::error{errc::unavailable,
+                          "cannot listen at " + p.config.host + ":"
+                            + std::to_string(p.config.actor_port)
+                            + " (actor-port): is another node running there?"};
+  return address{*port};
+}
+
+storage::result<session_actor> server::open_session() {
+  storage::result<session_actor> result = storage::error{errc::unavailable, "no answer"};
+  auto& p = *parts_;
+  p.self->request(p.node, caf::infinite, hello_atom_v, caf::strong_actor_ptr{})
+    .receive([&](const session_actor& made) { result = made; },
+             [&](const caf::error& why) { result = from_caf(why); });
+  return result;
+}
+
+const node_actor& server::node() const noexcept {
+  return parts_->node;
+}
+
+storage::result<void> server::stop() {
+  auto& p = *parts_;
+  p.stopped = true;
+  if (p.front) {
+    p.system.middleman().unpublish(p.front);
+    caf::anon_send_exit(p.front, caf::exit_reason::user_shutdown);
+    p.front = nullptr;
+  }
+  storage::result<void> result = boost::outcome_v2::success();
+  p.self->request(p.node, p.options.stop_deadline, stop_atom_v)
+    .receive(
+      [&](const stop_report& report) {
+        if (!report.left_over.empty())
+          result = storage::error{errc::io_error, report.left_over};
+      },
+      [&](const caf::error& why) {
+        result = storage::error{errc::busy, "the actors did not finish in time: "
+                                              + from_caf(why).message};
+      });
+  p.node = nullptr;
+  if (result)
+    result = storage::close_store(*p.files, p.options.store);
+  p.store.reset();
+  return result;
+}
+
+} // namespace troupe::net

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "net/config.hpp"
+#include "storage/file_system.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace troupe::net {
+
+/// A node in this process: opens the store, runs its actors, and lets clients in. One thread calls.
+class server {
+public:
+  struct address {
+    std::uint16_t actor_port = 0; ///< as bound: never 0 when published
+  };
+
+  /// Opens, recovers, and returns when the node serves. The system needs `client::configure`.
+  static storage::result<std::unique_ptr<server>> start(caf::actor_system& system,
+                                                        const cluster_config& cluster,
+                                                        const node_config& node,
+                                                        storage::file_system& files);
+  ~server();
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
+
+  /// Lets client actors in at the node's host and actor port.
+  storage::result<address> publish();
+
+  /// A session for actors of this process.
+  storage::result<session_actor> open_session();
+
+  const node_actor& node() const noexcept;
+
+  /// Stops in order: takes no more requests, writes, flushes, and removes the abort marker. An error
+  /// says what was left; the marker then stays, and the next start recovers.
+  storage::result<void> stop();
+
+private:
+  struct parts;
+  explicit server(std::unique_ptr<parts> p);
+  std::unique_ptr<parts> parts_;
+};
+
+} // namespace troupe::net

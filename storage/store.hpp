@@ -1,0 +1,33 @@
+#pragma once
+
+#include "storage/checkpoint.hpp"
+#include "storage/clock.hpp"
+#include "storage/options.hpp"
+#include "storage/recovery.hpp"
+#include "storage/topic_table.hpp"
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace troupe::storage {
+
+/// A store that is locked, marked as running, and whose log is recovered.
+struct opened_store {
+  std::unique_ptr<file_lock> lock; ///< held as long as the store is used
+  bool after_orderly_stop = false; ///< there was no abort marker
+  checkpoint known;                ///< as the last run left it
+  recovered_log log;
+  std::set<std::string> topics;      ///< in topics.json
+  std::vector<tombstone> tombstones; ///< of topics that were deleted
+};
+
+/// Opens the directory of `o`, made if it is missing: lock, abort marker, recovery of the log. After
+/// a refusal nothing but the marker has changed.
+result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock);
+
+/// The last step of an orderly stop, after everything was flushed.
+result<void> close_store(file_system& fs, const options& o);
+
+} // namespace troupe::storage
