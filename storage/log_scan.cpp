@@ -10,6 +10,10 @@ namespace troupe::storage {
 
 namespace {
 
+/// Both magic numbers begin with this byte, 4 bytes into the record.
+constexpr int magic_first_byte = 0xda;
+constexpr std::size_t magic_at = 4;
+
 /// How far to look before asking again where the next data lies.
 constexpr std::size_t window_bytes = mib;
 
@@ -80,6 +84,28 @@ result<bool> log_scan::continues_at(log_offset offset) {
   return found.kind != record_kind::end;
 }
 
+result<bool> log_scan::record_ends_at(log_offset offset) {
+  if (offset <= begin() || offset > limit())
+    return false;
+  TROUPE_TRY(load(file_start(offset - 1)));
+  auto* bytes = map_->bytes().data();
+  auto end = static_cast<std::size_t>(offset - start_);
+  // [magic_at, stop) is where the magic of a record that ends here may begin.
+  auto stop = end - std::min<std::size_t>(end, record_layout::fixed_bytes_v1 - magic_at - 1);
+  auto answer = false;
+  while (!answer && stop > magic_at) {
+    auto* magic = ::memrchr(bytes + magic_at, magic_first_byte, stop - magic_at);
+    if (magic == nullptr)
+      break;
+    stop = static_cast<std::size_t>(static_cast<const std::byte*>(magic) - bytes);
+    auto from = stop - magic_at;
+    auto found = decode(start_ + static_cast<log_offset>(from));
+    answer = found.kind == record_kind::message && from + found.size == end;
+  }
+  note_damage();
+  return answer;
+}
+
 result<std::optional<log_scan::record>> log_scan::find(log_offset from) {
   while (from < limit()) {
     TROUPE_TRY(load(file_start(from)));
@@ -93,8 +119,6 @@ result<std::optional<log_scan::record>> log_scan::find(log_offset from) {
 }
 
 std::optional<log_scan::record> log_scan::find_in_file(std::size_t from) {
-  constexpr std::size_t magic_at = 4;
-  constexpr int magic_first_byte = 0xda; // of both magic numbers
   auto bytes = map_->bytes();
   while (from + record_layout::fixed_bytes_v1 <= bytes.size()) {
     // A record's size may begin with zeros, so it may start a little before the data.

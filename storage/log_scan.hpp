@@ -41,6 +41,8 @@ public:
   result<std::optional<record>> record_at(log_offset offset);
   /// True if a record or a blank starts there.
   result<bool> continues_at(log_offset offset);
+  /// True if a record ends exactly there, found by looking backwards.
+  result<bool> record_ends_at(log_offset offset);
   /// The first record that starts at `from` or anywhere behind it.
   result<std::optional<record>> find(log_offset from);
   /// True if nothing but zeros lies in [from, to).

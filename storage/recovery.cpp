@@ -112,8 +112,10 @@ result<std::optional<log_offset>> log_recovery::start_by_safe_offset() {
   if (safe < scan_.begin() || safe > scan_.limit())
     return std::optional<log_offset>{};
   TROUPE_TRY(auto continues, scan_.continues_at(safe));
-  // At the very end of the log nothing follows; then the queues must agree that a record ends here.
-  if (continues || safe == plan_.highest_queue_end)
+  if (continues)
+    return std::optional(safe);
+  TROUPE_TRY(auto ends, scan_.record_ends_at(safe)); // all there is to see at the end of the log
+  if (ends)
     return std::optional(safe);
   return std::optional(scan_.file_start(std::min(safe, scan_.limit() - 1)));
 }
