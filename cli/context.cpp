@@ -1,0 +1,79 @@
+#include "cli/context.hpp"
+
+#include "net/quantity.hpp"
+#include "storage/clock.hpp"
+
+#include <cstdio>
+
+namespace troupe::cli {
+
+storage::result<context::chosen_node> context::load() const {
+  TROUPE_TRY(auto cluster, net::load_config(config_path));
+  auto name = node_name.empty() ? std::nullopt : std::optional(node_name);
+  TROUPE_TRY(auto node, net::select_node(cluster, name));
+  return chosen_node{std::move(cluster), std::move(node)};
+}
+
+CLI::App* add_noun(CLI::App& app, const std::string& name, const std::string& what) {
+  auto* noun = app.add_subcommand(name, what);
+  noun->require_subcommand(1);
+  return noun;
+}
+
+namespace {
+
+/// Adds an option whose text `parse` turns into what `store` takes.
+template <class Parse, class Store>
+CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::string& type,
+                        const std::string& what, Parse parse, Store store) {
+  auto* option = app.add_option_function<std::string>(
+    flag,
+    [flag, parse, store](const std::string& text) {
+      auto value = parse(text);
+      if (value.has_error())
+        throw CLI::ValidationError(flag, value.error().message); // caught by CLI11's caller
+      store(value.value());
+    },
+    what);
+  return option->type_name(type);
+}
+
+} // namespace
+
+CLI::Option* add_size(CLI::App& app, const std::string& flag, std::int64_t& bytes,
+                      const std::string& what) {
+  return add_parsed(app, flag, "SIZE", what, net::parse_size,
+                    [&bytes](std::int64_t value) { bytes = value; });
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::int64_t& ms,
+                          const std::string& what) {
+  return add_parsed(app, flag, "TIME", what, net::parse_duration,
+                    [&ms](std::int64_t value) { ms = value; });
+}
+
+CLI::Option* add_moment(CLI::App& app, const std::string& flag, std::optional<std::int64_t>& ms,
+                        const std::string& what) {
+  auto parse = [](const std::string& text) {
+    return net::parse_moment(text, storage::system_wall_clock().now_ms());
+  };
+  return add_parsed(app, flag, "TIME", what, parse, [&ms](std::int64_t value) { ms = value; });
+}
+
+void print_error(const storage::error& e) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "troupe: %s (%s)\n", e.message.c_str(),
+               std::string(storage::name_of(e.code)).c_str());
+}
+
+void print_note(std::string_view text) {
+  std::fflush(stdout);
+  std::fprintf(stderr, "troupe: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+void print_line(std::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fputc('\n', stdout);
+}
+
+} // namespace troupe::cli

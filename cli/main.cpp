@@ -1,0 +1,62 @@
+#include "cli/commands.hpp"
+#include "cli/context.hpp"
+
+#include <cerrno>
+#include <cstdio>
+
+namespace troupe::cli {
+
+namespace {
+
+void add_global_options(CLI::App& app, context& ctx) {
+  app.set_version_flag("--version", "troupe " TROUPE_VERSION);
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.add_option("--config", ctx.config_path, "The cluster's settings and nodes")
+    ->capture_default_str()
+    ->type_name("FILE");
+  app.add_option("--node", ctx.node_name, "The node to run or to ask (default: the first)")
+    ->type_name("NAME");
+  auto set_output = [&ctx](const std::string& mode) {
+    if (mode != "text" && mode != "json")
+      throw CLI::ValidationError("--output", "'" + mode + "' is neither text nor json");
+    ctx.output = mode == "json" ? output_mode::json : output_mode::text;
+  };
+  app.add_option_function<std::string>("--output", set_output,
+                                       "text for people, json for programs (default: text)")
+    ->type_name("MODE");
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Troupe: a node that stores and serves messages as the Apache RocketMQ store does.",
+               "troupe");
+  context ctx;
+  app.fallthrough(); // global options may stand behind the verb; subcommands inherit this
+  app.require_subcommand(1);
+  add_global_options(app, ctx);
+  add_store(app, ctx);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    auto code = app.exit(e); // prints help, version or what is wrong
+    return static_cast<int>(code == 0 ? exit_code::done : exit_code::usage);
+  }
+  auto done = ctx.work();
+  if (done.has_error()) {
+    print_error(done.error());
+    return static_cast<int>(exit_code::failed);
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    print_error(storage::system_error(errno, "cannot write the output"));
+    return static_cast<int>(exit_code::failed);
+  }
+  return static_cast<int>(done.value());
+}
+
+} // namespace
+
+} // namespace troupe::cli
+
+int main(int argc, char** argv) {
+  return troupe::cli::run(argc, argv);
+}

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "storage/index_check.hpp"
+#include "storage/message_walk.hpp"
+#include "storage/queue_check.hpp"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+namespace troupe::storage {
+
+/// What a store holds, for people.
+struct store_summary {
+  struct topic_summary {
+    std::set<std::int32_t> queues;
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0; ///< of whole records
+  };
+  walked_log log;
+  std::uint64_t record_bytes = 0;
+  std::uint64_t body_bytes = 0;
+  std::int64_t first_store_time = 0; ///< 0 without messages
+  std::int64_t last_store_time = 0;
+  std::map<std::string, topic_summary, std::less<>> topics;
+  std::uint64_t index_entries = 0;
+
+  std::size_t queue_count() const noexcept;
+};
+
+/// Reads the whole log once. Damage is reported and skipped.
+result<store_summary> summarize(file_system& fs, const store_files& files,
+                                const finding_sink& report);
+
+struct verified_store {
+  walked_log log;
+  queue_check::outcome queues;
+  index_check::outcome index;
+};
+
+/// Checks log, queues and index by themselves and against each other. A torn tail is no finding
+/// where a node runs or was killed: that is how a log then ends.
+result<verified_store> verify_store(file_system& fs, const store_files& files,
+                                    const finding_sink& report);
+
+} // namespace troupe::storage
