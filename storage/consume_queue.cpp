@@ -3,6 +3,7 @@
 #include "storage/check.hpp"
 #include "storage/consume_queue_search.hpp"
 #include "storage/log_file.hpp"
+#include "storage/sparse_file.hpp"
 
 #include <algorithm>
 #include <array>
@@ -219,7 +220,7 @@ result<void> consume_queue::cut_files(queue_offset end) {
     return boost::outcome_v2::success();
   TROUPE_TRY(auto last, files_.open(key(last_file_), path(last_file_)));
   files_.wrote(key(last_file_));
-  return last->zero_range(static_cast<std::uint64_t>(from), files_.file_size_bytes());
+  return clear_sparsely(*last, static_cast<std::uint64_t>(from), files_.file_size_bytes());
 }
 
 result<void> consume_queue::truncate(log_offset log_end) {

@@ -1,6 +1,7 @@
 #include "storage/consume_queue.hpp"
 #include "storage/consume_queue_search.hpp"
 #include "storage/log_file.hpp"
+#include "storage/sparse_file.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -11,21 +12,6 @@ namespace {
 
 constexpr std::int64_t entry_bytes = queue_entry_bytes;
 constexpr std::size_t entries_a_piece = 3200;
-constexpr std::size_t bytes_a_piece = 64 * 1024;
-
-result<bool> only_zeros(const file& in, std::uint64_t from, std::vector<std::byte>& piece) {
-  while (from < in.size()) {
-    piece.resize(bytes_a_piece);
-    TROUPE_TRY(auto count, in.read_at(from, piece));
-    if (count == 0)
-      break;
-    auto found = byte_view(piece).first(count);
-    if (!std::ranges::all_of(found, [](std::byte b) { return b == std::byte{0}; }))
-      return false;
-    from = std::max(from + count, in.next_data(from + count));
-  }
-  return true;
-}
 
 } // namespace
 
@@ -112,7 +98,7 @@ result<bool> consume_queue::zeros_behind(queue_offset end) const {
   for (auto start = file_start(end); start <= last_file_; start += file_bytes) {
     TROUPE_TRY(auto in, files_.open(key(start), path(start)));
     const auto from = std::max<std::int64_t>(end * entry_bytes - start, 0);
-    TROUPE_TRY(auto zeros, only_zeros(*in, static_cast<std::uint64_t>(from), files_.scratch()));
+    TROUPE_TRY(auto zeros, holds_only_zeros(*in, static_cast<std::uint64_t>(from), in->size()));
     if (!zeros)
       return false;
   }
