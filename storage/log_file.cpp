@@ -1,9 +1,8 @@
 #include "storage/log_file.hpp"
 
 #include "storage/check.hpp"
+#include "storage/sparse_file.hpp"
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <limits>
 #include <utility>
@@ -13,20 +12,6 @@ namespace troupe::storage {
 namespace {
 
 constexpr std::size_t offset_digits = 20;
-
-/// Reads through pieces, since the file may be large and have no other reader.
-result<bool> holds_only_zeros(file_system& fs, const std::string& path) {
-  TROUPE_TRY(auto content, fs.open(path, open_mode::read));
-  std::vector<std::byte> piece(256 * kib);
-  for (std::uint64_t at = 0; at < content->size(); at += piece.size()) {
-    at = std::max(at, content->next_data(at));
-    TROUPE_TRY(auto count, content->read_at(at, piece));
-    auto read = byte_view(piece).first(count);
-    if (!std::ranges::all_of(read, [](std::byte b) { return b == std::byte{0}; }))
-      return false;
-  }
-  return true;
-}
 
 } // namespace
 
@@ -96,7 +81,8 @@ result<log_directory_state> list_log(file_system& fs, const options& o) {
   for (auto& [start, entry] : named) {
     auto path = directory + "/" + entry.name;
     if (entry.size < size && start == named.back().first) {
-      TROUPE_TRY(auto unfinished, holds_only_zeros(fs, path));
+      TROUPE_TRY(auto content, fs.open(path, open_mode::read));
+      TROUPE_TRY(auto unfinished, holds_only_zeros(*content, 0, content->size()));
       if (unfinished) {
         state.empty_tail = path;
         break;

@@ -36,11 +36,12 @@ struct log_listing {
 };
 
 /// What is in the log directory. Refuses (`corrupt`, naming the file) a wrong size; a hole between
-/// files is `needs_repair`. A last file of 0 bytes is left out of the listing and reported in
-/// `empty_tail`.
+/// files is `needs_repair`. A last file that is too short and holds nothing but zeros is one whose
+/// creation was interrupted: it is left out of the listing and reported in `empty_tail`. No
+/// directory is as good as an empty one.
 struct log_directory_state {
   log_listing listing;
-  std::string empty_tail; ///< path of a 0-byte last file, if any
+  std::string empty_tail; ///< path of that last file, if any
 };
 result<log_directory_state> list_log(file_system& fs, const options& o);
 

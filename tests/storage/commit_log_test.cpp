@@ -256,7 +256,9 @@ TEST_CASE("log_file: names are 20 digits and nothing else", "[storage]") {
 TEST_CASE("commit_log: whatever is staged, discarded and committed is read back as it was",
           "[storage]") {
   CHECK(rc::check("commit_log agrees with a map of records", [] {
-    fixture store;
+    failing_file_system fs(posix_file_system());
+    fs.skip_syncs();
+    fixture store(fs);
     commit_log log(store.settings(), 0, nullptr);
     std::map<log_offset, std::pair<std::uint32_t, char>> committed;
     auto pending = committed;

@@ -8,8 +8,11 @@
 #include "tests/support/failing_file_system.hpp"
 #include "tests/support/golden.hpp"
 
+#include <rapidcheck.h>
+
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include <unistd.h>
 
@@ -329,6 +332,61 @@ TEST_CASE("recovery: files of a wrong size are told apart", "[storage]") {
   }
 }
 
+TEST_CASE("recovery: what cannot be read is never cut", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto before = tree_of(store.root());
+  failing_file_system fs(posix_file_system());
+  fs.break_page(store.log_path(crash_last_record),
+                static_cast<std::size_t>(crash_last_record % 65536));
+  auto plan = crash_plan(store);
+  auto log = recover_log(fs, store.options(), plan);
+  REQUIRE(log.has_value());
+  REQUIRE(log.value().needs_repair);
+  CHECK(log.value().needs_repair->message.find(store.log_path(crash_last_record))
+        != std::string::npos);
+  CHECK(log.value().end < crash_end);
+  CHECK(log.value().current == nullptr);
+  CHECK(tree_of(store.root()) == before);
+}
+
+TEST_CASE("recovery: whatever is damaged, what is whole stays readable", "[storage]") {
+  auto lines = read_manifest("crash-5.3.3");
+  failing_file_system fs(posix_file_system());
+  fs.skip_syncs();
+  CHECK(rc::check("damage anywhere", [&] {
+    golden_copy store("crash-5.3.3");
+    auto plan = crash_plan(store);
+    auto count = *rc::gen::inRange(1, 4);
+    std::set<log_offset> damaged;
+    for (int i = 0; i < count; ++i) {
+      auto& line = lines[*rc::gen::inRange<std::size_t>(lines.size() / 2, lines.size())];
+      store.flip_bit(line.offset + *rc::gen::inRange<log_offset>(0, line.size));
+      damaged.insert(line.offset);
+    }
+    auto recovered = recover_log(fs, store.options(), plan);
+    RC_ASSERT(recovered.has_value());
+    auto& log = recovered.value();
+    log_view view(posix_file_system(), store.options(), log.min_offset);
+    for (auto& line : lines) {
+      auto message = view.read(line.offset);
+      if (line.offset >= log.end || damaged.contains(line.offset))
+        continue;
+      RC_ASSERT(message.has_value());
+    }
+    // Nothing that was durable may go: its damage makes the log read-only instead.
+    auto lost = std::ranges::any_of(lines, [&](const golden_message& line) {
+      return line.offset >= log.end && !damaged.contains(line.offset)
+             && line.store_timestamp <= plan.log_time_ms;
+    });
+    RC_ASSERT(!lost);
+    if (log.needs_repair)
+      return;
+    auto before = tree_of(store.root());
+    RC_ASSERT(recover_log(fs, store.options(), plan).value().end == log.end);
+    RC_ASSERT(tree_of(store.root()) == before);
+  }));
+}
+
 TEST_CASE("recovery: dying at any step of the cut leads to the same log", "[storage]") {
   auto damage = [](const golden_copy& store) {
     // Damaged in the file before the last two, so that files go, a tail is zeroed and copied.
@@ -353,6 +411,7 @@ TEST_CASE("recovery: dying at any step of the cut leads to the same log", "[stor
     golden_copy store("crash-5.3.3");
     damage(store);
     failing_file_system dying(posix_file_system(), steps);
+    dying.skip_syncs();
     finished = recover_log(dying, store.options(), plan_for(store)).has_value();
     CHECK(finished != dying.failed());
     auto log = recover(store, plan_for(store));

@@ -2,8 +2,10 @@
 
 #include "storage/file_system.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace troupe::test {
 
@@ -18,6 +20,15 @@ public:
   /// How many more changing calls succeed.
   void allow(int changes) noexcept { left_ = changes; }
   bool failed() const noexcept { return failed_; }
+
+  /// Syncs succeed without doing anything: for tests in which the machine does not fail.
+  void skip_syncs() noexcept { skip_syncs_ = true; }
+
+  /// From now on the page at `offset` of this file cannot be read through a map.
+  void break_page(std::string path, std::size_t offset) {
+    broken_path_ = std::move(path);
+    broken_offset_ = offset;
+  }
 
   storage::result<std::shared_ptr<storage::file>> open(const std::string& path,
                                                        storage::open_mode mode) override {
@@ -41,6 +52,8 @@ public:
   }
   storage::result<void> sync_directory(const std::string& path) override {
     TROUPE_TRY(spend());
+    if (skip_syncs_)
+      return boost::outcome_v2::success();
     return real_.sync_directory(path);
   }
   storage::result<std::vector<storage::directory_entry>> list(const std::string& path) override {
@@ -54,6 +67,22 @@ public:
   }
 
 private:
+  class broken_mapping final : public storage::mapping {
+  public:
+    broken_mapping(storage::byte_view whole, std::size_t broken)
+      : content_(whole.begin(), whole.end()) {
+      constexpr std::size_t page = 4096;
+      auto from = broken - broken % page;
+      std::fill_n(content_.begin() + static_cast<std::ptrdiff_t>(from), page, std::byte{0});
+      bytes_ = content_;
+    }
+    bool damaged() const noexcept override { return true; }
+    void revoke() noexcept override {}
+
+  private:
+    std::vector<std::byte> content_;
+  };
+
   class failing_file final : public storage::file {
   public:
     failing_file(failing_file_system& owner, std::shared_ptr<storage::file> real)
@@ -76,10 +105,18 @@ private:
       return change([&] { return real_->zero_range(from, to); });
     }
     storage::result<void> sync() override {
-      return change([&] { return real_->sync(); });
+      return change([&]() -> storage::result<void> {
+        if (owner_.skip_syncs_)
+          return boost::outcome_v2::success();
+        return real_->sync();
+      });
     }
     storage::result<std::shared_ptr<storage::mapping>> map(storage::access how) const override {
-      return real_->map(how);
+      TROUPE_TRY(auto whole, real_->map(how));
+      if (path_ != owner_.broken_path_)
+        return whole;
+      return std::shared_ptr<storage::mapping>(
+        std::make_shared<broken_mapping>(whole->bytes(), owner_.broken_offset_));
     }
 
   private:
@@ -107,6 +144,9 @@ private:
   storage::file_system& real_;
   int left_;
   bool failed_ = false;
+  bool skip_syncs_ = false;
+  std::string broken_path_;
+  std::size_t broken_offset_ = 0;
 };
 
 } // namespace troupe::test
