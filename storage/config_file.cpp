@@ -1,0 +1,78 @@
+#include "storage/config_file.hpp"
+
+#include <span>
+#include <utility>
+
+namespace troupe::storage {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t max_config_bytes = 64 * mib;
+
+struct read_config {
+  json::object content;
+  std::string text;
+};
+
+result<read_config> read_one(file_system& fs, const std::string& path) {
+  TROUPE_TRY(auto bytes, read_file(fs, path, max_config_bytes));
+  read_config found;
+  found.text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  TROUPE_TRY(auto value, parse_fastjson(found.text, path));
+  if (!value.is_object())
+    return error{errc::corrupt, path + " holds no JSON object"};
+  found.content = std::move(value.get_object());
+  return found;
+}
+
+} // namespace
+
+config_file::config_file(file_system& fs, const options& o, const std::string& name)
+  : fs_(&fs), directory_(o.directory + "/config"), path_(directory_ + "/" + name) {}
+
+result<json::object> config_file::load(std::vector<std::string>& warnings) {
+  auto usual = read_one(*fs_, path_);
+  if (usual.has_value()) {
+    last_good_ = std::move(usual.value().text);
+    return std::move(usual.value().content);
+  }
+  auto backup = read_one(*fs_, path_ + ".bak");
+  const bool missing = usual.error().code == errc::not_found;
+  if (backup.has_value()) {
+    warnings.push_back(usual.error().message + ": " + path_ + ".bak is used instead");
+    last_good_ = std::move(backup.value().text);
+    return std::move(backup.value().content);
+  }
+  if (missing && backup.error().code == errc::not_found)
+    return json::object{};
+  auto problem = missing ? std::move(backup).error() : std::move(usual).error();
+  problem.message += ": correct the file, or remove it and its .bak to begin without it";
+  return problem;
+}
+
+result<void> config_file::save(const json::object& content, integer_names names) {
+  auto text = write_fastjson(content, names);
+  TROUPE_TRY(make_directories(*fs_, directory_));
+  if (!last_good_.empty()) {
+    TROUPE_TRY(replace_file(*fs_, path_ + ".bak", std::as_bytes(std::span(last_good_))));
+  }
+  TROUPE_TRY(replace_file(*fs_, path_, std::as_bytes(std::span(text))));
+  last_good_ = std::move(text);
+  return boost::outcome_v2::success();
+}
+
+void advance_data_version(json::object& content, std::int64_t now_ms) {
+  auto& version = content["dataVersion"];
+  if (!version.is_object())
+    version = json::object{{"stateVersion", 0}};
+  auto& members = version.get_object();
+  std::int64_t count = 0;
+  if (auto* counter = members.if_contains("counter"); counter != nullptr && counter->is_int64())
+    count = counter->get_int64();
+  members["counter"] = count + 1;
+  members["timestamp"] = now_ms;
+}
+
+} // namespace troupe::storage

@@ -1,0 +1,254 @@
+#include "storage/offset_table.hpp"
+#include "storage/posix_file_system.hpp"
+#include "storage/topic_table.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/manifest.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+#include <rapidcheck.h>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace troupe::storage;
+using namespace troupe::test;
+
+namespace {
+
+struct fixture {
+  temporary_directory directory;
+  options o;
+
+  fixture() {
+    o.directory = directory.path();
+    std::filesystem::create_directories(directory / "config");
+  }
+  std::string path(const std::string& name) const { return directory / "config/" + name; }
+  void write(const std::string& name, const std::string& text) const {
+    std::ofstream(path(name), std::ios::binary | std::ios::trunc) << text;
+  }
+  std::string text(const std::string& name) const {
+    std::ifstream in(path(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+  void copy_golden(const std::string& name) const {
+    std::filesystem::copy_file(golden_path("config-5.3.3") + "/" + name, path(name));
+  }
+  topic_table topics() const { return topic_table::load(posix_file_system(), o).value(); }
+  offset_table offsets() const { return offset_table::load(posix_file_system(), o).value(); }
+};
+
+std::string parsed(const std::string& text) {
+  auto value = parse_fastjson(text, "test");
+  return value.has_value() ? boost::json::serialize(value.value()) : value.error().message;
+}
+
+bool refused(const std::string& text) { return parse_fastjson(text, "test").has_error(); }
+
+} // namespace
+
+TEST_CASE("fastjson: member names may be bare", "[storage]") {
+  CHECK(parsed(R"({0:12,1:7})") == R"({"0":12,"1":7})");
+  CHECK(parsed(R"({ -1 : {a_b:[1,{x:2},3],"c":4} , d:null })")
+        == R"({"-1":{"a_b":[1,{"x":2},3],"c":4},"d":null})");
+  CHECK(parsed(R"({"a":"{0:1,\"b:2}","c\\":[true,-1.5]})")
+        == R"({"a":"{0:1,\"b:2}","c\\":[true,-1.5E0]})");
+  CHECK(parsed("[]") == "[]");
+}
+
+TEST_CASE("fastjson: text that is no JSON is refused with its line", "[storage]") {
+  CHECK(refused(""));
+  CHECK(refused("{"));
+  CHECK(refused("{0:}"));
+  CHECK(refused("{0 1}"));
+  CHECK(refused("{} x"));
+  CHECK(refused("{\"a"));
+  CHECK(refused("{\"a\\"));
+  CHECK(refused("}}}}{0:1}"));
+  CHECK(refused(std::string(40, '[') + std::string(40, ']')));
+  CHECK_FALSE(refused(std::string(30, '[') + std::string(30, ']')));
+  CHECK(parse_fastjson("{\n0:1,\n!}", "file").error().message.find("file, line 3") == 0);
+}
+
+TEST_CASE("fastjson: any text is parsed or refused", "[storage]") {
+  CHECK(rc::check("random text", [] {
+    auto text = *rc::gen::container<std::string>(rc::gen::elementOf(std::string("{}[]:,\"\\0a -\n")));
+    auto value = parse_fastjson(text, "test");
+    if (value.has_value()) {
+      for (auto names : {integer_names::bare, integer_names::quoted}) {
+        auto again = parse_fastjson(write_fastjson(value.value(), names), "again");
+        RC_ASSERT(again.has_value());
+        RC_ASSERT(again.value() == value.value());
+      }
+    }
+  }));
+}
+
+TEST_CASE("topic_table: RocketMQ's file is read and survives a rewrite", "[storage]") {
+  fixture f;
+  f.copy_golden("topics.json");
+  auto table = f.topics();
+  CHECK(table.warnings().empty());
+  REQUIRE(table.find("TopicOrders") != nullptr);
+  CHECK(table.find("TopicOrders")->read_queues == 4);
+  CHECK(table.find("BenchmarkTest")->write_queues == 1024);
+  CHECK(table.find("TBW102")->perm == 7);
+  CHECK(table.find("Nothing") == nullptr);
+  auto before = parse_fastjson(f.text("topics.json"), "before").value().as_object();
+  REQUIRE(table.put({"New", 3, 2, 4}).has_value());
+  REQUIRE(table.save(1234).has_value());
+  auto after = parse_fastjson(f.text("topics.json"), "after").value().as_object();
+  auto& added = after["topicConfigTable"].as_object()["New"].as_object();
+  CHECK(added["topicName"] == "New");
+  CHECK(added["readQueueNums"] == 3);
+  CHECK(added["writeQueueNums"] == 2);
+  CHECK(added["perm"] == 4);
+  CHECK(added["topicFilterType"] == "SINGLE_TAG");
+  CHECK(after["dataVersion"].as_object()["timestamp"] == 1234);
+  CHECK(after["dataVersion"].as_object()["counter"] == 4);
+  after["topicConfigTable"].as_object().erase("New");
+  after["dataVersion"] = before["dataVersion"];
+  bool same = after == before;
+  CHECK(same);
+  CHECK(f.topics().find("New")->read_queues == 3);
+}
+
+TEST_CASE("topic_table: members that nobody here knows survive", "[storage]") {
+  fixture f;
+  f.write("topics.json", R"({"future":[1],"topicConfigTable":{
+    "A":{"topicName":"A","readQueueNums":4,"attributes":{"+queue.type":"BatchCQ"}},
+    "bad name":{"readQueueNums":4},"Huge":{"readQueueNums":2000},"Text":{"perm":"6"},"No":5}})");
+  auto table = f.topics();
+  CHECK(table.topics().size() == 1);
+  CHECK(table.warnings().size() == 4);
+  REQUIRE(table.put({"A", 5, 5, 6}).has_value());
+  REQUIRE(table.save(1).has_value());
+  auto after = parse_fastjson(f.text("topics.json"), "after").value().as_object();
+  CHECK(after["future"] == boost::json::array{1});
+  auto& topics = after["topicConfigTable"].as_object();
+  CHECK(topics["A"].as_object()["attributes"].as_object()["+queue.type"] == "BatchCQ");
+  CHECK(topics["A"].as_object()["readQueueNums"] == 5);
+  CHECK(topics.contains("bad name"));
+  REQUIRE(table.erase("A"));
+  CHECK_FALSE(table.erase("A"));
+  REQUIRE(table.save(2).has_value());
+  CHECK(f.topics().topics().empty());
+}
+
+TEST_CASE("topic_table: what cannot be a topic is refused", "[storage]") {
+  fixture f;
+  auto table = f.topics();
+  CHECK(table.put({"", 1, 1, 6}).has_error());
+  CHECK(table.put({"../x", 1, 1, 6}).has_error());
+  CHECK(table.put({"A", 0, 1, 6}).has_error());
+  CHECK(table.put({"A", 1, 1025, 6}).has_error());
+  CHECK(table.put({"A", 1, 1, -1}).has_error());
+  CHECK(table.put({"A", 1024, 1, 6}).has_value());
+}
+
+TEST_CASE("config_file: the previous content is kept, and used when the file is damaged",
+          "[storage]") {
+  fixture f;
+  auto table = f.topics();
+  REQUIRE(table.put({"A", 1, 1, 6}).has_value());
+  REQUIRE(table.save(1).has_value());
+  CHECK_FALSE(std::filesystem::exists(f.path("topics.json.bak")));
+  REQUIRE(table.put({"B", 1, 1, 6}).has_value());
+  auto first = f.text("topics.json");
+  REQUIRE(table.save(2).has_value());
+  CHECK(f.text("topics.json.bak") == first);
+
+  f.write("topics.json", "{\"topicConfig");
+  auto fallen_back = f.topics();
+  CHECK(fallen_back.warnings().size() == 1);
+  CHECK(fallen_back.find("A") != nullptr);
+  CHECK(fallen_back.find("B") == nullptr);
+  REQUIRE(fallen_back.save(3).has_value());
+  CHECK(f.text("topics.json.bak") == first); // not the damaged one
+
+  std::filesystem::remove(f.path("topics.json"));
+  CHECK(f.topics().find("A") != nullptr);
+  f.write("topics.json", "[]");
+  f.write("topics.json.bak", "");
+  auto both = topic_table::load(posix_file_system(), f.o);
+  REQUIRE(both.has_error());
+  CHECK(both.error().code == errc::corrupt);
+  CHECK(both.error().message.find("topics.json") != std::string::npos);
+}
+
+TEST_CASE("offset_table: RocketMQ's file is read, and written with bare queue ids", "[storage]") {
+  fixture f;
+  f.copy_golden("consumerOffset.json");
+  auto table = f.offsets();
+  CHECK(table.warnings().empty());
+  CHECK(table.find("GroupA", "TopicOrders", 0) == 12);
+  CHECK(table.find("GroupA", "TopicOrders", 1) == 7);
+  CHECK(table.find("GroupB", "TopicPayments", 0) == 3);
+  CHECK_FALSE(table.find("GroupB", "TopicPayments", 1).has_value());
+  CHECK_FALSE(table.find("GroupB", "TopicOrders", 0).has_value());
+  CHECK_FALSE(table.changed());
+  REQUIRE(table.store("GroupA", "TopicOrders", 1, 8).has_value());
+  REQUIRE(table.store("C", "New", 0, 0).has_value());
+  CHECK(table.changed());
+  REQUIRE(table.save(99).has_value());
+  CHECK_FALSE(table.changed());
+  auto text = f.text("consumerOffset.json");
+  CHECK(text.find("0:12,") != std::string::npos);
+  CHECK(text.find("\"0\"") == std::string::npos);
+  auto again = f.offsets();
+  CHECK(again.find("GroupA", "TopicOrders", 0) == 12);
+  CHECK(again.find("GroupA", "TopicOrders", 1) == 8);
+  CHECK(again.find("C", "New", 0) == 0);
+  auto content = parse_fastjson(text, "after").value().as_object();
+  CHECK(content["dataVersion"].as_object()["timestamp"] == 99);
+  CHECK(content["groupTopicMap"].as_object()["C"] == boost::json::array{"New"});
+}
+
+TEST_CASE("offset_table: what cannot be an offset is refused or ignored", "[storage]") {
+  fixture f;
+  f.write("consumerOffset.json", R"({"other":{7:8},"offsetTable":{"A@G":{0:1},"A":{0:1},
+    "a b@G":{0:1},"B@G":{0:-1},"C@G":{x:1},"D@G":{0:"1"},"E@":{0:1},"F@G":5}})");
+  auto table = f.offsets();
+  CHECK(table.warnings().size() == 7);
+  CHECK(table.find("G", "A", 0) == 1);
+  CHECK(table.store("", "A", 0, 1).has_error());
+  CHECK(table.store("G@H", "A", 0, 1).has_error());
+  CHECK(table.store("G", "a b", 0, 1).has_error());
+  CHECK(table.store("G", "A", -1, 1).has_error());
+  CHECK(table.store("G", "A", 1024, 1).has_error());
+  CHECK(table.store("G", "A", 0, -1).has_error());
+  REQUIRE(table.store("H", "A", 0, 2).has_value());
+  REQUIRE(table.store("G", "B", 0, 3).has_value());
+  table.remove_group("H");
+  table.remove_topic("A");
+  CHECK_FALSE(table.find("H", "A", 0).has_value());
+  CHECK_FALSE(table.find("G", "A", 0).has_value());
+  CHECK(table.find("G", "B", 0) == 3);
+  REQUIRE(table.save(1).has_value());
+  auto content = parse_fastjson(f.text("consumerOffset.json"), "after").value().as_object();
+  CHECK(content["other"].as_object()["7"] == 8);
+}
+
+TEST_CASE("tombstone_table: deleted topics keep their numbering", "[storage]") {
+  fixture f;
+  {
+    auto table = tombstone_table::load(posix_file_system(), f.o).value();
+    CHECK(table.all().empty());
+    table.put({"A", 5000, {3, 0, 12}});
+    table.put({"B", 1, {}});
+    table.put({"A", 6000, {4}});
+    REQUIRE(table.save().has_value());
+  }
+  auto table = tombstone_table::load(posix_file_system(), f.o).value();
+  REQUIRE(table.all().size() == 2);
+  REQUIRE(table.find("A") != nullptr);
+  CHECK(table.find("A")->deleted_at == 6000);
+  CHECK(table.find("A")->next_offsets == std::vector<queue_offset>{4});
+  CHECK(table.erase("A"));
+  CHECK_FALSE(table.erase("A"));
+  REQUIRE(table.save().has_value());
+  f.write("troupe-tombstones.json", R"({"tombstones":{"A":{"deletedAt":-5,"nextOffsets":[]}}})");
+  auto damaged = tombstone_table::load(posix_file_system(), f.o);
+  REQUIRE(damaged.has_error());
+  CHECK(damaged.error().message.find("'A'") != std::string::npos);
+}
