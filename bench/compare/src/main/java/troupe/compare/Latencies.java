@@ -37,7 +37,8 @@ final class Latencies {
 
   private static int cell(long value) {
     int power = 63 - Long.numberOfLeadingZeros(value);
-    long fraction = power < STEP_BITS ? value << (STEP_BITS - power) : value >>> (power - STEP_BITS);
+    int shift = power - STEP_BITS;
+    long fraction = shift < 0 ? value << -shift : value >>> shift;
     return power * STEPS + (int) (fraction & (STEPS - 1));
   }
 

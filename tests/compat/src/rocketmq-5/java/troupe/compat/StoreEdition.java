@@ -27,6 +27,11 @@ public final class StoreEdition {
         new ConcurrentHashMap<>());
   }
 
+  /** Starts a loaded store; from then on it changes only by what is put. */
+  public static void start(DefaultMessageStore store) throws Exception {
+    store.start();
+  }
+
   /** One more than the last offset of a queue. */
   public static long maxOffset(DefaultMessageStore store, String topic, int queueId) {
     try {

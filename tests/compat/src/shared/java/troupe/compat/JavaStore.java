@@ -41,7 +41,7 @@ public final class JavaStore implements AutoCloseable {
     if (!store.load()) {
       throw new IOException("load() refused " + root);
     }
-    store.start();
+    StoreEdition.start(store);
     return new JavaStore(store);
   }
 
