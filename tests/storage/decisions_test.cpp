@@ -1,0 +1,158 @@
+#include "storage/admission.hpp"
+#include "storage/retention.hpp"
+#include "tests/support/catch.hpp"
+
+#include <rapidcheck.h>
+
+#include <vector>
+
+using namespace troupe::storage;
+
+namespace {
+
+constexpr std::int64_t hour_ms = 3'600'000;
+constexpr std::int64_t now_ms = 1000 * hour_ms;
+
+struct fixture {
+  options o;
+  std::vector<retained_file> files;
+  retention_input input;
+
+  /// Files of 1 GiB that were last changed so many hours ago.
+  explicit fixture(std::vector<std::int64_t> ages) {
+    for (auto age : ages)
+      files.push_back({static_cast<std::int64_t>((files.size() + 1) * gib), now_ms - age * hour_ms});
+    input.safe_until = static_cast<std::int64_t>(files.size() * gib);
+    input.now_ms = now_ms;
+    input.local_hour = 12;
+    input.used_percent = 50;
+    input.disk_bytes = 100 * gib;
+  }
+  retention_decision decide() {
+    input.files = files;
+    return decide_retention(o, input);
+  }
+};
+
+} // namespace
+
+TEST_CASE("retention: expired files go at their hour, on request, or when the disk asks",
+          "[storage]") {
+  fixture f({100, 73, 72, 71, 1});
+  CHECK(f.decide().drop == 0);
+  f.input.local_hour = 4;
+  CHECK(f.decide().drop == 3);
+  f.input.local_hour = 12;
+  f.input.asked = true;
+  CHECK(f.decide().drop == 3);
+  f.input.asked = false;
+  f.input.used_percent = 75;
+  CHECK(f.decide().drop == 0);
+  f.input.used_percent = 76;
+  CHECK(f.decide().drop == 3);
+  f.o.delete_when_hours = {11, 12};
+  f.input.used_percent = 10;
+  CHECK(f.decide().drop == 3);
+}
+
+TEST_CASE("retention: above the limit the oldest files go though not expired", "[storage]") {
+  fixture f({5, 4, 3, 2, 1, 0});
+  f.input.used_percent = 85;
+  CHECK(f.decide().drop == 0);
+  f.input.used_percent = 88; // 3 GiB above
+  CHECK(f.decide().drop == 3);
+  f.input.used_percent = 99;
+  CHECK(f.decide().drop == 5); // never the last
+  f.input.disk_bytes = gib;
+  f.input.used_percent = 86; // less than a file above
+  CHECK(f.decide().drop == 1);
+  f.input.disk_bytes = 0;
+  CHECK(f.decide().drop == 5);
+}
+
+TEST_CASE("retention: what is not dispatched and durable stays", "[storage]") {
+  fixture f({100, 100, 100, 100});
+  f.input.local_hour = 4;
+  f.input.safe_until = static_cast<std::int64_t>(2 * gib);
+  CHECK(f.decide().drop == 2);
+  f.input.safe_until -= 1;
+  CHECK(f.decide().drop == 1);
+  f.input.used_percent = 99;
+  CHECK(f.decide().drop == 1);
+}
+
+TEST_CASE("retention: the first file that stays keeps all behind it", "[storage]") {
+  fixture f({1, 100, 100, 100});
+  f.input.local_hour = 4;
+  CHECK(f.decide().drop == 0);
+  fixture future({-500, 100, 100});
+  future.input.local_hour = 4;
+  CHECK(future.decide().drop == 0);
+  CHECK(fixture({}).decide().drop == 0);
+  fixture many(std::vector<std::int64_t>(30, 100));
+  many.input.local_hour = 4;
+  CHECK(many.decide().drop == 10);
+}
+
+TEST_CASE("retention: a full disk is writable again only at the lower limit", "[storage]") {
+  fixture f({1});
+  auto full_at = [&](int percent) {
+    f.input.used_percent = percent;
+    return f.input.disk_full = f.decide().disk_full;
+  };
+  CHECK_FALSE(full_at(90));
+  CHECK(full_at(91));
+  CHECK(full_at(90));
+  CHECK(full_at(86));
+  CHECK_FALSE(full_at(85));
+  CHECK_FALSE(full_at(90));
+  f.o.disk_warning_percent = 100; // RocketMQ allows no more than 90
+  CHECK(full_at(91));
+}
+
+TEST_CASE("admission: a batch is accepted, delayed or refused", "[storage]") {
+  admission_input in;
+  in.batch_messages = 10;
+  in.batch_bytes = 1000;
+  in.positions_capacity = 64;
+  in.dirty_budget = 5000;
+  auto verdict = [&] { return admit(in).verdict; };
+  CHECK(verdict() == admission::accept);
+  in.positions_used = 54;
+  in.dirty_bytes = 4000;
+  CHECK(verdict() == admission::accept);
+  in.positions_used = 55;
+  CHECK(verdict() == admission::delay);
+  in.positions_used = 0;
+  in.dirty_bytes = 4001;
+  CHECK(verdict() == admission::delay);
+  in.dirty_bytes = 6000;
+  CHECK(verdict() == admission::delay);
+  in.dirty_bytes = 0;
+  in.batch_bytes = 9000;
+  CHECK(verdict() == admission::accept);
+  in.batch_messages = 64;
+  CHECK(verdict() == admission::accept);
+  in.batch_messages = 65;
+  CHECK(admit(in).why.code == errc::invalid_argument);
+  in.batch_messages = 0;
+  CHECK(admit(in).why.code == errc::invalid_argument);
+  in.disk_full = true;
+  CHECK(admit(in).why.code == errc::disk_full);
+  in.stopped = "a sync failed";
+  CHECK(admit(in).why.code == errc::write_stopped);
+  CHECK(admit(in).why.message == "not stored: a sync failed");
+}
+
+TEST_CASE("admission: what is accepted never passes the capacity", "[storage]") {
+  CHECK(rc::check("bound", [](std::uint64_t used, std::uint64_t capacity, std::uint64_t count) {
+    admission_input in;
+    in.positions_used = used;
+    in.positions_capacity = capacity;
+    in.batch_messages = count;
+    if (admit(in).verdict == admission::accept) {
+      RC_ASSERT(used <= capacity);
+      RC_ASSERT(count <= capacity - used);
+    }
+  }));
+}
