@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
 #include "net/quantity.hpp"
+#include "storage/clock.hpp"
 #include "storage/inspect.hpp"
 #include "storage/posix_file_system.hpp"
 
@@ -16,7 +17,7 @@ using storage::store_files;
 
 struct arguments {
   std::string directory;
-  storage::index_geometry geometry;
+  storage::index_shape geometry;
 };
 
 void print_finding(const finding& f, bool json) {
@@ -61,6 +62,18 @@ std::string counted(std::uint64_t count, const char* what) {
   return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
 }
 
+const char* flag(bool value) {
+  return value ? "true" : "false";
+}
+
+std::string start_text(const storage::start_forecast& start) {
+  if (start.refused)
+    return "a node would not start here";
+  return "a start would check " + net::size_text(start.to - start.from) + " from log offset "
+         + std::to_string(start.from) + (start.cut ? ", cut what lies behind" : "") + " and serve "
+         + (start.read_only ? "reads only" : "reads and writes");
+}
+
 void print_verified(const storage::verified_store& v, std::uint64_t findings, bool json) {
   if (json) {
     print_line("{\"findings\":" + std::to_string(findings) + ",\"messages\":"
@@ -68,7 +81,10 @@ void print_verified(const storage::verified_store& v, std::uint64_t findings, bo
                + ",\"logMaxOffset\":" + std::to_string(v.log.end) + ",\"queueEntries\":"
                + std::to_string(v.queues.entries) + ",\"notDispatched\":"
                + std::to_string(v.queues.not_dispatched) + ",\"indexEntries\":"
-               + std::to_string(v.index.entries) + "}");
+               + std::to_string(v.index.entries) + ",\"recoveryFrom\":"
+               + std::to_string(v.start.from) + ",\"recoveryTo\":" + std::to_string(v.start.to)
+               + ",\"recoveryCuts\":" + flag(v.start.cut) + ",\"wouldServe\":\""
+               + (v.start.refused ? "nothing" : v.start.read_only ? "reads" : "all") + "\"}");
     return;
   }
   print_line(counted(v.log.messages, "message") + " from log offset " + std::to_string(v.log.min)
@@ -77,6 +93,7 @@ void print_verified(const storage::verified_store& v, std::uint64_t findings, bo
   if (v.queues.not_dispatched != 0)
     print_line(counted(v.queues.not_dispatched, "message")
                + " not yet in a queue; the next start goes on there");
+  print_line(start_text(v.start));
   print_line(findings == 0 ? "nothing found" : counted(findings, "finding"));
 }
 
@@ -87,7 +104,8 @@ result<exit_code> verify(const arguments& args, bool json) {
     print_finding(f, json);
   };
   TROUPE_TRY(auto files, open_store(args, report));
-  TROUPE_TRY(auto verified, storage::verify_store(storage::posix_file_system(), files, report));
+  TROUPE_TRY(auto verified, storage::verify_store(storage::posix_file_system(), files,
+                                                     storage::system_wall_clock(), report));
   print_verified(verified, findings, json);
   return findings == 0 ? exit_code::done : exit_code::failed;
 }
@@ -111,7 +129,7 @@ void print_summary_json(const store_files& files, const storage::store_summary& 
   number("queueFileSize", files.settings.queue_file_size_bytes);
   number("indexFiles", files.indexes.size());
   number("indexEntries", s.index_entries);
-  line += std::string(",\"abort\":") + (files.abort_marker ? "true" : "false") + ",\"topics\":[";
+  line += std::string(",\"abort\":") + flag(files.abort_marker) + ",\"topics\":[";
   for (auto& [name, topic] : s.topics) {
     line += line.back() == '[' ? "{\"topic\":" : ",{\"topic\":";
     append_json_string(line, name);

@@ -54,7 +54,8 @@ result<std::shared_ptr<file>> dry_run_file_system::open(const std::string& path,
   return std::move(real).error();
 }
 
-result<void> dry_run_file_system::make_directory(const std::string&) {
+result<void> dry_run_file_system::make_directory(const std::string& path) {
+  made_.insert(path);
   return boost::outcome_v2::success();
 }
 
@@ -71,15 +72,18 @@ result<void> dry_run_file_system::sync_directory(const std::string&) {
 }
 
 result<std::vector<directory_entry>> dry_run_file_system::list(const std::string& path) {
-  return real_.list(path);
+  auto found = real_.list(path);
+  if (found.has_error() && found.error().code == errc::not_found && made_.contains(path))
+    return std::vector<directory_entry>{};
+  return found;
 }
 
 result<disk_usage> dry_run_file_system::usage(const std::string& path) {
   return real_.usage(path);
 }
 
-result<std::unique_ptr<file_lock>> dry_run_file_system::lock(const std::string& path) {
-  return error{errc::unavailable, path + " is not locked: nothing is changed here"};
+result<std::unique_ptr<file_lock>> dry_run_file_system::lock(const std::string&) {
+  return std::unique_ptr<file_lock>(std::make_unique<file_lock>());
 }
 
 } // namespace troupe::storage

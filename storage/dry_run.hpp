@@ -2,11 +2,14 @@
 
 #include "storage/file_system.hpp"
 
+#include <set>
+
 namespace troupe::storage {
 
 /// Another file system, read-only: whatever would change a file or a directory succeeds and does
 /// nothing. What one means to do with a store can so be asked of the very code that would do it.
-/// What was "written" is not seen by later reads.
+/// What was "written" is not seen by later reads, a directory that was "made" is an empty one, and
+/// a lock keeps nobody out. For one caller at a time.
 class dry_run_file_system final : public file_system {
 public:
   explicit dry_run_file_system(file_system& real) : real_(real) {}
@@ -22,6 +25,7 @@ public:
 
 private:
   file_system& real_;
+  std::set<std::string> made_; ///< directories
 };
 
 } // namespace troupe::storage

@@ -10,9 +10,6 @@ namespace troupe::storage {
 
 namespace {
 
-constexpr std::size_t header_bytes = 40;
-constexpr std::size_t entry_bytes = 20;
-
 bool holds_key(const record_view& message, std::uint32_t hash) {
   auto prefix = key_hash_prefix(message.topic);
   bool found = false;
@@ -23,17 +20,19 @@ bool holds_key(const record_view& message, std::uint32_t hash) {
 
 /// As the index counts: whole seconds, nothing negative.
 std::int64_t seconds_between(std::int64_t begin_ms, std::int64_t end_ms) {
-  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
-  std::int64_t difference = 0;
-  if (__builtin_sub_overflow(end_ms, begin_ms, &difference))
-    return begin_ms < 0 ? most : 0;
-  return std::clamp<std::int64_t>(difference / 1000, 0, most);
+  if (begin_ms <= 0 || end_ms <= begin_ms)
+    return 0;
+  return std::min<std::int64_t>((end_ms - begin_ms) / 1000,
+                                std::numeric_limits<std::int32_t>::max());
 }
 
 } // namespace
 
 index_check::index_check(file_system& fs, const store_files& files, finding_sink report)
-  : fs_(fs), files_(files), report_(std::move(report)) {
+  : fs_(fs),
+    files_(files),
+    geometry_{files.settings.index_slots, files.settings.index_entries},
+    report_(std::move(report)) {
   for (auto& run : files.contiguous_log())
     views_.emplace_back(run.back().start
                           + static_cast<log_offset>(files.settings.log_file_size_bytes),
@@ -51,15 +50,9 @@ result<void> index_check::check_file(const std::string& path) {
   TROUPE_TRY(auto opened, fs_.open(path, open_mode::read));
   TROUPE_TRY(auto map, opened->map(access::random));
   auto bytes = map->bytes();
-  auto& o = files_.settings;
-  if (bytes.size() != header_bytes + 4ULL * o.index_slots + entry_bytes * 1ULL * o.index_entries)
+  if (bytes.size() != geometry_.file_bytes())
     return error{errc::corrupt, path + " changed its size meanwhile"};
-  header h{big_endian::load<std::int64_t>(bytes.data()),
-           big_endian::load<std::int64_t>(bytes.data() + 8),
-           big_endian::load<std::int64_t>(bytes.data() + 16),
-           big_endian::load<std::int64_t>(bytes.data() + 24),
-           big_endian::load<std::int32_t>(bytes.data() + 32),
-           big_endian::load<std::int32_t>(bytes.data() + 36)};
+  auto h = load_index_header(bytes.data());
   if (check_header(path, h)) {
     check_entries(path, bytes, h);
     check_slots(path, bytes);
@@ -70,17 +63,17 @@ result<void> index_check::check_file(const std::string& path) {
 }
 
 /// False if the rest of the file means nothing.
-bool index_check::check_header(const std::string& path, const header& h) {
-  if (h.count == 0 && h.begin_time == 0 && h.used_slots == 0)
+bool index_check::check_header(const std::string& path, const index_header& h) {
+  if (h.next_entry == 0 && h.begin_time == 0 && h.used_slots == 0)
     return false; // created, and nothing written yet
-  if (h.count < 1 || static_cast<std::uint32_t>(h.count) > files_.settings.index_entries) {
-    report_({path, 36, "next entry " + std::to_string(h.count) + " is not in 1.."
-                         + std::to_string(files_.settings.index_entries)});
+  if (h.next_entry < 1 || h.next_entry > geometry_.entries) {
+    report_({path, 36, "next entry " + std::to_string(h.next_entry) + " is not in 1.."
+                         + std::to_string(geometry_.entries)});
     return false;
   }
-  if (h.used_slots < 0 || static_cast<std::uint32_t>(h.used_slots) > files_.settings.index_slots)
+  if (h.used_slots > geometry_.slots)
     report_({path, 32, std::to_string(h.used_slots) + " slots in use of "
-                         + std::to_string(files_.settings.index_slots)});
+                         + std::to_string(geometry_.slots)});
   if (h.begin_time > h.end_time)
     report_({path, 0, "its time span ends before it begins"});
   if (h.begin_offset > h.end_offset)
@@ -88,48 +81,42 @@ bool index_check::check_header(const std::string& path, const header& h) {
   return true;
 }
 
-std::size_t index_check::entry_at(std::int32_t number) const noexcept {
-  return header_bytes + 4ULL * files_.settings.index_slots
-         + entry_bytes * static_cast<std::size_t>(number);
-}
-
 /// Entries are written in order, so each must point back to the one before it in its slot.
-void index_check::check_entries(const std::string& path, byte_view bytes, const header& h) {
-  newest_.assign(files_.settings.index_slots, 0);
-  for (std::int32_t number = 1; number < h.count; ++number) {
-    auto at = entry_at(number);
-    auto* from = bytes.data() + at;
-    entry e{big_endian::load<std::uint32_t>(from), big_endian::load<log_offset>(from + 4),
-            big_endian::load<std::int32_t>(from + 12), big_endian::load<std::int32_t>(from + 16)};
+void index_check::check_entries(const std::string& path, byte_view bytes, const index_header& h) {
+  newest_.assign(geometry_.slots, 0);
+  for (std::uint32_t number = 1; number < h.next_entry; ++number) {
+    auto at = geometry_.entry_at(number);
+    auto e = load_index_entry(bytes.data() + at);
     finding place{path, static_cast<std::int64_t>(at), {}};
     if (e.hash > 0x7fffffff || e.offset < 0) {
       place.what = "entry " + std::to_string(number) + " has a negative hash or offset";
       report_(std::move(place));
       continue;
     }
-    auto& newest = newest_[e.hash % files_.settings.index_slots];
+    auto& newest = newest_[e.hash % geometry_.slots];
     if (e.previous != newest)
       report_({path, place.at + 16, "entry " + std::to_string(number) + " goes back to "
                                       + std::to_string(e.previous) + " instead of "
                                       + std::to_string(newest)});
     newest = number;
     place.what = "entry " + std::to_string(number);
-    check_record(place, e, h);
+    // RocketMQ counts the first entry's seconds from where the file before ended.
+    check_record(place, e, number == 1 ? 0 : h.begin_time);
   }
 }
 
 void index_check::check_slots(const std::string& path, byte_view bytes) {
-  for (std::uint32_t slot = 0; slot < files_.settings.index_slots; ++slot) {
-    auto at = header_bytes + 4ULL * slot;
-    if (auto value = big_endian::load<std::int32_t>(bytes.data() + at); value != newest_[slot])
+  for (std::uint32_t slot = 0; slot < geometry_.slots; ++slot) {
+    auto at = geometry_.slot_at(slot);
+    if (auto value = big_endian::load<std::uint32_t>(bytes.data() + at); value != newest_[slot])
       report_({path, static_cast<std::int64_t>(at),
                "slot " + std::to_string(slot) + " begins at entry " + std::to_string(value)
                  + " instead of " + std::to_string(newest_[slot])});
   }
 }
 
-/// `place.what` names the entry.
-void index_check::check_record(const finding& place, const entry& e, const header& h) {
+/// `place.what` names the entry, which counts its seconds from `begin` unless that is 0.
+void index_check::check_record(const finding& place, const index_entry& e, std::int64_t begin) {
   if (files_.log.empty() || e.offset < files_.log.front().start)
     return; // its record expired
   out_.entries += 1;
@@ -147,7 +134,8 @@ void index_check::check_record(const finding& place, const entry& e, const heade
   if (!holds_key(message, e.hash))
     return complain("points to the record at " + where + ", which holds no key of hash "
                     + std::to_string(e.hash));
-  if (auto seconds = seconds_between(h.begin_time, message.store_timestamp); e.seconds != seconds)
+  if (auto seconds = seconds_between(begin, message.store_timestamp);
+      begin != 0 && e.seconds != seconds)
     complain("says its record was stored " + std::to_string(e.seconds)
              + " s after the file's begin instead of " + std::to_string(seconds));
 }

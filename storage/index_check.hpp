@@ -1,5 +1,6 @@
 #pragma once
 
+#include "storage/index_file.hpp"
 #include "storage/log_view.hpp"
 #include "storage/store_files.hpp"
 
@@ -19,34 +20,19 @@ public:
   result<outcome> run();
 
 private:
-  struct header {
-    std::int64_t begin_time = 0;
-    std::int64_t end_time = 0;
-    log_offset begin_offset = 0;
-    log_offset end_offset = 0;
-    std::int32_t used_slots = 0;
-    std::int32_t count = 0; ///< number of the next entry, at least 1
-  };
-  struct entry {
-    std::uint32_t hash = 0;
-    log_offset offset = 0;
-    std::int32_t seconds = 0;
-    std::int32_t previous = 0;
-  };
-
   result<void> check_file(const std::string& path);
-  bool check_header(const std::string& path, const header& h);
-  void check_entries(const std::string& path, byte_view bytes, const header& h);
+  bool check_header(const std::string& path, const index_header& h);
+  void check_entries(const std::string& path, byte_view bytes, const index_header& h);
   void check_slots(const std::string& path, byte_view bytes);
-  void check_record(const finding& place, const entry& e, const header& h);
-  std::size_t entry_at(std::int32_t number) const noexcept;
+  void check_record(const finding& place, const index_entry& e, std::int64_t begin);
   log_view* view_of(log_offset offset);
 
   file_system& fs_;
   const store_files& files_;
+  index_geometry geometry_;
   finding_sink report_;
   std::vector<std::pair<log_offset, log_view>> views_; ///< by the first offset behind each
-  std::vector<std::int32_t> newest_; ///< of each slot, as its entries say
+  std::vector<std::uint32_t> newest_; ///< of each slot, as its entries say
   outcome out_;
 };
 

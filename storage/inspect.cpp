@@ -1,6 +1,8 @@
 #include "storage/inspect.hpp"
 
-#include "storage/big_endian.hpp"
+#include "storage/dry_run.hpp"
+#include "storage/index_file.hpp"
+#include "storage/store.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,15 +13,14 @@ namespace {
 
 /// How many entries the index files hold by their headers.
 result<std::uint64_t> count_index_entries(file_system& fs, const store_files& files) {
-  constexpr std::uint64_t next_entry_at = 36;
   std::uint64_t entries = 0;
   for (auto& path : files.indexes) {
     TROUPE_TRY(auto opened, fs.open(path, open_mode::read));
-    std::array<std::byte, 4> bytes{};
-    TROUPE_TRY(auto count, opened->read_at(next_entry_at, bytes));
-    auto next = big_endian::load<std::int32_t>(bytes.data());
-    if (count == bytes.size() && next > 1)
-      entries += static_cast<std::uint64_t>(next) - 1;
+    std::array<std::byte, index_geometry::header_bytes> bytes{};
+    TROUPE_TRY(auto count, opened->read_at(0, bytes));
+    auto header = load_index_header(bytes.data());
+    if (count == bytes.size() && header.next_entry > 1)
+      entries += header.next_entry - 1;
   }
   return entries;
 }
@@ -57,10 +58,32 @@ result<store_summary> summarize(file_system& fs, const store_files& files,
   return out;
 }
 
+namespace {
+
+/// Starts on a file system that forgets what is written.
+start_forecast try_to_start(file_system& fs, const store_files& files, const wall_clock& clock) {
+  dry_run_file_system dry(fs);
+  auto opened = open_store(dry, files.settings, clock);
+  if (opened.has_error()) {
+    start_forecast none;
+    none.refused = std::move(opened).error();
+    return none;
+  }
+  auto& log = opened.value().log;
+  return {.refused = std::nullopt,
+          .from = log.scanned_from,
+          .to = log.end,
+          .cut = log.cut,
+          .read_only = log.needs_repair.has_value()};
+}
+
+} // namespace
+
 result<verified_store> verify_store(file_system& fs, const store_files& files,
-                                    const finding_sink& report) {
+                                    const wall_clock& clock, const finding_sink& report) {
   verified_store out;
-  queue_check queues(fs, files, report);
+  TROUPE_TRY(auto tombstones, tombstone_table::load(fs, files.settings));
+  queue_check queues(fs, files, tombstones, report);
   result<void> failure = boost::outcome_v2::success();
   TROUPE_TRY(out.log, walk_messages(fs, files, report, [&](const record_view& message) {
                if (failure.has_value())
@@ -71,6 +94,10 @@ result<verified_store> verify_store(file_system& fs, const store_files& files,
     report(*out.log.torn_tail);
   TROUPE_TRY(out.queues, queues.finish(out.log));
   TROUPE_TRY(out.index, index_check(fs, files, report).run());
+  out.start = try_to_start(fs, files, clock);
+  if (out.start.refused)
+    report({files.settings.directory, 0,
+            "a node would refuse to start: " + out.start.refused->message});
   return out;
 }
 

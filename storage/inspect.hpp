@@ -1,5 +1,6 @@
 #pragma once
 
+#include "storage/clock.hpp"
 #include "storage/index_check.hpp"
 #include "storage/message_walk.hpp"
 #include "storage/queue_check.hpp"
@@ -33,15 +34,26 @@ struct store_summary {
 result<store_summary> summarize(file_system& fs, const store_files& files,
                                 const finding_sink& report);
 
+/// What a start on the directory would do now: found out by starting on a file system that forgets
+/// what is written.
+struct start_forecast {
+  std::optional<error> refused;
+  log_offset from = 0;    ///< where it would begin to check the log
+  log_offset to = 0;      ///< where the log would end
+  bool cut = false;       ///< bytes behind that would be taken away
+  bool read_only = false; ///< damage in the middle: it would refuse writes
+};
+
 struct verified_store {
   walked_log log;
   queue_check::outcome queues;
   index_check::outcome index;
+  start_forecast start;
 };
 
 /// Checks log, queues and index by themselves and against each other. A torn tail is no finding
 /// where a node runs or was killed: that is how a log then ends.
 result<verified_store> verify_store(file_system& fs, const store_files& files,
-                                    const finding_sink& report);
+                                    const wall_clock& clock, const finding_sink& report);
 
 } // namespace troupe::storage

@@ -35,8 +35,10 @@ std::int64_t byte_of(queue_offset number) {
 
 } // namespace
 
-queue_check::queue_check(file_system& fs, const store_files& files, finding_sink report)
+queue_check::queue_check(file_system& fs, const store_files& files, const tombstone_table& deleted,
+                         finding_sink report)
   : files_(files),
+    deleted_(deleted),
     report_(std::move(report)),
     open_(fs, files.settings.queue_file_size_bytes, open_queue_files,
           queue_files::mode::read_only) {
@@ -63,6 +65,8 @@ queue_check::queue_state& queue_check::state_of(const record_view& message) {
 
 result<void> queue_check::add(const record_view& message) {
   if (!message.has_queue_entry())
+    return boost::outcome_v2::success();
+  if (auto* dead = deleted_.find(message.topic); dead && message.offset < dead->deleted_at)
     return boost::outcome_v2::success();
   auto& state = state_of(message);
   auto number = message.queue_position;

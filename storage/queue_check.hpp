@@ -3,6 +3,7 @@
 #include "storage/message_walk.hpp"
 #include "storage/queue_entry.hpp"
 #include "storage/queue_files.hpp"
+#include "storage/topic_table.hpp"
 
 #include <cstdint>
 #include <map>
@@ -16,7 +17,9 @@ namespace troupe::storage {
 /// has its record. Give it each record with `add`, in the log's order, then call `finish`.
 class queue_check {
 public:
-  queue_check(file_system& fs, const store_files& files, finding_sink report);
+  /// Records of deleted topics need no entry.
+  queue_check(file_system& fs, const store_files& files, const tombstone_table& deleted,
+              finding_sink report);
 
   result<void> add(const record_view& message);
 
@@ -59,6 +62,7 @@ private:
   std::string path_of(const queue_name& name, queue_offset number) const;
 
   const store_files& files_;
+  const tombstone_table& deleted_;
   finding_sink report_;
   queue_files open_;
   std::map<queue_name, queue_state, std::less<>> queues_;

@@ -142,7 +142,7 @@ result<void> find_queues(file_system& fs, store_files& out, const finding_sink& 
 
 /// Slots and entries that make a file of that length; nothing if none do.
 std::optional<std::pair<std::uint64_t, std::uint64_t>> geometry_of(std::uint64_t length,
-                                                                  const index_geometry& given) {
+                                                                  const index_shape& given) {
   if (length < index_header_bytes)
     return std::nullopt;
   auto rest = length - index_header_bytes;
@@ -165,7 +165,7 @@ bool is_index_name(std::string_view name) {
   return name.size() == 17 && name.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-result<void> find_indexes(file_system& fs, store_files& out, const index_geometry& geometry,
+result<void> find_indexes(file_system& fs, store_files& out, const index_shape& geometry,
                           const finding_sink& report) {
   auto root = index_directory(out.settings);
   TROUPE_TRY(auto names, list_if_there(fs, root));
@@ -214,7 +214,7 @@ std::string store_files::log_path(log_offset start) const {
 }
 
 result<store_files> find_store_files(file_system& fs, const std::string& directory,
-                                     const index_geometry& geometry, const finding_sink& report) {
+                                     const index_shape& geometry, const finding_sink& report) {
   store_files out;
   out.settings.directory = directory;
   TROUPE_TRY(auto entries, fs.list(directory));

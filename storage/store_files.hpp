@@ -46,7 +46,7 @@ struct store_files {
 
 /// Slots and entries of an index file, which its length alone does not tell; what is not given is
 /// taken from the length, or as RocketMQ's defaults have it: four entries a slot.
-struct index_geometry {
+struct index_shape {
   std::optional<std::uint32_t> slots;
   std::optional<std::uint32_t> entries;
 };
@@ -54,6 +54,6 @@ struct index_geometry {
 /// `not_found` if this is no store's directory. Files of a wrong name or length are reported and
 /// left out.
 result<store_files> find_store_files(file_system& fs, const std::string& directory,
-                                     const index_geometry& geometry, const finding_sink& report);
+                                     const index_shape& geometry, const finding_sink& report);
 
 } // namespace troupe::storage

@@ -408,6 +408,41 @@ class IndexDamage(Store):
             self.assertEqual(code, 0, out)
 
 
+class Forecast(Store):
+    """What a start on the directory would do."""
+    name = "crash-5.3.3"
+
+    def forecast(self):
+        findings, closing = self.verify()
+        return findings, (closing["recoveryTo"], closing["recoveryCuts"], closing["wouldServe"])
+
+    def test_a_sound_store_is_served(self):
+        findings, forecast = self.forecast()
+        self.assertEqual((findings, forecast), ([], (803526, False, "all")))
+
+    def test_a_torn_tail_is_cut(self):
+        self.flip(self.log_file(803295), 803295 % FILE_SIZE + 88)
+        _, forecast = self.forecast()
+        self.assertEqual(forecast, (803295, True, "all"))
+
+    def test_damage_before_durable_records_leaves_reads_only(self):
+        m = next(m for m in manifest(self.name)[100:] if m["bodyLen"] > 0)
+        self.flip(self.log_file(m["physOffset"]), m["physOffset"] % FILE_SIZE + 88)
+        findings, forecast = self.forecast()
+        self.assertGreater(len(findings), 0)
+        self.assertEqual(forecast[2], "all")  # the start begins behind it, by the checkpoint
+        self.write(self.dir / "checkpoint", 0, struct.pack(">qq", m["storeTimestamp"] + 2000,
+                                                           m["storeTimestamp"] + 2000))
+        _, forecast = self.forecast()
+        self.assertEqual(forecast, (803526, False, "reads"))
+
+    def test_a_short_file_keeps_a_node_from_starting(self):
+        os.truncate(self.log_file(0), FILE_SIZE - 1)
+        findings, forecast = self.forecast()
+        self.assertEqual(forecast[2], "nothing")
+        self.assertIn("a node would refuse to start", findings[-1]["what"])
+
+
 class Usage(unittest.TestCase):
     def test_wrong_use_exits_with_2(self):
         for arguments in ([], ["store"], ["store", "dump"], ["store", "dmp", "."], ["nonsense"],
