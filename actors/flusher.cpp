@@ -138,6 +138,9 @@ void flusher_state::fail(const storage::error& why) {
 // -- files ---------------------------------------------------------------------------------------
 
 void flusher_state::create(log_offset start) {
+  wanted_file_ = start;
+  if (!roles_.writer)
+    return; // the writer heard of us first: done when we hear of it
   wanted_file_ = -1;
   auto made = storage::create_log_file(*files_, options_.store, start);
   if (!made) {
@@ -198,6 +201,7 @@ void flusher_state::set_roles(const role_table& table) {
   self_->send(roles_.queue_manager, flushed_);
   if (!failure_.empty())
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+  retry_create();
 }
 
 flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_state> self,

@@ -12,6 +12,7 @@
 #include "storage/logging.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe {
 
@@ -112,6 +113,7 @@ queue_manager_actor node_state::spawn_queue_manager() {
   setup.clock = setup_.clock;
   setup.log_min = setup_.store->log.min_offset;
   setup.log_end = setup_.store->log.end;
+  setup.flushed = serving_ ? 0 : setup.log_end; // later the flusher says
   setup.checkpoint = setup_.store->known;
   setup.trust_queues = setup_.store->after_orderly_stop;
   setup.read_only = setup_.store->log.needs_repair.has_value();
@@ -252,10 +254,11 @@ void node_state::restart(const std::string& role_name) {
   bool queues = role_name == "queue-manager";
   if (queues) {
     // The newest checkpoint says how far the files can be trusted.
-    if (auto known = storage::load_checkpoint(*setup_.files, setup_.options.store))
+    auto path = storage::checkpoint_path(setup_.options.store);
+    if (auto known = storage::load_checkpoint(*setup_.files, path))
       setup_.store->known = known.value();
     setup_.store->after_orderly_stop = false;
-    setup_.store->log.end = std::numeric_limits<log_offset>::max();
+    setup_.store->log.end = std::numeric_limits<log_offset>::max(); // it has grown since
     roles_.queue_manager = spawn_queue_manager();
   } else if (role_name == "dispatcher") {
     roles_.dispatcher = spawn_dispatcher();
@@ -275,8 +278,9 @@ void node_state::restart(const std::string& role_name) {
 
 // -- status --------------------------------------------------------------------------------------
 
-template <class Handle, class Store>
-void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom, Store store) {
+template <class Status, class Handle>
+void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
+                     Status node_status::*part) {
   if (!whom)
     return;
   ++g->open;
@@ -286,8 +290,8 @@ void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom, St
   };
   self_->request(whom, status_timeout, status_atom_v)
     .then(
-      [g, store, finished](const auto& answer) {
-        store(g->status, answer);
+      [g, part, finished](const Status& answer) {
+        g->status.*part = answer;
         finished();
       },
       [finished](const caf::error&) { finished(); });
@@ -309,12 +313,11 @@ caf::result<node_status> node_state::status() {
     s.roles.push_back({role_name, r.state, r.restarts});
   }
   ++g->open; // until all are asked
-  ask(g, roles_.writer, [](node_status& to, const writer_status& x) { to.writer = x; });
-  ask(g, roles_.flusher, [](node_status& to, const flusher_status& x) { to.flusher = x; });
-  ask(g, roles_.dispatcher, [](node_status& to, const dispatcher_status& x) { to.dispatcher = x; });
-  ask(g, roles_.queue_manager,
-      [](node_status& to, const queue_manager_status& x) { to.queues = x; });
-  ask(g, roles_.cleaner, [](node_status& to, const cleaner_status& x) { to.cleaner = x; });
+  ask(g, roles_.writer, &node_status::writer);
+  ask(g, roles_.flusher, &node_status::flusher);
+  ask(g, roles_.dispatcher, &node_status::dispatcher);
+  ask(g, roles_.queue_manager, &node_status::queues);
+  ask(g, roles_.cleaner, &node_status::cleaner);
   if (!roles_.writer)
     s.writer.refusal = "the writer stopped; restart the node";
   if (--g->open == 0)

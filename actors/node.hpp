@@ -72,8 +72,8 @@ private:
   void restart(const std::string& role_name);
   bool may_restart(role& r);
   void fail_stop(const std::string& role_name, const std::string& why);
-  template <class Handle, class Store>
-  void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Store store);
+  template <class Status, class Handle>
+  void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Status node_status::*part);
   void finish_stop(const stop_report& report);
   void stop_queues(log_offset end);
   void stop_flusher(stop_report report);

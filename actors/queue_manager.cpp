@@ -41,6 +41,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   auto trusted = vouched ? known.safe_offset : (setup.trust_queues ? setup.log_end : 0);
   storage::queue_table_options own;
   own.tail_entries = options_.queue_manager.tail_entries;
+  own.read_only = setup.read_only;
   if (options_.queue_manager.open_files > 0)
     own.open_files = options_.queue_manager.open_files;
   TROUPE_TRY(auto table, storage::queue_table::open(*files_, options_.store, own,
@@ -51,12 +52,16 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   TROUPE_TRY(auto index, storage::key_index::open(*files_, options_.store, *clock_));
   index_ = std::move(index);
   applied_ = setup.log_min;
-  if (!table_->damaged().empty()) {
+  if (setup.read_only) {
+    applied_ = table_->log_end();
+  } else if (!table_->damaged().empty()) {
     rebuild(table_->damaged().front().reason);
   } else if (vouched) {
     // What was written later is no evidence: it is read again from the log.
     TROUPE_TRY(table_->truncate(known.safe_offset));
-    TROUPE_TRY(index_->cut(known.safe_offset));
+    if (!setup.trust_queues) {
+      TROUPE_TRY(index_->cut(known.safe_offset));
+    }
     if (table_->queue_count() != known.queue_count || table_->entry_total() != known.entry_total)
       rebuild("the checkpoint speaks of other queues");
     else
@@ -68,7 +73,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     rebuild("no checkpoint of this store vouches for them");
   }
   durable_ = applied_;
-  flushed_ = setup.log_end;
+  flushed_ = setup.flushed;
   return boost::outcome_v2::success();
 }
 
@@ -276,11 +281,13 @@ void queue_manager_state::sync() {
     return;
   }
   syncing_ = true;
-  sync_began_ = self_->clock().now();
-  auto files = table_->unsynced();
-  auto applied = applied_;
-  self_->request(roles_.queue_flusher, sync_timeout, sync_request(files))
-    .then([this, files, applied](const queue_synced&) { synced(files, applied); },
+  auto running = std::make_shared<running_sync>();
+  running->queues = table_->unsynced();
+  running->index = index_->unsynced();
+  running->applied = applied_;
+  running->began = self_->clock().now();
+  self_->request(roles_.queue_flusher, sync_timeout, sync_request(*running))
+    .then([this, running](const queue_synced&) { synced(*running); },
           [this](const caf::error& why) {
             syncing_ = false;
             tries_ = options_.store.queue_write_retries; // a failed sync is never tried again
@@ -290,15 +297,14 @@ void queue_manager_state::sync() {
           });
 }
 
-queue_sync queue_manager_state::sync_request(const storage::unsynced_queue_files& files) const {
+queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
   queue_sync request;
-  request.files = files.files;
-  request.directories = files.directories;
-  auto index_files = index_->unsynced();
-  request.files.insert(request.files.end(), index_files.files.begin(), index_files.files.end());
-  request.directories.insert(request.directories.end(), index_files.directories.begin(),
-                             index_files.directories.end());
-  request.applied = applied_;
+  request.files = sync.queues.files;
+  request.files.insert(request.files.end(), sync.index.files.begin(), sync.index.files.end());
+  request.directories = sync.queues.directories;
+  request.directories.insert(request.directories.end(), sync.index.directories.begin(),
+                             sync.index.directories.end());
+  request.applied = sync.applied;
   request.last_store_ms = last_store_ms_;
   request.index_store_ms = last_store_ms_;
   request.queue_count = table_->queue_count();
@@ -306,12 +312,13 @@ queue_sync queue_manager_state::sync_request(const storage::unsynced_queue_files
   return request;
 }
 
-void queue_manager_state::synced(const storage::unsynced_queue_files& files, log_offset applied) {
+void queue_manager_state::synced(const running_sync& done) {
   syncing_ = false;
-  table_->synced(files);
-  durable_ = std::max(durable_, applied);
+  table_->synced(done.queues);
+  index_->synced(done.index);
+  durable_ = std::max(durable_, done.applied);
   auto now = self_->clock().now();
-  auto rest = sync_rest * (now - sync_began_);
+  auto rest = sync_rest * (now - done.began);
   next_sync_ = now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
   if (stop_promise_.pending()) {
     if (durable_ < applied_) {

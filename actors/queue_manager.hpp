@@ -23,6 +23,7 @@ struct queue_manager_setup {
   const storage::wall_clock* clock = nullptr;
   log_offset log_min = 0;
   log_offset log_end = 0;
+  log_offset flushed = 0; ///< durable in the log
   storage::checkpoint checkpoint; ///< as found at start
   bool trust_queues = false;      ///< the last stop was an orderly one
   bool read_only = false;         ///< the log is damaged: serve the queues as they are
@@ -84,8 +85,15 @@ private:
   queue_state current_state() const;
   void arm_pulse();
   void sync();
-  void synced(const storage::unsynced_queue_files& files, log_offset applied);
-  queue_sync sync_request(const storage::unsynced_queue_files& files) const;
+  /// What one sync is to make durable.
+  struct running_sync {
+    storage::unsynced_queue_files queues;
+    storage::unsynced_index_files index;
+    log_offset applied = 0;
+    caf::actor_clock::time_point began;
+  };
+  void synced(const running_sync& done);
+  queue_sync sync_request(const running_sync& sync) const;
 
   queue_offset visible_end(const storage::consume_queue& queue) const;
   /// Fills `answer`, and `records` with what a reader has to add.
@@ -122,7 +130,6 @@ private:
   std::size_t reader_turn_ = 0;
   bool pulse_pending_ = false;
   bool syncing_ = false;
-  caf::actor_clock::time_point sync_began_;
   caf::actor_clock::time_point next_sync_;
   caf::typed_response_promise<stop_report> stop_promise_;
   bool stopping_ = false;

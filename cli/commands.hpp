@@ -5,6 +5,12 @@
 namespace troupe::cli {
 
 /// One function for each noun, in a file of its name.
+void add_serve(CLI::App& app, context& ctx);
+void add_topic(CLI::App& app, context& ctx);
+void add_produce(CLI::App& app, context& ctx);
+void add_consume(CLI::App& app, context& ctx);
+void add_message(CLI::App& app, context& ctx);
+void add_status(CLI::App& app, context& ctx);
 void add_store(CLI::App& app, context& ctx);
 
 } // namespace troupe::cli

@@ -33,6 +33,12 @@ int run(int argc, char** argv) {
   app.fallthrough(); // global options may stand behind the verb; subcommands inherit this
   app.require_subcommand(1);
   add_global_options(app, ctx);
+  add_serve(app, ctx);
+  add_topic(app, ctx);
+  add_produce(app, ctx);
+  add_consume(app, ctx);
+  add_message(app, ctx);
+  add_status(app, ctx);
   add_store(app, ctx);
 
   try {

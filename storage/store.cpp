@@ -3,6 +3,7 @@
 #include "storage/abort_marker.hpp"
 #include "storage/queue_table.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace troupe::storage {
@@ -48,6 +49,8 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
   store.log = std::move(log);
   store.known = store.known.clamped(store.log.end, now);
+  // After a clean start nothing was scanned: store times go on from what is known.
+  store.log.last_store_timestamp = std::max(store.log.last_store_timestamp, store.known.log_time);
 
   TROUPE_TRY(auto topics, topic_table::load(fs, o));
   for (auto& [name, topic] : topics.topics())

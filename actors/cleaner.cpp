@@ -1,0 +1,124 @@
+#include "actors/cleaner.hpp"
+
+#include "storage/log_file.hpp"
+#include "storage/logging.hpp"
+#include "storage/retention.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <vector>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto answer_timeout = std::chrono::seconds(10);
+
+int local_hour(std::int64_t now_ms) {
+  auto seconds = static_cast<std::time_t>(now_ms / 1000);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  return local.tm_hour;
+}
+
+} // namespace
+
+void cleaner_state::start(cleaner_actor::stateful_pointer<cleaner_state> actor,
+                          cleaner_setup setup) {
+  self_ = actor;
+  setup_ = setup;
+}
+
+void cleaner_state::set_roles(const role_table& table) {
+  roles_ = table;
+  if (!running_) {
+    running_ = true;
+    pulse();
+  }
+}
+
+void cleaner_state::rest() {
+  self_->delayed_send(self_, setup_.options.cleaner.interval, pulse_atom_v);
+}
+
+void cleaner_state::pulse() {
+  // Nothing goes before its entries are durable in the queues.
+  self_->request(roles_.queue_manager, answer_timeout, status_atom_v)
+    .then([this](const queue_manager_status& queues) { look(queues.durable); },
+          [this](const caf::error&) { look(0); });
+}
+
+void cleaner_state::look(log_offset durable) {
+  auto& options = setup_.options.store;
+  auto usage = setup_.files->usage(options.directory);
+  auto listed = storage::list_log(*setup_.files, options);
+  if (!usage || !listed) {
+    status_.failure = usage ? listed.error().message : usage.error().message;
+    rest();
+    return;
+  }
+  status_.failure.clear();
+  status_.disk_used_percent = usage.value().used_percent();
+  auto size = static_cast<log_offset>(options.log_file_size_bytes);
+  std::vector<storage::retained_file> files;
+  for (auto& file : listed.value().listing.files)
+    files.push_back({file.start + size, file.modified_ms});
+  storage::retention_input input;
+  input.files = files;
+  input.safe_until = durable;
+  input.now_ms = setup_.clock->now_ms();
+  input.local_hour = local_hour(input.now_ms);
+  input.used_percent = status_.disk_used_percent;
+  input.disk_bytes = usage.value().total_bytes;
+  input.disk_full = disk_full_;
+  auto decision = storage::decide_retention(options, input);
+  if (decision.disk_full != disk_full_) {
+    disk_full_ = decision.disk_full;
+    auto used = std::to_string(status_.disk_used_percent);
+    std::string reason;
+    if (disk_full_)
+      reason = "the disk of " + options.directory + " is " + used
+               + " % full (disk-space-warning-level-ratio = "
+               + std::to_string(options.disk_warning_percent)
+               + "); reads go on, and writes when it is back at "
+               + std::to_string(options.disk_clean_forcibly_percent) + " %";
+    storage::log_warning(disk_full_ ? "disk.full" : "disk.has_room", {{"used_percent", used}});
+    self_->send(roles_.writer, write_refusal{errc::disk_full, reason});
+  }
+  if (decision.drop > 0)
+    drop(files[std::min(decision.drop, files.size()) - 1].end, decision.drop);
+  else
+    rest();
+}
+
+void cleaner_state::drop(log_offset min, std::size_t count) {
+  self_->request(roles_.writer, answer_timeout, drop_atom_v, min)
+    .then(
+      [this, min, count](log_offset reached) {
+        storage::log_info("log.deleted", {{"until", reached}});
+        if (reached >= min)
+          status_.files_deleted += count;
+        self_->send(roles_.flusher, drop_atom_v, reached);
+        self_->send(roles_.queue_manager, drop_atom_v, reached);
+        for (auto& reader : roles_.readers)
+          self_->send(reader, drop_atom_v, reached);
+        rest();
+      },
+      [this](const caf::error& why) {
+        status_.failure = "deleting log files: " + from_caf(why).message;
+        rest();
+      });
+}
+
+cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,
+                                     cleaner_setup setup) {
+  auto& state = self->state;
+  state.start(self, setup);
+  return {
+    [&state](status_atom) { return state.status(); },
+    [&state](const role_table& table) { state.set_roles(table); },
+    [&state](pulse_atom) { state.pulse(); },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/options.hpp"
+#include "storage/clock.hpp"
+
+#include <string>
+
+namespace troupe {
+
+struct cleaner_setup {
+  node_options options;
+  storage::file_system* files = nullptr;
+  const storage::wall_clock* clock = nullptr;
+};
+
+/// Looks at the age of the log's files and at the disk every few seconds, and decides. It deletes
+/// nothing itself: it tells those who own the files up to where to drop them, and the writer when
+/// the disk is too full to write.
+struct cleaner_state {
+  cleaner_state() = default;
+  static inline const char* name = "cleaner";
+
+  void start(cleaner_actor::stateful_pointer<cleaner_state> actor, cleaner_setup setup);
+
+  void pulse();
+  cleaner_status status() const { return status_; }
+  void set_roles(const role_table& table);
+
+private:
+  void look(log_offset durable);
+  void drop(log_offset min, std::size_t count);
+  void rest();
+
+  cleaner_actor::stateful_pointer<cleaner_state> self_;
+  cleaner_setup setup_;
+  role_table roles_;
+  cleaner_status status_;
+  bool disk_full_ = false;
+  bool running_ = false;
+};
+
+cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,
+                                     cleaner_setup setup);
+
+} // namespace troupe

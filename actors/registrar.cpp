@@ -1,0 +1,197 @@
+#include "actors/registrar.hpp"
+
+#include "storage/logging.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto save_interval = std::chrono::seconds(5);
+constexpr auto retire_timeout = std::chrono::seconds(10);
+constexpr std::int32_t default_queues = 8;
+
+topic_info info_of(const storage::topic_config& t) {
+  return {t.name, t.read_queues, t.write_queues, t.perm};
+}
+
+} // namespace
+
+void registrar_state::start(registrar_actor::stateful_pointer<registrar_state> actor,
+                            registrar_setup setup) {
+  self_ = actor;
+  setup_ = setup;
+  if (auto loaded = load(); !loaded) {
+    storage::log_error("registrar.unreadable", {{"reason", loaded.error().message}});
+    self_->quit(to_caf(loaded.error()));
+  }
+}
+
+storage::result<void> registrar_state::load() {
+  auto& files = *setup_.files;
+  auto& options = setup_.options.store;
+  TROUPE_TRY(topics_, storage::topic_table::load(files, options));
+  TROUPE_TRY(tombstones_, storage::tombstone_table::load(files, options));
+  TROUPE_TRY(offsets_, storage::offset_table::load(files, options));
+  for (auto* warnings : {&topics_->warnings(), &tombstones_->warnings(), &offsets_->warnings()})
+    for (auto& text : *warnings)
+      storage::log_warning("registrar.ignored", {{"what", text}});
+  return boost::outcome_v2::success();
+}
+
+// -- topics --------------------------------------------------------------------------------------
+
+caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
+  if (auto* known = topics_->find(wanted.name)) {
+    if (known->write_queues == wanted.write_queues && known->read_queues == wanted.read_queues)
+      return info_of(*known);
+    return make_caf_error(errc::exists, "topic " + wanted.name + " exists already, with "
+                                          + std::to_string(known->write_queues) + " queues");
+  }
+  storage::topic_config config{wanted.name, wanted.read_queues, wanted.write_queues, wanted.perm};
+  auto done = topics_->put(config);
+  if (done)
+    done = topics_->save(setup_.clock->now_ms());
+  if (!done) {
+    topics_->erase(wanted.name);
+    return to_caf(done.error());
+  }
+  if (auto* dead = tombstones_->find(wanted.name))
+    self_->send(roles_.writer, revive_atom_v,
+                tombstone{dead->topic, dead->deleted_at, dead->next_offsets});
+  announce();
+  return wanted;
+}
+
+caf::result<tombstone> registrar_state::remove(const std::string& topic) {
+  if (topics_->find(topic) == nullptr)
+    return make_caf_error(errc::not_found, "there is no topic " + topic);
+  auto promise = self_->make_response_promise<tombstone>();
+  // The writer refuses the topic from here on, so nothing new comes behind the tombstone.
+  self_->request(roles_.writer, retire_timeout, remove_atom_v, topic)
+    .then(
+      [this, promise](const tombstone& dead) mutable {
+        if (auto done = bury(dead); !done) {
+          self_->send(roles_.writer, revive_atom_v, dead);
+          promise.deliver(to_caf(done.error()));
+          return;
+        }
+        self_->send(roles_.queue_manager, remove_atom_v, dead);
+        announce();
+        promise.deliver(dead);
+      },
+      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+  return promise;
+}
+
+storage::result<void> registrar_state::bury(const tombstone& dead) {
+  // First the tombstone: a topic that is gone without one would come back from the log.
+  tombstones_->put({dead.topic, dead.deleted_at, dead.next_offsets});
+  TROUPE_TRY(tombstones_->save());
+  topics_->erase(dead.topic);
+  offsets_->remove_topic(dead.topic);
+  TROUPE_TRY(topics_->save(setup_.clock->now_ms()));
+  return offsets_->save(setup_.clock->now_ms());
+}
+
+void registrar_state::seen(const std::string& topic, std::int32_t queue) {
+  auto* known = topics_->find(topic);
+  if (known != nullptr && known->read_queues > queue)
+    return;
+  if (known == nullptr && tombstones_->find(topic) != nullptr)
+    return; // deleted while its last messages were on their way
+  auto queues = std::max(queue + 1, known ? known->read_queues : default_queues);
+  storage::topic_config config{topic, queues, known ? known->write_queues : queues, 6};
+  storage::log_info("topic.restored", {{"topic", topic}, {"queues", queues}});
+  auto done = topics_->put(config);
+  if (done)
+    done = topics_->save(setup_.clock->now_ms());
+  if (!done)
+    storage::log_warning("topic.not_restored", {{"topic", topic},
+                                                {"reason", done.error().message}});
+  announce();
+}
+
+topic_list registrar_state::list() const {
+  topic_list result;
+  for (auto& [topic, config] : topics_->topics())
+    result.topics.push_back(info_of(config));
+  return result;
+}
+
+topic_map registrar_state::snapshot() const {
+  auto all = std::make_shared<std::map<std::string, topic_info>>();
+  for (auto& [topic, config] : topics_->topics())
+    all->emplace(topic, info_of(config));
+  return {std::move(all)};
+}
+
+void registrar_state::announce() {
+  self_->send(roles_.node, snapshot());
+}
+
+// -- group offsets -------------------------------------------------------------------------------
+
+caf::result<group_offset> registrar_state::fetch(const group_offset& which) const {
+  auto result = which;
+  result.offset = offsets_->find(which.group, which.topic, which.queue_id).value_or(-1);
+  return result;
+}
+
+caf::result<group_offset> registrar_state::store(const group_offset& what) {
+  if (topics_->find(what.topic) == nullptr)
+    return make_caf_error(errc::not_found, "there is no topic " + what.topic);
+  if (auto done = offsets_->store(what.group, what.topic, what.queue_id, what.offset); !done)
+    return to_caf(done.error());
+  if (!save_pending_) {
+    save_pending_ = true;
+    self_->delayed_send(self_, save_interval, write_atom_v);
+  }
+  return what;
+}
+
+void registrar_state::save_offsets() {
+  save_pending_ = false;
+  if (!offsets_->changed())
+    return;
+  if (auto done = offsets_->save(setup_.clock->now_ms()); !done) {
+    storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
+    save_pending_ = true;
+    self_->delayed_send(self_, save_interval, write_atom_v);
+  }
+}
+
+stop_report registrar_state::stop() {
+  if (offsets_->changed())
+    if (auto done = offsets_->save(setup_.clock->now_ms()); !done)
+      return {"group offsets were not saved: " + done.error().message};
+  return {};
+}
+
+void registrar_state::set_roles(const role_table& table) {
+  roles_ = table;
+  announce();
+}
+
+registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,
+                                         registrar_setup setup) {
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+    [&state](create_atom, const topic_info& wanted) { return state.create(wanted); },
+    [&state](remove_atom, const std::string& topic) { return state.remove(topic); },
+    [&state](list_atom) { return state.list(); },
+    [&state](watch_atom) { return state.snapshot(); },
+    [&state](seen_atom, const std::string& topic, std::int32_t queue) {
+      state.seen(topic, queue);
+    },
+    [&state](fetch_atom, const group_offset& which) { return state.fetch(which); },
+    [&state](store_atom, const group_offset& what) { return state.store(what); },
+    [&state](stop_atom) { return state.stop(); },
+    [&state](const role_table& table) { state.set_roles(table); },
+    [&state](write_atom) { state.save_offsets(); },
+  };
+}
+
+} // namespace troupe

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/options.hpp"
+#include "storage/clock.hpp"
+#include "storage/offset_table.hpp"
+#include "storage/topic_table.hpp"
+
+#include <deque>
+#include <optional>
+#include <string>
+
+namespace troupe {
+
+struct registrar_setup {
+  node_options options;
+  storage::file_system* files = nullptr;
+  const storage::wall_clock* clock = nullptr;
+};
+
+/// Topics and how far consumer groups are, in RocketMQ's own files. A topic that is created or
+/// deleted is so durably before the answer; group offsets are saved every few seconds.
+struct registrar_state {
+  registrar_state() = default;
+  static inline const char* name = "registrar";
+
+  void start(registrar_actor::stateful_pointer<registrar_state> actor, registrar_setup setup);
+
+  caf::result<topic_info> create(const topic_info& wanted);
+  caf::result<tombstone> remove(const std::string& topic);
+  topic_list list() const;
+  topic_map snapshot() const;
+  void seen(const std::string& topic, std::int32_t queue);
+  caf::result<group_offset> fetch(const group_offset& which) const;
+  caf::result<group_offset> store(const group_offset& what);
+  void save_offsets();
+  stop_report stop();
+  void set_roles(const role_table& table);
+
+private:
+  storage::result<void> load();
+  storage::result<void> bury(const tombstone& dead);
+  void announce();
+
+  registrar_actor::stateful_pointer<registrar_state> self_;
+  registrar_setup setup_;
+  role_table roles_;
+  std::optional<storage::topic_table> topics_;
+  std::optional<storage::tombstone_table> tombstones_;
+  std::optional<storage::offset_table> offsets_;
+  bool save_pending_ = false;
+};
+
+registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,
+                                         registrar_setup setup);
+
+} // namespace troupe

@@ -1,0 +1,97 @@
+#include "cli/commands.hpp"
+#include "cli/message_json.hpp"
+#include "cli/remote.hpp"
+#include "net/consumer.hpp"
+#include "net/quantity.hpp"
+
+#include <memory>
+#include <optional>
+
+namespace troupe::cli {
+
+namespace {
+
+using storage::result;
+
+struct arguments {
+  std::string id;
+  std::string topic;
+  std::string key;
+  std::uint32_t max = 32;
+  std::optional<std::int64_t> begin_ms;
+  std::optional<std::int64_t> end_ms;
+};
+
+void print_message(const context& ctx, const storage::record_view& view) {
+  if (ctx.json()) {
+    std::string line;
+    append_message_json(line, view);
+    print_line(line);
+    return;
+  }
+  print_line("id       " + storage::message_id(view.store_host, view.offset));
+  print_line("topic    " + std::string{view.topic} + ", queue " + std::to_string(view.queue_id)
+             + ", offset " + std::to_string(view.queue_position));
+  print_line("stored   " + net::moment_text(view.store_timestamp) + " at "
+             + view.store_host.text());
+  print_line("born     " + net::moment_text(view.born_timestamp) + " at " + view.born_host.text());
+  std::string properties{view.properties};
+  for (auto& c : properties)
+    c = c == '\1' ? '=' : c == '\2' ? ' ' : c;
+  print_line("with     " + properties);
+  print_line("body     " + std::to_string(view.body.size()) + " bytes");
+  print_line({reinterpret_cast<const char*>(view.body.data()), view.body.size()});
+}
+
+result<exit_code> get(const context& ctx, const arguments& args) {
+  TROUPE_TRY(auto id, storage::parse_message_id(args.id));
+  TROUPE_TRY(auto node, remote::open(ctx));
+  TROUPE_TRY(auto found, node->ask<record_batch>(fetch_atom_v, id.offset));
+  if (found.records.empty())
+    return storage::error{errc::not_found, "no message has the id " + args.id};
+  TROUPE_TRY(auto view, client::decode(found.records.front()));
+  if (!(view.store_host == id.store_host))
+    return storage::error{errc::not_found, "the message " + args.id + " belongs to another node; "
+                                             "here that place holds "
+                                             + storage::message_id(view.store_host, view.offset)};
+  print_message(ctx, view);
+  return exit_code::done;
+}
+
+result<exit_code> query(const context& ctx, const arguments& args) {
+  TROUPE_TRY(auto node, remote::open(ctx));
+  key_query request{args.topic, args.key, args.max, args.begin_ms.value_or(0),
+                    args.end_ms.value_or(INT64_MAX)};
+  TROUPE_TRY(auto found, node->ask<record_batch>(request));
+  for (auto& record : found.records) {
+    TROUPE_TRY(auto view, client::decode(record));
+    print_message(ctx, view);
+  }
+  if (found.records.empty())
+    return storage::error{errc::not_found,
+                          "no message of topic " + args.topic + " has the key " + args.key};
+  return exit_code::done;
+}
+
+} // namespace
+
+void add_message(CLI::App& app, context& ctx) {
+  auto args = std::make_shared<arguments>();
+  auto* message = add_noun(app, "message", "Find messages by id or by key");
+
+  auto* get_verb = message->add_subcommand("get", "Print the message of an id");
+  get_verb->add_option("ID", args->id, "As printed with a message: 32 or 56 hex digits")->required();
+  get_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return get(ctx, *args); }); });
+
+  auto* query_verb = message->add_subcommand("query", "Print the messages that have a key");
+  query_verb->add_option("TOPIC", args->topic)->required();
+  query_verb->add_option("--key", args->key, "The key, or a message's unique key")->required();
+  query_verb->add_option("--max", args->max, "Messages to print, at most")
+    ->check(CLI::Range(1, 64))
+    ->capture_default_str();
+  add_moment(*query_verb, "--begin", args->begin_ms, "Stored at or after this time");
+  add_moment(*query_verb, "--end", args->end_ms, "Stored at or before this time");
+  query_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return query(ctx, *args); }); });
+}
+
+} // namespace troupe::cli

@@ -1,0 +1,182 @@
+#include "cli/commands.hpp"
+#include "cli/line_reader.hpp"
+#include "cli/message_json.hpp"
+#include "cli/progress.hpp"
+#include "cli/remote.hpp"
+#include "net/producer.hpp"
+#include "storage/properties.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace troupe::cli {
+
+namespace {
+
+using storage::result;
+
+/// A topic that is not there yet is made with this many queues.
+constexpr std::int32_t default_queues = 8;
+constexpr std::size_t batch_bytes = storage::mib;
+
+struct arguments {
+  std::string topic;
+  std::string file;
+  std::string delimiter = "\n";
+  bool length_prefixed = false;
+  std::string key;
+  std::string tag;
+  std::vector<std::string> properties;
+  std::int32_t queue = -1;
+  std::uint32_t batch = 256;
+};
+
+result<char> delimiter_of(const std::string& text) {
+  if (text == "\\n")
+    return '\n';
+  if (text == "\\t")
+    return '\t';
+  if (text == "\\0")
+    return '\0';
+  if (text.size() == 1)
+    return text.front();
+  return storage::error{errc::invalid_argument,
+                        "--delimiter takes one byte, or \\n, \\t, \\0; not \"" + text + "\""};
+}
+
+result<std::string> properties_of(const std::vector<std::string>& pairs) {
+  storage::properties_builder builder;
+  for (auto& pair : pairs) {
+    auto equals = pair.find('=');
+    if (equals == std::string::npos || !builder.add(pair.substr(0, equals), pair.substr(equals + 1)))
+      return storage::error{errc::invalid_argument,
+                            "--property " + pair + ": give name=value, both not empty"};
+  }
+  return builder.take();
+}
+
+result<topic_info> find_topic(remote& node, const std::string& name) {
+  TROUPE_TRY(auto topics, node.ask<topic_list>(list_atom_v));
+  for (auto& t : topics.topics)
+    if (t.name == name)
+      return t;
+  return node.ask<topic_info>(create_atom_v, topic_info{name, default_queues, default_queues, 6});
+}
+
+/// Reads bodies, packs them, and sends them on.
+class line_producer {
+public:
+  line_producer(remote& node, const topic_info& topic, const arguments& args,
+                std::string properties)
+    : producer_(node.system(), node.service()), batch_(topic.name), args_(args),
+      properties_(std::move(properties)), queues_(topic.write_queues), shown_("sent") {}
+
+  result<void> run(line_reader& input) {
+    for (;;) {
+      // Whoever types or pipes slowly wants to see each message go.
+      if (batch_.count() > 0 && input.would_wait()) {
+        TROUPE_TRY(send());
+      }
+      TROUPE_TRY(auto body, input.next());
+      if (!body)
+        break;
+      client::batch::message message;
+      message.queue_id = args_.queue >= 0 ? args_.queue : next_queue();
+      message.body = *body;
+      message.tag = args_.tag;
+      message.keys = args_.key;
+      message.properties = properties_;
+      TROUPE_TRY(batch_.add(message));
+      ++messages_;
+      bytes_ += body->size();
+      if (batch_.count() >= args_.batch || batch_.bytes() >= batch_bytes) {
+        TROUPE_TRY(send());
+      }
+    }
+    if (batch_.count() > 0) {
+      TROUPE_TRY(send());
+    }
+    return boost::outcome_v2::success();
+  }
+
+  result<void> finish() { return producer_.finish(); }
+  std::uint64_t messages() const noexcept { return messages_; }
+  std::uint64_t acknowledged() const { return producer_.acknowledged(); }
+  std::uint64_t bytes() const noexcept { return bytes_; }
+  double seconds() const { return shown_.seconds(); }
+
+private:
+  std::int32_t next_queue() {
+    auto queue = turn_;
+    turn_ = (turn_ + 1) % queues_;
+    return queue;
+  }
+
+  result<void> send() {
+    shown_.show(producer_.acknowledged(), bytes_);
+    return producer_.send(batch_.take());
+  }
+
+  client::producer producer_;
+  client::batch batch_;
+  const arguments& args_;
+  std::string properties_;
+  std::int32_t queues_;
+  std::int32_t turn_ = 0;
+  std::uint64_t messages_ = 0;
+  std::uint64_t bytes_ = 0;
+  progress shown_;
+};
+
+result<exit_code> produce(const context& ctx, const arguments& args) {
+  TROUPE_TRY(auto delimiter, delimiter_of(args.delimiter));
+  TROUPE_TRY(auto properties, properties_of(args.properties));
+  auto framing =
+    args.length_prefixed ? line_reader::framing::length_prefixed : line_reader::framing::delimiter;
+  storage::options limits;
+  TROUPE_TRY(auto input,
+             line_reader::open(args.file, framing, delimiter, limits.max_message_size_bytes));
+  TROUPE_TRY(auto node, remote::open(ctx));
+  TROUPE_TRY(auto topic, find_topic(*node, args.topic));
+  line_producer lines(*node, topic, args, std::move(properties));
+  auto read = lines.run(input);
+  auto sent = lines.finish();
+  auto done = lines.acknowledged();
+  if (ctx.json())
+    print_line("{\"acknowledged\":" + std::to_string(done)
+               + ",\"read\":" + std::to_string(lines.messages())
+               + ",\"bytes\":" + std::to_string(lines.bytes()) + "}");
+  else
+    print_line("acknowledged " + rate_text(done, lines.bytes(), lines.seconds()));
+  TROUPE_TRY(sent); // the cause of trouble, before what reading made of it
+  TROUPE_TRY(read);
+  if (done == lines.messages())
+    return exit_code::done;
+  return storage::error{errc::maybe_stored, std::to_string(lines.messages() - done)
+                                              + " messages were not acknowledged"};
+}
+
+} // namespace
+
+void add_produce(CLI::App& app, context& ctx) {
+  auto args = std::make_shared<arguments>();
+  auto* verb = app.add_subcommand("produce", "Send the lines of a file or of standard input");
+  verb->add_option("TOPIC", args->topic, "Created with 8 queues if it is not there")->required();
+  verb->add_option("--file", args->file, "Input (default: standard input)")->type_name("FILE");
+  auto* delimiter = verb->add_option("--delimiter", args->delimiter, "Byte that ends a message")
+                      ->type_name("C");
+  verb->add_flag("--length-prefixed", args->length_prefixed,
+                 "Each message follows its length, 4 bytes big-endian")
+    ->excludes(delimiter);
+  verb->add_option("--key", args->key, "Key of every message, for message query");
+  verb->add_option("--tag", args->tag, "Tag of every message, for consume --tag");
+  verb->add_option("--property", args->properties, "A property, as name=value; may be repeated");
+  verb->add_option("--queue", args->queue, "The queue (default: all in turn)")
+    ->check(CLI::Range(0, static_cast<int>(storage::max_queues_per_topic) - 1));
+  verb->add_option("--batch", args->batch, "Messages that travel together, at most")
+    ->check(CLI::Range(1, 65536))
+    ->capture_default_str();
+  verb->callback([&ctx, args] { ctx.then([&ctx, args] { return produce(ctx, *args); }); });
+}
+
+} // namespace troupe::cli

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace troupe::cli {
+
+/// One line on a terminal's standard error that shows how far something is and how fast. Silent
+/// when standard error is no terminal.
+class progress {
+public:
+  explicit progress(std::string what);
+  ~progress();
+  progress(const progress&) = delete;
+  progress& operator=(const progress&) = delete;
+
+  /// Call as often as you like; the line is redrawn a few times a second.
+  void show(std::uint64_t messages, std::uint64_t bytes);
+  double seconds() const;
+
+private:
+  std::string what_;
+  bool terminal_;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point began_;
+  std::chrono::steady_clock::time_point drawn_at_;
+};
+
+/// "1000 messages, 3.1 MiB, in 0.52 s: 1923 messages/s".
+std::string rate_text(std::uint64_t messages, std::uint64_t bytes, double seconds);
+
+} // namespace troupe::cli

@@ -1,0 +1,66 @@
+#include "cli/remote.hpp"
+
+#include <charconv>
+#include <sstream>
+
+namespace troupe::cli {
+
+namespace {
+
+storage::result<client::connect_options> address_of(const context& ctx) {
+  client::connect_options options;
+  options.name = "troupe";
+  if (ctx.connect.empty()) {
+    TROUPE_TRY(auto chosen, ctx.load());
+    options.host = chosen.node.host;
+    options.port = chosen.node.actor_port;
+    options.cluster = chosen.cluster.cluster_name;
+    return options;
+  }
+  auto colon = ctx.connect.rfind(':');
+  auto text = colon == std::string::npos ? std::string_view{}
+                                         : std::string_view{ctx.connect}.substr(colon + 1);
+  auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), options.port);
+  if (problem != std::errc{} || end != text.data() + text.size() || colon == 0)
+    return storage::error{errc::invalid_argument, "--connect " + ctx.connect
+                                                    + ": give host:port, such as 127.0.0.1:10915"};
+  options.host = ctx.connect.substr(0, colon);
+  return options;
+}
+
+} // namespace
+
+storage::result<std::unique_ptr<caf::actor_system_config>>
+make_system_config(const std::vector<std::pair<std::string, std::string>>& settings) {
+  auto config = std::make_unique<caf::actor_system_config>();
+  client::configure(*config);
+  std::vector<std::string> arguments;
+  for (auto& [key, value] : settings)
+    arguments.push_back("--" + key + "=" + value);
+  std::istringstream no_file;
+  if (auto problem = config->parse(std::move(arguments), no_file))
+    return storage::error{errc::invalid_argument,
+                          "[caf] in the configuration: " + from_caf(problem).message};
+  if (!config->remainder.empty())
+    return storage::error{errc::invalid_argument,
+                          "[caf] in the configuration: cannot use " + config->remainder.front()};
+  return config;
+}
+
+storage::result<std::unique_ptr<remote>> remote::open(const context& ctx) {
+  TROUPE_TRY(auto options, address_of(ctx));
+  TROUPE_TRY(auto config, make_system_config({}));
+  std::unique_ptr<remote> made{new remote(std::move(config))};
+  made->connection_ = client::connect(made->system_, options);
+  TROUPE_TRY(made->ask<std::string>(hello_atom_v));
+  return made;
+}
+
+remote::remote(std::unique_ptr<caf::actor_system_config> config)
+  : config_(std::move(config)), system_(*config_), self_(system_) {}
+
+remote::~remote() {
+  caf::anon_send(connection_, stop_atom_v);
+}
+
+} // namespace troupe::cli

@@ -1,0 +1,42 @@
+#pragma once
+
+#include "cli/context.hpp"
+#include "net/ask.hpp"
+#include "net/client.hpp"
+
+#include <memory>
+
+namespace troupe::cli {
+
+/// A connection to the node that the command line names. Ends with the object.
+class remote {
+public:
+  /// By `--connect`, or the node of the configuration. Fails when no node answers there.
+  static storage::result<std::unique_ptr<remote>> open(const context& ctx);
+  ~remote();
+  remote(const remote&) = delete;
+  remote& operator=(const remote&) = delete;
+
+  caf::actor_system& system() noexcept { return system_; }
+  store_service service() const { return connection_; }
+
+  /// Asks the node and waits.
+  template <class Result, class... Arguments>
+  storage::result<Result> ask(Arguments&&... arguments) {
+    return client::ask<Result>(self_, connection_, std::forward<Arguments>(arguments)...);
+  }
+
+private:
+  explicit remote(std::unique_ptr<caf::actor_system_config> config);
+
+  std::unique_ptr<caf::actor_system_config> config_;
+  caf::actor_system system_;
+  caf::scoped_actor self_;
+  client::connection_actor connection_;
+};
+
+/// Makes the framework's configuration, with the `[caf]` settings of cluster.ini as arguments.
+storage::result<std::unique_ptr<caf::actor_system_config>>
+make_system_config(const std::vector<std::pair<std::string, std::string>>& settings);
+
+} // namespace troupe::cli
