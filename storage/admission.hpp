@@ -30,8 +30,8 @@ struct admission_answer {
   error why; ///< of a refusal
 };
 
-/// Accepts, delays or refuses a batch before anything of it is appended. A batch that could never be
-/// accepted is refused at once; one larger than the whole budget of dirty bytes waits only until
+/// Accepts, delays or refuses a batch before anything of it is appended. A batch that could never
+/// be accepted is refused at once; one larger than the whole budget of dirty bytes waits only until
 /// there are none.
 admission_answer admit(const admission_input& now);
 

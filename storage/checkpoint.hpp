@@ -10,8 +10,8 @@
 namespace troupe::storage {
 
 /// Content of the file `checkpoint`: times that RocketMQ keeps, and what this store adds behind
-/// them. It is a hint where a recovery may begin, written last: log, queues and index must be synced
-/// before, with the values read before those syncs began.
+/// them. It is a hint where a recovery may begin, written last: log, queues and index must be
+/// synced before, with the values read before those syncs began.
 struct checkpoint {
   std::int64_t log_time = 0;   ///< store time of the newest record that is durable
   std::int64_t queue_time = 0; ///< of the newest whose queue entry is durable
@@ -40,7 +40,8 @@ std::string checkpoint_path(const options& o); ///< <directory>/checkpoint
 /// cannot be read.
 result<checkpoint> load_checkpoint(file_system& fs, const std::string& path);
 
-/// Replaces the file, so that a crash leaves the old or the new one. The addition is always written.
+/// Replaces the file, so that a crash leaves the old or the new one. The addition is always
+/// written.
 result<void> save_checkpoint(file_system& fs, const std::string& path, const checkpoint& content);
 
 } // namespace troupe::storage

@@ -59,7 +59,7 @@ public:
   /// Appends the entries [from, from + count), fewer at the end, to `into`.
   result<void> read(queue_offset from, std::size_t count, std::vector<queue_entry>& into) const;
   result<queue_entry> entry(queue_offset number) const;
-  /// The first entry from `min()` on whose record lies at or behind `offset`; `next()` if none does.
+  /// The first entry from `min()` on whose record lies at or behind `offset`, or `next()`.
   result<queue_offset> find_first(log_offset offset) const;
 
   /// Forgets the entries of records that end behind `log_end`, in memory and in the files.

@@ -27,8 +27,8 @@ bool is_integer(std::string_view text) noexcept {
          && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// Copies JSON text and puts quotes around bare member names. Everything else is left to the parser,
-/// so that this needs to know no more than where strings and names begin and end.
+/// Copies JSON text and puts quotes around bare member names. Everything else is left to the
+/// parser, so that this needs to know no more than where strings and names begin and end.
 class name_quoter {
 public:
   explicit name_quoter(std::string_view text) : rest_(text) { out_.reserve(text.size() + 64); }
@@ -168,7 +168,8 @@ result<json::value> parse_fastjson(std::string_view text, const std::string& whe
     // Only the line is the same in the file, as quotes were added.
     auto line = 1 + std::count(quoted.begin(), quoted.begin() + static_cast<std::ptrdiff_t>(used),
                                '\n');
-    return error{errc::corrupt, where + ", line " + std::to_string(line) + ": " + problem.message()};
+    auto place = where + ", line " + std::to_string(line);
+    return error{errc::corrupt, place + ": " + problem.message()};
   } catch (const std::exception& e) {
     return error{errc::corrupt, where + ": " + e.what()};
   }

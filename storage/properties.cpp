@@ -139,7 +139,8 @@ std::int64_t tags_code(std::string_view topic, const indexed_properties& found,
     std::int32_t level = 0;
     auto* end = found.delay.data() + found.delay.size();
     auto parsed = std::from_chars(found.delay.data(), end, level);
-    auto delay = parsed.ec == std::errc{} && parsed.ptr == end ? delay_of_level(level) : std::nullopt;
+    const bool is_number = parsed.ec == std::errc{} && parsed.ptr == end;
+    auto delay = is_number ? delay_of_level(level) : std::nullopt;
     if (delay && store_timestamp <= std::numeric_limits<std::int64_t>::max() - *delay)
       return store_timestamp + *delay;
   }

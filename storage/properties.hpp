@@ -88,8 +88,8 @@ inline std::uint32_t key_hash(std::string_view topic, std::string_view key) noex
   return key_hash(key_hash_prefix(topic), key);
 }
 
-/// Calls `visit(key)` for each key of a message in the index's order: the unique key, then each word
-/// of the keys.
+/// Calls `visit(key)` for each key of a message in the index's order: the unique key, then each
+/// word of the keys.
 template <class Visit>
 void for_each_key(const indexed_properties& found, Visit&& visit) {
   if (!found.unique_key.empty())

@@ -20,8 +20,8 @@ struct queue_file_key {
   friend bool operator==(const queue_file_key&, const queue_file_key&) = default;
 };
 
-/// What was written and is not yet known to be durable. Syncing all of it, files before directories,
-/// makes it so; a path that is gone meanwhile counts as synced.
+/// What was written and is not yet known to be durable. Syncing all of it, files before
+/// directories, makes it so; a path that is gone meanwhile counts as synced.
 struct unsynced_queue_files {
   std::uint64_t mark = 0; ///< number of the last write that is covered
   std::vector<queue_file_key> keys;
@@ -29,9 +29,9 @@ struct unsynced_queue_files {
   std::vector<std::string> directories;
 };
 
-/// The open files of all queues. Keeps at most `capacity` of them open and closes the least recently
-/// used; one with unsynced bytes is closed only after a sync, since its write error would otherwise
-/// be reported to nobody. Not thread-safe.
+/// The open files of all queues. Keeps at most `capacity` of them open and closes the least
+/// recently used; one with unsynced bytes is closed only after a sync, since its write error would
+/// otherwise be reported to nobody. Not thread-safe.
 class queue_files {
 public:
   enum class mode { writable, read_only };

@@ -42,8 +42,8 @@ retention_decision decide_retention(const options& o, const retention_input& now
     || (now.disk_full && now.used_percent > forcibly_percent(o));
   const bool its_hour = std::ranges::find(o.delete_when_hours, now.local_hour)
                         != o.delete_when_hours.end();
-  const bool expired_go =
-    its_hour || now.asked || now.used_percent > std::min(o.disk_max_used_percent, forcibly_percent(o));
+  const auto eager_percent = std::min(o.disk_max_used_percent, forcibly_percent(o));
+  const bool expired_go = its_hour || now.asked || now.used_percent > eager_percent;
   const auto forced = needed_files(o, now);
   const auto candidates = now.files.empty() ? 0 : now.files.size() - 1;
   while (decision.drop < std::min(candidates, max_files_a_round)) {

@@ -73,9 +73,8 @@ result<void> topic_table::put(const topic_config& topic) {
     return error{errc::invalid_argument, "topic '" + topic.name + "' must have 1 to "
                                            + std::to_string(most) + " queues"};
   if (topic.perm < 0 || topic.perm > max_perm)
-    return error{errc::invalid_argument, "topic '" + topic.name
-                                           + "' has a perm that is no sum of 8, 4 (read), 2 (write) "
-                                             "and 1 (inherit)"};
+    return error{errc::invalid_argument,
+                 "topic '" + topic.name + "' has a perm that is not in 0..15: 4 is read, 2 write"};
   auto& entry = entries()[as_json(topic.name)];
   if (!entry.is_object())
     entry = json::object{{"attributes", json::object{}},

@@ -111,7 +111,8 @@ TEST_CASE("checkpoint: values that cannot be are not believed", "[storage]") {
   CHECK_FALSE(given.clamped(123'456, 1'800'000'000'000).extension_valid);
 }
 
-TEST_CASE("checkpoint: recovery by time begins 3 s before the older of log and queues", "[storage]") {
+TEST_CASE("checkpoint: recovery by time begins 3 s before the older of log and queues",
+          "[storage]") {
   checkpoint c;
   c.log_time = 10'000;
   c.queue_time = 9'000;

@@ -20,8 +20,10 @@ struct fixture {
 
   /// Files of 1 GiB that were last changed so many hours ago.
   explicit fixture(std::vector<std::int64_t> ages) {
-    for (auto age : ages)
-      files.push_back({static_cast<std::int64_t>((files.size() + 1) * gib), now_ms - age * hour_ms});
+    for (auto age : ages) {
+      const auto end = static_cast<std::int64_t>((files.size() + 1) * gib);
+      files.push_back({end, now_ms - age * hour_ms});
+    }
     input.safe_until = static_cast<std::int64_t>(files.size() * gib);
     input.now_ms = now_ms;
     input.local_hour = 12;

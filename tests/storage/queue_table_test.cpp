@@ -48,7 +48,7 @@ position at(std::int32_t queue, queue_offset number, log_offset offset) {
   position p;
   p.offset = offset;
   p.size = 100;
-  p.tags_code = number * 7;
+  p.tags_code = number % 1000 * 7;
   p.queue_id = queue;
   p.queue_position = number;
   return p;
@@ -142,7 +142,8 @@ TEST_CASE("queue_table: positions of a golden log give the golden queue files", 
       continue;
     auto name = entry.path().string().substr(golden.size());
     CAPTURE(name);
-    bool same = read_bytes(entry.path().string()) == read_bytes(f.directory / "consumequeue" + name);
+    auto ours = f.directory / "consumequeue" + name;
+    bool same = read_bytes(entry.path().string()) == read_bytes(ours);
     CHECK(same);
     ++files;
   }
@@ -315,7 +316,7 @@ TEST_CASE("queue_table: garbage behind a trusted end is wiped", "[storage]") {
   CHECK(table->damaged().empty());
   CHECK(table->find("T", 0)->next() == 9);
   auto bytes = read_bytes(f.file("T/0", 0));
-  CHECK(std::all_of(bytes.begin() + 180, bytes.end(), [](std::byte b) { return b == std::byte{0}; }));
+  CHECK(std::count(bytes.begin() + 180, bytes.end(), std::byte{0}) == 20);
 }
 
 TEST_CASE("queue_table: foreign names are ignored with a warning", "[storage]") {
