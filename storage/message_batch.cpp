@@ -3,6 +3,7 @@
 #include "storage/big_endian.hpp"
 #include "storage/check.hpp"
 
+#include <algorithm>
 #include <array>
 #include <limits>
 #include <memory>
@@ -39,6 +40,8 @@ void message_batch_builder::add(const new_message& message) {
   to = big_endian::store(to, static_cast<std::uint32_t>(message.properties.size()));
   big_endian::store(to, static_cast<std::uint32_t>(message.body.size()));
   auto properties = std::as_bytes(std::span(message.properties));
+  if (block_.empty())
+    block_.reserve(std::max(usual_bytes_, total)); // the next block is about as long as the last
   block_.insert(block_.end(), header.begin(), header.end());
   block_.insert(block_.end(), properties.begin(), properties.end());
   block_.insert(block_.end(), message.body.begin(), message.body.end());
@@ -47,6 +50,7 @@ void message_batch_builder::add(const new_message& message) {
 
 slice message_batch_builder::take() {
   count_ = 0;
+  usual_bytes_ = block_.size();
   auto owner = std::make_shared<const std::vector<std::byte>>(std::move(block_));
   block_ = {};
   byte_view bytes{*owner};

@@ -34,6 +34,7 @@ public:
 
 private:
   std::vector<std::byte> block_;
+  std::size_t usual_bytes_ = 0;
   std::uint32_t count_ = 0;
 };
 
