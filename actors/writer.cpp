@@ -8,8 +8,9 @@ namespace troupe {
 
 namespace {
 
-/// Staged bytes that are written at once; more in one piece saves no further work.
-constexpr std::size_t write_size_bytes = storage::mib;
+/// Staged bytes that are written at once. The kernel copies them again: more than this no longer
+/// lies in the processor's cache by then, and a put costs twice as much.
+constexpr std::size_t write_size_bytes = 256 * storage::kib;
 
 } // namespace
 

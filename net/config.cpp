@@ -150,8 +150,9 @@ using boost::property_tree::ptree;
 
 result<void> take_section(const source& from, const std::string& section, const ptree& keys,
                           cluster_config& config, node_config& node) {
-  for (auto& [key, child] : keys) {
-    auto value = child.get_value<std::string>();
+  for (auto& entry : keys) {
+    auto& key = entry.first;
+    auto value = entry.second.get_value<std::string>();
     if (section == "caf") {
       config.caf.emplace_back(key, value);
       continue;

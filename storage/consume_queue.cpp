@@ -43,13 +43,15 @@ queue_offset consume_queue::first_entry() const noexcept {
 consume_queue::append_result consume_queue::append(queue_offset number, const queue_entry& entry,
                                                    std::size_t tail_entries) {
   TROUPE_CHECK(entry.valid() && !entry.filler());
-  const bool is_new = !has_files() && tail_.empty() && next_ == 0;
-  if (!is_new && (entry.end() <= log_end_ || number < next_))
+  if (entry.end() <= log_end_ || number < next_)
     return append_result::duplicate;
-  if (is_new) {
+  if (number > next_) {
+    if (has_entries())
+      return append_result::gap;
+    // The first entry decides where the queue begins. Filler that is there already may have been
+    // cut short by a crash and is written anew with the entry.
     min_ = next_ = written_ = number;
-  } else if (number > next_) {
-    return append_result::gap;
+    first_file_ = last_file_ = -1;
   }
   if (tail_.size() >= tail_entries * queue_entry_bytes)
     return append_result::full;

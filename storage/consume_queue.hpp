@@ -81,6 +81,7 @@ private:
   std::int64_t file_start(queue_offset number) const noexcept;
   queue_offset first_entry() const noexcept; ///< the first one that a file has place for
   bool has_files() const noexcept { return first_file_ >= 0; }
+  bool has_entries() const noexcept { return log_end_ > 0; } ///< other than filler
 
   result<std::shared_ptr<file>> file_for_append(std::int64_t start);
   result<void> fill_up(std::int64_t start, queue_offset to);

@@ -82,8 +82,10 @@ start_forecast try_to_start(file_system& fs, const store_files& files, const wal
 result<verified_store> verify_store(file_system& fs, const store_files& files,
                                     const wall_clock& clock, const finding_sink& report) {
   verified_store out;
-  TROUPE_TRY(auto tombstones, tombstone_table::load(fs, files.settings));
-  queue_check queues(fs, files, tombstones, report);
+  auto deleted = tombstone_table::load(fs, files.settings);
+  if (deleted.has_error())
+    report({files.settings.directory, 0, deleted.error().message});
+  queue_check queues(fs, files, deleted.has_value() ? &deleted.value() : nullptr, report);
   result<void> failure = boost::outcome_v2::success();
   TROUPE_TRY(out.log, walk_messages(fs, files, report, [&](const record_view& message) {
                if (failure.has_value())

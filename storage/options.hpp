@@ -19,7 +19,7 @@ struct options {
   flush_policy flush = flush_policy::async;
 
   std::uint64_t log_file_size_bytes = gib;           ///< mapped-file-size-commit-log
-  std::uint64_t queue_file_size_bytes = 300'000 * 20; ///< mapped-file-size-consume-queue
+  std::uint64_t queue_file_size_bytes = 300'000ULL * 20; ///< mapped-file-size-consume-queue
   std::uint32_t index_slots = 5'000'000;             ///< max-hash-slot-num
   std::uint32_t index_entries = 20'000'000;          ///< max-index-num
   std::uint32_t max_message_size_bytes = 4 * mib;    ///< limit of one body

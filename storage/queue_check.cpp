@@ -35,7 +35,7 @@ std::int64_t byte_of(queue_offset number) {
 
 } // namespace
 
-queue_check::queue_check(file_system& fs, const store_files& files, const tombstone_table& deleted,
+queue_check::queue_check(file_system& fs, const store_files& files, const tombstone_table* deleted,
                          finding_sink report)
   : files_(files),
     deleted_(deleted),
@@ -66,7 +66,8 @@ queue_check::queue_state& queue_check::state_of(const record_view& message) {
 result<void> queue_check::add(const record_view& message) {
   if (!message.has_queue_entry())
     return boost::outcome_v2::success();
-  if (auto* dead = deleted_.find(message.topic); dead && message.offset < dead->deleted_at)
+  auto* dead = deleted_ != nullptr ? deleted_->find(message.topic) : nullptr;
+  if (dead != nullptr && message.offset < dead->deleted_at)
     return boost::outcome_v2::success();
   auto& state = state_of(message);
   auto number = message.queue_position;

@@ -17,8 +17,8 @@ namespace troupe::storage {
 /// has its record. Give it each record with `add`, in the log's order, then call `finish`.
 class queue_check {
 public:
-  /// Records of deleted topics need no entry.
-  queue_check(file_system& fs, const store_files& files, const tombstone_table& deleted,
+  /// Records of deleted topics need no entry; `deleted` may be null.
+  queue_check(file_system& fs, const store_files& files, const tombstone_table* deleted,
               finding_sink report);
 
   result<void> add(const record_view& message);
@@ -62,7 +62,7 @@ private:
   std::string path_of(const queue_name& name, queue_offset number) const;
 
   const store_files& files_;
-  const tombstone_table& deleted_;
+  const tombstone_table* deleted_;
   finding_sink report_;
   queue_files open_;
   std::map<queue_name, queue_state, std::less<>> queues_;

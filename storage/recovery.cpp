@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 #include <utility>
 
 namespace troupe::storage {
@@ -122,7 +121,8 @@ result<std::optional<log_offset>> log_recovery::start_by_safe_offset() {
 
 /// RocketMQ's rule after an orderly stop: the file in which the queues' knowledge ends.
 result<log_offset> log_recovery::start_by_queues() {
-  for (auto& file : std::views::reverse(scan_.files())) {
+  for (auto at = scan_.files().rbegin(); at != scan_.files().rend(); ++at) {
+    auto& file = *at;
     if (file.start > plan_.highest_queue_end)
       continue;
     TROUPE_TRY(auto first, scan_.continues_at(file.start));
@@ -136,7 +136,8 @@ result<log_offset> log_recovery::start_by_queues() {
 result<log_offset> log_recovery::start_by_time() {
   if (plan_.minimum_time_ms == 0)
     return scan_.begin();
-  for (auto& file : std::views::reverse(scan_.files())) {
+  for (auto at = scan_.files().rbegin(); at != scan_.files().rend(); ++at) {
+    auto& file = *at;
     TROUPE_TRY(auto first, scan_.record_at(file.start));
     if (first && first->store_timestamp != 0 && first->store_timestamp <= plan_.minimum_time_ms)
       return file.start;
@@ -198,7 +199,8 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
     TROUPE_TRY(quarantine(end, rest.end));
   }
   auto removed = false;
-  for (auto& file : std::views::reverse(scan_.files())) {
+  for (auto at = scan_.files().rbegin(); at != scan_.files().rend(); ++at) {
+    auto& file = *at;
     if (file.start <= start)
       break;
     TROUPE_TRY(fs_.remove(path_of(file.start)));
