@@ -41,9 +41,9 @@ void session_state::start(session_actor::stateful_pointer<session_state> actor,
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
                                               std::uint64_t messages, std::uint64_t bytes,
                                               milliseconds more_time) {
-  auto id = next_id_++;
+  auto id = first_id_ + open_.size();
   auto deadline = self_->clock().now() + options_.session.deadline + more_time;
-  open_.emplace(id, open_request{deadline, std::move(fail), messages, bytes});
+  open_.push_back({deadline, std::move(fail), messages, bytes});
   open_messages_ += messages;
   open_bytes_ += bytes;
   if (!pulse_pending_) {
@@ -54,26 +54,32 @@ session_state::request_id session_state::open(std::function<void(const storage::
 }
 
 bool session_state::close(request_id id) {
-  auto found = open_.find(id);
-  if (found == open_.end())
+  if (id < first_id_ || !open_[id - first_id_].fail)
     return false;
-  open_messages_ -= found->second.messages;
-  open_bytes_ -= found->second.bytes;
-  open_.erase(found);
+  auto& request = open_[id - first_id_];
+  open_messages_ -= request.messages;
+  open_bytes_ -= request.bytes;
+  request.fail = nullptr;
+  while (!open_.empty() && !open_.front().fail) {
+    open_.pop_front();
+    ++first_id_;
+  }
   return true;
 }
 
 void session_state::expire() {
   pulse_pending_ = false;
   auto now = self_->clock().now();
-  for (auto at = open_.begin(); at != open_.end();) {
-    auto id = at->first;
-    auto late = at->second.deadline <= now;
-    auto fail = late ? std::move(at->second.fail) : nullptr;
-    ++at;
-    if (late && close(id))
-      fail({errc::maybe_stored, "no answer within " + std::to_string(options_.session.deadline.count())
+  for (auto id = first_id_; id < first_id_ + open_.size(); ++id) {
+    auto& request = open_[id - first_id_];
+    if (!request.fail || request.deadline > now)
+      continue;
+    auto fail = request.fail;
+    if (close(id))
+      fail({errc::maybe_stored, "no answer within "
+                                  + std::to_string(options_.session.deadline.count())
                                   + " ms: the request may have taken effect"});
+    id = std::max(id, first_id_ - 1); // those before are gone
   }
   if (!open_.empty()) {
     pulse_pending_ = true;

@@ -3,8 +3,8 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 
+#include <deque>
 #include <functional>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -48,7 +48,7 @@ private:
   using request_id = std::uint64_t;
   struct open_request {
     caf::actor_clock::time_point deadline;
-    std::function<void(const storage::error&)> fail;
+    std::function<void(const storage::error&)> fail; ///< empty: closed
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
   };
@@ -84,8 +84,8 @@ private:
 
   session_actor::stateful_pointer<session_state> self_;
   node_options options_;
-  std::map<request_id, open_request> open_;
-  request_id next_id_ = 1;
+  std::deque<open_request> open_; ///< by id, from `first_id_` on; closed ones go from the front
+  request_id first_id_ = 1;
   std::uint64_t open_messages_ = 0;
   std::uint64_t open_bytes_ = 0;
   outgoing waiting_;     ///< to be answered as durable as the node's policy says

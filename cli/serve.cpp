@@ -11,7 +11,6 @@
 #include <thread>
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 namespace troupe::cli {
@@ -28,15 +27,6 @@ sigset_t block_stop_signals() {
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   return signals;
-}
-
-/// Thousands of queue files may be open: take what the system allows.
-void raise_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit); // the smaller limit works too, with more reopening
-  }
 }
 
 void print_ready(const context& ctx, const net::node_config& node, std::uint16_t port) {
@@ -67,7 +57,6 @@ void end_at_second_signal(sigset_t signals) {
 
 result<exit_code> serve(const context& ctx) {
   auto signals = block_stop_signals();
-  raise_file_limit();
   TROUPE_TRY(auto chosen, ctx.load());
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};

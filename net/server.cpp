@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include <sys/resource.h>
+
 namespace troupe::net {
 
 struct server::parts {
@@ -35,6 +37,27 @@ storage::result<void> check_roles(const node_config& node) {
                           + ": roles must be 'all': this release runs every role in one process"};
 }
 
+/// Descriptors that are left for the log, clients and libraries.
+constexpr rlim_t other_files = 256;
+constexpr rlim_t most_queue_files = 100'000;
+
+/// Thousands of queue files may be open: takes what the system allows, and returns how many of them
+/// the queues may have.
+std::size_t queue_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    return other_files;
+  auto wanted = std::min<rlim_t>(limit.rlim_max, most_queue_files + other_files);
+  if (limit.rlim_cur < wanted) {
+    auto raised = limit;
+    raised.rlim_cur = wanted;
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) // else: the smaller limit works, more slowly
+      limit = raised;
+  }
+  auto usable = std::min(limit.rlim_cur, most_queue_files + other_files);
+  return usable > 2 * other_files ? usable - other_files : usable / 2;
+}
+
 } // namespace
 
 server::server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
@@ -53,6 +76,9 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
+  auto file_limit = queue_file_limit();
+  auto& open_files = p->options.queue_manager.open_files;
+  open_files = open_files == 0 ? file_limit : std::min(open_files, file_limit);
   p->files = &files;
   auto& clock = storage::system_wall_clock();
   TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock));
