@@ -9,7 +9,7 @@
 
 using namespace troupe::storage;
 
-/// Hostile bytes as the rest of a log file and as a batch from a client: whatever is decoded must be
+/// Hostile bytes as the rest of a log file, and as a batch from a client: what is decoded must be
 /// printable and lie inside the input.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   byte_view bytes(reinterpret_cast<const std::byte*>(data), size);
