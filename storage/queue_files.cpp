@@ -40,6 +40,16 @@ result<void> queue_files::make_room() {
   return boost::outcome_v2::success();
 }
 
+result<std::shared_ptr<file>> queue_files::open_file(const std::string& path, open_mode how) {
+  for (;;) {
+    TROUPE_TRY(make_room());
+    auto handle = fs_.open(path, how);
+    if (handle.has_value() || handle.error().code != errc::too_many_files || by_key_.size() < 2)
+      return handle;
+    capacity_ = by_key_.size() / 2; // others need descriptors too
+  }
+}
+
 std::shared_ptr<file> queue_files::remember(queue_file_key key, std::shared_ptr<file> handle) {
   clean_.push_front({key, std::move(handle), 0});
   by_key_.emplace(key, clean_.begin());
@@ -49,8 +59,7 @@ std::shared_ptr<file> queue_files::remember(queue_file_key key, std::shared_ptr<
 result<std::shared_ptr<file>> queue_files::open(queue_file_key key, const std::string& path) {
   if (auto handle = use(key))
     return handle;
-  TROUPE_TRY(make_room());
-  TROUPE_TRY(auto handle, fs_.open(path, read_only() ? open_mode::read : open_mode::read_write));
+  TROUPE_TRY(auto handle, open_file(path, read_only() ? open_mode::read : open_mode::read_write));
   if (handle->size() != file_size_bytes_)
     return error{errc::corrupt, path + " has " + std::to_string(handle->size())
                                   + " bytes instead of " + std::to_string(file_size_bytes_)
@@ -62,8 +71,7 @@ result<std::shared_ptr<file>> queue_files::create(queue_file_key key, const std:
   TROUPE_CHECK(!read_only());
   if (auto handle = use(key))
     return handle;
-  TROUPE_TRY(make_room());
-  TROUPE_TRY(auto handle, fs_.open(path, open_mode::create));
+  TROUPE_TRY(auto handle, open_file(path, open_mode::create));
   if (handle->size() != file_size_bytes_) {
     TROUPE_TRY(handle->allocate(file_size_bytes_, blocks::sparse));
   }

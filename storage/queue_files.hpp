@@ -31,7 +31,8 @@ struct unsynced_queue_files {
 
 /// The open files of all queues. Keeps at most `capacity` of them open and closes the least
 /// recently used; one with unsynced bytes is closed only after a sync, since its write error would
-/// otherwise be reported to nobody. Not thread-safe.
+/// otherwise be reported to nobody. When the process runs out of descriptors the capacity shrinks.
+/// Not thread-safe.
 class queue_files {
 public:
   enum class mode { writable, read_only };
@@ -77,6 +78,7 @@ private:
 
   lru& list_of(const opened& one) noexcept { return one.written != 0 ? unsynced_ : clean_; }
   result<void> make_room();
+  result<std::shared_ptr<file>> open_file(const std::string& path, open_mode how);
   std::shared_ptr<file> remember(queue_file_key key, std::shared_ptr<file> handle);
   /// The open file, moved to the front; null if it is not open.
   std::shared_ptr<file> use(queue_file_key key);

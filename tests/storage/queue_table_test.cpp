@@ -8,6 +8,7 @@
 #include "tests/support/temporary_directory.hpp"
 
 #include <rapidcheck.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -393,6 +394,26 @@ TEST_CASE("queue_table: what was written is unsynced until it is said to be", "[
   REQUIRE(table->write_out().has_value());
   CHECK(table->open_files() == 2);
   CHECK(table->unsynced().files.size() == 2);
+}
+
+TEST_CASE("queue_table: too few descriptors make it slower, not fail", "[storage]") {
+  fixture f;
+  f.own.open_files = 1000;
+  auto table = f.open();
+  for (std::int32_t id = 0; id < 60; ++id)
+    REQUIRE(append(*table, "T", at(id, 0, 100 * id)) == append_result::appended);
+  ::rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  auto few = before;
+  few.rlim_cur = 40;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  auto written = table->write_out();
+  auto read = table->find("T", 0)->entry(0);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(written.has_value());
+  CHECK(read.has_value());
+  CHECK(table->open_files() < 40);
+  CHECK(f.open()->queue_count() == 60);
 }
 
 TEST_CASE("queue_table: a removed topic leaves nothing behind", "[storage]") {
