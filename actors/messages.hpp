@@ -205,6 +205,7 @@ struct queue_sync {
   std::int64_t index_store_ms = 0;
   std::uint64_t queue_count = 0;
   std::uint64_t entry_total = 0;
+  std::uint32_t index_files = 0;
 };
 
 struct queue_synced {

@@ -30,4 +30,50 @@ void open_group::next_request() {
   ++request;
 }
 
+bool open_group::stored() const {
+  for (auto& each : response.responses)
+    for (auto& message : each.results)
+      if (message.offset >= 0)
+        return true;
+  return false;
+}
+
+void open_group::doubt(const std::string& reason) {
+  for (auto& each : response.responses)
+    for (auto& message : each.results)
+      if (message.code == errc::none) {
+        message.code = errc::maybe_stored;
+        each.failure = {errc::maybe_stored, reason};
+      }
+}
+
+storage::record_fields fields_of(const put_request& request, const storage::new_message& message,
+                                 const storage::options& options) {
+  return {
+    .topic = request.topic,
+    .queue_id = message.queue_id,
+    .flag = message.flag,
+    .sysflag = message.sysflag,
+    .born_timestamp = message.born_timestamp,
+    .born_host = request.born_host,
+    .store_host = storage::host::ipv4(options.store_host_ipv4, options.store_port),
+    .reconsume_times = message.reconsume_times,
+    .prepared_transaction_offset = message.prepared_transaction_offset,
+    .body = message.body,
+    .properties = message.properties,
+  };
+}
+
+std::uint64_t encoded_size(const put_request& request, const storage::options& options) {
+  storage::message_batch_reader messages{request.messages.bytes()};
+  std::uint64_t bytes = 0;
+  for (;;) {
+    auto message = messages.next();
+    if (!message || !message.value())
+      return bytes; // whoever stages them says what is wrong
+    bytes += storage::encoded_size(fields_of(request, *message.value(), options),
+                                   options.record_crc);
+  }
+}
+
 } // namespace troupe

@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "storage/message_batch.hpp"
+#include "storage/options.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -37,6 +38,17 @@ struct open_group {
   /// Refuses all that is left.
   void refuse_rest(errc code, const std::string& reason);
   void next_request();
+
+  /// Some message was appended.
+  bool stored() const;
+  /// Nobody knows what became of the messages that were appended.
+  void doubt(const std::string& reason);
 };
+
+/// The record that a message of the request becomes. Its views live as long as both.
+storage::record_fields fields_of(const put_request& request, const storage::new_message& message,
+                                 const storage::options& options);
+/// Bytes that all records of the request take together.
+std::uint64_t encoded_size(const put_request& request, const storage::options& options);
 
 } // namespace troupe

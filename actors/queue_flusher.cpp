@@ -65,6 +65,7 @@ storage::result<void> queue_flusher_state::save(const queue_sync& request,
   content.safe_offset = request.applied;
   content.queue_count = static_cast<std::uint32_t>(request.queue_count);
   content.entry_total = request.entry_total;
+  content.index_files = request.index_files;
   return storage::save_checkpoint(*files_, path, content);
 }
 

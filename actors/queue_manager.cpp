@@ -64,11 +64,16 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     }
     if (table_->queue_count() != known.queue_count || table_->entry_total() != known.entry_total)
       rebuild("the checkpoint speaks of other queues");
+    else if (index_->file_count() < known.index_files)
+      rebuild("files of the key index are missing");
     else
       applied_ = known.safe_offset;
   } else if (setup.trust_queues && table_->queue_count() > 0) {
+    // As RocketMQ left it after an orderly stop; without any index file, all is indexed again.
     applied_ = std::max(table_->log_end(), setup.log_min);
     TROUPE_TRY(index_->cut(applied_));
+    if (index_->file_count() == 0)
+      applied_ = setup.log_min;
   } else if (table_->queue_count() > 0) {
     rebuild("no checkpoint of this store vouches for them");
   }
@@ -309,6 +314,7 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
   request.index_store_ms = last_store_ms_;
   request.queue_count = table_->queue_count();
   request.entry_total = table_->entry_total();
+  request.index_files = static_cast<std::uint32_t>(index_->file_count());
   return request;
 }
 

@@ -51,13 +51,24 @@ put_promise writer_state::accept(put_group group) {
     return promise;
   }
   waiting_bytes_ += entry.bytes;
+  // While a flush runs, those who want the next one gather for it: one write, one flush.
+  auto gather = entry.wait() && flush_runs() && waiting_bytes_ < write_size_bytes;
   groups_.push_back(std::move(entry));
+  if (!gather)
+    wake();
+  return promise;
+}
+
+bool writer_state::flush_runs() const noexcept {
+  return flushed_ < flushing_;
+}
+
+void writer_state::wake() {
   // Whatever else is in the mailbox now joins this write.
   if (!work_pending_ && !retry_pending_) {
     work_pending_ = true;
     self_->send(self_, commit_atom_v);
   }
-  return promise;
 }
 
 void writer_state::work() {
@@ -96,11 +107,11 @@ void writer_state::work() {
 writer_state::verdict writer_state::store_current(open_group& group) {
   auto& request = group.current();
   if (!refusals_.empty()) {
-    group.refuse_current(refusal_code(), "not stored: " + refusal_text());
+    refuse_current(group, refusal_code(), "not stored: " + refusal_text());
     return verdict::stored;
   }
   if (auto dead = retired_.find(request.topic); dead != retired_.end()) {
-    group.refuse_current(errc::not_found, "not stored: topic " + request.topic + " was deleted");
+    refuse_current(group, errc::not_found, "not stored: topic " + request.topic + " was deleted");
     return verdict::stored;
   }
   if (!has_queues_ || !has_roles_) {
@@ -123,7 +134,9 @@ writer_state::verdict writer_state::store_current(open_group& group) {
   auto now = std::max(last_store_ms_, clock_->now_ms());
   auto& topic = topic_of(request.topic);
   auto& results = group.answer().results;
-  if (request.whole && results.empty() && !log_->has_room_for(request.messages.size())) {
+  if (request.whole && results.empty()
+      && log_->make_room(encoded_size(request, options_.store))
+           == storage::commit_log::stage_result::needs_file) {
     want_file();
     return verdict::wait_for_file;
   }
@@ -132,9 +145,8 @@ writer_state::verdict writer_state::store_current(open_group& group) {
     auto cursor = *group.messages;
     auto message = cursor.next();
     if (!message || !message.value()) {
-      credit_.give_back(request.count - results.size());
-      group.refuse_current(errc::invalid_argument, message ? "fewer messages than announced"
-                                                           : message.error().message);
+      refuse_current(group, errc::invalid_argument,
+                     message ? "fewer messages than announced" : message.error().message);
       return verdict::stored;
     }
     if (!stage_message(group, *message.value(), topic, now)) {
@@ -147,6 +159,12 @@ writer_state::verdict writer_state::store_current(open_group& group) {
   }
   group.next_request();
   return verdict::stored;
+}
+
+void writer_state::refuse_current(open_group& group, errc code, const std::string& reason) {
+  if (group.reserved) // for messages that will not come any more
+    credit_.give_back(group.current().count - group.answer().results.size());
+  group.refuse_current(code, reason);
 }
 
 bool writer_state::reserve_room(open_group& group) {
@@ -173,19 +191,7 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
   }
   if (topic.next.size() <= queue)
     topic.next.resize(queue + 1, 0);
-  storage::record_fields fields{
-    .topic = request.topic,
-    .queue_id = message.queue_id,
-    .flag = message.flag,
-    .sysflag = message.sysflag,
-    .born_timestamp = message.born_timestamp,
-    .born_host = request.born_host,
-    .store_host = storage::host::ipv4(options_.store.store_host_ipv4, options_.store.store_port),
-    .reconsume_times = message.reconsume_times,
-    .prepared_transaction_offset = message.prepared_transaction_offset,
-    .body = message.body,
-    .properties = message.properties,
-  };
+  auto fields = fields_of(request, message, options_.store);
   auto type = message.sysflag & storage::sysflag::transaction_mask;
   bool queued = type == 0 || type == storage::sysflag::transaction_commit;
   storage::record_place place;
@@ -254,38 +260,27 @@ void writer_state::answer_written() {
 }
 
 void writer_state::answer(open_group& group) {
-  bool stored = std::any_of(group.response.responses.begin(), group.response.responses.end(),
-                            [](const put_response& r) {
-                              return !r.results.empty() && r.results.front().offset >= 0;
-                            });
-  if (stored && group.wait() && options_.store.flush == storage::flush_policy::sync)
-    group.promise.delegate(roles_.flusher, flush_atom_v, log_written{log_->end(), last_store_ms_},
-                           std::move(group.response));
-  else
+  if (!group.stored() || !group.wait() || options_.store.flush != storage::flush_policy::sync) {
     group.promise.deliver(std::move(group.response));
+    return;
+  }
+  flushing_ = log_->end();
+  group.promise.delegate(roles_.flusher, flush_atom_v, log_written{flushing_, last_store_ms_},
+                         std::move(group.response));
 }
 
 void writer_state::fail_stop(const storage::error& why) {
   auto reason = "writing the commit log failed (" + why.message
                 + "); restart the node to recover: reads go on";
   refusals_[errc::write_stopped] = reason;
-  log_->discard_staged();
   // What reached the file is unknown, so nobody is told "not stored".
-  auto doubt = [&](open_group& group) {
-    for (auto& r : group.response.responses)
-      for (auto& m : r.results)
-        if (m.code == errc::none) {
-          m.code = errc::maybe_stored;
-          r.failure = {errc::maybe_stored, "maybe stored: " + reason};
-        }
-  };
   for (auto& group : written_) {
-    doubt(group);
+    group.doubt("maybe stored: " + reason);
     group.promise.deliver(std::move(group.response));
   }
   written_.clear();
   for (auto& group : groups_) {
-    doubt(group);
+    group.doubt("maybe stored: " + reason);
     group.refuse_rest(errc::write_stopped, "not stored: " + reason);
     group.promise.deliver(std::move(group.response));
   }
@@ -382,6 +377,8 @@ void writer_state::confirm(log_offset end) {
 
 void writer_state::flushed(const log_flushed& what) {
   flushed_ = std::max(flushed_, what.end);
+  if (!groups_.empty() && !flush_runs())
+    wake();
 }
 
 void writer_state::refuse(const write_refusal& why) {

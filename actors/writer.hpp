@@ -69,6 +69,7 @@ private:
 
   verdict store_current(open_group& group);
   bool reserve_room(open_group& group);
+  void refuse_current(open_group& group, errc code, const std::string& reason);
   bool stage_message(open_group& group, const storage::new_message& message, topic_state& topic,
                      std::int64_t now);
   void add_position(const storage::record_fields& fields, const storage::record_place& place);
@@ -77,6 +78,8 @@ private:
   void answer(open_group& group);
   void fail_stop(const storage::error& why);
   void expire_parked();
+  bool flush_runs() const noexcept;
+  void wake();
   void arm_retry();
   void want_file();
   void stop_if_idle();
@@ -108,6 +111,7 @@ private:
   std::map<errc, std::string> refusals_;
   log_offset min_ = 0;
   log_offset flushed_ = 0;
+  log_offset flushing_ = 0; ///< somebody waits until the log is durable up to here
   std::int64_t last_store_ms_ = 0;
   bool work_pending_ = false;
   bool retry_pending_ = false;

@@ -12,9 +12,11 @@ namespace {
 
 constexpr std::size_t file_bytes = 4096;
 constexpr std::size_t java_bytes = 40;
-/// magic 8, version 4, the three times 24, safe offset 8, queues 4, entries 8, CRC of all that 4.
+/// magic 8, version 4, the three times 24, safe offset 8, queues 4, entries 8, index files 4,
+/// CRC of all that 4.
 constexpr std::size_t extension_at = 2048;
-constexpr std::size_t extension_bytes = 60;
+constexpr std::size_t extension_bytes = 64;
+constexpr std::size_t checked_bytes = extension_bytes - 4;
 constexpr std::uint64_t magic = 0x54524f5550454350; // "TROUPECP"
 constexpr std::uint32_t version = 1;
 
@@ -26,7 +28,8 @@ void parse_extension(byte_view bytes, checkpoint& into) noexcept {
   auto* at = part.data();
   into.extension_valid = big_endian::load<std::uint64_t>(at) == magic
                          && big_endian::load<std::uint32_t>(at + 8) == version
-                         && big_endian::load<std::uint32_t>(at + 56) == crc32(part.first(56))
+                         && big_endian::load<std::uint32_t>(at + checked_bytes)
+                              == crc32(part.first(checked_bytes))
                          && big_endian::load<std::int64_t>(at + 12) == into.log_time
                          && big_endian::load<std::int64_t>(at + 20) == into.queue_time
                          && big_endian::load<std::int64_t>(at + 28) == into.index_time;
@@ -35,6 +38,7 @@ void parse_extension(byte_view bytes, checkpoint& into) noexcept {
   into.safe_offset = big_endian::load<log_offset>(at + 36);
   into.queue_count = big_endian::load<std::uint32_t>(at + 44);
   into.entry_total = big_endian::load<std::uint64_t>(at + 48);
+  into.index_files = big_endian::load<std::uint32_t>(at + 56);
 }
 
 } // namespace
@@ -92,6 +96,7 @@ result<void> save_checkpoint(file_system& fs, const std::string& path, const che
   to = big_endian::store(to, content.safe_offset);
   to = big_endian::store(to, content.queue_count);
   to = big_endian::store(to, content.entry_total);
+  to = big_endian::store(to, content.index_files);
   big_endian::store(to, crc32({extension, static_cast<std::size_t>(to - extension)}));
   return replace_file(fs, path, bytes);
 }

@@ -25,6 +25,7 @@ struct checkpoint {
   log_offset safe_offset = 0;     ///< log, queues and index are durable for records that end here
   std::uint32_t queue_count = 0;  ///< queues at that point
   std::uint64_t entry_total = 0;  ///< sum of their next offsets
+  std::uint32_t index_files = 0;  ///< files of the key index
 
   /// From which store time on a recovery by time must begin: RocketMQ's rule.
   std::int64_t minimum_time() const noexcept;

@@ -50,21 +50,19 @@ std::uint64_t commit_log::bytes_left_in_file() const noexcept {
   return options_.log_file_size_bytes - distance(current_.start, staged_end_);
 }
 
-bool commit_log::has_room_for(std::uint64_t bytes) const noexcept {
-  auto fits = [bytes](std::uint64_t room) {
-    return room >= blank_header_bytes && bytes <= room - blank_header_bytes;
-  };
-  return fits(bytes_left_in_file()) || (!spare_.empty() && fits(options_.log_file_size_bytes));
+commit_log::stage_result commit_log::make_room(std::uint64_t bytes) {
+  // Behind the last record a blank must find room.
+  if (bytes > options_.log_file_size_bytes - blank_header_bytes)
+    return stage_result::too_large;
+  if (bytes + blank_header_bytes > bytes_left_in_file() && !roll())
+    return stage_result::needs_file;
+  return stage_result::staged;
 }
 
 commit_log::stage_result commit_log::stage(const record_fields& fields, record_place& place) {
   auto size = encoded_size(fields, options_.record_crc);
-  // Behind every record a blank must find room.
-  auto needed = static_cast<std::uint64_t>(size) + blank_header_bytes;
-  if (needed > options_.log_file_size_bytes)
-    return stage_result::too_large;
-  if (needed > bytes_left_in_file() && !roll())
-    return stage_result::needs_file;
+  if (auto room = make_room(size); room != stage_result::staged)
+    return room;
   place.offset = staged_end_;
   encode_record(fields, place, options_.record_crc, extend(size));
   return stage_result::staged;
@@ -112,6 +110,7 @@ result<void> commit_log::commit() {
     std::array<byte_view, 1> bytes{byte_view(buffer_.get() + part.from, part.to - part.from)};
     if (auto written = part.target->write_at(part.at, bytes); written.has_error()) {
       failed_ = true;
+      unstage();
       return written;
     }
   }
@@ -122,6 +121,10 @@ result<void> commit_log::commit() {
 
 void commit_log::discard_staged() noexcept {
   TROUPE_CHECK(!failed_);
+  unstage();
+}
+
+void commit_log::unstage() noexcept {
   while (!left_.empty()) {
     spare_.push_front(std::exchange(current_, std::move(left_.back())));
     left_.pop_back();

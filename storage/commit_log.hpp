@@ -38,7 +38,7 @@ public:
   std::uint64_t bytes_left_in_file() const noexcept;
 
   enum class stage_result {
-    staged,
+    staged,     ///< or, when asked for room: there is room
     needs_file, ///< does not fit here and the next file is not there yet: nothing was staged
     too_large,  ///< fits into no file
   };
@@ -46,12 +46,13 @@ public:
   /// next file (with a blank record) when it does not fit. Fills in `place.offset`.
   stage_result stage(const record_fields& fields, record_place& place);
 
-  /// True if records of `bytes` together, each of which fits into a file, fit into the files at
-  /// hand.
-  bool has_room_for(std::uint64_t bytes) const noexcept;
+  /// Lets the next records, of `bytes` together, lie in one file: rolls to the next one if they do
+  /// not fit into this.
+  stage_result make_room(std::uint64_t bytes);
 
   /// Writes all that is staged. After an error nothing may be appended any more: what reached the
-  /// file is unknown, and recovery decides at the next start. Later calls answer `write_stopped`.
+  /// file is unknown, and recovery decides at the next start. What was staged is forgotten, and
+  /// later calls answer `write_stopped`.
   result<void> commit();
 
   /// Forgets the staged records; legal only before `commit`.
@@ -70,6 +71,7 @@ private:
   };
   bool roll();
   std::span<std::byte> extend(std::uint32_t count);
+  void unstage() noexcept;
   void forget_staged() noexcept;
 
   const options& options_;

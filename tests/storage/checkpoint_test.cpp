@@ -23,6 +23,7 @@ checkpoint example() {
   c.safe_offset = 123'456;
   c.queue_count = 42;
   c.entry_total = 1LL << 40;
+  c.index_files = 7;
   return c;
 }
 
@@ -53,6 +54,7 @@ TEST_CASE("checkpoint: what is saved is loaded, in a file of RocketMQ's size", "
   CHECK(found.safe_offset == 123'456);
   CHECK(found.queue_count == 42);
   CHECK(found.entry_total == 1ULL << 40);
+  CHECK(found.index_files == 7);
 }
 
 TEST_CASE("checkpoint: RocketMQ's own files have times and no addition", "[storage]") {

@@ -161,19 +161,44 @@ TEST_CASE("commit_log: one byte more than fits into any file is refused", "[stor
   CHECK(stage(log, overhead) == stage_result::staged);
 }
 
-TEST_CASE("commit_log: has_room_for tells what fits into the files at hand", "[storage]") {
+TEST_CASE("commit_log: records that get room together lie in one file", "[storage]") {
   fixture store;
   commit_log log(store.settings(), 0, nullptr);
-  CHECK_FALSE(log.has_room_for(1));
+  CHECK(log.make_room(1) == stage_result::needs_file);
+  CHECK(log.make_room(file_size - 7) == stage_result::too_large);
+  CHECK(log.make_room(~std::uint64_t{0}) == stage_result::too_large);
   store.add_file(log);
-  CHECK(log.has_room_for(file_size - 8));
-  CHECK_FALSE(log.has_room_for(file_size - 7));
-  CHECK_FALSE(log.has_room_for(~std::uint64_t{0}));
+  CHECK(log.make_room(file_size - 8) == stage_result::staged);
   CHECK(stage(log, 1000) == stage_result::staged);
-  CHECK(log.has_room_for(file_size - 1008));
-  CHECK_FALSE(log.has_room_for(file_size - 1007));
+  CHECK(log.make_room(file_size - 1008) == stage_result::staged);
+  CHECK(log.staged_end() == 1000);
+  CHECK(log.make_room(file_size - 1007) == stage_result::needs_file);
+  CHECK(log.staged_end() == 1000);
   store.add_file(log);
-  CHECK(log.has_room_for(file_size - 8));
+  CHECK(log.make_room(file_size - 1007) == stage_result::staged);
+  CHECK(log.staged_end() == file_size);
+  REQUIRE(log.commit().has_value());
+  CHECK(log.end() == file_size);
+}
+
+TEST_CASE("commit_log: a failed commit forgets what was staged, and nothing follows",
+          "[storage]") {
+  failing_file_system fs(posix_file_system());
+  fixture store(fs);
+  commit_log log(store.settings(), 0, nullptr);
+  store.add_file(log);
+  CHECK(stage(log, 1000) == stage_result::staged);
+  REQUIRE(log.commit().has_value());
+  store.add_file(log);
+  CHECK(stage(log, 3500) == stage_result::staged); // in the second file
+  fs.allow(0);
+  CHECK(log.commit().error().code == errc::io_error);
+  fs.allow(1000);
+  CHECK(log.end() == 1000);
+  CHECK(log.staged_bytes() == 0);
+  CHECK(log.staged_end() == 1000);
+  CHECK(log.bytes_left_in_file() == file_size - 1000);
+  CHECK(log.commit().error().code == errc::write_stopped);
 }
 
 TEST_CASE("commit_log: discarded records leave no trace, also across files", "[storage]") {

@@ -1,4 +1,3 @@
-#include "storage/admission.hpp"
 #include "storage/retention.hpp"
 #include "tests/support/catch.hpp"
 
@@ -110,51 +109,4 @@ TEST_CASE("retention: a full disk is writable again only at the lower limit", "[
   CHECK_FALSE(full_at(90));
   f.o.disk_warning_percent = 100; // RocketMQ allows no more than 90
   CHECK(full_at(91));
-}
-
-TEST_CASE("admission: a batch is accepted, delayed or refused", "[storage]") {
-  admission_input in;
-  in.batch_messages = 10;
-  in.batch_bytes = 1000;
-  in.positions_capacity = 64;
-  in.dirty_budget = 5000;
-  auto verdict = [&] { return admit(in).verdict; };
-  CHECK(verdict() == admission::accept);
-  in.positions_used = 54;
-  in.dirty_bytes = 4000;
-  CHECK(verdict() == admission::accept);
-  in.positions_used = 55;
-  CHECK(verdict() == admission::delay);
-  in.positions_used = 0;
-  in.dirty_bytes = 4001;
-  CHECK(verdict() == admission::delay);
-  in.dirty_bytes = 6000;
-  CHECK(verdict() == admission::delay);
-  in.dirty_bytes = 0;
-  in.batch_bytes = 9000;
-  CHECK(verdict() == admission::accept);
-  in.batch_messages = 64;
-  CHECK(verdict() == admission::accept);
-  in.batch_messages = 65;
-  CHECK(admit(in).why.code == errc::invalid_argument);
-  in.batch_messages = 0;
-  CHECK(admit(in).why.code == errc::invalid_argument);
-  in.disk_full = true;
-  CHECK(admit(in).why.code == errc::disk_full);
-  in.stopped = "a sync failed";
-  CHECK(admit(in).why.code == errc::write_stopped);
-  CHECK(admit(in).why.message == "not stored: a sync failed");
-}
-
-TEST_CASE("admission: what is accepted never passes the capacity", "[storage]") {
-  CHECK(rc::check("bound", [](std::uint64_t used, std::uint64_t capacity, std::uint64_t count) {
-    admission_input in;
-    in.positions_used = used;
-    in.positions_capacity = capacity;
-    in.batch_messages = count;
-    if (admit(in).verdict == admission::accept) {
-      RC_ASSERT(used <= capacity);
-      RC_ASSERT(count <= capacity - used);
-    }
-  }));
 }
