@@ -69,8 +69,8 @@ const char* flag(bool value) {
 std::string start_text(const storage::start_forecast& start) {
   if (start.refused)
     return "a node would not start here";
-  return "a start would check " + net::size_text(start.to - start.from) + " from log offset "
-         + std::to_string(start.from) + (start.cut ? ", cut what lies behind" : "") + " and serve "
+  return "a start would check " + std::to_string(start.to - start.from)
+         + " bytes of the log from offset " + std::to_string(start.from) + (start.cut ? ", cut what lies behind" : "") + " and serve "
          + (start.read_only ? "reads only" : "reads and writes");
 }
 
