@@ -142,6 +142,10 @@ void flusher_state::create(log_offset start) {
   if (!roles_.writer)
     return; // the writer heard of us first: done when we hear of it
   wanted_file_ = -1;
+  if (open_.count(start) > 0) { // made already: the writer asked again when the roles changed
+    self_->send(roles_.writer, ready_atom_v, start);
+    return;
+  }
   auto made = storage::create_log_file(*files_, options_.store, start);
   if (!made) {
     wanted_file_ = start;

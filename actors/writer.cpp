@@ -52,7 +52,8 @@ put_promise writer_state::accept(put_group group) {
   }
   waiting_bytes_ += entry.bytes;
   // While a flush runs, those who want the next one gather for it: one write, one flush.
-  auto gather = entry.wait() && flush_runs() && waiting_bytes_ < write_size_bytes;
+  auto gather = entry.wait() && flush_runs() && refusals_.empty()
+                && waiting_bytes_ < write_size_bytes;
   groups_.push_back(std::move(entry));
   if (!gather)
     wake();
@@ -386,6 +387,8 @@ void writer_state::refuse(const write_refusal& why) {
     refusals_.erase(why.code);
   else
     refusals_[why.code] = why.reason;
+  if (!groups_.empty()) // some may wait for a flush that does not come any more
+    wake();
 }
 
 caf::result<tombstone> writer_state::retire(const std::string& topic) {
