@@ -3,6 +3,7 @@
 #include "storage/message_batch.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -39,47 +40,69 @@ void session_state::start(session_actor::stateful_pointer<session_state> actor,
 // -- open requests -------------------------------------------------------------------------------
 
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
-                                              std::uint64_t messages, std::uint64_t bytes,
-                                              milliseconds more_time) {
-  auto id = first_id_ + open_.size();
-  auto deadline = self_->clock().now() + options_.session.deadline + more_time;
-  open_.push_back({deadline, std::move(fail), messages, bytes});
-  open_messages_ += messages;
-  open_bytes_ += bytes;
+                                              std::uint64_t bytes, milliseconds more_time) {
+  open_request request;
+  request.fail = std::move(fail);
+  request.bytes = bytes;
+  return open(std::move(request), more_time);
+}
+
+session_state::request_id session_state::open(open_request request, milliseconds more_time) {
+  request.deadline = self_->clock().now() + options_.session.deadline + more_time;
+  open_messages_ += request.messages;
+  open_bytes_ += request.bytes;
+  open_.push_back(std::move(request));
   if (!pulse_pending_) {
     pulse_pending_ = true;
     self_->delayed_send(self_, pulse_interval, pulse_atom_v);
   }
-  return id;
+  return first_id_ + open_.size() - 1;
+}
+
+session_state::open_request* session_state::find(request_id id) {
+  if (id < first_id_ || open_[id - first_id_].closed)
+    return nullptr;
+  return &open_[id - first_id_];
 }
 
 bool session_state::close(request_id id) {
-  if (id < first_id_ || !open_[id - first_id_].fail)
+  auto* request = find(id);
+  if (request == nullptr)
     return false;
-  auto& request = open_[id - first_id_];
-  open_messages_ -= request.messages;
-  open_bytes_ -= request.bytes;
-  request.fail = nullptr;
-  while (!open_.empty() && !open_.front().fail) {
+  open_messages_ -= request->messages;
+  open_bytes_ -= request->bytes;
+  request->closed = true;
+  request->fail = nullptr;
+  while (!open_.empty() && open_.front().closed) {
     open_.pop_front();
     ++first_id_;
   }
   return true;
 }
 
+void session_state::answer_put(request_id id, put_response response) {
+  if (auto* request = find(id)) {
+    request->put.deliver(std::move(response));
+    close(id);
+  }
+}
+
 void session_state::expire() {
   pulse_pending_ = false;
   auto now = self_->clock().now();
-  for (auto id = first_id_; id < first_id_ + open_.size(); ++id) {
-    auto& request = open_[id - first_id_];
-    if (!request.fail || request.deadline > now)
+  storage::error late{errc::maybe_stored,
+                      "no answer within " + std::to_string(options_.session.deadline.count())
+                        + " ms: the request may have taken effect"};
+  auto end = first_id_ + open_.size();
+  for (auto id = first_id_; id < end; ++id) {
+    auto* request = find(id);
+    if (request == nullptr || request->deadline > now)
       continue;
-    auto fail = request.fail;
-    if (close(id))
-      fail({errc::maybe_stored, "no answer within "
-                                  + std::to_string(options_.session.deadline.count())
-                                  + " ms: the request may have taken effect"});
-    id = std::max(id, first_id_ - 1); // those before are gone
+    if (request->fail)
+      request->fail(late);
+    else
+      request->put.deliver(to_caf(late));
+    close(id);
   }
   if (!open_.empty()) {
     pulse_pending_ = true;
@@ -171,10 +194,11 @@ void session_state::store(put_request request, caf::typed_response_promise<put_r
   }
   auto& group = request.wait ? waiting_ : not_waiting_;
   // Parked requests have a deadline of their own in the writer, so its time is added here.
-  group.ids.push_back(open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); },
-                           request.count, request.messages.size(),
-                           options_.writer.parked_deadline));
-  group.promises.push_back(promise);
+  open_request entry;
+  entry.put = std::move(promise);
+  entry.messages = request.count;
+  entry.bytes = request.messages.size();
+  group.ids.push_back(open(std::move(entry), options_.writer.parked_deadline));
   group.group.requests.push_back(std::move(request));
   if (!send_pending_) {
     send_pending_ = true;
@@ -191,35 +215,30 @@ void session_state::send_groups() {
 void session_state::send_group(outgoing& group) {
   if (group.ids.empty())
     return;
-  auto sent = std::make_shared<outgoing>(std::move(group));
-  group = {};
+  auto sent = std::exchange(group, {});
   if (!roles.writer) {
-    for (std::size_t i = 0; i < sent->ids.size(); ++i)
-      if (close(sent->ids[i]))
-        sent->promises[i].deliver(refused(sent->group.requests[i], {errc::write_stopped,
-                                          "not stored: the writer stopped; restart the node"}));
+    for (std::size_t i = 0; i < sent.ids.size(); ++i)
+      answer_put(sent.ids[i], refused(sent.group.requests[i],
+                                      {errc::write_stopped,
+                                       "not stored: the writer stopped; restart the node"}));
     return;
   }
-  self_->request(roles.writer, caf::infinite, std::move(sent->group))
-    .then([this, sent](put_group_response& answer) { answer_group(*sent, answer); },
-          [this, sent](const caf::error& why) {
-            auto reason = from_caf(why);
-            for (std::size_t i = 0; i < sent->ids.size(); ++i)
-              if (close(sent->ids[i]))
-                sent->promises[i].deliver(make_caf_error(errc::maybe_stored,
-                                                         "maybe stored: " + reason.message));
+  auto ids = std::make_shared<const std::vector<request_id>>(std::move(sent.ids));
+  self_->request(roles.writer, caf::infinite, std::move(sent.group))
+    .then([this, ids](put_group_response& answer) { answer_group(*ids, answer); },
+          [this, ids](const caf::error& why) {
+            put_response doubt;
+            doubt.failure = {errc::maybe_stored, "maybe stored: " + from_caf(why).message};
+            for (auto id : *ids)
+              answer_put(id, doubt);
           });
 }
 
-void session_state::answer_group(const outgoing& group, put_group_response& answer) {
-  for (std::size_t i = 0; i < group.ids.size(); ++i) {
-    auto promise = group.promises[i];
-    if (!close(group.ids[i]))
-      continue;
-    if (i < answer.responses.size())
-      promise.deliver(std::move(answer.responses[i]));
-    else
-      promise.deliver(make_caf_error(errc::maybe_stored, "the writer's answer is incomplete"));
+void session_state::answer_group(const std::vector<request_id>& ids, put_group_response& answer) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    put_response missing;
+    missing.failure = {errc::maybe_stored, "the writer's answer is incomplete"};
+    answer_put(ids[i], i < answer.responses.size() ? std::move(answer.responses[i]) : missing);
   }
 }
 
@@ -235,7 +254,7 @@ caf::result<pull_response> session_state::pull(pull_request request) {
   if (open_bytes_ > 0 && open_bytes_ + request.max_bytes > options_.session.credit_bytes)
     return make_caf_error(errc::busy, "too many pulls are open for one client; wait for answers");
   auto promise = self_->make_response_promise<pull_response>();
-  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); }, 0,
+  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); },
                  request.max_bytes, milliseconds{request.wait_ms});
   request_from<pull_response>(id, promise, roles.queue_manager, std::move(request));
   return promise;

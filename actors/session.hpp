@@ -48,14 +48,15 @@ private:
   using request_id = std::uint64_t;
   struct open_request {
     caf::actor_clock::time_point deadline;
-    std::function<void(const storage::error&)> fail; ///< empty: closed
+    std::function<void(const storage::error&)> fail; ///< how to say that it failed; or:
+    caf::typed_response_promise<put_response> put;   ///< of a put, which comes by the million
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0;
+    bool closed = false;
   };
   struct outgoing {
     put_group group;
     std::vector<request_id> ids;
-    std::vector<caf::typed_response_promise<put_response>> promises;
   };
 
   template <class Result, class Handle, class... Arguments>
@@ -73,14 +74,18 @@ private:
         });
   }
 
-  request_id open(std::function<void(const storage::error&)> fail, std::uint64_t messages = 0,
-                  std::uint64_t bytes = 0, milliseconds more_time = milliseconds{0});
+  request_id open(std::function<void(const storage::error&)> fail, std::uint64_t bytes = 0,
+                  milliseconds more_time = milliseconds{0});
+  request_id open(open_request request, milliseconds more_time);
+  /// The request, or null when its deadline was faster.
+  open_request* find(request_id id);
   /// False when its deadline was faster.
   bool close(request_id id);
+  void answer_put(request_id id, put_response response);
   storage::result<void> check(const put_request& request) const;
   void store(put_request request, caf::typed_response_promise<put_response> promise);
   void send_group(outgoing& group);
-  void answer_group(const outgoing& group, put_group_response& answer);
+  void answer_group(const std::vector<request_id>& ids, put_group_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;
   node_options options_;
