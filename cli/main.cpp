@@ -18,6 +18,8 @@ void add_global_options(CLI::App& app, context& ctx) {
     ->type_name("FILE");
   app.add_option("--node", ctx.node_name, "The node to run or to ask (default: the first)")
     ->type_name("NAME");
+  app.add_option("--connect", ctx.connect, "Ask the node that listens there, without a configuration")
+    ->type_name("HOST:PORT");
   auto set_output = [&ctx](const std::string& mode) {
     if (mode != "text" && mode != "json")
       throw CLI::ValidationError("--output", "'" + mode + "' is neither text nor json");

@@ -1,6 +1,5 @@
 #include "cli/remote.hpp"
 
-#include <charconv>
 #include <sstream>
 
 namespace troupe::cli {
@@ -9,22 +8,15 @@ namespace {
 
 storage::result<client::connect_options> address_of(const context& ctx) {
   client::connect_options options;
-  options.name = "troupe";
   if (ctx.connect.empty()) {
     TROUPE_TRY(auto chosen, ctx.load());
     options.host = chosen.node.host;
     options.port = chosen.node.actor_port;
     options.cluster = chosen.cluster.cluster_name;
-    return options;
+  } else {
+    TROUPE_TRY(options, client::parse_address(ctx.connect));
   }
-  auto colon = ctx.connect.rfind(':');
-  auto text = colon == std::string::npos ? std::string_view{}
-                                         : std::string_view{ctx.connect}.substr(colon + 1);
-  auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), options.port);
-  if (problem != std::errc{} || end != text.data() + text.size() || colon == 0)
-    return storage::error{errc::invalid_argument, "--connect " + ctx.connect
-                                                    + ": give host:port, such as 127.0.0.1:10915"};
-  options.host = ctx.connect.substr(0, colon);
+  options.name = "troupe";
   return options;
 }
 

@@ -3,10 +3,25 @@
 #include "net/unique_key.hpp"
 #include "storage/properties.hpp"
 
+#include <charconv>
 #include <chrono>
 #include <utility>
 
 namespace troupe::client {
+
+storage::result<connect_options> parse_address(std::string_view address) {
+  connect_options options;
+  auto colon = address.rfind(':');
+  auto port = colon == std::string_view::npos ? std::string_view{} : address.substr(colon + 1);
+  auto* end = port.data() + port.size();
+  auto [stop, problem] = std::from_chars(port.data(), end, options.port);
+  if (problem != std::errc{} || stop != end || options.port == 0 || colon == 0)
+    return storage::error{errc::invalid_argument, "\"" + std::string{address}
+                                                    + "\" is no address: give host:port, such as "
+                                                      "127.0.0.1:10915"};
+  options.host = address.substr(0, colon);
+  return options;
+}
 
 storage::result<void> batch::add(const message& m) {
   storage::properties_builder properties;

@@ -23,6 +23,9 @@ struct connect_options {
   std::chrono::milliseconds deadline{30'000};
 };
 
+/// Options for "host:port".
+storage::result<connect_options> parse_address(std::string_view address);
+
 /// A connection that is an actor: it offers everything that a session on the node offers, dials
 /// again when the node went away, and ends every request with an answer or an error: those that were
 /// sent on a connection that broke end as `connection_lost` (they may have taken effect).
@@ -46,10 +49,10 @@ public:
 
   struct message {
     std::int32_t queue_id = 0;
-    std::string_view body;       ///< any bytes
-    std::string_view tag;
-    std::string_view keys;       ///< separated by blanks
-    std::string_view properties; ///< more, encoded by storage::properties_builder
+    std::string_view body = {};       ///< any bytes
+    std::string_view tag = {};
+    std::string_view keys = {};       ///< separated by blanks
+    std::string_view properties = {}; ///< more, encoded by storage::properties_builder
     std::int32_t flag = 0;
   };
   /// Copies the message. A unique key is added, by which it can be found.
