@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -76,6 +77,11 @@ private:
 
 /// A record out of an answer, checked; its views point into the slice.
 storage::result<storage::record_view> decode(const storage::slice& record);
+
+/// Bytes, such as a body, as characters.
+inline std::string_view text_of(storage::byte_view bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 /// "TagA || TagB" as a list; "*" and the empty text as none.
 std::vector<std::string> parse_tags(std::string_view expression);
