@@ -44,8 +44,8 @@ void cleaner_state::rest() {
 void cleaner_state::pulse() {
   // Nothing goes before its entries are durable in the queues.
   self_->request(roles_.queue_manager, answer_timeout, status_atom_v)
-    .then([this](const queue_manager_status& queues) { look(queues.durable); },
-          [this](const caf::error&) { look(0); });
+      .then([this](const queue_manager_status& queues) { look(queues.durable); },
+            [this](const caf::error&) { look(0); });
 }
 
 void cleaner_state::look(log_offset durable) {
@@ -77,11 +77,11 @@ void cleaner_state::look(log_offset durable) {
     auto used = std::to_string(status_.disk_used_percent);
     std::string reason;
     if (disk_full_)
-      reason = "the disk of " + options.directory + " is " + used
-               + " % full (disk-space-warning-level-ratio = "
-               + std::to_string(options.disk_warning_percent)
-               + "); reads go on, and writes when it is back at "
-               + std::to_string(options.disk_clean_forcibly_percent) + " %";
+      reason = "the disk of " + options.directory + " is " + used +
+               " % full (disk-space-warning-level-ratio = " +
+               std::to_string(options.disk_warning_percent) +
+               "); reads go on, and writes when it is back at " +
+               std::to_string(options.disk_clean_forcibly_percent) + " %";
     storage::log_warning(disk_full_ ? "disk.full" : "disk.has_room", {{"used_percent", used}});
     self_->send(roles_.writer, write_refusal{errc::disk_full, reason});
   }
@@ -93,21 +93,21 @@ void cleaner_state::look(log_offset durable) {
 
 void cleaner_state::drop(log_offset min, std::size_t count) {
   self_->request(roles_.writer, answer_timeout, drop_atom_v, min)
-    .then(
-      [this, min, count](log_offset reached) {
-        storage::log_info("log.deleted", {{"until", reached}});
-        if (reached >= min)
-          status_.files_deleted += count;
-        self_->send(roles_.flusher, drop_atom_v, reached);
-        self_->send(roles_.queue_manager, drop_atom_v, reached);
-        for (auto& reader : roles_.readers)
-          self_->send(reader, drop_atom_v, reached);
-        rest();
-      },
-      [this](const caf::error& why) {
-        status_.failure = "deleting log files: " + from_caf(why).message;
-        rest();
-      });
+      .then(
+          [this, min, count](log_offset reached) {
+            storage::log_info("log.deleted", {{"until", reached}});
+            if (reached >= min)
+              status_.files_deleted += count;
+            self_->send(roles_.flusher, drop_atom_v, reached);
+            self_->send(roles_.queue_manager, drop_atom_v, reached);
+            for (auto& reader : roles_.readers)
+              self_->send(reader, drop_atom_v, reached);
+            rest();
+          },
+          [this](const caf::error& why) {
+            status_.failure = "deleting log files: " + from_caf(why).message;
+            rest();
+          });
 }
 
 cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,
@@ -115,9 +115,9 @@ cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_sta
   auto& state = self->state;
   state.start(self, setup);
   return {
-    [&state](status_atom) { return state.status(); },
-    [&state](const role_table& table) { state.set_roles(table); },
-    [&state](pulse_atom) { state.pulse(); },
+      [&state](status_atom) { return state.status(); },
+      [&state](const role_table& table) { state.set_roles(table); },
+      [&state](pulse_atom) { state.pulse(); },
   };
 }
 

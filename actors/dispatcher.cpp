@@ -50,20 +50,20 @@ void dispatcher_state::read_log() {
   auto epoch = epoch_;
   auto to_the_end = std::numeric_limits<log_offset>::max();
   self_
-    ->request(roles_.readers.front(), replay_timeout, replay_atom_v, next_, to_the_end,
-              replay_count)
-    .then(
-      [this, epoch](const position_list& list) {
-        if (epoch == epoch_)
-          replayed(list);
-      },
-      [this, epoch](const caf::error&) {
-        if (epoch != epoch_)
-          return;
-        // The reader is away or the log cannot be read now: the same question again, later.
-        catching_up_ = catching_up::pausing;
-        self_->delayed_send(self_, replay_pause, retry_atom_v);
-      });
+      ->request(roles_.readers.front(), replay_timeout, replay_atom_v, next_, to_the_end,
+                replay_count)
+      .then(
+          [this, epoch](const position_list& list) {
+            if (epoch == epoch_)
+              replayed(list);
+          },
+          [this, epoch](const caf::error&) {
+            if (epoch != epoch_)
+              return;
+            // The reader is away or the log cannot be read now: the same question again, later.
+            catching_up_ = catching_up::pausing;
+            self_->delayed_send(self_, replay_pause, retry_atom_v);
+          });
 }
 
 void dispatcher_state::replayed(const position_list& list) {
@@ -92,6 +92,8 @@ void dispatcher_state::resume(log_offset from) {
   ++epoch_;
   started_ = true;
   next_ = from;
+  // Queues that were started again may know less than those before them confirmed.
+  applied_ = std::min(applied_, from);
   read_log();
 }
 
@@ -116,12 +118,12 @@ dispatcher(dispatcher_actor::stateful_pointer<dispatcher_state> self) {
   auto& state = self->state;
   state.start(self);
   return {
-    [&state](const position_list& list) { state.add(list); },
-    [&state](applied_atom, log_offset end) { state.applied(end); },
-    [&state](resume_atom, log_offset from) { state.resume(from); },
-    [&state](status_atom) { return state.status(); },
-    [&state](const role_table& table) { state.set_roles(table); },
-    [&state](retry_atom) { state.retry(); },
+      [&state](const position_list& list) { state.add(list); },
+      [&state](applied_atom, log_offset end) { state.applied(end); },
+      [&state](resume_atom, log_offset from) { state.resume(from); },
+      [&state](status_atom) { return state.status(); },
+      [&state](const role_table& table) { state.set_roles(table); },
+      [&state](retry_atom) { state.retry(); },
   };
 }
 

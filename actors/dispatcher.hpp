@@ -40,7 +40,8 @@ private:
   catching_up catching_up_ = catching_up::no;
   log_offset next_ = 0;    ///< where the next batch must begin
   log_offset applied_ = 0; ///< everything below is in the queues
-  std::deque<position_list> held_; ///< arrived while the log is read; bounded by the writer's credit
+  std::deque<position_list>
+      held_; ///< arrived while the log is read; bounded by the writer's credit
   std::uint64_t replayed_ = 0;
   std::uint64_t epoch_ = 0; ///< a new one at each `resume`, to know answers to older questions
 };

@@ -8,7 +8,9 @@ namespace troupe {
 using storage::errc;
 
 /// The name under which our errors travel between actors.
-inline caf::atom_value error_category() { return caf::atom("troupe"); }
+inline caf::atom_value error_category() {
+  return caf::atom("troupe");
+}
 
 /// Category and message, as an actor's answer.
 inline caf::error to_caf(const storage::error& e) {

@@ -129,8 +129,8 @@ void flusher_state::answer_waiting() {
 void flusher_state::fail(const storage::error& why) {
   if (!failure_.empty())
     return;
-  failure_ = "flushing the commit log failed (" + why.message
-             + "); restart the node to recover: reads go on";
+  failure_ = "flushing the commit log failed (" + why.message +
+             "); restart the node to recover: reads go on";
   answer_waiting();
   self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
 }
@@ -150,8 +150,8 @@ void flusher_state::create(log_offset start) {
   if (!made) {
     wanted_file_ = start;
     self_->send(roles_.writer, failed_atom_v,
-                write_refusal{made.error().code, made.error().message
-                                                   + "; writing goes on when there is room again"});
+                write_refusal{made.error().code,
+                              made.error().message + "; writing goes on when there is room again"});
     self_->delayed_send(self_, create_retry, retry_atom_v);
     return;
   }
@@ -213,18 +213,18 @@ flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_sta
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](flush_atom, const log_written& what, put_group_response& response) {
-      return state.flush_then(what, std::move(response));
-    },
-    [&state](flush_atom, log_offset end) { return state.flush_to(end); },
-    [&state](const log_written& what) { state.written(what); },
-    [&state](create_atom, log_offset start) { state.create(start); },
-    [&state](drop_atom, log_offset min) { state.drop(min); },
-    [&state](status_atom) { return state.status(); },
-    [&state](stop_atom) { return state.stop(); },
-    [&state](const role_table& table) { state.set_roles(table); },
-    [&state](pulse_atom) { state.pulse(); },
-    [&state](retry_atom) { state.retry_create(); },
+      [&state](flush_atom, const log_written& what, put_group_response& response) {
+        return state.flush_then(what, std::move(response));
+      },
+      [&state](flush_atom, log_offset end) { return state.flush_to(end); },
+      [&state](const log_written& what) { state.written(what); },
+      [&state](create_atom, log_offset start) { state.create(start); },
+      [&state](drop_atom, log_offset min) { state.drop(min); },
+      [&state](status_atom) { return state.status(); },
+      [&state](stop_atom) { return state.stop(); },
+      [&state](const role_table& table) { state.set_roles(table); },
+      [&state](pulse_atom) { state.pulse(); },
+      [&state](retry_atom) { state.retry_create(); },
   };
 }
 

@@ -8,12 +8,12 @@ constexpr auto hello_timeout = std::chrono::seconds(5);
 
 std::string mismatch(std::uint32_t version, const std::string& cluster, const front_setup& setup) {
   if (version != protocol_version)
-    return "the client speaks protocol version " + std::to_string(version) + ", node "
-           + setup.node_name + " speaks " + std::to_string(protocol_version)
-           + ": use the same release on both ends";
+    return "the client speaks protocol version " + std::to_string(version) + ", node " +
+           setup.node_name + " speaks " + std::to_string(protocol_version) +
+           ": use the same release on both ends";
   if (!cluster.empty() && cluster != setup.cluster)
-    return "the client wants cluster " + cluster + ", node " + setup.node_name + " belongs to "
-           + setup.cluster;
+    return "the client wants cluster " + cluster + ", node " + setup.node_name + " belongs to " +
+           setup.cluster;
   return {};
 }
 
@@ -21,19 +21,19 @@ std::string mismatch(std::uint32_t version, const std::string& cluster, const fr
 
 front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
   return {
-    [self, setup](hello_atom, std::uint32_t version, const std::string& cluster,
-                  const std::string&) -> caf::result<caf::strong_actor_ptr, std::string> {
-      if (auto why = mismatch(version, cluster, setup); !why.empty())
-        return make_caf_error(errc::version_mismatch, why);
-      auto promise = self->make_response_promise<caf::strong_actor_ptr, std::string>();
-      self->request(setup.node, hello_timeout, hello_atom_v, self->current_sender())
-        .then(
-          [promise, setup](const session_actor& session) mutable {
-            promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(session), setup.node_name);
-          },
-          [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
-      return promise;
-    },
+      [self, setup](hello_atom, std::uint32_t version, const std::string& cluster,
+                    const std::string&) -> caf::result<caf::strong_actor_ptr, std::string> {
+        if (auto why = mismatch(version, cluster, setup); !why.empty())
+          return make_caf_error(errc::version_mismatch, why);
+        auto promise = self->make_response_promise<caf::strong_actor_ptr, std::string>();
+        self->request(setup.node, hello_timeout, hello_atom_v, self->current_sender())
+            .then(
+                [promise, setup](const session_actor& session) mutable {
+                  promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(session), setup.node_name);
+                },
+                [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+        return promise;
+      },
   };
 }
 

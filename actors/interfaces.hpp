@@ -10,159 +10,138 @@ namespace troupe {
 struct role_table;
 
 /// Appends to the commit log, and is the only one that does. Owns the count of positions between
-/// log and queues: a request that would pass `mailbox-capacity` waits here, in order, 1 ms at a time.
+/// log and queues: a request that would pass `mailbox-capacity` waits here, in order, 1 ms at a
+/// time.
 using writer_actor = caf::typed_actor<
-  /// Appends the messages and answers when they are as durable as the node's policy says.
-  handles<put_group_response(put_group)>,
-  /// Everything in the log below the offset is in the queues: gives the credit back.
-  handles<void(applied_atom, log_offset)>,
-  /// The queues' state; without it nothing is appended.
-  handles<void(queue_state)>,
-  /// The log file that starts at the offset is there, or could not be made.
-  handles<void(ready_atom, log_offset)>, handles<void(failed_atom, write_refusal)>,
-  /// What is durable: counts against the dirty budget.
-  handles<void(log_flushed)>,
-  /// Refuse writes for this reason, or take them again (empty reason).
-  handles<void(write_refusal)>,
-  /// Forget a deleted topic; answers where in the log, and how far its queues were.
-  handles<tombstone(remove_atom, std::string)>,
-  /// The topic is there again and continues its numbering.
-  handles<void(revive_atom, tombstone)>,
-  /// Delete the files that end at or below the offset.
-  handles<log_offset(drop_atom, log_offset)>,
-  handles<writer_status(status_atom)>,
-  /// Refuse everything from now on; answers when all that was accepted is written.
-  handles<log_offset(stop_atom)>,
-  handles<void(role_table)>,
-  // Its own timers and wake-ups.
-  handles<void(commit_atom)>, handles<void(retry_atom)>>;
+    /// Appends the messages and answers when they are as durable as the node's policy says.
+    handles<put_group_response(put_group)>,
+    /// Everything in the log below the offset is in the queues: gives the credit back.
+    handles<void(applied_atom, log_offset)>,
+    /// The queues' state; without it nothing is appended.
+    handles<void(queue_state)>,
+    /// The log file that starts at the offset is there, or could not be made.
+    handles<void(ready_atom, log_offset)>, handles<void(failed_atom, write_refusal)>,
+    /// What is durable: counts against the dirty budget.
+    handles<void(log_flushed)>,
+    /// Refuse writes for this reason, or take them again (empty reason).
+    handles<void(write_refusal)>,
+    /// Forget a deleted topic; answers where in the log, and how far its queues were.
+    handles<tombstone(remove_atom, std::string)>,
+    /// The topic is there again and continues its numbering.
+    handles<void(revive_atom, tombstone)>,
+    /// Delete the files that end at or below the offset.
+    handles<log_offset(drop_atom, log_offset)>, handles<writer_status(status_atom)>,
+    /// Refuse everything from now on; answers when all that was accepted is written.
+    handles<log_offset(stop_atom)>, handles<void(role_table)>,
+    // Its own timers and wake-ups.
+    handles<void(commit_atom)>, handles<void(retry_atom)>>;
 
 /// Makes the log durable: one `fdatasync` for everybody who waits. Also creates the log's files.
 using flusher_actor = caf::typed_actor<
-  /// Answers with the response once the log is durable up to the offset, or says "maybe stored".
-  handles<put_group_response(flush_atom, log_written, put_group_response)>,
-  /// Answers when the log is durable up to the offset.
-  handles<log_flushed(flush_atom, log_offset)>,
-  /// The log has grown; flushed soon.
-  handles<void(log_written)>,
-  /// Creates the log file that starts here and tells the writer.
-  handles<void(create_atom, log_offset)>,
-  /// Files that end at or below are gone.
-  handles<void(drop_atom, log_offset)>,
-  handles<flusher_status(status_atom)>,
-  /// Flushes the rest; removes a file that was made ahead.
-  handles<stop_report(stop_atom)>,
-  handles<void(role_table)>,
-  handles<void(pulse_atom)>, handles<void(retry_atom)>>;
+    /// Answers with the response once the log is durable up to the offset, or says "maybe stored".
+    handles<put_group_response(flush_atom, log_written, put_group_response)>,
+    /// Answers when the log is durable up to the offset.
+    handles<log_flushed(flush_atom, log_offset)>,
+    /// The log has grown; flushed soon.
+    handles<void(log_written)>,
+    /// Creates the log file that starts here and tells the writer.
+    handles<void(create_atom, log_offset)>,
+    /// Files that end at or below are gone.
+    handles<void(drop_atom, log_offset)>, handles<flusher_status(status_atom)>,
+    /// Flushes the rest; removes a file that was made ahead.
+    handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(pulse_atom)>,
+    handles<void(retry_atom)>>;
 
 /// Makes the queues and the index durable, file by file, then writes the checkpoint.
-using queue_flusher_actor = caf::typed_actor<
-  handles<queue_synced(queue_sync)>,
-  handles<void(role_table)>>;
+using queue_flusher_actor =
+    caf::typed_actor<handles<queue_synced(queue_sync)>, handles<void(role_table)>>;
 
 /// The one ordered way from the log to the queues. Finds gaps and reads them from the log.
-using dispatcher_actor = caf::typed_actor<
-  handles<void(position_list)>,
-  /// The queue-manager has applied everything below.
-  handles<void(applied_atom, log_offset)>,
-  /// Start, or start again, from here.
-  handles<void(resume_atom, log_offset)>,
-  handles<dispatcher_status(status_atom)>,
-  handles<void(role_table)>,
-  handles<void(retry_atom)>>;
+using dispatcher_actor = caf::typed_actor<handles<void(position_list)>,
+                                          /// The queue-manager has applied everything below.
+                                          handles<void(applied_atom, log_offset)>,
+                                          /// Start, or start again, from here.
+                                          handles<void(resume_atom, log_offset)>,
+                                          handles<dispatcher_status(status_atom)>,
+                                          handles<void(role_table)>, handles<void(retry_atom)>>;
 
 /// Owns consume queues and the key index.
 using queue_manager_actor = caf::typed_actor<
-  handles<void(position_list)>,
-  /// Completed by a reader. Waits for a message as long as the request allows.
-  handles<pull_response(pull_request)>,
-  handles<record_batch(key_query)>,
-  handles<std::vector<queue_bounds>(bounds_atom, std::string)>,
-  /// First message of a queue stored at or after a time.
-  handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
-  /// What is durable in the log: on a node with synchronous flush only that is visible.
-  handles<void(log_flushed)>,
-  /// The topic is deleted: its records before the tombstone's offset are dead.
-  handles<void(remove_atom, tombstone)>,
-  /// Forget what lies below the offset in the log.
-  handles<void(drop_atom, log_offset)>,
-  /// The state of the queues, once everything in the log below the offset is applied.
-  handles<queue_state(resume_atom, log_offset)>,
-  handles<queue_manager_status(status_atom)>,
-  /// Writes and syncs everything, with a checkpoint.
-  handles<stop_report(stop_atom)>,
-  handles<void(role_table)>,
-  handles<void(write_atom)>, handles<void(retry_atom)>>;
+    handles<void(position_list)>,
+    /// Completed by a reader. Waits for a message as long as the request allows.
+    handles<pull_response(pull_request)>, handles<record_batch(key_query)>,
+    handles<std::vector<queue_bounds>(bounds_atom, std::string)>,
+    /// First message of a queue stored at or after a time.
+    handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
+    /// What is durable in the log: on a node with synchronous flush only that is visible.
+    handles<void(log_flushed)>,
+    /// The topic is deleted: its records before the tombstone's offset are dead.
+    handles<void(remove_atom, tombstone)>,
+    /// Forget what lies below the offset in the log.
+    handles<void(drop_atom, log_offset)>,
+    /// The state of the queues, once everything in the log below the offset is applied.
+    handles<queue_state(resume_atom, log_offset)>, handles<queue_manager_status(status_atom)>,
+    /// Writes and syncs everything, with a checkpoint.
+    handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(write_atom)>,
+    handles<void(retry_atom)>>;
 
 /// Reads records of the log; a few of them, each with a thread of its own.
-using reader_actor = caf::typed_actor<
-  handles<pull_response(read_request)>,
-  handles<record_batch(key_read)>,
-  handles<std::vector<queue_bounds>(bounds_read)>,
-  handles<record_batch(fetch_atom, log_offset)>,
-  handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
-  handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
-  handles<void(drop_atom, log_offset)>,
-  handles<void(retry_atom)>>;
+using reader_actor =
+    caf::typed_actor<handles<pull_response(read_request)>, handles<record_batch(key_read)>,
+                     handles<std::vector<queue_bounds>(bounds_read)>,
+                     handles<record_batch(fetch_atom, log_offset)>,
+                     handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
+                     handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
+                     handles<void(drop_atom, log_offset)>, handles<void(retry_atom)>>;
 
 /// Topics, and how far consumer groups are.
-using registrar_actor = caf::typed_actor<
-  handles<topic_info(create_atom, topic_info)>,
-  handles<tombstone(remove_atom, std::string)>,
-  handles<topic_list(list_atom)>,
-  /// Every topic now; the node gets a new map after each change.
-  handles<topic_map(watch_atom)>,
-  /// A topic that was only found in the log.
-  handles<void(seen_atom, std::string, std::int32_t)>,
-  handles<group_offset(fetch_atom, group_offset)>, handles<group_offset(store_atom, group_offset)>,
-  handles<stop_report(stop_atom)>,
-  handles<void(role_table)>,
-  handles<void(write_atom)>>;
+using registrar_actor =
+    caf::typed_actor<handles<topic_info(create_atom, topic_info)>,
+                     handles<tombstone(remove_atom, std::string)>, handles<topic_list(list_atom)>,
+                     /// Every topic now; the node gets a new map after each change.
+                     handles<topic_map(watch_atom)>,
+                     /// A topic that was only found in the log.
+                     handles<void(seen_atom, std::string, std::int32_t)>,
+                     handles<group_offset(fetch_atom, group_offset)>,
+                     handles<group_offset(store_atom, group_offset)>,
+                     handles<stop_report(stop_atom)>, handles<void(role_table)>,
+                     handles<void(write_atom)>>;
 
 /// Decides what is deleted, and when the disk is too full to write.
-using cleaner_actor = caf::typed_actor<
-  handles<cleaner_status(status_atom)>,
-  handles<void(role_table)>,
-  handles<void(pulse_atom)>>;
+using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,
+                                       handles<void(role_table)>, handles<void(pulse_atom)>>;
 
 /// What a node does for a client, here or behind a connection (net/client.hpp).
 using store_service = caf::typed_actor<
-  /// Stores messages; answers each one's result.
-  handles<put_response(put_request)>,
-  handles<pull_response(pull_request)>,
-  handles<record_batch(key_query)>,
-  /// The message at an offset of the log.
-  handles<record_batch(fetch_atom, log_offset)>,
-  /// First message of a queue stored at or after a time (ms since 1970).
-  handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
-  handles<topic_info(create_atom, topic_info)>,
-  handles<tombstone(remove_atom, std::string)>,
-  handles<topic_list(list_atom)>,
-  handles<topic_description(bounds_atom, std::string)>,
-  handles<group_offset(fetch_atom, group_offset)>, handles<group_offset(store_atom, group_offset)>,
-  handles<node_status(status_atom)>>;
+    /// Stores messages; answers each one's result.
+    handles<put_response(put_request)>, handles<pull_response(pull_request)>,
+    handles<record_batch(key_query)>,
+    /// The message at an offset of the log.
+    handles<record_batch(fetch_atom, log_offset)>,
+    /// First message of a queue stored at or after a time (ms since 1970).
+    handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
+    handles<topic_info(create_atom, topic_info)>, handles<tombstone(remove_atom, std::string)>,
+    handles<topic_list(list_atom)>, handles<topic_description(bounds_atom, std::string)>,
+    handles<group_offset(fetch_atom, group_offset)>,
+    handles<group_offset(store_atom, group_offset)>, handles<node_status(status_atom)>>;
 
 /// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
-using session_actor = store_service::extend<
-  handles<void(topic_map)>,
-  handles<void(role_table)>,
-  handles<void(commit_atom)>, handles<void(pulse_atom)>>;
+using session_actor = store_service::extend<handles<void(topic_map)>, handles<void(role_table)>,
+                                            handles<void(commit_atom)>, handles<void(pulse_atom)>>;
 
 /// The only actor that is published: gives each client that speaks our version a session.
 /// The answer holds the session and the node's name.
-using front_actor = caf::typed_actor<
-  caf::replies_to<hello_atom, std::uint32_t, std::string, std::string>::with<caf::strong_actor_ptr,
-                                                                             std::string>>;
+using front_actor =
+    caf::typed_actor<caf::replies_to<hello_atom, std::uint32_t, std::string,
+                                     std::string>::with<caf::strong_actor_ptr, std::string>>;
 
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<
-  /// The node's name, once it serves.
-  handles<std::string(ready_atom)>,
-  handles<node_status(status_atom)>,
-  /// A session for this client, which ends with the client.
-  handles<session_actor(hello_atom, caf::strong_actor_ptr)>,
-  handles<void(topic_map)>,
-  handles<stop_report(stop_atom)>>;
+    /// The node's name, once it serves.
+    handles<std::string(ready_atom)>, handles<node_status(status_atom)>,
+    /// A session for this client, which ends with the client.
+    handles<session_actor(hello_atom, caf::strong_actor_ptr)>, handles<void(topic_map)>,
+    handles<stop_report(stop_atom)>>;
 
 /// Who plays which role now. Sent to every actor at start, and again when one was replaced.
 struct role_table {
@@ -186,5 +165,5 @@ auto inspect(Inspector& f, role_table& x) {
 } // namespace troupe
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_roles, caf::id_block::troupe::end)
-  CAF_ADD_TYPE_ID(troupe_roles, (troupe::role_table))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::role_table))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

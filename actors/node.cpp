@@ -112,8 +112,9 @@ queue_manager_actor node_state::spawn_queue_manager() {
   setup.files = setup_.files;
   setup.clock = setup_.clock;
   setup.log_min = setup_.store->log.min_offset;
-  setup.log_end = setup_.store->log.end;
-  setup.flushed = serving_ ? 0 : setup.log_end; // later the flusher says
+  // Once the node serves, the log grows, and the flusher says how far it is durable.
+  setup.log_end = serving_ ? std::numeric_limits<log_offset>::max() : setup_.store->log.end;
+  setup.flushed = serving_ ? 0 : setup_.store->log.end;
   setup.checkpoint = setup_.store->known;
   setup.trust_queues = setup_.store->after_orderly_stop;
   setup.read_only = setup_.store->log.needs_repair.has_value();
@@ -161,21 +162,23 @@ void node_state::connect_queues() {
     return;
   }
   auto queues = roles_.queue_manager;
+  // A queue-manager that died comes back and gets here again.
+  auto not_ready = [](const caf::error& why) {
+    storage::log_error("queues.not_ready", {{"reason", render(from_caf(why))}});
+  };
   self_->request(queues, caf::infinite, resume_atom_v, log_offset{0})
-    .then([this, queues](const queue_state& state) {
-      self_->send(roles_.dispatcher, resume_atom_v, state.applied);
-      if (serving_)
-        return;
-      auto end = setup_.store->log.end;
-      if (state.applied < end)
-        storage::log_info("queues.catching_up", {{"from", state.applied}, {"to", end}});
-      self_->request(queues, caf::infinite, resume_atom_v, end)
-        .then([this](const queue_state& complete) { open_writer(complete); },
-              [this](const caf::error& why) {
-                // A queue-manager that died comes back and gets here again.
-                storage::log_error("queues.not_ready", {{"reason", render(from_caf(why))}});
-              });
-    });
+      .then(
+          [this, queues, not_ready](const queue_state& state) {
+            self_->send(roles_.dispatcher, resume_atom_v, state.applied);
+            if (serving_)
+              return;
+            auto end = setup_.store->log.end;
+            if (state.applied < end)
+              storage::log_info("queues.catching_up", {{"from", state.applied}, {"to", end}});
+            self_->request(queues, caf::infinite, resume_atom_v, end)
+                .then([this](const queue_state& complete) { open_writer(complete); }, not_ready);
+          },
+          not_ready);
 }
 
 void node_state::open_writer(const queue_state& queues) {
@@ -196,8 +199,8 @@ caf::result<std::string> node_state::ready() {
 // -- clients -------------------------------------------------------------------------------------
 
 session_actor node_state::open_session(const caf::strong_actor_ptr& client) {
-  auto made = self_->spawn<caf::monitored>(session,
-                                           session_setup{setup_.options, client, roles_, topics_});
+  auto made =
+      self_->spawn<caf::monitored>(session, session_setup{setup_.options, client, roles_, topics_});
   sessions_[made.address()] = made;
   return made;
 }
@@ -243,14 +246,18 @@ bool node_state::may_restart(role& r) {
 void node_state::fail_stop(const std::string& role_name, const std::string& why) {
   states_[role_name].state = "stopped";
   self_->send(roles_.writer,
-              write_refusal{errc::write_stopped, "the " + role_name + " stopped (" + why
-                                                   + "); restart the node: reads go on"});
+              write_refusal{errc::write_stopped, "the " + role_name + " stopped (" + why +
+                                                     "); restart the node: reads go on"});
   if (role_name == "writer")
     roles_.writer = nullptr;
   announce();
 }
 
 void node_state::restart(const std::string& role_name) {
+  // Files may have been deleted since the start.
+  if (auto listed = storage::list_log(*setup_.files, setup_.options.store);
+      listed && !listed.value().listing.files.empty())
+    setup_.store->log.min_offset = listed.value().listing.files.front().start;
   bool queues = role_name == "queue-manager";
   if (queues) {
     // The newest checkpoint says how far the files can be trusted.
@@ -258,7 +265,9 @@ void node_state::restart(const std::string& role_name) {
     if (auto known = storage::load_checkpoint(*setup_.files, path))
       setup_.store->known = known.value();
     setup_.store->after_orderly_stop = false;
-    setup_.store->log.end = std::numeric_limits<log_offset>::max(); // it has grown since
+    if (auto dead = storage::tombstone_table::load(*setup_.files, setup_.options.store))
+      for (auto& t : dead.value().all())
+        tombstones_[t.topic] = {t.topic, t.deleted_at, t.next_offsets};
     roles_.queue_manager = spawn_queue_manager();
   } else if (role_name == "dispatcher") {
     roles_.dispatcher = spawn_dispatcher();
@@ -289,12 +298,12 @@ void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
       g->promise.deliver(std::move(g->status));
   };
   self_->request(whom, status_timeout, status_atom_v)
-    .then(
-      [g, part, finished](const Status& answer) {
-        g->status.*part = answer;
-        finished();
-      },
-      [finished](const caf::error&) { finished(); });
+      .then(
+          [g, part, finished](const Status& answer) {
+            g->status.*part = answer;
+            finished();
+          },
+          [finished](const caf::error&) { finished(); });
 }
 
 caf::result<node_status> node_state::status() {
@@ -337,10 +346,10 @@ caf::result<stop_report> node_state::stop() {
   }
   // In the direction of a message: what was accepted is written, dispatched, flushed.
   self_->request(roles_.writer, caf::infinite, stop_atom_v)
-    .then([this](log_offset end) { stop_queues(end); },
-          [this](const caf::error& why) {
-            finish_stop({"stopping the writer: " + render(from_caf(why))});
-          });
+      .then([this](log_offset end) { stop_queues(end); },
+            [this](const caf::error& why) {
+              finish_stop({"stopping the writer: " + render(from_caf(why))});
+            });
   return answer;
 }
 
@@ -353,12 +362,12 @@ void node_state::stop_queues(log_offset end) {
     stop_flusher({"stopping the queues: " + render(from_caf(why))});
   };
   self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, end)
-    .then(
-      [this, failed](const queue_state&) {
-        self_->request(roles_.queue_manager, caf::infinite, stop_atom_v)
-          .then([this](const stop_report& report) { stop_flusher(report); }, failed);
-      },
-      failed);
+      .then(
+          [this, failed](const queue_state&) {
+            self_->request(roles_.queue_manager, caf::infinite, stop_atom_v)
+                .then([this](const stop_report& report) { stop_flusher(report); }, failed);
+          },
+          failed);
 }
 
 void node_state::stop_flusher(stop_report report) {
@@ -366,16 +375,16 @@ void node_state::stop_flusher(stop_report report) {
     finish_stop({report.left_over.empty() ? last.left_over : report.left_over});
   };
   self_->request(roles_.flusher, caf::infinite, stop_atom_v)
-    .then(
-      [this, finish](const stop_report& flushed) {
-        self_->request(roles_.registrar, caf::infinite, stop_atom_v)
-          .then(
-            [finish, flushed](const stop_report& registered) {
-              finish(flushed.left_over.empty() ? registered : flushed);
-            },
-            [finish](const caf::error& why) { finish({render(from_caf(why))}); });
-      },
-      [finish](const caf::error& why) { finish({render(from_caf(why))}); });
+      .then(
+          [this, finish](const stop_report& flushed) {
+            self_->request(roles_.registrar, caf::infinite, stop_atom_v)
+                .then(
+                    [finish, flushed](const stop_report& registered) {
+                      finish(flushed.left_over.empty() ? registered : flushed);
+                    },
+                    [finish](const caf::error& why) { finish({render(from_caf(why))}); });
+          },
+          [finish](const caf::error& why) { finish({render(from_caf(why))}); });
 }
 
 void node_state::finish_stop(const stop_report& report) {
@@ -393,13 +402,13 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](ready_atom) { return state.ready(); },
-    [&state](status_atom) { return state.status(); },
-    [&state](hello_atom, const caf::strong_actor_ptr& client) {
-      return state.open_session(client);
-    },
-    [&state](const topic_map& topics) { state.topics_changed(topics); },
-    [&state](stop_atom) { return state.stop(); },
+      [&state](ready_atom) { return state.ready(); },
+      [&state](status_atom) { return state.status(); },
+      [&state](hello_atom, const caf::strong_actor_ptr& client) {
+        return state.open_session(client);
+      },
+      [&state](const topic_map& topics) { state.topics_changed(topics); },
+      [&state](stop_atom) { return state.stop(); },
   };
 }
 

@@ -3,7 +3,7 @@
 namespace troupe {
 
 open_group::open_group(put_group g, put_promise p, caf_time now)
-  : group(std::move(g)), promise(std::move(p)), arrived(now) {
+    : group(std::move(g)), promise(std::move(p)), arrived(now) {
   response.responses.resize(group.requests.size());
   for (auto& r : group.requests)
     bytes += r.messages.size();
@@ -50,17 +50,17 @@ void open_group::doubt(const std::string& reason) {
 storage::record_fields fields_of(const put_request& request, const storage::new_message& message,
                                  const storage::options& options) {
   return {
-    .topic = request.topic,
-    .queue_id = message.queue_id,
-    .flag = message.flag,
-    .sysflag = message.sysflag,
-    .born_timestamp = message.born_timestamp,
-    .born_host = request.born_host,
-    .store_host = storage::host::ipv4(options.store_host_ipv4, options.store_port),
-    .reconsume_times = message.reconsume_times,
-    .prepared_transaction_offset = message.prepared_transaction_offset,
-    .body = message.body,
-    .properties = message.properties,
+      .topic = request.topic,
+      .queue_id = message.queue_id,
+      .flag = message.flag,
+      .sysflag = message.sysflag,
+      .born_timestamp = message.born_timestamp,
+      .born_host = request.born_host,
+      .store_host = storage::host::ipv4(options.store_host_ipv4, options.store_port),
+      .reconsume_times = message.reconsume_times,
+      .prepared_transaction_offset = message.prepared_transaction_offset,
+      .body = message.body,
+      .properties = message.properties,
   };
 }
 
@@ -71,8 +71,8 @@ std::uint64_t encoded_size(const put_request& request, const storage::options& o
     auto message = messages.next();
     if (!message || !message.value())
       return bytes; // whoever stages them says what is wrong
-    bytes += storage::encoded_size(fields_of(request, *message.value(), options),
-                                   options.record_crc);
+    bytes +=
+        storage::encoded_size(fields_of(request, *message.value(), options), options.record_crc);
   }
 }
 

@@ -23,9 +23,9 @@ struct open_group {
   put_promise promise;
   caf_time arrived;
   std::size_t bytes = 0;
-  std::size_t request = 0; ///< the one being worked on
+  std::size_t request = 0;                               ///< the one being worked on
   std::optional<storage::message_batch_reader> messages; ///< the rest of that one
-  bool reserved = false; ///< room for that one's positions is taken
+  bool reserved = false;                                 ///< room for that one's positions is taken
   bool delayed = false;
 
   bool done() const noexcept { return request == group.requests.size(); }

@@ -17,19 +17,19 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
   auto promise = self_->make_response_promise<queue_synced>();
   auto held = std::make_shared<queue_sync>(std::move(request));
   self_->request(roles.flusher, caf::infinite, flush_atom_v, held->applied)
-    .then(
-      [this, promise, held](const log_flushed& log) mutable {
-        auto done = sync_files(*held);
-        if (done)
-          done = save(*held, log);
-        if (done) {
-          promise.deliver(queue_synced{held->applied});
-        } else {
-          failed_ = done.error();
-          promise.deliver(to_caf(failed_));
-        }
-      },
-      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+      .then(
+          [this, promise, held](const log_flushed& log) mutable {
+            auto done = sync_files(*held);
+            if (done)
+              done = save(*held, log);
+            if (done) {
+              promise.deliver(queue_synced{held->applied});
+            } else {
+              failed_ = done.error();
+              promise.deliver(to_caf(failed_));
+            }
+          },
+          [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
   return promise;
 }
 
@@ -51,8 +51,7 @@ storage::result<void> queue_flusher_state::sync_files(const queue_sync& request)
   return boost::outcome_v2::success();
 }
 
-storage::result<void> queue_flusher_state::save(const queue_sync& request,
-                                                const log_flushed& log) {
+storage::result<void> queue_flusher_state::save(const queue_sync& request, const log_flushed& log) {
   auto path = storage::checkpoint_path(options_.store);
   TROUPE_TRY(auto content, storage::load_checkpoint(*files_, path));
   // The times are those of records that were durable before the syncs began. One millisecond
@@ -75,8 +74,8 @@ queue_flusher(queue_flusher_actor::stateful_pointer<queue_flusher_state> self,
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](queue_sync& request) { return state.sync(std::move(request)); },
-    [&state](const role_table& table) { state.roles = table; },
+      [&state](queue_sync& request) { return state.sync(std::move(request)); },
+      [&state](const role_table& table) { state.roles = table; },
   };
 }
 

@@ -12,10 +12,13 @@ namespace {
 constexpr std::size_t max_scanned_entries = 800;
 constexpr auto probe_timeout = std::chrono::seconds(10);
 
+caf::error no_reader() {
+  return make_caf_error(errc::unavailable, "no reader of the log runs any more; restart the node");
+}
+
 bool matches(const std::vector<std::int32_t>& tag_hashes, std::int64_t tags_code) {
-  return tag_hashes.empty()
-         || std::find(tag_hashes.begin(), tag_hashes.end(), static_cast<std::int32_t>(tags_code))
-              != tag_hashes.end();
+  return tag_hashes.empty() || std::find(tag_hashes.begin(), tag_hashes.end(),
+                                         static_cast<std::int32_t>(tags_code)) != tag_hashes.end();
 }
 
 } // namespace
@@ -45,16 +48,16 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
     answer.status = queue ? pull_status::nothing_new : pull_status::no_queue;
   } else {
     auto wanted = request.tag_hashes.empty()
-                    ? static_cast<std::size_t>(request.max_messages)
-                    : std::max<std::size_t>(max_scanned_entries, request.max_messages);
+                      ? static_cast<std::size_t>(request.max_messages)
+                      : std::max<std::size_t>(max_scanned_entries, request.max_messages);
     wanted = std::min(wanted, static_cast<std::size_t>(answer.max - request.from));
     std::vector<storage::queue_entry> entries;
     TROUPE_TRY(queue->read(request.from, wanted, entries));
     std::uint64_t bytes = 0;
     for (auto& entry : entries) {
       if (matches(request.tag_hashes, entry.tags_code) && !entry.filler()) {
-        bool full = found.records.size() >= request.max_messages
-                    || (!found.records.empty() && bytes + entry.size > request.max_bytes);
+        bool full = found.records.size() >= request.max_messages ||
+                    (!found.records.empty() && bytes + entry.size > request.max_bytes);
         if (full)
           break;
         bytes += entry.size;
@@ -71,12 +74,14 @@ caf::result<pull_response> queue_manager_state::pull(const pull_request& request
   read_request found;
   if (auto done = look_up(request, found); !done)
     return to_caf(done.error());
+  if (found.answer.status == pull_status::found && roles_.readers.empty())
+    return no_reader();
   if (found.answer.status == pull_status::found)
     return self_->delegate(next_reader(), std::move(found));
   auto status = found.answer.status;
   bool may_wait = status == pull_status::nothing_new || status == pull_status::no_queue;
-  if (!may_wait || request.wait_ms == 0 || stopping_
-      || parked_.size() >= options_.queue_manager.parked_pulls)
+  if (!may_wait || request.wait_ms == 0 || stopping_ ||
+      parked_.size() >= options_.queue_manager.parked_pulls)
     return std::move(found.answer);
   auto promise = self_->make_response_promise<pull_response>();
   parked_.add({request, promise, self_->clock().now() + milliseconds{request.wait_ms}});
@@ -91,10 +96,11 @@ void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
     return;
   }
   auto status = found.answer.status;
-  if (status == pull_status::found)
+  if (status == pull_status::found && roles_.readers.empty())
+    pull.promise.deliver(no_reader());
+  else if (status == pull_status::found)
     pull.promise.delegate(next_reader(), std::move(found));
-  else if (!at_deadline
-           && (status == pull_status::nothing_new || status == pull_status::no_queue))
+  else if (!at_deadline && (status == pull_status::nothing_new || status == pull_status::no_queue))
     parked_.add(std::move(pull)); // not visible yet
   else
     pull.promise.deliver(std::move(found.answer));
@@ -115,6 +121,8 @@ const reader_actor& queue_manager_state::next_reader() {
 }
 
 caf::result<record_batch> queue_manager_state::query(const key_query& query) {
+  if (roles_.readers.empty())
+    return no_reader();
   auto offsets = index_->query(query.topic, query.key, query.max, query.begin_ms, query.end_ms);
   if (!offsets)
     return to_caf(offsets.error());
@@ -124,6 +132,8 @@ caf::result<record_batch> queue_manager_state::query(const key_query& query) {
 }
 
 caf::result<std::vector<queue_bounds>> queue_manager_state::bounds(const std::string& topic) {
+  if (roles_.readers.empty())
+    return no_reader();
   bounds_read request;
   if (auto* found = table_->find(topic)) {
     for (auto& queue : found->by_id) {
@@ -165,6 +175,10 @@ void queue_manager_state::probe(std::shared_ptr<time_search> search) {
     search->promise.deliver(search->low);
     return;
   }
+  if (roles_.readers.empty()) {
+    search->promise.deliver(no_reader());
+    return;
+  }
   auto middle = search->low + (search->high - search->low) / 2;
   auto entry = queue->entry(middle);
   if (!entry) {
@@ -172,19 +186,19 @@ void queue_manager_state::probe(std::shared_ptr<time_search> search) {
     return;
   }
   self_->request(next_reader(), probe_timeout, search_atom_v, entry.value().offset)
-    .then(
-      [this, search, middle](std::int64_t store_ms) {
-        if (store_ms >= search->time_ms)
-          search->high = middle;
-        else
-          search->low = middle + 1;
-        probe(search);
-      },
-      [this, search, middle](const caf::error&) {
-        // Gone or damaged: it cannot be the answer.
-        search->low = middle + 1;
-        probe(search);
-      });
+      .then(
+          [this, search, middle](std::int64_t store_ms) {
+            if (store_ms >= search->time_ms)
+              search->high = middle;
+            else
+              search->low = middle + 1;
+            probe(search);
+          },
+          [this, search, middle](const caf::error&) {
+            // Gone or damaged: it cannot be the answer.
+            search->low = middle + 1;
+            probe(search);
+          });
 }
 
 } // namespace troupe

@@ -36,8 +36,8 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
 
 storage::result<void> queue_manager_state::open(const queue_manager_setup& setup) {
   auto& known = setup.checkpoint;
-  bool vouched = known.extension_valid && known.safe_offset <= setup.log_end
-                 && known.safe_offset >= setup.log_min;
+  bool vouched = known.extension_valid && known.safe_offset <= setup.log_end &&
+                 known.safe_offset >= setup.log_min;
   auto trusted = vouched ? known.safe_offset : (setup.trust_queues ? setup.log_end : 0);
   storage::queue_table_options own;
   own.tail_entries = options_.queue_manager.tail_entries;
@@ -78,6 +78,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     rebuild("no checkpoint of this store vouches for them");
   }
   durable_ = applied_;
+  checkpoint_stale_ = !setup.read_only && (!vouched || rebuilt_);
   flushed_ = setup.flushed;
   return boost::outcome_v2::success();
 }
@@ -86,11 +87,11 @@ void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
   rebuilt_ = true;
   std::vector<std::string> topics;
-  table_->for_each([&](const storage::queue_table::topic_queues& topic,
-                       const storage::consume_queue&) {
-    if (topics.empty() || topics.back() != topic.name)
-      topics.push_back(topic.name);
-  });
+  table_->for_each(
+      [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue&) {
+        if (topics.empty() || topics.back() != topic.name)
+          topics.push_back(topic.name);
+      });
   storage::result<void> done = table_->discard_damaged();
   for (auto& topic : topics)
     if (done)
@@ -148,13 +149,12 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
   storage::queue_table::applied done;
   done.count = done_in_front_;
   auto outcome = table_->apply(
-    batch, done_in_front_, done,
-    [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
-      if (!parked_.empty()
-          && (touched.empty() || touched.back().second != queue.queue_id()
-              || touched.back().first != topic.name))
-        touched.emplace_back(topic.name, queue.queue_id());
-    });
+      batch, done_in_front_, done,
+      [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
+        if (!parked_.empty() && (touched.empty() || touched.back().second != queue.queue_id() ||
+                                 touched.back().first != topic.name))
+          touched.emplace_back(topic.name, queue.queue_id());
+      });
   done_in_front_ = done.count;
   if (table_->queue_count() != queues)
     report_topics(batch);
@@ -165,9 +165,9 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
     done_in_front_ = 0;
     if (rebuilt_)
       return storage::error{errc::needs_repair,
-                            "the log lacks messages of a queue before offset "
-                              + std::to_string(batch.positions[done.count].offset)
-                              + ": see troupe store verify"};
+                            "the log lacks messages of a queue before offset " +
+                                std::to_string(batch.positions[done.count].offset) +
+                                ": see troupe store verify"};
     rebuild("entries are missing");
     waiting_.clear();
     self_->send(roles_.dispatcher, resume_atom_v, applied_);
@@ -209,10 +209,12 @@ void queue_manager_state::failed(const storage::error& why) {
     self_->delayed_send(self_, write_retry_pause, retry_atom_v);
     return;
   }
-  failure_ = "writing the queues failed (" + why.message
-             + "); restart the node when the cause is gone: reads go on";
+  failure_ = "writing the queues failed (" + why.message +
+             "); restart the node when the cause is gone: reads go on";
   if (roles_.writer)
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+  if (stop_promise_.pending())
+    stop_promise_.deliver(stop_report{failure_});
 }
 
 void queue_manager_state::retry() {
@@ -237,21 +239,29 @@ void queue_manager_state::flushed(const log_flushed& what) {
 void queue_manager_state::remove(const tombstone& dead) {
   dead_[dead.topic] = dead.deleted_at;
   done_in_front_ = 0; // counted without the records that are dead now; those done are skipped
+  checkpoint_stale_ = true;
   if (auto removed = table_->remove(dead.topic); !removed)
     storage::log_warning("queues.remove_failed",
                          {{"topic", dead.topic}, {"reason", removed.error().message}});
+  arm_pulse();
 }
 
 void queue_manager_state::drop(log_offset min) {
   log_min_ = std::max(log_min_, min);
+  checkpoint_stale_ = true;
   storage::result<void> done = table_->drop_until(min);
   if (done)
     done = index_->drop_until(min);
   if (!done)
     storage::log_warning("queues.drop_failed", {{"reason", done.error().message}});
+  arm_pulse();
 }
 
 // -- making it durable ---------------------------------------------------------------------------
+
+bool queue_manager_state::wants_sync() const noexcept {
+  return applied_ > durable_ || checkpoint_stale_;
+}
 
 void queue_manager_state::arm_pulse() {
   if (pulse_pending_)
@@ -271,12 +281,12 @@ void queue_manager_state::pulse() {
     answer_parked(pull, true);
   if (now >= next_sync_)
     sync();
-  if (!parked_.empty() || (applied_ > durable_ && !syncing_ && failure_.empty()))
+  if (!parked_.empty() || (wants_sync() && !syncing_ && failure_.empty()))
     arm_pulse();
 }
 
 void queue_manager_state::sync() {
-  if (syncing_ || !failure_.empty() || applied_ == durable_)
+  if (syncing_ || !failure_.empty() || !wants_sync())
     return;
   storage::result<void> written = table_->write_out();
   if (written)
@@ -290,16 +300,20 @@ void queue_manager_state::sync() {
   running->queues = table_->unsynced();
   running->index = index_->unsynced();
   running->applied = applied_;
+  checkpoint_stale_ = false;
   running->began = self_->clock().now();
   self_->request(roles_.queue_flusher, sync_timeout, sync_request(*running))
-    .then([this, running](const queue_synced&) { synced(*running); },
-          [this](const caf::error& why) {
-            syncing_ = false;
-            tries_ = options_.store.queue_write_retries; // a failed sync is never tried again
-            failed(from_caf(why));
-            if (stop_promise_.pending())
-              stop_promise_.deliver(stop_report{failure_});
-          });
+      .then([this, running](const queue_synced&) { synced(*running); },
+            [this](const caf::error& why) {
+              syncing_ = false;
+              checkpoint_stale_ = true;
+              if (from_caf(why).code == errc::connection_lost && !stopping_) {
+                arm_pulse(); // the queue-flusher died, and another one comes
+                return;
+              }
+              tries_ = options_.store.queue_write_retries; // a failed sync is never tried again
+              failed(from_caf(why));
+            });
 }
 
 queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
@@ -325,15 +339,16 @@ void queue_manager_state::synced(const running_sync& done) {
   durable_ = std::max(durable_, done.applied);
   auto now = self_->clock().now();
   auto rest = sync_rest * (now - done.began);
-  next_sync_ = now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
+  next_sync_ =
+      now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
   if (stop_promise_.pending()) {
-    if (durable_ < applied_) {
+    if (wants_sync()) {
       sync();
       return;
     }
     stop_promise_.deliver(stop_report{failure_});
   }
-  if (applied_ > durable_)
+  if (wants_sync())
     arm_pulse();
 }
 
@@ -344,7 +359,7 @@ caf::result<stop_report> queue_manager_state::stop() {
     return stop_report{failure_};
   stop_promise_ = self_->make_response_promise<stop_report>();
   auto answer = stop_promise_;
-  if (applied_ == durable_ && !syncing_)
+  if (!wants_sync() && !syncing_)
     stop_promise_.deliver(stop_report{});
   else
     sync();
@@ -375,14 +390,14 @@ void queue_manager_state::answer_states() {
 queue_state queue_manager_state::current_state() const {
   queue_state state;
   state.applied = applied_;
-  table_->for_each([&](const storage::queue_table::topic_queues& topic,
-                       const storage::consume_queue& queue) {
-    auto& next = state.next_offsets[topic.name];
-    auto id = static_cast<std::size_t>(queue.queue_id());
-    if (next.size() <= id)
-      next.resize(id + 1, 0);
-    next[id] = queue.next();
-  });
+  table_->for_each(
+      [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue& queue) {
+        auto& next = state.next_offsets[topic.name];
+        auto id = static_cast<std::size_t>(queue.queue_id());
+        if (next.size() <= id)
+          next.resize(id + 1, 0);
+        next[id] = queue.next();
+      });
   return state;
 }
 
@@ -402,6 +417,8 @@ void queue_manager_state::set_roles(const role_table& table) {
   self_->send(roles_.dispatcher, applied_atom_v, applied_);
   if (!failure_.empty())
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+  if (wants_sync())
+    arm_pulse();
 }
 
 queue_manager_actor::behavior_type
@@ -410,22 +427,22 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](const position_list& list) { state.add(list); },
-    [&state](const pull_request& request) { return state.pull(request); },
-    [&state](const key_query& query) { return state.query(query); },
-    [&state](bounds_atom, const std::string& topic) { return state.bounds(topic); },
-    [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
-      return state.search(topic, queue, time_ms);
-    },
-    [&state](const log_flushed& what) { state.flushed(what); },
-    [&state](remove_atom, const tombstone& dead) { state.remove(dead); },
-    [&state](drop_atom, log_offset min) { state.drop(min); },
-    [&state](resume_atom, log_offset end) { return state.state_at(end); },
-    [&state](status_atom) { return state.status(); },
-    [&state](stop_atom) { return state.stop(); },
-    [&state](const role_table& table) { state.set_roles(table); },
-    [&state](write_atom) { state.pulse(); },
-    [&state](retry_atom) { state.retry(); },
+      [&state](const position_list& list) { state.add(list); },
+      [&state](const pull_request& request) { return state.pull(request); },
+      [&state](const key_query& query) { return state.query(query); },
+      [&state](bounds_atom, const std::string& topic) { return state.bounds(topic); },
+      [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
+        return state.search(topic, queue, time_ms);
+      },
+      [&state](const log_flushed& what) { state.flushed(what); },
+      [&state](remove_atom, const tombstone& dead) { state.remove(dead); },
+      [&state](drop_atom, log_offset min) { state.drop(min); },
+      [&state](resume_atom, log_offset end) { return state.state_at(end); },
+      [&state](status_atom) { return state.status(); },
+      [&state](stop_atom) { return state.stop(); },
+      [&state](const role_table& table) { state.set_roles(table); },
+      [&state](write_atom) { state.pulse(); },
+      [&state](retry_atom) { state.retry(); },
   };
 }
 

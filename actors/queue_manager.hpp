@@ -23,7 +23,7 @@ struct queue_manager_setup {
   const storage::wall_clock* clock = nullptr;
   log_offset log_min = 0;
   log_offset log_end = 0;
-  log_offset flushed = 0; ///< durable in the log
+  log_offset flushed = 0;         ///< durable in the log
   storage::checkpoint checkpoint; ///< as found at start
   bool trust_queues = false;      ///< the last stop was an orderly one
   bool read_only = false;         ///< the log is damaged: serve the queues as they are
@@ -83,6 +83,7 @@ private:
   void report_topics(const storage::position_batch& batch);
   void answer_states();
   queue_state current_state() const;
+  bool wants_sync() const noexcept;
   void arm_pulse();
   void sync();
   /// What one sync is to make durable.
@@ -130,6 +131,7 @@ private:
   std::size_t reader_turn_ = 0;
   bool pulse_pending_ = false;
   bool syncing_ = false;
+  bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
   caf::actor_clock::time_point next_sync_;
   caf::typed_response_promise<stop_report> stop_promise_;
   bool stopping_ = false;

@@ -30,8 +30,8 @@ pull_response reader_state::read(read_request& request) {
     }
     ++answer.damaged;
     if (answer.warning.empty())
-      answer.warning = message ? "the record at " + std::to_string(where.offset)
-                                   + " is not the one that its queue entry names"
+      answer.warning = message ? "the record at " + std::to_string(where.offset) +
+                                     " is not the one that its queue entry names"
                                : message.error().message;
   }
   return std::move(answer);
@@ -48,8 +48,8 @@ record_batch reader_state::read_keys(const key_read& request) {
     bool holds_key = false;
     storage::for_each_key(storage::indexed_properties{view.properties},
                           [&](std::string_view key) { holds_key |= key == query.key; });
-    if (holds_key && view.topic == query.topic && view.store_timestamp >= query.begin_ms
-        && view.store_timestamp <= query.end_ms)
+    if (holds_key && view.topic == query.topic && view.store_timestamp >= query.begin_ms &&
+        view.store_timestamp <= query.end_ms)
       batch.records.push_back(std::move(message.value().bytes));
   }
   return batch;
@@ -103,14 +103,13 @@ void reader_state::check_held() {
     if (!map || self_->clock().now() - h.since < limit)
       continue;
     // The address range stays readable, so whoever holds a slice sees zeros and `damaged`.
-    storage::log_warning("reader.forced_file", {{"start", h.file.start},
-                                                {"held_ms", limit.count()}});
+    storage::log_warning("reader.forced_file",
+                         {{"start", h.file.start}, {"held_ms", limit.count()}});
     map->revoke();
     h.since = caf::actor_clock::time_point::max();
   }
-  std::erase_if(held_, [](const held_file& h) {
-    return h.since == caf::actor_clock::time_point::max();
-  });
+  std::erase_if(held_,
+                [](const held_file& h) { return h.since == caf::actor_clock::time_point::max(); });
   if (!held_.empty())
     self_->delayed_send(self_, held_check, retry_atom_v);
 }
@@ -120,16 +119,16 @@ reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> 
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](read_request& request) { return state.read(request); },
-    [&state](const key_read& request) { return state.read_keys(request); },
-    [&state](bounds_read& request) { return state.read_bounds(request); },
-    [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
-    [&state](search_atom, log_offset offset) { return state.store_time(offset); },
-    [&state](replay_atom, log_offset from, log_offset to, std::uint32_t count) {
-      return state.replay(from, to, count);
-    },
-    [&state](drop_atom, log_offset min) { state.drop(min); },
-    [&state](retry_atom) { state.check_held(); },
+      [&state](read_request& request) { return state.read(request); },
+      [&state](const key_read& request) { return state.read_keys(request); },
+      [&state](bounds_read& request) { return state.read_bounds(request); },
+      [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
+      [&state](search_atom, log_offset offset) { return state.store_time(offset); },
+      [&state](replay_atom, log_offset from, log_offset to, std::uint32_t count) {
+        return state.replay(from, to, count);
+      },
+      [&state](drop_atom, log_offset min) { state.drop(min); },
+      [&state](retry_atom) { state.check_held(); },
   };
 }
 

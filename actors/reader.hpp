@@ -15,8 +15,8 @@ struct reader_setup {
   log_offset min = 0;
 };
 
-/// Reads records of the log and hands out slices of the page cache. Checking a record touches all of
-/// its bytes, so whoever gets the slice does not wait for the disk.
+/// Reads records of the log and hands out slices of the page cache. Checking a record touches all
+/// of its bytes, so whoever gets the slice does not wait for the disk.
 struct reader_state {
   reader_state() = default;
   static inline const char* name = "reader";

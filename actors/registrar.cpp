@@ -46,8 +46,8 @@ caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
   if (auto* known = topics_->find(wanted.name)) {
     if (known->write_queues == wanted.write_queues && known->read_queues == wanted.read_queues)
       return info_of(*known);
-    return make_caf_error(errc::exists, "topic " + wanted.name + " exists already, with "
-                                          + std::to_string(known->write_queues) + " queues");
+    return make_caf_error(errc::exists, "topic " + wanted.name + " exists already, with " +
+                                            std::to_string(known->write_queues) + " queues");
   }
   storage::topic_config config{wanted.name, wanted.read_queues, wanted.write_queues, wanted.perm};
   auto done = topics_->put(config);
@@ -70,18 +70,18 @@ caf::result<tombstone> registrar_state::remove(const std::string& topic) {
   auto promise = self_->make_response_promise<tombstone>();
   // The writer refuses the topic from here on, so nothing new comes behind the tombstone.
   self_->request(roles_.writer, retire_timeout, remove_atom_v, topic)
-    .then(
-      [this, promise](const tombstone& dead) mutable {
-        if (auto done = bury(dead); !done) {
-          self_->send(roles_.writer, revive_atom_v, dead);
-          promise.deliver(to_caf(done.error()));
-          return;
-        }
-        self_->send(roles_.queue_manager, remove_atom_v, dead);
-        announce();
-        promise.deliver(dead);
-      },
-      [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+      .then(
+          [this, promise](const tombstone& dead) mutable {
+            if (auto done = bury(dead); !done) {
+              self_->send(roles_.writer, revive_atom_v, dead);
+              promise.deliver(to_caf(done.error()));
+              return;
+            }
+            self_->send(roles_.queue_manager, remove_atom_v, dead);
+            announce();
+            promise.deliver(dead);
+          },
+          [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
   return promise;
 }
 
@@ -108,8 +108,8 @@ void registrar_state::seen(const std::string& topic, std::int32_t queue) {
   if (done)
     done = topics_->save(setup_.clock->now_ms());
   if (!done)
-    storage::log_warning("topic.not_restored", {{"topic", topic},
-                                                {"reason", done.error().message}});
+    storage::log_warning("topic.not_restored",
+                         {{"topic", topic}, {"reason", done.error().message}});
   announce();
 }
 
@@ -179,18 +179,18 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](create_atom, const topic_info& wanted) { return state.create(wanted); },
-    [&state](remove_atom, const std::string& topic) { return state.remove(topic); },
-    [&state](list_atom) { return state.list(); },
-    [&state](watch_atom) { return state.snapshot(); },
-    [&state](seen_atom, const std::string& topic, std::int32_t queue) {
-      state.seen(topic, queue);
-    },
-    [&state](fetch_atom, const group_offset& which) { return state.fetch(which); },
-    [&state](store_atom, const group_offset& what) { return state.store(what); },
-    [&state](stop_atom) { return state.stop(); },
-    [&state](const role_table& table) { state.set_roles(table); },
-    [&state](write_atom) { state.save_offsets(); },
+      [&state](create_atom, const topic_info& wanted) { return state.create(wanted); },
+      [&state](remove_atom, const std::string& topic) { return state.remove(topic); },
+      [&state](list_atom) { return state.list(); },
+      [&state](watch_atom) { return state.snapshot(); },
+      [&state](seen_atom, const std::string& topic, std::int32_t queue) {
+        state.seen(topic, queue);
+      },
+      [&state](fetch_atom, const group_offset& which) { return state.fetch(which); },
+      [&state](store_atom, const group_offset& what) { return state.store(what); },
+      [&state](stop_atom) { return state.stop(); },
+      [&state](const role_table& table) { state.set_roles(table); },
+      [&state](write_atom) { state.save_offsets(); },
   };
 }
 

@@ -90,9 +90,9 @@ void session_state::answer_put(request_id id, put_response response) {
 void session_state::expire() {
   pulse_pending_ = false;
   auto now = self_->clock().now();
-  storage::error late{errc::maybe_stored,
-                      "no answer within " + std::to_string(options_.session.deadline.count())
-                        + " ms: the request may have taken effect"};
+  storage::error late{errc::maybe_stored, "no answer within " +
+                                              std::to_string(options_.session.deadline.count()) +
+                                              " ms: the request may have taken effect"};
   auto end = first_id_ + open_.size();
   for (auto id = first_id_; id < end; ++id) {
     auto* request = find(id);
@@ -116,17 +116,17 @@ storage::result<void> session_state::check(const put_request& request) const {
   auto found = topics.topics->find(request.topic);
   if (found == topics.topics->end()) {
     TROUPE_TRY(storage::check_topic_name(request.topic));
-    return storage::error{errc::not_found, "there is no topic " + request.topic
-                                             + "; create it with: troupe topic create "
-                                             + request.topic};
+    return storage::error{errc::not_found, "there is no topic " + request.topic +
+                                               "; create it with: troupe topic create " +
+                                               request.topic};
   }
   auto& topic = found->second;
   if ((topic.perm & 2) == 0)
     return storage::error{errc::invalid_argument, "topic " + topic.name + " is not writable"};
   if (request.count > options_.session.credit_messages)
-    return storage::error{errc::too_large, "more messages in one batch than a client may have open ("
-                                             + std::to_string(options_.session.credit_messages)
-                                             + ")"};
+    return storage::error{errc::too_large,
+                          "more messages in one batch than a client may have open (" +
+                              std::to_string(options_.session.credit_messages) + ")"};
   storage::record_fields fields;
   fields.topic = request.topic;
   storage::message_batch_reader messages{request.messages.bytes()};
@@ -136,21 +136,21 @@ storage::result<void> session_state::check(const put_request& request) const {
     if (!message)
       break;
     if (message->queue_id < 0 || message->queue_id >= topic.write_queues)
-      return storage::error{errc::invalid_argument,
-                            "topic " + topic.name + " has no queue "
-                              + std::to_string(message->queue_id) + ", only 0 to "
-                              + std::to_string(topic.write_queues - 1)};
+      return storage::error{errc::invalid_argument, "topic " + topic.name + " has no queue " +
+                                                        std::to_string(message->queue_id) +
+                                                        ", only 0 to " +
+                                                        std::to_string(topic.write_queues - 1)};
     fields.queue_id = message->queue_id;
     fields.body = message->body;
     fields.properties = message->properties;
     if (auto good = storage::check_fields(fields, options_.store); !good)
-      return storage::error{good.error().code, "message " + std::to_string(count)
-                                                 + " of the batch: " + good.error().message};
+      return storage::error{good.error().code, "message " + std::to_string(count) +
+                                                   " of the batch: " + good.error().message};
   }
   if (count != request.count || count == 0)
-    return storage::error{errc::invalid_argument,
-                          "a batch of " + std::to_string(count) + " messages was announced as "
-                            + std::to_string(request.count)};
+    return storage::error{errc::invalid_argument, "a batch of " + std::to_string(count) +
+                                                      " messages was announced as " +
+                                                      std::to_string(request.count)};
   return boost::outcome_v2::success();
 }
 
@@ -164,16 +164,16 @@ caf::result<put_response> session_state::put(put_request request) {
   auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
   auto held = std::make_shared<put_request>(std::move(request));
   self_->request(roles.registrar, caf::infinite, watch_atom_v)
-    .then(
-      [this, id, held, promise](const topic_map& newest) {
-        topics = newest;
-        if (close(id))
-          store(std::move(*held), promise);
-      },
-      [this, id, promise](caf::error& why) mutable {
-        if (close(id))
-          promise.deliver(std::move(why));
-      });
+      .then(
+          [this, id, held, promise](const topic_map& newest) {
+            topics = newest;
+            if (close(id))
+              store(std::move(*held), promise);
+          },
+          [this, id, promise](caf::error& why) mutable {
+            if (close(id))
+              promise.deliver(std::move(why));
+          });
   return promise;
 }
 
@@ -183,13 +183,13 @@ void session_state::store(put_request request, caf::typed_response_promise<put_r
     return;
   }
   // A single request is always let in, however large: its size is bounded by the checks.
-  if (open_messages_ > 0
-      && (open_messages_ + request.count > options_.session.credit_messages
-          || open_bytes_ + request.messages.size() > options_.session.credit_bytes)) {
-    promise.deliver(refused(request, {errc::busy, "not stored: this client has "
-                                                    + std::to_string(open_messages_)
-                                                    + " messages and " + std::to_string(open_bytes_)
-                                                    + " bytes open; wait for answers first"}));
+  if (open_messages_ > 0 &&
+      (open_messages_ + request.count > options_.session.credit_messages ||
+       open_bytes_ + request.messages.size() > options_.session.credit_bytes)) {
+    promise.deliver(refused(
+        request, {errc::busy, "not stored: this client has " + std::to_string(open_messages_) +
+                                  " messages and " + std::to_string(open_bytes_) +
+                                  " bytes open; wait for answers first"}));
     return;
   }
   auto& group = request.wait ? waiting_ : not_waiting_;
@@ -225,13 +225,13 @@ void session_state::send_group(outgoing& group) {
   }
   auto ids = std::make_shared<const std::vector<request_id>>(std::move(sent.ids));
   self_->request(roles.writer, caf::infinite, std::move(sent.group))
-    .then([this, ids](put_group_response& answer) { answer_group(*ids, answer); },
-          [this, ids](const caf::error& why) {
-            put_response doubt;
-            doubt.failure = {errc::maybe_stored, "maybe stored: " + from_caf(why).message};
-            for (auto id : *ids)
-              answer_put(id, doubt);
-          });
+      .then([this, ids](put_group_response& answer) { answer_group(*ids, answer); },
+            [this, ids](const caf::error& why) {
+              put_response doubt;
+              doubt.failure = {errc::maybe_stored, "maybe stored: " + from_caf(why).message};
+              for (auto id : *ids)
+                answer_put(id, doubt);
+            });
 }
 
 void session_state::answer_group(const std::vector<request_id>& ids, put_group_response& answer) {
@@ -267,27 +267,35 @@ caf::result<topic_description> session_state::describe(const std::string& topic)
   auto promise = self_->make_response_promise<topic_description>();
   auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
   self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, topic)
-    .then(
-      [this, id, promise, info = found->second](std::vector<queue_bounds>& known) mutable {
-        if (!close(id))
-          return;
-        topic_description description{info, std::move(known)};
-        // A queue that has never had a message is there all the same.
-        auto& queues = description.queues;
-        for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
-          if (std::none_of(queues.begin(), queues.end(),
-                           [q](const queue_bounds& b) { return b.queue_id == q; }))
-            queues.push_back({q, 0, 0, -1});
-        std::sort(queues.begin(), queues.end(), [](const queue_bounds& a, const queue_bounds& b) {
-          return a.queue_id < b.queue_id;
-        });
-        promise.deliver(std::move(description));
-      },
-      [this, id, promise](caf::error& why) mutable {
-        if (close(id))
-          promise.deliver(std::move(why));
-      });
+      .then(
+          [this, id, promise, info = found->second](std::vector<queue_bounds>& known) mutable {
+            if (!close(id))
+              return;
+            topic_description description{info, std::move(known)};
+            // A queue that has never had a message is there all the same.
+            auto& queues = description.queues;
+            for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
+              if (std::none_of(queues.begin(), queues.end(),
+                               [q](const queue_bounds& b) { return b.queue_id == q; }))
+                queues.push_back({q, 0, 0, -1});
+            std::sort(queues.begin(), queues.end(),
+                      [](const queue_bounds& a, const queue_bounds& b) {
+                        return a.queue_id < b.queue_id;
+                      });
+            promise.deliver(std::move(description));
+          },
+          [this, id, promise](caf::error& why) mutable {
+            if (close(id))
+              promise.deliver(std::move(why));
+          });
   return promise;
+}
+
+caf::result<record_batch> session_state::fetch(log_offset offset) {
+  if (roles.readers.empty())
+    return make_caf_error(errc::unavailable,
+                          "no reader of the log runs any more; restart the node");
+  return forward<record_batch>(roles.readers.front(), fetch_atom_v, offset);
 }
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
@@ -295,41 +303,35 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](put_request& request) { return state.put(std::move(request)); },
-    [&state](pull_request& request) { return state.pull(std::move(request)); },
-    [&state](const key_query& query) {
-      return state.forward<record_batch>(state.roles.queue_manager, query);
-    },
-    [&state](fetch_atom, log_offset offset) {
-      return state.forward<record_batch>(state.roles.readers.front(), fetch_atom_v, offset);
-    },
-    [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
-      return state.forward<queue_offset>(state.roles.queue_manager, search_atom_v, topic, queue,
-                                         time_ms);
-    },
-    [&state](create_atom, const topic_info& topic) {
-      return state.forward<topic_info>(state.roles.registrar, create_atom_v, topic);
-    },
-    [&state](remove_atom, const std::string& topic) {
-      return state.forward<tombstone>(state.roles.registrar, remove_atom_v, topic);
-    },
-    [&state](list_atom) {
-      return state.forward<topic_list>(state.roles.registrar, list_atom_v);
-    },
-    [&state](bounds_atom, const std::string& topic) { return state.describe(topic); },
-    [&state](fetch_atom, const group_offset& which) {
-      return state.forward<group_offset>(state.roles.registrar, fetch_atom_v, which);
-    },
-    [&state](store_atom, const group_offset& what) {
-      return state.forward<group_offset>(state.roles.registrar, store_atom_v, what);
-    },
-    [&state](status_atom) {
-      return state.forward<node_status>(state.roles.node, status_atom_v);
-    },
-    [&state](const topic_map& topics) { state.topics = topics; },
-    [&state](const role_table& roles) { state.roles = roles; },
-    [&state](commit_atom) { state.send_groups(); },
-    [&state](pulse_atom) { state.expire(); },
+      [&state](put_request& request) { return state.put(std::move(request)); },
+      [&state](pull_request& request) { return state.pull(std::move(request)); },
+      [&state](const key_query& query) {
+        return state.forward<record_batch>(state.roles.queue_manager, query);
+      },
+      [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
+      [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
+        return state.forward<queue_offset>(state.roles.queue_manager, search_atom_v, topic, queue,
+                                           time_ms);
+      },
+      [&state](create_atom, const topic_info& topic) {
+        return state.forward<topic_info>(state.roles.registrar, create_atom_v, topic);
+      },
+      [&state](remove_atom, const std::string& topic) {
+        return state.forward<tombstone>(state.roles.registrar, remove_atom_v, topic);
+      },
+      [&state](list_atom) { return state.forward<topic_list>(state.roles.registrar, list_atom_v); },
+      [&state](bounds_atom, const std::string& topic) { return state.describe(topic); },
+      [&state](fetch_atom, const group_offset& which) {
+        return state.forward<group_offset>(state.roles.registrar, fetch_atom_v, which);
+      },
+      [&state](store_atom, const group_offset& what) {
+        return state.forward<group_offset>(state.roles.registrar, store_atom_v, what);
+      },
+      [&state](status_atom) { return state.forward<node_status>(state.roles.node, status_atom_v); },
+      [&state](const topic_map& topics) { state.topics = topics; },
+      [&state](const role_table& roles) { state.roles = roles; },
+      [&state](commit_atom) { state.send_groups(); },
+      [&state](pulse_atom) { state.expire(); },
   };
 }
 

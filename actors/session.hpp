@@ -18,8 +18,8 @@ struct session_setup {
 };
 
 /// What one client may do and has open. Requests are checked here, so that the actors behind it see
-/// only what can be carried out; what arrives together goes to the writer together. Every request is
-/// answered within its deadline, whatever happens behind this actor.
+/// only what can be carried out; what arrives together goes to the writer together. Every request
+/// is answered within its deadline, whatever happens behind this actor.
 struct session_state {
   session_state() = default;
   static inline const char* name = "session";
@@ -29,6 +29,7 @@ struct session_state {
   caf::result<put_response> put(put_request request);
   caf::result<pull_response> pull(pull_request request);
   caf::result<topic_description> describe(const std::string& topic);
+  caf::result<record_batch> fetch(log_offset offset);
   void send_groups();
   void expire();
 
@@ -63,15 +64,15 @@ private:
   void request_from(request_id id, caf::typed_response_promise<Result> promise, const Handle& to,
                     Arguments&&... arguments) {
     self_->request(to, caf::infinite, std::forward<Arguments>(arguments)...)
-      .then(
-        [this, id, promise](Result& answer) mutable {
-          if (close(id))
-            promise.deliver(std::move(answer));
-        },
-        [this, id, promise](caf::error& why) mutable {
-          if (close(id))
-            promise.deliver(std::move(why));
-        });
+        .then(
+            [this, id, promise](Result& answer) mutable {
+              if (close(id))
+                promise.deliver(std::move(answer));
+            },
+            [this, id, promise](caf::error& why) mutable {
+              if (close(id))
+                promise.deliver(std::move(why));
+            });
   }
 
   request_id open(std::function<void(const storage::error&)> fail, std::uint64_t bytes = 0,

@@ -44,16 +44,16 @@ put_promise writer_state::accept(put_group group) {
     return promise;
   }
   if (retry_pending_ && waiting_bytes_ + entry.bytes > options_.writer.parked_bytes) {
-    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(waiting_bytes_)
-                                    + " bytes wait already for the dispatcher (parked-bytes); "
+    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(waiting_bytes_) +
+                                      " bytes wait already for the dispatcher (parked-bytes); "
                                       "try again later");
     answer(entry);
     return promise;
   }
   waiting_bytes_ += entry.bytes;
   // While a flush runs, those who want the next one gather for it: one write, one flush.
-  auto gather = entry.wait() && flush_runs() && refusals_.empty()
-                && waiting_bytes_ < write_size_bytes;
+  auto gather =
+      entry.wait() && flush_runs() && refusals_.empty() && waiting_bytes_ < write_size_bytes;
   groups_.push_back(std::move(entry));
   if (!gather)
     wake();
@@ -120,10 +120,10 @@ writer_state::verdict writer_state::store_current(open_group& group) {
     return verdict::stored;
   }
   if (request.count > credit_.capacity()) {
-    group.refuse_current(errc::invalid_argument,
-                         "not stored: a batch of " + std::to_string(request.count)
-                           + " messages, but mailbox-capacity is "
-                           + std::to_string(credit_.capacity()));
+    group.refuse_current(errc::invalid_argument, "not stored: a batch of " +
+                                                     std::to_string(request.count) +
+                                                     " messages, but mailbox-capacity is " +
+                                                     std::to_string(credit_.capacity()));
     return verdict::stored;
   }
   if (!group.reserved && !reserve_room(group))
@@ -135,9 +135,9 @@ writer_state::verdict writer_state::store_current(open_group& group) {
   auto now = std::max(last_store_ms_, clock_->now_ms());
   auto& topic = topic_of(request.topic);
   auto& results = group.answer().results;
-  if (request.whole && results.empty()
-      && log_->make_room(encoded_size(request, options_.store))
-           == storage::commit_log::stage_result::needs_file) {
+  if (request.whole && results.empty() &&
+      log_->make_room(encoded_size(request, options_.store)) ==
+          storage::commit_log::stage_result::needs_file) {
     want_file();
     return verdict::wait_for_file;
   }
@@ -199,22 +199,22 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
   place.queue_position = queued ? topic.next[queue] : 0;
   place.store_timestamp = now;
   switch (log_->stage(fields, place)) {
-    case storage::commit_log::stage_result::needs_file:
-      return false;
-    case storage::commit_log::stage_result::too_large:
-      result.code = errc::too_large;
-      group.answer().failure = {result.code, "a record must fit into a log file of "
-                                               + std::to_string(options_.store.log_file_size_bytes)
-                                               + " bytes (mapped-file-size-commit-log)"};
-      credit_.give_back(1);
-      break;
-    case storage::commit_log::stage_result::staged:
-      if (queued)
-        ++topic.next[queue];
-      result.offset = place.offset;
-      result.queue_position = place.queue_position;
-      add_position(fields, place);
-      break;
+  case storage::commit_log::stage_result::needs_file:
+    return false;
+  case storage::commit_log::stage_result::too_large:
+    result.code = errc::too_large;
+    group.answer().failure = {result.code, "a record must fit into a log file of " +
+                                               std::to_string(options_.store.log_file_size_bytes) +
+                                               " bytes (mapped-file-size-commit-log)"};
+    credit_.give_back(1);
+    break;
+  case storage::commit_log::stage_result::staged:
+    if (queued)
+      ++topic.next[queue];
+    result.offset = place.offset;
+    result.queue_position = place.queue_position;
+    add_position(fields, place);
+    break;
   }
   results.push_back(result);
   return true;
@@ -271,8 +271,8 @@ void writer_state::answer(open_group& group) {
 }
 
 void writer_state::fail_stop(const storage::error& why) {
-  auto reason = "writing the commit log failed (" + why.message
-                + "); restart the node to recover: reads go on";
+  auto reason = "writing the commit log failed (" + why.message +
+                "); restart the node to recover: reads go on";
   refusals_[errc::write_stopped] = reason;
   // What reached the file is unknown, so nobody is told "not stored".
   for (auto& group : written_) {
@@ -310,12 +310,12 @@ void writer_state::expire_parked() {
   while (!groups_.empty() && now - groups_.front().arrived >= options_.writer.parked_deadline) {
     auto& group = groups_.front();
     auto behind = credit_.used();
-    group.refuse_rest(errc::busy, "not stored: waited "
-                                    + std::to_string(options_.writer.parked_deadline.count())
-                                    + " ms for room; " + std::to_string(behind)
-                                    + " positions are not in the queues yet and "
-                                    + std::to_string(log_->end() - flushed_)
-                                    + " bytes are not flushed; try again later");
+    group.refuse_rest(errc::busy, "not stored: waited " +
+                                      std::to_string(options_.writer.parked_deadline.count()) +
+                                      " ms for room; " + std::to_string(behind) +
+                                      " positions are not in the queues yet and " +
+                                      std::to_string(log_->end() - flushed_) +
+                                      " bytes are not flushed; try again later");
     waiting_bytes_ -= group.bytes;
     answer(group);
     groups_.pop_front();
@@ -477,21 +477,21 @@ writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> 
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-    [&state](put_group& group) { return state.accept(std::move(group)); },
-    [&state](applied_atom, log_offset end) { state.confirm(end); },
-    [&state](const queue_state& queues) { state.set_queues(queues); },
-    [&state](ready_atom, log_offset start) { state.file_ready(start); },
-    [&state](failed_atom, const write_refusal& why) { state.file_failed(why); },
-    [&state](const log_flushed& what) { state.flushed(what); },
-    [&state](const write_refusal& why) { state.refuse(why); },
-    [&state](remove_atom, const std::string& topic) { return state.retire(topic); },
-    [&state](revive_atom, const tombstone& from) { state.revive(from); },
-    [&state](drop_atom, log_offset min) { return state.drop(min); },
-    [&state](status_atom) { return state.status(); },
-    [&state](stop_atom) { return state.stop(); },
-    [&state](const role_table& table) { state.set_roles(table); },
-    [&state](commit_atom) { state.work(); },
-    [&state](retry_atom) { state.retry(); },
+      [&state](put_group& group) { return state.accept(std::move(group)); },
+      [&state](applied_atom, log_offset end) { state.confirm(end); },
+      [&state](const queue_state& queues) { state.set_queues(queues); },
+      [&state](ready_atom, log_offset start) { state.file_ready(start); },
+      [&state](failed_atom, const write_refusal& why) { state.file_failed(why); },
+      [&state](const log_flushed& what) { state.flushed(what); },
+      [&state](const write_refusal& why) { state.refuse(why); },
+      [&state](remove_atom, const std::string& topic) { return state.retire(topic); },
+      [&state](revive_atom, const tombstone& from) { state.revive(from); },
+      [&state](drop_atom, log_offset min) { return state.drop(min); },
+      [&state](status_atom) { return state.status(); },
+      [&state](stop_atom) { return state.stop(); },
+      [&state](const role_table& table) { state.set_roles(table); },
+      [&state](commit_atom) { state.work(); },
+      [&state](retry_atom) { state.retry(); },
   };
 }
 

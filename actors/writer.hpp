@@ -24,7 +24,7 @@ struct writer_setup {
   const storage::wall_clock* clock = nullptr;
   log_offset min = 0;
   log_offset end = 0;
-  std::int64_t last_store_ms = 0; ///< of the newest record; store times never go back
+  std::int64_t last_store_ms = 0;         ///< of the newest record; store times never go back
   std::shared_ptr<storage::file> current; ///< the log file that holds `end`, if there is one
   std::vector<tombstone> tombstones;
   std::set<std::string> topics; ///< that are there now: a tombstone only continues their numbering
@@ -101,8 +101,8 @@ private:
   std::map<std::string, tombstone> retired_;
   std::vector<tombstone> tombstones_;
 
-  std::deque<open_group> groups_;   ///< in arrival order; the front is being worked on
-  std::deque<open_group> written_;  ///< staged as a whole, answered after the write
+  std::deque<open_group> groups_;  ///< in arrival order; the front is being worked on
+  std::deque<open_group> written_; ///< staged as a whole, answered after the write
   std::size_t waiting_bytes_ = 0;
   storage::position_builder positions_;
   position_credit credit_;

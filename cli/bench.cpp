@@ -40,16 +40,16 @@ public:
     auto parent = std::filesystem::temp_directory_path();
     made->own_directory_ = args.directory.empty();
     made->directory_ = args.directory.empty()
-                         ? (parent / ("troupe-bench-" + std::to_string(::getpid()))).string()
-                         : args.directory;
+                           ? (parent / ("troupe-bench-" + std::to_string(::getpid()))).string()
+                           : args.directory;
     net::cluster_config cluster;
     cluster.options.store.flush =
-      args.flush == "sync" ? storage::flush_policy::sync : storage::flush_policy::async;
+        args.flush == "sync" ? storage::flush_policy::sync : storage::flush_policy::async;
     net::node_config node;
     node.name = "bench";
     node.directory = made->directory_;
-    TROUPE_TRY(made->server_, net::server::start(made->system_, cluster, node,
-                                                 storage::posix_file_system()));
+    TROUPE_TRY(made->server_,
+               net::server::start(made->system_, cluster, node, storage::posix_file_system()));
     for (std::uint32_t i = 0; i < std::max(1u, args.sessions); ++i) {
       TROUPE_TRY(auto session, made->server_->open_session());
       made->services_.push_back(session);
@@ -58,7 +58,7 @@ public:
   }
 
   explicit target(std::unique_ptr<caf::actor_system_config> config)
-    : config_(std::move(config)), system_(*config_), self_(system_) {}
+      : config_(std::move(config)), system_(*config_), self_(system_) {}
 
   ~target() {
     services_.clear();
@@ -93,8 +93,8 @@ private:
 result<void> make_topics(target& to, std::uint32_t queues) {
   for (std::uint32_t first = 0; first < queues; first += queues_per_topic) {
     auto count = static_cast<std::int32_t>(std::min(queues_per_topic, queues - first));
-    TROUPE_TRY(to.ask<topic_info>(create_atom_v,
-                                  topic_info{queue_of(first).topic, count, count, 6}));
+    TROUPE_TRY(
+        to.ask<topic_info>(create_atom_v, topic_info{queue_of(first).topic, count, count, 6}));
   }
   return boost::outcome_v2::success();
 }
@@ -160,8 +160,8 @@ result<bool> verify(target& from, const load_options& load) {
 
 result<void> check(const load_counts& counts) {
   if (counts.failed > 0)
-    return storage::error{errc::io_error, std::to_string(counts.failed) + " messages failed: "
-                                            + counts.failure};
+    return storage::error{errc::io_error,
+                          std::to_string(counts.failed) + " messages failed: " + counts.failure};
   return boost::outcome_v2::success();
 }
 
@@ -229,13 +229,13 @@ void add_load_options(CLI::App& verb, arguments& args) {
   verb.add_option("--batch", load.batch, "Messages of a request")->check(CLI::Range(1, 65536));
   verb.add_option("--queues", load.queues, "Queues, 1000 a topic")->check(CLI::Range(1, 100'000));
   verb.add_option("--in-flight", load.in_flight, "Messages open at a time")
-    ->check(CLI::Range(1, 65536));
+      ->check(CLI::Range(1, 65536));
   verb.add_option("--producers", load.producers, "Producing actors")->check(CLI::Range(1, 4096));
   verb.add_option("--sessions", args.sessions, "Sessions that they share")
-    ->check(CLI::Range(1, 1000));
+      ->check(CLI::Range(1, 1000));
   verb.add_flag("--unique-keys", load.unique_keys, "Give each message a unique key");
   verb.add_option("--flush", args.flush, "Of the node in this process")
-    ->check(CLI::IsMember({"sync", "async"}));
+      ->check(CLI::IsMember({"sync", "async"}));
   verb.add_option("--directory", args.directory,
                   "Its directory, empty or new (default: a temporary one)");
 }

@@ -28,8 +28,8 @@ std::uint32_t microseconds_since(clock::time_point begin) {
 } // namespace
 
 body_source::body_source(std::uint32_t size)
-  : size_(std::max<std::uint32_t>(size, number_bytes)), ring_(ring_bytes + size_, '\0'),
-    body_(size_, '\0') {
+    : size_(std::max<std::uint32_t>(size, number_bytes)), ring_(ring_bytes + size_, '\0'),
+      body_(size_, '\0') {
   std::mt19937_64 random{42};
   for (auto& c : ring_)
     c = static_cast<char>(random() & 0xff);
@@ -50,11 +50,9 @@ std::int64_t body_source::check(storage::byte_view body) const {
   if (body.size() != size_)
     return -1;
   auto number = storage::big_endian::load<std::int64_t>(body.data());
-  if (number < 0
-      || std::memcmp(body.data() + number_bytes,
-                     ring_.data() + ring_at(static_cast<std::uint64_t>(number)),
-                     size_ - number_bytes)
-           != 0)
+  if (number < 0 || std::memcmp(body.data() + number_bytes,
+                                ring_.data() + ring_at(static_cast<std::uint64_t>(number)),
+                                size_ - number_bytes) != 0)
     return -1;
   return number;
 }
@@ -79,7 +77,7 @@ struct producer_state {
   std::unique_ptr<body_source> bodies;
   storage::message_batch_builder builder;
   std::size_t index = 0;
-  std::uint64_t next = 0;  ///< number of the next message
+  std::uint64_t next = 0; ///< number of the next message
   std::uint64_t left = 0;
   std::uint32_t open = 0;
   std::uint32_t window = 0;
@@ -121,8 +119,8 @@ struct producer_state {
     open += count;
     auto began = clock::now();
     self->request(service, caf::infinite, std::move(request))
-      .then([this, count, began](const put_response& r) { answered(r, count, began); },
-            [this, count](const caf::error& why) { failed(count, from_caf(why).message); });
+        .then([this, count, began](const put_response& r) { answered(r, count, began); },
+              [this, count](const caf::error& why) { failed(count, from_caf(why).message); });
   }
 
   void answered(const put_response& response, std::uint32_t count, clock::time_point began) {
@@ -157,13 +155,15 @@ caf::behavior producer_behavior(caf::stateful_actor<producer_state>* self, store
   s.index = index;
   s.next = index;
   s.queue = static_cast<std::uint32_t>(index) % options.queues;
-  s.left = options.messages / options.producers
-           + (index < options.messages % options.producers ? 1 : 0);
+  s.left =
+      options.messages / options.producers + (index < options.messages % options.producers ? 1 : 0);
   s.window = std::max<std::uint32_t>(1, options.in_flight / options.producers);
   return {[self](commit_atom) { self->state.fill(); }};
 }
 
 // -- reading -------------------------------------------------------------------------------------
+
+constexpr std::uint32_t pulls_ahead = 4;
 
 struct reader_load_state {
   reader_load_state() = default;
@@ -174,41 +174,54 @@ struct reader_load_state {
   std::shared_ptr<load_counts> counts;
   std::uint32_t queue = 0;
   std::uint32_t batch = 32;
-  queue_offset next = 0;
+  queue_offset next = 0; ///< where the next pull begins
   queue_offset end = 0;
+  std::uint32_t open = 0;
   std::size_t index = 0;
 
+  /// Reads ahead, as a consumer does that knows what it will want next.
   void pull() {
-    if (next >= end) {
+    while (next < end && open < pulls_ahead)
+      send();
+    if (open == 0) {
       --counts->running;
       self->quit();
-      return;
     }
+  }
+
+  void send() {
     auto from = queue_of(queue);
+    auto count = static_cast<std::uint32_t>(std::min<queue_offset>(batch, end - next));
     pull_request request;
     request.topic = from.topic;
     request.queue_id = from.id;
     request.from = next;
-    request.max_messages = batch;
+    request.max_messages = count;
+    request.max_bytes = storage::mib;
+    next += count;
+    ++open;
     auto began = clock::now();
     self->request(service, caf::infinite, std::move(request))
-      .then(
-        [this, began](const pull_response& answer) {
-          counts->latencies_us[index].push_back(microseconds_since(began));
-          counts->answered += answer.records.size();
-          if (answer.next <= next) {
-            ++counts->failed;
-            end = next;
-          }
-          next = answer.next;
-          pull();
-        },
-        [this](const caf::error& why) {
-          if (counts->failed.fetch_add(1) == 0)
-            counts->failure = from_caf(why).message;
-          end = next;
-          pull();
-        });
+        .then(
+            [this, began, count](const pull_response& answer) {
+              counts->latencies_us[index].push_back(microseconds_since(began));
+              counts->answered += answer.records.size();
+              if (answer.records.size() != count)
+                failed("a pull brought fewer messages than there are");
+              --open;
+              pull();
+            },
+            [this](const caf::error& why) {
+              failed(from_caf(why).message);
+              --open;
+              pull();
+            });
+  }
+
+  void failed(const std::string& why) {
+    if (counts->failed.fetch_add(1) == 0)
+      counts->failure = why;
+    end = next;
   }
 };
 
@@ -235,9 +248,9 @@ void start_producers(caf::actor_system& system, const std::vector<store_service>
   for (auto& each : counts->latencies_us)
     each.reserve(options.messages / options.batch / options.producers + 1);
   for (std::size_t i = 0; i < options.producers; ++i)
-    caf::anon_send(system.spawn(producer_behavior, services[i % services.size()], options, counts,
-                                i),
-                   commit_atom_v);
+    caf::anon_send(
+        system.spawn(producer_behavior, services[i % services.size()], options, counts, i),
+        commit_atom_v);
 }
 
 void start_readers(caf::actor_system& system, const std::vector<store_service>& services,
@@ -246,9 +259,9 @@ void start_readers(caf::actor_system& system, const std::vector<store_service>& 
   counts->latencies_us.resize(ends.size());
   counts->running = static_cast<std::uint32_t>(ends.size());
   for (std::uint32_t q = 0; q < ends.size(); ++q)
-    caf::anon_send(system.spawn(reader_behavior, services[q % services.size()], options, counts, q,
-                                ends[q]),
-                   commit_atom_v);
+    caf::anon_send(
+        system.spawn(reader_behavior, services[q % services.size()], options, counts, q, ends[q]),
+        commit_atom_v);
 }
 
 } // namespace troupe::cli

@@ -14,11 +14,11 @@ namespace troupe::cli {
 /// What a load is made of.
 struct load_options {
   std::uint64_t messages = 1'000'000;
-  std::uint32_t size = 1024;       ///< bytes of a body
-  std::uint32_t batch = 64;        ///< messages of a request; all go to one queue
-  std::uint32_t queues = 16;       ///< spread over topics of at most 1000 queues
-  std::uint32_t in_flight = 4096;  ///< messages that are sent and not answered
-  std::uint32_t producers = 1;     ///< actors that share the load
+  std::uint32_t size = 1024;      ///< bytes of a body
+  std::uint32_t batch = 64;       ///< messages of a request; all go to one queue
+  std::uint32_t queues = 16;      ///< spread over topics of at most 1000 queues
+  std::uint32_t in_flight = 4096; ///< messages that are sent and not answered
+  std::uint32_t producers = 1;    ///< actors that share the load
   bool unique_keys = false;
 };
 
@@ -50,9 +50,9 @@ inline constexpr std::uint32_t queues_per_topic = 1000;
 struct load_counts {
   std::atomic<std::uint64_t> answered{0}; ///< messages, stored or read
   std::atomic<std::uint64_t> failed{0};
-  std::atomic<std::uint32_t> running{0};  ///< actors that are not done
+  std::atomic<std::uint32_t> running{0};                ///< actors that are not done
   std::vector<std::vector<std::uint32_t>> latencies_us; ///< per actor, one a request
-  std::string failure;                    ///< of the first refusal; read when nothing runs
+  std::string failure; ///< of the first refusal; read when nothing runs
 };
 
 /// Starts the producers; each sends its share to `service` and keeps its part of the window open.

@@ -46,13 +46,12 @@ double percentile(std::vector<std::uint32_t>& sorted, double part) {
 } // namespace
 
 usage_meter::usage_meter()
-  : began_(std::chrono::steady_clock::now()), cpu_began_(process_cpu_seconds()),
-    sampler_([this] {
-      while (!done_) {
-        peak_kib_ = std::max(peak_kib_.load(), anonymous_kib());
-        std::this_thread::sleep_for(sample_interval);
-      }
-    }) {}
+    : began_(std::chrono::steady_clock::now()), cpu_began_(process_cpu_seconds()), sampler_([this] {
+        while (!done_) {
+          peak_kib_ = std::max(peak_kib_.load(), anonymous_kib());
+          std::this_thread::sleep_for(sample_interval);
+        }
+      }) {}
 
 usage_meter::~usage_meter() {
   done_ = true;
@@ -93,8 +92,8 @@ std::string report_json(const bench_report& r) {
                 "\"drain_seconds\":%.4f,\"verified\":%s}",
                 r.name.c_str(), static_cast<unsigned long long>(r.messages), r.load.size,
                 r.load.batch, r.load.queues, r.seconds, count / r.seconds,
-                count * r.load.size / r.seconds / 1e6, r.cpu_seconds,
-                r.cpu_seconds / count * 1e6, r.p50_us, r.p99_us, r.p999_us, r.anonymous_peak_mib,
+                count * r.load.size / r.seconds / 1e6, r.cpu_seconds, r.cpu_seconds / count * 1e6,
+                r.p50_us, r.p99_us, r.p999_us, r.anonymous_peak_mib,
                 static_cast<unsigned long long>(r.backlog_max), r.drain_seconds,
                 r.verified ? "true" : "false");
   return text.data();

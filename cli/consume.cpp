@@ -40,8 +40,8 @@ result<client::start_position> start_of(const std::string& text) {
   auto moment = net::parse_moment(text, storage::system_wall_clock().now_ms());
   if (!moment)
     return storage::error{errc::invalid_argument,
-                          "--from " + text
-                            + ": give earliest, latest, an offset, a time such as "
+                          "--from " + text +
+                              ": give earliest, latest, an offset, a time such as "
                               "2024-05-01T12:00:00Z, or a time ago such as -10m"};
   return client::start_position{client::start_time{moment.value()}};
 }
@@ -70,10 +70,9 @@ result<exit_code> consume(const context& ctx, const arguments& args) {
   options.follow = args.follow;
   TROUPE_TRY(options.from, start_of(args.from));
   TROUPE_TRY(auto node, remote::open(ctx));
-  TROUPE_TRY(auto consumer, client::consumer::open(node->system(), node->service(), options,
-                                                   [](const std::string& note) {
-                                                     print_note(note);
-                                                   }));
+  TROUPE_TRY(auto consumer,
+             client::consumer::open(node->system(), node->service(), options,
+                                    [](const std::string& note) { print_note(note); }));
   std::uint64_t left = args.count > 0 ? args.count : UINT64_MAX;
   while (left > 0 && !consumer.finished()) {
     TROUPE_TRY(auto messages, consumer.next());
@@ -94,15 +93,18 @@ result<exit_code> consume(const context& ctx, const arguments& args) {
 
 void add_consume(CLI::App& app, context& ctx) {
   auto args = std::make_shared<arguments>();
-  auto* verb = app.add_subcommand("consume", "Print the messages of a topic, in order of each queue");
+  auto* verb =
+      app.add_subcommand("consume", "Print the messages of a topic, in order of each queue");
   verb->add_option("TOPIC", args->topic)->required();
   verb->add_option("--queue", args->queue, "One queue (default: all)")->check(CLI::Range(0, 1023));
   verb->add_option("--from", args->from,
                    "earliest, latest, an offset, or a time (RFC 3339, or -10m)")
-    ->capture_default_str();
-  verb->add_option("--count", args->count, "Stop after so many messages");
+      ->check([](const std::string& text) { return problem_of(start_of(text)); })
+      ->capture_default_str();
+  verb->add_option("--count", args->count, "Stop after so many messages")
+      ->check(CLI::Range(std::int64_t{0}, INT64_MAX)); // else -1 would be a large number
   verb->add_option("--tag", args->tag, "\"TagA || TagB\"; * for every message")
-    ->capture_default_str();
+      ->capture_default_str();
   verb->add_flag("--follow", args->follow, "Wait for new messages at the end");
   verb->add_flag("--length-prefixed", args->length_prefixed,
                  "Print each body behind its length, 4 bytes big-endian");

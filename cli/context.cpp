@@ -27,14 +27,14 @@ template <class Parse, class Store>
 CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::string& type,
                         const std::string& what, Parse parse, Store store) {
   auto* option = app.add_option_function<std::string>(
-    flag,
-    [flag, parse, store](const std::string& text) {
-      auto value = parse(text);
-      if (value.has_error())
-        throw CLI::ValidationError(flag, value.error().message); // caught by CLI11's caller
-      store(value.value());
-    },
-    what);
+      flag,
+      [flag, parse, store](const std::string& text) {
+        auto value = parse(text);
+        if (value.has_error())
+          throw CLI::ValidationError(flag, value.error().message); // caught by CLI11's caller
+        store(value.value());
+      },
+      what);
   return option->type_name(type);
 }
 

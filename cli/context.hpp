@@ -53,6 +53,12 @@ CLI::Option* add_duration(CLI::App& app, const std::string& flag, std::int64_t& 
 CLI::Option* add_moment(CLI::App& app, const std::string& flag, std::optional<std::int64_t>& ms,
                         const std::string& what);
 
+/// What a check of an option's text answers: nothing, or what is wrong with it.
+template <class T>
+std::string problem_of(const storage::result<T>& read) {
+  return read ? std::string{} : read.error().message;
+}
+
 /// "troupe: <what> (<code>)" on standard error.
 void print_error(const storage::error& e);
 /// "troupe: <text>" on standard error: something to know that ends nothing.

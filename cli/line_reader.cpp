@@ -32,14 +32,14 @@ storage::result<line_reader> line_reader::open(const std::string& path, framing 
 
 line_reader::line_reader(int descriptor, std::string name, framing how, char delimiter,
                          std::size_t max_body)
-  : descriptor_(descriptor), name_(std::move(name)), framing_(how), delimiter_(delimiter),
-    max_body_(max_body) {}
+    : descriptor_(descriptor), name_(std::move(name)), framing_(how), delimiter_(delimiter),
+      max_body_(max_body) {}
 
 line_reader::line_reader(line_reader&& other) noexcept
-  : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)),
-    framing_(other.framing_), delimiter_(other.delimiter_), max_body_(other.max_body_),
-    buffer_(std::move(other.buffer_)), begin_(other.begin_), end_(other.end_),
-    searched_(other.searched_), count_(other.count_), at_end_(other.at_end_) {}
+    : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)),
+      framing_(other.framing_), delimiter_(other.delimiter_), max_body_(other.max_body_),
+      buffer_(std::move(other.buffer_)), begin_(other.begin_), end_(other.end_),
+      searched_(other.searched_), count_(other.count_), at_end_(other.at_end_) {}
 
 line_reader::~line_reader() {
   if (descriptor_ > STDIN_FILENO)
@@ -79,32 +79,32 @@ storage::result<std::optional<std::string_view>> line_reader::next() {
   for (;;) {
     auto have = end_ - begin_;
     if (framing_ == framing::delimiter) {
-      auto* found = static_cast<char*>(
-        std::memchr(buffer_.data() + searched_, delimiter_, end_ - searched_));
+      auto* found =
+          static_cast<char*>(std::memchr(buffer_.data() + searched_, delimiter_, end_ - searched_));
       if (found != nullptr || (at_end_ && have > 0)) {
         auto length = found ? static_cast<std::size_t>(found - buffer_.data()) - begin_ : have;
         body result = std::string_view{buffer_.data() + begin_, length};
         begin_ += length + (found ? 1 : 0);
         searched_ = begin_;
         if (length > max_body_)
-          return storage::error{storage::errc::too_large, place() + " is longer than "
-                                                            + std::to_string(max_body_)
-                                                            + " bytes (max-message-size)"};
+          return storage::error{storage::errc::too_large, place() + " is longer than " +
+                                                              std::to_string(max_body_) +
+                                                              " bytes (max-message-size)"};
         ++count_;
         return result;
       }
       searched_ = end_;
       if (have > max_body_)
-        return storage::error{storage::errc::too_large, place() + " is longer than "
-                                                          + std::to_string(max_body_)
-                                                          + " bytes (max-message-size)"};
+        return storage::error{storage::errc::too_large, place() + " is longer than " +
+                                                            std::to_string(max_body_) +
+                                                            " bytes (max-message-size)"};
     } else if (have >= length_bytes) {
       auto* at = reinterpret_cast<const std::byte*>(buffer_.data() + begin_);
       std::size_t length = storage::big_endian::load<std::uint32_t>(at);
       if (length > max_body_)
         return storage::error{storage::errc::too_large,
-                              place() + " says it has " + std::to_string(length)
-                                + " bytes, but the limit is " + std::to_string(max_body_)};
+                              place() + " says it has " + std::to_string(length) +
+                                  " bytes, but the limit is " + std::to_string(max_body_)};
       if (have - length_bytes >= length) {
         body result = std::string_view{buffer_.data() + begin_ + length_bytes, length};
         begin_ += length_bytes + length;
@@ -125,9 +125,8 @@ bool line_reader::would_wait() const {
   auto have = end_ - begin_;
   if (at_end_)
     return false;
-  if (have > 0
-      && (framing_ == framing::length_prefixed
-          || std::memchr(buffer_.data() + begin_, delimiter_, have) != nullptr))
+  if (have > 0 && (framing_ == framing::length_prefixed ||
+                   std::memchr(buffer_.data() + begin_, delimiter_, have) != nullptr))
     return false;
   pollfd input{descriptor_, POLLIN, 0};
   return ::poll(&input, 1, 0) == 0;

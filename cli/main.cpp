@@ -14,12 +14,12 @@ void add_global_options(CLI::App& app, context& ctx) {
   app.set_version_flag("--version", "troupe " TROUPE_VERSION);
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.add_option("--config", ctx.config_path, "The cluster's settings and nodes")
-    ->capture_default_str()
-    ->type_name("FILE");
+      ->capture_default_str()
+      ->type_name("FILE");
   app.add_option("--node", ctx.node_name, "The node to run or to ask (default: the first)")
-    ->type_name("NAME");
-  app.add_option("--connect", ctx.connect, "Ask the node that listens there, without a configuration")
-    ->type_name("HOST:PORT");
+      ->type_name("NAME");
+  app.add_option("--connect", ctx.connect, "The node to ask, without any configuration")
+      ->type_name("HOST:PORT");
   auto set_output = [&ctx](const std::string& mode) {
     if (mode != "text" && mode != "json")
       throw CLI::ValidationError("--output", "'" + mode + "' is neither text nor json");
@@ -27,7 +27,7 @@ void add_global_options(CLI::App& app, context& ctx) {
   };
   app.add_option_function<std::string>("--output", set_output,
                                        "text for people, json for programs (default: text)")
-    ->type_name("MODE");
+      ->type_name("MODE");
 }
 
 /// Blocks of messages come and go all the time: without this the allocator gives each back to the

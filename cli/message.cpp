@@ -30,10 +30,10 @@ void print_message(const context& ctx, const storage::record_view& view) {
     return;
   }
   print_line("id       " + storage::message_id(view.store_host, view.offset));
-  print_line("topic    " + std::string{view.topic} + ", queue " + std::to_string(view.queue_id)
-             + ", offset " + std::to_string(view.queue_position));
-  print_line("stored   " + net::moment_text(view.store_timestamp) + " at "
-             + view.store_host.text());
+  print_line("topic    " + std::string{view.topic} + ", queue " + std::to_string(view.queue_id) +
+             ", offset " + std::to_string(view.queue_position));
+  print_line("stored   " + net::moment_text(view.store_timestamp) + " at " +
+             view.store_host.text());
   print_line("born     " + net::moment_text(view.born_timestamp) + " at " + view.born_host.text());
   std::string properties{view.properties};
   for (auto& c : properties)
@@ -51,9 +51,10 @@ result<exit_code> get(const context& ctx, const arguments& args) {
     return storage::error{errc::not_found, "no message has the id " + args.id};
   TROUPE_TRY(auto view, client::decode(found.records.front()));
   if (!(view.store_host == id.store_host))
-    return storage::error{errc::not_found, "the message " + args.id + " belongs to another node; "
-                                             "here that place holds "
-                                             + storage::message_id(view.store_host, view.offset)};
+    return storage::error{errc::not_found, "the message " + args.id +
+                                               " belongs to another node; "
+                                               "here that place holds " +
+                                               storage::message_id(view.store_host, view.offset)};
   print_message(ctx, view);
   return exit_code::done;
 }
@@ -80,15 +81,16 @@ void add_message(CLI::App& app, context& ctx) {
   auto* message = add_noun(app, "message", "Find messages by id or by key");
 
   auto* get_verb = message->add_subcommand("get", "Print the message of an id");
-  get_verb->add_option("ID", args->id, "As printed with a message: 32 or 56 hex digits")->required();
+  get_verb->add_option("ID", args->id, "As printed with a message: 32 or 56 hex digits")
+      ->required();
   get_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return get(ctx, *args); }); });
 
   auto* query_verb = message->add_subcommand("query", "Print the messages that have a key");
   query_verb->add_option("TOPIC", args->topic)->required();
   query_verb->add_option("--key", args->key, "The key, or a message's unique key")->required();
   query_verb->add_option("--max", args->max, "Messages to print, at most")
-    ->check(CLI::Range(1, 64))
-    ->capture_default_str();
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
   add_moment(*query_verb, "--begin", args->begin_ms, "Stored at or after this time");
   add_moment(*query_verb, "--end", args->end_ms, "Stored at or before this time");
   query_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return query(ctx, *args); }); });

@@ -29,8 +29,8 @@ std::size_t character_bytes(std::string_view text) noexcept {
     if ((at(i) & 0xc0) != 0x80)
       return 0;
   // Too long a form, a surrogate, or beyond U+10FFFF.
-  bool wrong = (first == 0xe0 && at(1) < 0xa0) || (first == 0xed && at(1) > 0x9f)
-               || (first == 0xf0 && at(1) < 0x90) || (first == 0xf4 && at(1) > 0x8f);
+  bool wrong = (first == 0xe0 && at(1) < 0xa0) || (first == 0xed && at(1) > 0x9f) ||
+               (first == 0xf0 && at(1) < 0x90) || (first == 0xf4 && at(1) > 0x8f);
   return wrong ? 0 : length;
 }
 
@@ -127,8 +127,8 @@ void append_sha256(std::string& out, byte_view body) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::array<unsigned char, EVP_MAX_MD_SIZE> sum{};
   unsigned int length = 0;
-  TROUPE_CHECK(EVP_Digest(body.data(), body.size(), sum.data(), &length, EVP_sha256(), nullptr)
-               == 1);
+  TROUPE_CHECK(EVP_Digest(body.data(), body.size(), sum.data(), &length, EVP_sha256(), nullptr) ==
+               1);
   out += '"';
   for (unsigned int i = 0; i < length; ++i) {
     out += digits[sum[i] >> 4];

@@ -48,7 +48,8 @@ result<std::string> properties_of(const std::vector<std::string>& pairs) {
   storage::properties_builder builder;
   for (auto& pair : pairs) {
     auto equals = pair.find('=');
-    if (equals == std::string::npos || !builder.add(pair.substr(0, equals), pair.substr(equals + 1)))
+    if (equals == std::string::npos ||
+        !builder.add(pair.substr(0, equals), pair.substr(equals + 1)))
       return storage::error{errc::invalid_argument,
                             "--property " + pair + ": give name=value, both not empty"};
   }
@@ -68,8 +69,8 @@ class line_producer {
 public:
   line_producer(remote& node, const topic_info& topic, const arguments& args,
                 std::string properties)
-    : producer_(node.system(), node.service()), batch_(topic.name), args_(args),
-      properties_(std::move(properties)), queues_(topic.write_queues), shown_("sent") {}
+      : producer_(node.system(), node.service()), batch_(topic.name), args_(args),
+        properties_(std::move(properties)), queues_(topic.write_queues), shown_("sent") {}
 
   result<void> run(line_reader& input) {
     for (;;) {
@@ -77,7 +78,11 @@ public:
       if (batch_.count() > 0 && input.would_wait()) {
         TROUPE_TRY(send());
       }
-      TROUPE_TRY(auto body, input.next());
+      auto read = input.next();
+      if (!read && batch_.count() > 0) {
+        TROUPE_TRY(send()); // what stood before the bad message
+      }
+      TROUPE_TRY(auto body, std::move(read));
       if (!body)
         break;
       client::batch::message message;
@@ -131,8 +136,8 @@ private:
 result<exit_code> produce(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto delimiter, delimiter_of(args.delimiter));
   TROUPE_TRY(auto properties, properties_of(args.properties));
-  auto framing =
-    args.length_prefixed ? line_reader::framing::length_prefixed : line_reader::framing::delimiter;
+  auto framing = args.length_prefixed ? line_reader::framing::length_prefixed
+                                      : line_reader::framing::delimiter;
   storage::options limits;
   TROUPE_TRY(auto input,
              line_reader::open(args.file, framing, delimiter, limits.max_message_size_bytes));
@@ -143,17 +148,17 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
   auto sent = lines.finish();
   auto done = lines.acknowledged();
   if (ctx.json())
-    print_line("{\"acknowledged\":" + std::to_string(done)
-               + ",\"read\":" + std::to_string(lines.messages())
-               + ",\"bytes\":" + std::to_string(lines.bytes()) + "}");
+    print_line("{\"acknowledged\":" + std::to_string(done) +
+               ",\"read\":" + std::to_string(lines.messages()) +
+               ",\"bytes\":" + std::to_string(lines.bytes()) + "}");
   else
     print_line("acknowledged " + rate_text(done, lines.bytes(), lines.seconds()));
   TROUPE_TRY(sent); // the cause of trouble, before what reading made of it
   TROUPE_TRY(read);
   if (done == lines.messages())
     return exit_code::done;
-  return storage::error{errc::maybe_stored, std::to_string(lines.messages() - done)
-                                              + " messages were not acknowledged"};
+  return storage::error{errc::maybe_stored, std::to_string(lines.messages() - done) +
+                                                " messages were not acknowledged"};
 }
 
 } // namespace
@@ -163,19 +168,22 @@ void add_produce(CLI::App& app, context& ctx) {
   auto* verb = app.add_subcommand("produce", "Send the lines of a file or of standard input");
   verb->add_option("TOPIC", args->topic, "Created with 8 queues if it is not there")->required();
   verb->add_option("--file", args->file, "Input (default: standard input)")->type_name("FILE");
-  auto* delimiter = verb->add_option("--delimiter", args->delimiter, "Byte that ends a message")
-                      ->type_name("C");
+  auto* delimiter =
+      verb->add_option("--delimiter", args->delimiter, "Byte that ends a message")
+          ->check([](const std::string& text) { return problem_of(delimiter_of(text)); })
+          ->type_name("C");
   verb->add_flag("--length-prefixed", args->length_prefixed,
                  "Each message follows its length, 4 bytes big-endian")
-    ->excludes(delimiter);
+      ->excludes(delimiter);
   verb->add_option("--key", args->key, "Key of every message, for message query");
   verb->add_option("--tag", args->tag, "Tag of every message, for consume --tag");
-  verb->add_option("--property", args->properties, "A property, as name=value; may be repeated");
+  verb->add_option("--property", args->properties, "A property, as name=value; may be repeated")
+      ->check([](const std::string& pair) { return problem_of(properties_of({pair})); });
   verb->add_option("--queue", args->queue, "The queue (default: all in turn)")
-    ->check(CLI::Range(0, static_cast<int>(storage::max_queues_per_topic) - 1));
+      ->check(CLI::Range(0, static_cast<int>(storage::max_queues_per_topic) - 1));
   verb->add_option("--batch", args->batch, "Messages that travel together, at most")
-    ->check(CLI::Range(1, 65536))
-    ->capture_default_str();
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
   verb->callback([&ctx, args] { ctx.then([&ctx, args] { return produce(ctx, *args); }); });
 }
 

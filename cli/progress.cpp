@@ -14,8 +14,8 @@ constexpr auto redraw_interval = std::chrono::milliseconds(250);
 } // namespace
 
 progress::progress(std::string what)
-  : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) == 1),
-    began_(std::chrono::steady_clock::now()), drawn_at_(began_) {}
+    : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) == 1),
+      began_(std::chrono::steady_clock::now()), drawn_at_(began_) {}
 
 progress::~progress() {
   if (drawn_)

@@ -49,7 +49,7 @@ storage::result<std::unique_ptr<remote>> remote::open(const context& ctx) {
 }
 
 remote::remote(std::unique_ptr<caf::actor_system_config> config)
-  : config_(std::move(config)), system_(*config_), self_(system_) {}
+    : config_(std::move(config)), system_(*config_), self_(system_) {}
 
 remote::~remote() {
   caf::anon_send(connection_, stop_atom_v);

@@ -39,8 +39,8 @@ void print_ready(const context& ctx, const net::node_config& node, std::uint16_t
     append_json_string(line, node.directory);
     print_line(line + ",\"pid\":" + std::to_string(::getpid()) + "}");
   } else {
-    print_line("ready: node " + node.name + " at " + node.host + ":" + std::to_string(port)
-               + ", data in " + node.directory + ", process " + std::to_string(::getpid()));
+    print_line("ready: node " + node.name + " at " + node.host + ":" + std::to_string(port) +
+               ", data in " + node.directory + ", process " + std::to_string(::getpid()));
   }
   std::fflush(stdout);
 }
@@ -60,8 +60,8 @@ result<exit_code> serve(const context& ctx) {
   TROUPE_TRY(auto chosen, ctx.load());
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};
-  TROUPE_TRY(auto node, net::server::start(system, chosen.cluster, chosen.node,
-                                           storage::posix_file_system()));
+  TROUPE_TRY(auto node,
+             net::server::start(system, chosen.cluster, chosen.node, storage::posix_file_system()));
   TROUPE_TRY(auto address, node->publish());
   print_ready(ctx, chosen.node, address.actor_port);
   int signal = 0;

@@ -69,30 +69,34 @@ const char* flag(bool value) {
 std::string start_text(const storage::start_forecast& start) {
   if (start.refused)
     return "a node would not start here";
-  return "a start would check " + std::to_string(start.to - start.from)
-         + " bytes of the log from offset " + std::to_string(start.from) + (start.cut ? ", cut what lies behind" : "") + " and serve "
-         + (start.read_only ? "reads only" : "reads and writes");
+  return "a start would check " + std::to_string(start.to - start.from) +
+         " bytes of the log from offset " + std::to_string(start.from) +
+         (start.cut ? ", cut what lies behind" : "") + " and serve " +
+         (start.read_only ? "reads only" : "reads and writes");
 }
 
 void print_verified(const storage::verified_store& v, std::uint64_t findings, bool json) {
   if (json) {
-    print_line("{\"findings\":" + std::to_string(findings) + ",\"messages\":"
-               + std::to_string(v.log.messages) + ",\"logMinOffset\":" + std::to_string(v.log.min)
-               + ",\"logMaxOffset\":" + std::to_string(v.log.end) + ",\"queueEntries\":"
-               + std::to_string(v.queues.entries) + ",\"notDispatched\":"
-               + std::to_string(v.queues.not_dispatched) + ",\"indexEntries\":"
-               + std::to_string(v.index.entries) + ",\"recoveryFrom\":"
-               + std::to_string(v.start.from) + ",\"recoveryTo\":" + std::to_string(v.start.to)
-               + ",\"recoveryCuts\":" + flag(v.start.cut) + ",\"wouldServe\":\""
-               + (v.start.refused ? "nothing" : v.start.read_only ? "reads" : "all") + "\"}");
+    print_line("{\"findings\":" + std::to_string(findings) + ",\"messages\":" +
+               std::to_string(v.log.messages) + ",\"logMinOffset\":" + std::to_string(v.log.min) +
+               ",\"logMaxOffset\":" + std::to_string(v.log.end) +
+               ",\"queueEntries\":" + std::to_string(v.queues.entries) +
+               ",\"notDispatched\":" + std::to_string(v.queues.not_dispatched) +
+               ",\"indexEntries\":" + std::to_string(v.index.entries) + ",\"recoveryFrom\":" +
+               std::to_string(v.start.from) + ",\"recoveryTo\":" + std::to_string(v.start.to) +
+               ",\"recoveryCuts\":" + flag(v.start.cut) + ",\"wouldServe\":\"" +
+               (v.start.refused     ? "nothing"
+                : v.start.read_only ? "reads"
+                                    : "all") +
+               "\"}");
     return;
   }
-  print_line(counted(v.log.messages, "message") + " from log offset " + std::to_string(v.log.min)
-             + " to " + std::to_string(v.log.end) + ", " + std::to_string(v.queues.entries)
-             + " queue entries and " + std::to_string(v.index.entries) + " index entries checked");
+  print_line(counted(v.log.messages, "message") + " from log offset " + std::to_string(v.log.min) +
+             " to " + std::to_string(v.log.end) + ", " + std::to_string(v.queues.entries) +
+             " queue entries and " + std::to_string(v.index.entries) + " index entries checked");
   if (v.queues.not_dispatched != 0)
-    print_line(counted(v.queues.not_dispatched, "message")
-               + " not yet in a queue; the next start goes on there");
+    print_line(counted(v.queues.not_dispatched, "message") +
+               " not yet in a queue; the next start goes on there");
   print_line(start_text(v.start));
   print_line(findings == 0 ? "nothing found" : counted(findings, "finding"));
 }
@@ -105,7 +109,7 @@ result<exit_code> verify(const arguments& args, bool json) {
   };
   TROUPE_TRY(auto files, open_store(args, report));
   TROUPE_TRY(auto verified, storage::verify_store(storage::posix_file_system(), files,
-                                                     storage::system_wall_clock(), report));
+                                                  storage::system_wall_clock(), report));
   print_verified(verified, findings, json);
   return findings == 0 ? exit_code::done : exit_code::failed;
 }
@@ -146,19 +150,19 @@ void print_summary(const store_files& files, const storage::store_summary& s) {
     print_line(name + std::string(name.size() < 12 ? 12 - name.size() : 1, ' ') + value);
   };
   auto size = [](std::uint64_t bytes) { return net::size_text(static_cast<std::int64_t>(bytes)); };
-  row("log", counted(files.log.size(), "file") + " of " + size(files.settings.log_file_size_bytes)
-               + ", offsets " + std::to_string(s.log.min) + " to " + std::to_string(s.log.end));
-  row("messages", std::to_string(s.log.messages) + ", " + std::to_string(s.record_bytes)
-                    + " bytes, of which " + std::to_string(s.body_bytes) + " in bodies");
+  row("log", counted(files.log.size(), "file") + " of " + size(files.settings.log_file_size_bytes) +
+                 ", offsets " + std::to_string(s.log.min) + " to " + std::to_string(s.log.end));
+  row("messages", std::to_string(s.log.messages) + ", " + std::to_string(s.record_bytes) +
+                      " bytes, of which " + std::to_string(s.body_bytes) + " in bodies");
   if (s.log.messages != 0)
-    row("stored", net::moment_text(s.first_store_time) + " to "
-                    + net::moment_text(s.last_store_time));
+    row("stored",
+        net::moment_text(s.first_store_time) + " to " + net::moment_text(s.last_store_time));
   row("queues", std::to_string(s.queue_count()) + " of " + counted(s.topics.size(), "topic"));
-  row("index", counted(files.indexes.size(), "file") + ", " + std::to_string(s.index_entries)
-                 + " entries");
+  row("index",
+      counted(files.indexes.size(), "file") + ", " + std::to_string(s.index_entries) + " entries");
   for (auto& [name, topic] : s.topics)
-    row("  " + name + ":", counted(topic.messages, "message") + ", " + std::to_string(topic.bytes)
-                             + " bytes in " + counted(topic.queues.size(), "queue"));
+    row("  " + name + ":", counted(topic.messages, "message") + ", " + std::to_string(topic.bytes) +
+                               " bytes in " + counted(topic.queues.size(), "queue"));
 }
 
 result<exit_code> stats(const arguments& args, bool json) {
@@ -175,7 +179,7 @@ CLI::App* add_verb(CLI::App& noun, const std::string& name, const std::string& w
                    const std::shared_ptr<arguments>& args) {
   auto* verb = noun.add_subcommand(name, what);
   verb->add_option("DIR", args->directory, "A store's directory, Java's or ours; never written to")
-    ->required();
+      ->required();
   verb->add_option("--max-hash-slot-num", args->geometry.slots,
                    "Hash slots of an index file (default: a quarter of its entries)");
   verb->add_option("--max-index-num", args->geometry.entries, "Entries of an index file");
@@ -188,11 +192,12 @@ void add_store(CLI::App& app, context& ctx) {
   auto* noun = add_noun(app, "store", "Look into a store's files without a node");
   auto args = std::make_shared<arguments>();
   add_verb(*noun, "dump", "Print every message as a JSON line, in log order", args)
-    ->callback([&ctx, args] { ctx.then([args] { return dump(*args); }); });
+      ->callback([&ctx, args] { ctx.then([args] { return dump(*args); }); });
   add_verb(*noun, "verify", "Check log, queues and index, and name every place that is wrong", args)
-    ->callback([&ctx, args] { ctx.then([&ctx, args] { return verify(*args, ctx.json()); }); });
-  add_verb(*noun, "stats", "Say what the store holds", args)
-    ->callback([&ctx, args] { ctx.then([&ctx, args] { return stats(*args, ctx.json()); }); });
+      ->callback([&ctx, args] { ctx.then([&ctx, args] { return verify(*args, ctx.json()); }); });
+  add_verb(*noun, "stats", "Say what the store holds", args)->callback([&ctx, args] {
+    ctx.then([&ctx, args] { return stats(*args, ctx.json()); });
+  });
 }
 
 } // namespace troupe::cli

@@ -19,18 +19,18 @@ struct arguments {
 std::string topic_json(const topic_info& t) {
   std::string line = "{\"topic\":";
   append_json_string(line, t.name);
-  return line + ",\"readQueues\":" + std::to_string(t.read_queues)
-         + ",\"writeQueues\":" + std::to_string(t.write_queues)
-         + ",\"perm\":" + std::to_string(t.perm) + "}";
+  return line + ",\"readQueues\":" + std::to_string(t.read_queues) +
+         ",\"writeQueues\":" + std::to_string(t.write_queues) +
+         ",\"perm\":" + std::to_string(t.perm) + "}";
 }
 
 result<exit_code> create(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto node, remote::open(ctx));
   topic_info wanted{args.topic, args.queues, args.queues, 6};
   TROUPE_TRY(auto made, node->ask<topic_info>(create_atom_v, wanted));
-  print_line(ctx.json() ? topic_json(made)
-                        : "topic " + made.name + " has " + std::to_string(made.write_queues)
-                            + " queues");
+  print_line(ctx.json()
+                 ? topic_json(made)
+                 : "topic " + made.name + " has " + std::to_string(made.write_queues) + " queues");
   return exit_code::done;
 }
 
@@ -51,8 +51,8 @@ result<exit_code> list(const context& ctx) {
   TROUPE_TRY(auto node, remote::open(ctx));
   TROUPE_TRY(auto topics, node->ask<topic_list>(list_atom_v));
   for (auto& t : topics.topics)
-    print_line(ctx.json() ? topic_json(t) : t.name + "  " + std::to_string(t.write_queues)
-                                              + " queues");
+    print_line(ctx.json() ? topic_json(t)
+                          : t.name + "  " + std::to_string(t.write_queues) + " queues");
   return exit_code::done;
 }
 
@@ -60,15 +60,15 @@ result<exit_code> describe(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto node, remote::open(ctx));
   TROUPE_TRY(auto topic, node->ask<topic_description>(bounds_atom_v, args.topic));
   if (!ctx.json())
-    print_line("topic " + topic.info.name + ": " + std::to_string(topic.info.write_queues)
-               + " queues\nqueue        min        max  last stored");
+    print_line("topic " + topic.info.name + ": " + std::to_string(topic.info.write_queues) +
+               " queues\nqueue        min        max  last stored");
   for (auto& q : topic.queues) {
     if (ctx.json()) {
       std::string line = "{\"topic\":";
       append_json_string(line, topic.info.name);
-      print_line(line + ",\"queueId\":" + std::to_string(q.queue_id) + ",\"minOffset\":"
-                 + std::to_string(q.min) + ",\"maxOffset\":" + std::to_string(q.max)
-                 + ",\"lastStoreTimestamp\":" + std::to_string(q.last_store_ms) + "}");
+      print_line(line + ",\"queueId\":" + std::to_string(q.queue_id) + ",\"minOffset\":" +
+                 std::to_string(q.min) + ",\"maxOffset\":" + std::to_string(q.max) +
+                 ",\"lastStoreTimestamp\":" + std::to_string(q.last_store_ms) + "}");
       continue;
     }
     char line[64];
@@ -88,17 +88,18 @@ void add_topic(CLI::App& app, context& ctx) {
   auto* create_verb = topic->add_subcommand("create", "Create a topic");
   create_verb->add_option("TOPIC", args->topic, "Letters, digits, % | _ -")->required();
   create_verb->add_option("--queues", args->queues, "Number of queues")
-    ->check(CLI::Range(1, static_cast<int>(storage::max_queues_per_topic)))
-    ->capture_default_str();
+      ->check(CLI::Range(1, static_cast<int>(storage::max_queues_per_topic)))
+      ->capture_default_str();
   create_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return create(ctx, *args); }); });
 
   auto* list_verb = topic->add_subcommand("list", "List all topics");
   list_verb->callback([&ctx] { ctx.then([&ctx] { return list(ctx); }); });
 
   auto* describe_verb =
-    topic->add_subcommand("describe", "Show each queue's offsets and last store time");
+      topic->add_subcommand("describe", "Show each queue's offsets and last store time");
   describe_verb->add_option("TOPIC", args->topic)->required();
-  describe_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return describe(ctx, *args); }); });
+  describe_verb->callback(
+      [&ctx, args] { ctx.then([&ctx, args] { return describe(ctx, *args); }); });
 
   auto* delete_verb = topic->add_subcommand("delete", "Delete a topic with all its messages");
   delete_verb->add_option("TOPIC", args->topic)->required();

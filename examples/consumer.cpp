@@ -1,7 +1,7 @@
 // Prints the messages of a topic, from the first to the last: consumer HOST:PORT TOPIC
 
-#include "net/client.hpp"
 #include "net/consumer.hpp"
+#include "net/client.hpp"
 
 #include <iostream>
 

@@ -1,8 +1,8 @@
 // Sends numbered messages to a topic: producer HOST:PORT TOPIC [MESSAGES]
 
+#include "net/producer.hpp"
 #include "net/ask.hpp"
 #include "net/client.hpp"
-#include "net/producer.hpp"
 
 #include <cstdlib>
 #include <iostream>
@@ -15,8 +15,7 @@ constexpr int messages_per_batch = 100;
 storage::result<std::uint64_t> produce(caf::actor_system& system, const store_service& node,
                                        const std::string& topic, int messages) {
   caf::scoped_actor self{system};
-  TROUPE_TRY(
-    client::ask<topic_info>(self, node, create_atom_v, topic_info{topic, queues, queues}));
+  TROUPE_TRY(client::ask<topic_info>(self, node, create_atom_v, topic_info{topic, queues, queues}));
 
   // Batches are sent without waiting for answers; `send` blocks while too many are open.
   client::producer producer{system, node};

@@ -28,13 +28,13 @@ void pull(counter* self) {
   request.from = self->state.next;
   request.wait_ms = 1000; // if there is no message yet
   self->request(self->state.node, caf::infinite, request)
-    .then([=](const pull_response& answer) { count(self, answer); },
-          [=](const caf::error& why) {
-            // While the node restarts: a pull changes nothing, so ask again.
-            auto code = from_caf(why).code;
-            bool away = code == errc::connection_lost || code == errc::unavailable;
-            away ? pull(self) : self->quit(why);
-          });
+      .then([=](const pull_response& answer) { count(self, answer); },
+            [=](const caf::error& why) {
+              // While the node restarts: a pull changes nothing, so ask again.
+              auto code = from_caf(why).code;
+              bool away = code == errc::connection_lost || code == errc::unavailable;
+              away ? pull(self) : self->quit(why);
+            });
 }
 
 void count(counter* self, const pull_response& answer) {
@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
     counting->state.to = argv[3];
     counting->state.left = std::atoi(argv[4]);
     counting->request(node, caf::infinite, create_atom_v, topic_info{argv[3], 1, 1})
-      .then([=](const topic_info&) { pull(counting); });
+        .then([=](const topic_info&) { pull(counting); });
   });
   storage::error failure;
   self->receive([&](const caf::down_msg& down) { failure = from_caf(down.reason); });

@@ -16,8 +16,8 @@ storage::result<connect_options> parse_address(std::string_view address) {
   auto* end = port.data() + port.size();
   auto [stop, problem] = std::from_chars(port.data(), end, options.port);
   if (problem != std::errc{} || stop != end || options.port == 0 || colon == 0)
-    return storage::error{errc::invalid_argument, "\"" + std::string{address}
-                                                    + "\" is no address: give host:port, such as "
+    return storage::error{errc::invalid_argument, "\"" + std::string{address} +
+                                                      "\" is no address: give host:port, such as "
                                                       "127.0.0.1:10915"};
   options.host = address.substr(0, colon);
   return options;
@@ -39,8 +39,8 @@ storage::result<void> batch::add(const message& m) {
   entry.queue_id = m.queue_id;
   entry.flag = m.flag;
   entry.born_timestamp = std::chrono::duration_cast<std::chrono::milliseconds>(
-                           std::chrono::system_clock::now().time_since_epoch())
-                           .count();
+                             std::chrono::system_clock::now().time_since_epoch())
+                             .count();
   entry.body = std::as_bytes(std::span{m.body});
   entry.properties = text;
   builder_.add(entry);

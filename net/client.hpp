@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
-/// For programs that use a Troupe node: connect, then talk to the `store_service` as if the node were
-/// an actor of the program itself.
+/// For programs that use a Troupe node: connect, then talk to the `store_service` as if the node
+/// were an actor of the program itself.
 namespace troupe::client {
 
 struct connect_options {
@@ -17,7 +17,8 @@ struct connect_options {
   std::uint16_t port = 10915; ///< the node's actor port
   std::string cluster;        ///< empty: whichever answers
   std::string name;           ///< of this program, for the node's log
-  /// How long a request waits while there is no connection; then it ends as `unavailable`, not sent.
+  /// How long a request waits while there is no connection; then it ends as `unavailable`, not
+  /// sent.
   std::chrono::milliseconds patience{5000};
   /// Time for the node to answer a request that was sent; then it ends as `maybe_stored`.
   std::chrono::milliseconds deadline{30'000};
@@ -27,14 +28,13 @@ struct connect_options {
 storage::result<connect_options> parse_address(std::string_view address);
 
 /// A connection that is an actor: it offers everything that a session on the node offers, dials
-/// again when the node went away, and ends every request with an answer or an error: those that were
-/// sent on a connection that broke end as `connection_lost` (they may have taken effect).
+/// again when the node went away, and ends every request with an answer or an error: those that
+/// were sent on a connection that broke end as `connection_lost` (they may have taken effect).
 using connection_actor = store_service::extend<
-  /// The node's name, once connected; or why that fails.
-  handles<std::string(hello_atom)>,
-  /// Ends the connection and this actor.
-  handles<void(stop_atom)>,
-  handles<void(retry_atom)>>;
+    /// The node's name, once connected; or why that fails.
+    handles<std::string(hello_atom)>,
+    /// Ends the connection and this actor.
+    handles<void(stop_atom)>, handles<void(retry_atom)>>;
 
 /// Starts to connect; the system needs `configure`.
 connection_actor connect(caf::actor_system& system, const connect_options& options);
@@ -49,7 +49,7 @@ public:
 
   struct message {
     std::int32_t queue_id = 0;
-    std::string_view body = {};       ///< any bytes
+    std::string_view body = {}; ///< any bytes
     std::string_view tag = {};
     std::string_view keys = {};       ///< separated by blanks
     std::string_view properties = {}; ///< more, encoded by storage::properties_builder

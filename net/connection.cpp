@@ -29,35 +29,38 @@ std::string connection_state::address() const {
 
 void connection_state::dial() {
   self_
-    ->request(self_->system().middleman().actor_handle(), dial_timeout, caf::connect_atom::value,
-              options_.host, options_.port)
-    .then(
-      [this](const caf::node_id&, const caf::strong_actor_ptr& front, const std::set<std::string>&) {
-        if (front)
-          greet(front);
-        else
-          not_connected({errc::unavailable, "no Troupe node answers at " + address()});
-      },
-      [this](const caf::error& why) {
-        auto reason = from_caf(why);
-        not_connected({errc::unavailable, "cannot connect to " + address() + ": " + reason.message
-                                            + "; start a node with: troupe serve"});
-      });
+      ->request(self_->system().middleman().actor_handle(), dial_timeout, caf::connect_atom::value,
+                options_.host, options_.port)
+      .then(
+          [this](const caf::node_id&, const caf::strong_actor_ptr& front,
+                 const std::set<std::string>&) {
+            if (front)
+              greet(front);
+            else
+              not_connected({errc::unavailable, "no Troupe node answers at " + address()});
+          },
+          [this](const caf::error& why) {
+            auto reason = from_caf(why);
+            not_connected({errc::unavailable, "cannot connect to " + address() + ": " +
+                                                  reason.message +
+                                                  "; start a node with: troupe serve"});
+          });
 }
 
 void connection_state::greet(const caf::strong_actor_ptr& front) {
   auto door = caf::actor_cast<front_actor>(front);
-  self_->request(door, dial_timeout, hello_atom_v, protocol_version, options_.cluster, options_.name)
-    .then([this](const caf::strong_actor_ptr& session,
-                 const std::string& node) { connected(session, node); },
-          [this](const caf::error& why) {
-            auto reason = from_caf(why);
-            if (reason.code == errc::version_mismatch) {
-              final_error_ = reason;
-              fail_all(reason);
-            }
-            not_connected({reason.code, address() + " refuses: " + reason.message});
-          });
+  self_
+      ->request(door, dial_timeout, hello_atom_v, protocol_version, options_.cluster, options_.name)
+      .then([this](const caf::strong_actor_ptr& session,
+                   const std::string& node) { connected(session, node); },
+            [this](const caf::error& why) {
+              auto reason = from_caf(why);
+              if (reason.code == errc::version_mismatch) {
+                final_error_ = reason;
+                fail_all(reason);
+              }
+              not_connected({reason.code, address() + " refuses: " + reason.message});
+            });
 }
 
 void connection_state::connected(const caf::strong_actor_ptr& session, const std::string& node) {
@@ -96,8 +99,8 @@ void connection_state::lost() {
   session_ = nullptr;
   auto sent = std::move(sent_);
   sent_.clear();
-  storage::error why{errc::connection_lost, "the connection to " + address()
-                                              + " broke; the request may have taken effect"};
+  storage::error why{errc::connection_lost, "the connection to " + address() +
+                                                " broke; the request may have taken effect"};
   for (auto& [id, fail] : sent)
     fail(why);
   if (!stopped_)
@@ -143,33 +146,35 @@ connection(connection_actor::stateful_pointer<connection_state> self, connect_op
   auto& state = self->state;
   state.start(self, options);
   return {
-    [&state](put_request& r) { return state.forward<put_response>(no_more, std::move(r)); },
-    [&state](const pull_request& r) {
-      return state.forward<pull_response>(std::chrono::milliseconds{r.wait_ms}, r);
-    },
-    [&state](const key_query& q) { return state.forward<record_batch>(no_more, q); },
-    [&state](fetch_atom a, log_offset o) { return state.forward<record_batch>(no_more, a, o); },
-    [&state](search_atom a, const std::string& topic, std::int32_t queue, std::int64_t ms) {
-      return state.forward<queue_offset>(no_more, a, topic, queue, ms);
-    },
-    [&state](create_atom a, const topic_info& t) {
-      return state.forward<topic_info>(no_more, a, t);
-    },
-    [&state](remove_atom a, const std::string& t) { return state.forward<tombstone>(no_more, a, t); },
-    [&state](list_atom a) { return state.forward<topic_list>(no_more, a); },
-    [&state](bounds_atom a, const std::string& topic) {
-      return state.forward<topic_description>(no_more, a, topic);
-    },
-    [&state](fetch_atom a, const group_offset& g) {
-      return state.forward<group_offset>(no_more, a, g);
-    },
-    [&state](store_atom a, const group_offset& g) {
-      return state.forward<group_offset>(no_more, a, g);
-    },
-    [&state](status_atom a) { return state.forward<node_status>(no_more, a); },
-    [&state](hello_atom) { return state.hello(); },
-    [&state](stop_atom) { state.stop(); },
-    [&state](retry_atom) { state.retry(); },
+      [&state](put_request& r) { return state.forward<put_response>(no_more, std::move(r)); },
+      [&state](const pull_request& r) {
+        return state.forward<pull_response>(std::chrono::milliseconds{r.wait_ms}, r);
+      },
+      [&state](const key_query& q) { return state.forward<record_batch>(no_more, q); },
+      [&state](fetch_atom a, log_offset o) { return state.forward<record_batch>(no_more, a, o); },
+      [&state](search_atom a, const std::string& topic, std::int32_t queue, std::int64_t ms) {
+        return state.forward<queue_offset>(no_more, a, topic, queue, ms);
+      },
+      [&state](create_atom a, const topic_info& t) {
+        return state.forward<topic_info>(no_more, a, t);
+      },
+      [&state](remove_atom a, const std::string& t) {
+        return state.forward<tombstone>(no_more, a, t);
+      },
+      [&state](list_atom a) { return state.forward<topic_list>(no_more, a); },
+      [&state](bounds_atom a, const std::string& topic) {
+        return state.forward<topic_description>(no_more, a, topic);
+      },
+      [&state](fetch_atom a, const group_offset& g) {
+        return state.forward<group_offset>(no_more, a, g);
+      },
+      [&state](store_atom a, const group_offset& g) {
+        return state.forward<group_offset>(no_more, a, g);
+      },
+      [&state](status_atom a) { return state.forward<node_status>(no_more, a); },
+      [&state](hello_atom) { return state.hello(); },
+      [&state](stop_atom) { state.stop(); },
+      [&state](retry_atom) { state.retry(); },
   };
 }
 

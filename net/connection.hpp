@@ -24,15 +24,15 @@ struct connection_state {
     auto fail = [promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); };
     auto send = [this, promise, id, more_time, arguments...]() mutable {
       self_->request(session_, options_.deadline + more_time, std::move(arguments)...)
-        .then(
-          [this, id, promise](Result& answer) mutable {
-            if (sent_.erase(id) > 0)
-              promise.deliver(std::move(answer));
-          },
-          [this, id, promise](const caf::error& why) mutable {
-            if (sent_.erase(id) > 0)
-              promise.deliver(to_caf(from_caf(why)));
-          });
+          .then(
+              [this, id, promise](Result& answer) mutable {
+                if (sent_.erase(id) > 0)
+                  promise.deliver(std::move(answer));
+              },
+              [this, id, promise](const caf::error& why) mutable {
+                if (sent_.erase(id) > 0)
+                  promise.deliver(to_caf(from_caf(why)));
+              });
     };
     if (final_error_.code != errc::none) {
       fail(final_error_);
@@ -40,8 +40,8 @@ struct connection_state {
       sent_.emplace(id, std::move(fail));
       send();
     } else {
-      waiting_.push_back({id, self_->clock().now() + options_.patience, std::move(fail),
-                          std::move(send)});
+      waiting_.push_back(
+          {id, self_->clock().now() + options_.patience, std::move(fail), std::move(send)});
     }
     return promise;
   }

@@ -30,8 +30,8 @@ storage::result<storage::record_view> decode(const storage::slice& record) {
   auto offset = storage::big_endian::load<log_offset>(bytes.data() + own_offset_at);
   auto found = storage::decode_record(bytes, offset, storage::verify::structure_and_crc);
   if (found.kind != storage::record_kind::message || found.size != bytes.size())
-    return storage::error{errc::corrupt, "the record at " + std::to_string(offset)
-                                           + " arrived damaged: " + found.problem};
+    return storage::error{errc::corrupt, "the record at " + std::to_string(offset) +
+                                             " arrived damaged: " + found.problem};
   return found.view;
 }
 
@@ -53,8 +53,8 @@ std::vector<std::string> parse_tags(std::string_view expression) {
 
 consumer::consumer(caf::actor_system& system, store_service service, consumer_options options,
                    note_function note)
-  : self_(std::make_unique<caf::scoped_actor>(system)), service_(std::move(service)),
-    options_(std::move(options)), note_(std::move(note)) {
+    : self_(std::make_unique<caf::scoped_actor>(system)), service_(std::move(service)),
+      options_(std::move(options)), note_(std::move(note)) {
   for (auto& tag : options_.tags)
     tag_hashes_.push_back(storage::java_hash(tag));
 }
@@ -63,36 +63,36 @@ storage::result<consumer> consumer::open(caf::actor_system& system, store_servic
                                          consumer_options options, note_function note) {
   consumer made(system, std::move(service), std::move(options), std::move(note));
   auto& topic = made.options_.topic;
-  TROUPE_TRY(auto description, ask<topic_description>(*made.self_, made.service_, bounds_atom_v,
-                                                      topic));
+  TROUPE_TRY(auto description,
+             ask<topic_description>(*made.self_, made.service_, bounds_atom_v, topic));
   for (auto& bounds : description.queues)
     if (made.options_.queue < 0 || made.options_.queue == bounds.queue_id) {
       TROUPE_TRY(made.find_start(bounds));
     }
-  if (made.options_.queue >= 0
-      && std::none_of(description.queues.begin(), description.queues.end(),
-                      [&](const queue_bounds& b) { return b.queue_id == made.options_.queue; }))
-    return storage::error{errc::not_found, "topic " + topic + " has no queue "
-                                             + std::to_string(made.options_.queue)};
+  if (made.options_.queue >= 0 &&
+      std::none_of(description.queues.begin(), description.queues.end(),
+                   [&](const queue_bounds& b) { return b.queue_id == made.options_.queue; }))
+    return storage::error{errc::not_found, "topic " + topic + " has no queue " +
+                                               std::to_string(made.options_.queue)};
   return made;
 }
 
 storage::result<void> consumer::find_start(const queue_bounds& bounds) {
   storage::error failed;
-  auto start = std::visit(
-    overloaded{
-      [&](start_earliest) { return bounds.min; },
-      [&](start_latest) { return bounds.max; },
-      [&](start_offset s) { return s.offset; },
-      [&](start_time s) {
-        auto found = ask<queue_offset>(*self_, service_, search_atom_v, options_.topic,
-                                       bounds.queue_id, s.ms);
-        if (!found)
-          failed = found.error();
-        return found ? found.value() : bounds.max;
-      },
-    },
-    options_.from);
+  auto start = std::visit(overloaded{
+                              [&](start_earliest) { return bounds.min; },
+                              [&](start_latest) { return bounds.max; },
+                              [&](start_offset s) { return s.offset; },
+                              [&](start_time s) {
+                                auto found =
+                                    ask<queue_offset>(*self_, service_, search_atom_v,
+                                                      options_.topic, bounds.queue_id, s.ms);
+                                if (!found)
+                                  failed = found.error();
+                                return found ? found.value() : bounds.max;
+                              },
+                          },
+                          options_.from);
   if (failed.code != errc::none)
     return failed;
   if (options_.follow || start < bounds.max)
@@ -112,14 +112,18 @@ storage::result<std::vector<consumer::message>> consumer::next() {
     request.from = queue.next;
     request.max_messages = options_.batch;
     if (!options_.follow)
-      request.max_messages = static_cast<std::uint32_t>(
-        std::min<queue_offset>(options_.batch, std::max<queue_offset>(1, queue.end - queue.next)));
+      request.max_messages = static_cast<std::uint32_t>(std::min<queue_offset>(
+          options_.batch, std::max<queue_offset>(1, queue.end - queue.next)));
     request.max_bytes = storage::mib;
     request.tag_hashes = tag_hashes_;
     if (options_.follow)
-      request.wait_ms = static_cast<std::uint32_t>(
-        options_.wait.count() / static_cast<std::int64_t>(queues_.size()));
-    TROUPE_TRY(auto answer, ask<pull_response>(*self_, service_, request));
+      request.wait_ms = static_cast<std::uint32_t>(options_.wait.count() /
+                                                   static_cast<std::int64_t>(queues_.size()));
+    auto pulled = ask<pull_response>(*self_, service_, request);
+    if (!pulled && outlasts(pulled.error()))
+      return std::vector<message>{};
+    TROUPE_TRY(auto answer, std::move(pulled));
+    away_ = false;
     TROUPE_TRY(auto messages, take(queue, answer));
     if (!options_.follow && (queue.next >= queue.end || answer.status == pull_status::nothing_new))
       queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(turn_));
@@ -131,17 +135,26 @@ storage::result<std::vector<consumer::message>> consumer::next() {
   return std::vector<message>{};
 }
 
+bool consumer::outlasts(const storage::error& why) {
+  if (!options_.follow || (why.code != errc::connection_lost && why.code != errc::unavailable))
+    return false;
+  if (!away_)
+    note_("the node is away (" + why.message + "); going on when it is back");
+  away_ = true;
+  return true;
+}
+
 storage::result<std::vector<consumer::message>> consumer::take(queue_state& queue,
                                                                pull_response& answer) {
   auto where = options_.topic + " queue " + std::to_string(queue.id);
   if (answer.status == pull_status::offset_too_small)
-    note_(where + ": messages " + std::to_string(queue.next) + " to "
-          + std::to_string(answer.next - 1) + " are gone (retention); going on behind them");
+    note_(where + ": messages " + std::to_string(queue.next) + " to " +
+          std::to_string(answer.next - 1) + " are gone (retention); going on behind them");
   if (answer.status == pull_status::offset_too_large && options_.follow)
     note_(where + ": ends at " + std::to_string(answer.max) + "; going on from there");
   if (answer.damaged > 0)
-    note_(where + ": " + std::to_string(answer.damaged) + " messages are damaged: "
-          + answer.warning);
+    note_(where + ": " + std::to_string(answer.damaged) +
+          " messages are damaged: " + answer.warning);
   std::vector<message> messages;
   messages.reserve(answer.records.size());
   for (auto& record : answer.records) {

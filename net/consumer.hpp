@@ -24,10 +24,10 @@ using start_position = std::variant<start_earliest, start_latest, start_offset, 
 
 struct consumer_options {
   std::string topic;
-  std::int32_t queue = -1;   ///< -1: all queues
+  std::int32_t queue = -1; ///< -1: all queues
   start_position from = start_earliest{};
   std::vector<std::string> tags; ///< empty: every message
-  bool follow = false;       ///< wait for new messages at the end
+  bool follow = false;           ///< wait for new messages at the end
   std::uint32_t batch = 1024;
   std::chrono::milliseconds wait{1000}; ///< how long one `next` waits when following
 };
@@ -64,6 +64,8 @@ private:
            note_function note);
   storage::result<void> find_start(const queue_bounds& bounds);
   storage::result<std::vector<message>> take(queue_state& queue, pull_response& answer);
+  /// True if reading goes on after this: who follows waits for a node that restarts.
+  bool outlasts(const storage::error& why);
   bool wanted(const storage::record_view& view) const;
 
   std::unique_ptr<caf::scoped_actor> self_;
@@ -73,6 +75,7 @@ private:
   std::vector<queue_state> queues_;
   std::vector<std::int32_t> tag_hashes_;
   std::size_t turn_ = 0;
+  bool away_ = false;
 };
 
 /// A record out of an answer, checked; its views point into the slice.

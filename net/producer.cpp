@@ -45,13 +45,13 @@ template <class Shared>
 caf::behavior courier(caf::event_based_actor* self, store_service service,
                       std::shared_ptr<Shared> shared) {
   return {
-    [=](put_request& request) {
-      auto bytes = request.messages.size();
-      // The connection owns the deadline and answers in any case.
-      self->request(service, caf::infinite, std::move(request))
-        .then([=](const put_response& response) { shared->answered(bytes, response); },
-              [=](const caf::error& why) { shared->failed(bytes, from_caf(why)); });
-    },
+      [=](put_request& request) {
+        auto bytes = request.messages.size();
+        // The connection owns the deadline and answers in any case.
+        self->request(service, caf::infinite, std::move(request))
+            .then([=](const put_response& response) { shared->answered(bytes, response); },
+                  [=](const caf::error& why) { shared->failed(bytes, from_caf(why)); });
+      },
   };
 }
 
@@ -59,8 +59,8 @@ caf::behavior courier(caf::event_based_actor* self, store_service service,
 
 producer::producer(caf::actor_system& system, store_service service,
                    const producer_options& options)
-  : system_(system), options_(options), shared_(std::make_shared<shared>()),
-    courier_(system.spawn(courier<shared>, std::move(service), shared_)) {}
+    : system_(system), options_(options), shared_(std::make_shared<shared>()),
+      courier_(system.spawn(courier<shared>, std::move(service), shared_)) {}
 
 producer::~producer() {
   caf::anon_send_exit(courier_, caf::exit_reason::user_shutdown);
@@ -71,9 +71,9 @@ storage::result<void> producer::send(put_request request) {
   {
     std::unique_lock lock(shared_->mutex);
     shared_->changed.wait(lock, [&] {
-      return shared_->failure.code != errc::none || shared_->open_requests == 0
-             || (shared_->open_requests < options_.max_open_requests
-                 && shared_->open_bytes + bytes <= options_.max_open_bytes);
+      return shared_->failure.code != errc::none || shared_->open_requests == 0 ||
+             (shared_->open_requests < options_.max_open_requests &&
+              shared_->open_bytes + bytes <= options_.max_open_bytes);
     });
     if (shared_->failure.code != errc::none)
       return shared_->failure;

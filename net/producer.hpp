@@ -13,8 +13,8 @@ struct producer_options {
 };
 
 /// Sends batches without waiting for each answer, in order and with a bound on what is open. For
-/// ordinary threads: `send` blocks while too much is open. Actors send a `put_request` to the service
-/// themselves. One thread calls it.
+/// ordinary threads: `send` blocks while too much is open. Actors send a `put_request` to the
+/// service themselves. One thread calls it.
 class producer {
 public:
   producer(caf::actor_system& system, store_service service, const producer_options& options = {});

@@ -33,8 +33,8 @@ storage::result<void> check_roles(const node_config& node) {
   if (node.roles == std::vector<std::string>{"all"})
     return boost::outcome_v2::success();
   return storage::error{errc::invalid_argument,
-                        "node " + node.name
-                          + ": roles must be 'all': this release runs every role in one process"};
+                        "node " + node.name +
+                            ": roles must be 'all': this release runs every role in one process"};
 }
 
 /// Descriptors that are left for the log, clients and libraries.
@@ -87,8 +87,7 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->node = system.spawn(troupe::node, std::move(setup));
   storage::result<void> ready = boost::outcome_v2::success();
   p->self->request(p->node, caf::infinite, ready_atom_v)
-    .receive([](const std::string&) {},
-             [&](const caf::error& why) { ready = from_caf(why); });
+      .receive([](const std::string&) {}, [&](const caf::error& why) { ready = from_caf(why); });
   std::unique_ptr<server> made{new server(std::move(p))};
   TROUPE_TRY(ready);
   return made;
@@ -97,13 +96,12 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
 storage::result<server::address> server::publish() {
   auto& p = *parts_;
   p.front = p.system.spawn(front, front_setup{p.node, p.config.name, p.cluster});
-  auto port = p.system.middleman().publish(p.front, p.config.actor_port, p.config.host.c_str(),
-                                           true);
+  auto port =
+      p.system.middleman().publish(p.front, p.config.actor_port, p.config.host.c_str(), true);
   if (!port)
-    return storage::error{errc::unavailable,
-                          "cannot listen at " + p.config.host + ":"
-                            + std::to_string(p.config.actor_port)
-                            + " (actor-port): is another node running there?"};
+    return storage::error{errc::unavailable, "cannot listen at " + p.config.host + ":" +
+                                                 std::to_string(p.config.actor_port) +
+                                                 " (actor-port): is another node running there?"};
   return address{*port};
 }
 
@@ -111,8 +109,8 @@ storage::result<session_actor> server::open_session() {
   storage::result<session_actor> result = storage::error{errc::unavailable, "no answer"};
   auto& p = *parts_;
   p.self->request(p.node, caf::infinite, hello_atom_v, caf::strong_actor_ptr{})
-    .receive([&](const session_actor& made) { result = made; },
-             [&](const caf::error& why) { result = from_caf(why); });
+      .receive([&](const session_actor& made) { result = made; },
+               [&](const caf::error& why) { result = from_caf(why); });
   return result;
 }
 
@@ -130,15 +128,15 @@ storage::result<void> server::stop() {
   }
   storage::result<void> result = boost::outcome_v2::success();
   p.self->request(p.node, p.options.stop_deadline, stop_atom_v)
-    .receive(
-      [&](const stop_report& report) {
-        if (!report.left_over.empty())
-          result = storage::error{errc::io_error, report.left_over};
-      },
-      [&](const caf::error& why) {
-        result = storage::error{errc::busy, "the actors did not finish in time: "
-                                              + from_caf(why).message};
-      });
+      .receive(
+          [&](const stop_report& report) {
+            if (!report.left_over.empty())
+              result = storage::error{errc::io_error, report.left_over};
+          },
+          [&](const caf::error& why) {
+            result = storage::error{errc::busy,
+                                    "the actors did not finish in time: " + from_caf(why).message};
+          });
   p.node = nullptr;
   if (result)
     result = storage::close_store(*p.files, p.options.store);

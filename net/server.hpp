@@ -33,8 +33,8 @@ public:
 
   const node_actor& node() const noexcept;
 
-  /// Stops in order: takes no more requests, writes, flushes, and removes the abort marker. An error
-  /// says what was left; the marker then stays, and the next start recovers.
+  /// Stops in order: takes no more requests, writes, flushes, and removes the abort marker. An
+  /// error says what was left; the marker then stays, and the next start recovers.
   storage::result<void> stop();
 
 private:

@@ -9,7 +9,9 @@ namespace troupe::storage {
 
 namespace {
 
-std::string marker_path(const std::string& directory) { return directory + "/abort"; }
+std::string marker_path(const std::string& directory) {
+  return directory + "/abort";
+}
 
 } // namespace
 

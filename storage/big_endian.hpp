@@ -10,10 +10,18 @@ namespace troupe::storage {
 
 namespace big_endian {
 
-inline std::uint8_t swapped(std::uint8_t value) noexcept { return value; }
-inline std::uint16_t swapped(std::uint16_t value) noexcept { return __builtin_bswap16(value); }
-inline std::uint32_t swapped(std::uint32_t value) noexcept { return __builtin_bswap32(value); }
-inline std::uint64_t swapped(std::uint64_t value) noexcept { return __builtin_bswap64(value); }
+inline std::uint8_t swapped(std::uint8_t value) noexcept {
+  return value;
+}
+inline std::uint16_t swapped(std::uint16_t value) noexcept {
+  return __builtin_bswap16(value);
+}
+inline std::uint32_t swapped(std::uint32_t value) noexcept {
+  return __builtin_bswap32(value);
+}
+inline std::uint64_t swapped(std::uint64_t value) noexcept {
+  return __builtin_bswap64(value);
+}
 
 /// The integer at `from`, which needs no alignment.
 template <class T>

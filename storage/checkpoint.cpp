@@ -26,13 +26,13 @@ constexpr std::size_t read_limit = 1 << 20;
 void parse_extension(byte_view bytes, checkpoint& into) noexcept {
   auto part = bytes.subspan(extension_at, extension_bytes);
   auto* at = part.data();
-  into.extension_valid = big_endian::load<std::uint64_t>(at) == magic
-                         && big_endian::load<std::uint32_t>(at + 8) == version
-                         && big_endian::load<std::uint32_t>(at + checked_bytes)
-                              == crc32(part.first(checked_bytes))
-                         && big_endian::load<std::int64_t>(at + 12) == into.log_time
-                         && big_endian::load<std::int64_t>(at + 20) == into.queue_time
-                         && big_endian::load<std::int64_t>(at + 28) == into.index_time;
+  into.extension_valid =
+      big_endian::load<std::uint64_t>(at) == magic &&
+      big_endian::load<std::uint32_t>(at + 8) == version &&
+      big_endian::load<std::uint32_t>(at + checked_bytes) == crc32(part.first(checked_bytes)) &&
+      big_endian::load<std::int64_t>(at + 12) == into.log_time &&
+      big_endian::load<std::int64_t>(at + 20) == into.queue_time &&
+      big_endian::load<std::int64_t>(at + 28) == into.index_time;
   if (!into.extension_valid)
     return;
   into.safe_offset = big_endian::load<log_offset>(at + 36);
@@ -58,7 +58,9 @@ checkpoint checkpoint::clamped(log_offset log_end, std::int64_t now_ms) const no
   return result;
 }
 
-std::string checkpoint_path(const options& o) { return o.directory + "/checkpoint"; }
+std::string checkpoint_path(const options& o) {
+  return o.directory + "/checkpoint";
+}
 
 result<checkpoint> load_checkpoint(file_system& fs, const std::string& path) {
   checkpoint found;

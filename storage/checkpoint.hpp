@@ -13,19 +13,19 @@ namespace troupe::storage {
 /// them. It is a hint where a recovery may begin, written last: log, queues and index must be
 /// synced before, with the values read before those syncs began.
 struct checkpoint {
-  std::int64_t log_time = 0;   ///< store time of the newest record that is durable
-  std::int64_t queue_time = 0; ///< of the newest whose queue entry is durable
-  std::int64_t index_time = 0; ///< end of the newest index file that is full and durable
+  std::int64_t log_time = 0;            ///< store time of the newest record that is durable
+  std::int64_t queue_time = 0;          ///< of the newest whose queue entry is durable
+  std::int64_t index_time = 0;          ///< end of the newest index file that is full and durable
   log_offset master_flushed_offset = 0; ///< RocketMQ 5's own; carried along
   log_offset confirm_offset = 0;        ///< likewise
 
   /// False when the addition is missing, damaged, or older than the times beside it, as after a
   /// RocketMQ broker ran on the directory. The fields below then mean nothing.
   bool extension_valid = false;
-  log_offset safe_offset = 0;     ///< log, queues and index are durable for records that end here
-  std::uint32_t queue_count = 0;  ///< queues at that point
-  std::uint64_t entry_total = 0;  ///< sum of their next offsets
-  std::uint32_t index_files = 0;  ///< files of the key index
+  log_offset safe_offset = 0;    ///< log, queues and index are durable for records that end here
+  std::uint32_t queue_count = 0; ///< queues at that point
+  std::uint64_t entry_total = 0; ///< sum of their next offsets
+  std::uint32_t index_files = 0; ///< files of the key index
 
   /// From which store time on a recovery by time must begin: RocketMQ's rule.
   std::int64_t minimum_time() const noexcept;

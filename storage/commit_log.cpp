@@ -22,7 +22,7 @@ std::uint64_t distance(log_offset from, log_offset to) noexcept {
 } // namespace
 
 commit_log::commit_log(const options& o, log_offset end, std::shared_ptr<file> current)
-  : options_(o), end_(end), staged_end_(end) {
+    : options_(o), end_(end), staged_end_(end) {
   TROUPE_CHECK(end >= 0 && o.log_file_size_bytes > blank_header_bytes);
   auto in_file = static_cast<std::uint64_t>(end) % o.log_file_size_bytes;
   TROUPE_CHECK(current != nullptr || in_file == 0);
@@ -104,8 +104,8 @@ std::span<std::byte> commit_log::extend(std::uint32_t count) {
 result<void> commit_log::commit() {
   if (failed_)
     return error{errc::write_stopped,
-                 "the commit log in " + options_.directory
-                   + " could not be written before; restart the node, it will recover"};
+                 "the commit log in " + options_.directory +
+                     " could not be written before; restart the node, it will recover"};
   for (auto& part : pieces_) {
     std::array<byte_view, 1> bytes{byte_view(buffer_.get() + part.from, part.to - part.from)};
     if (auto written = part.target->write_at(part.at, bytes); written.has_error()) {

@@ -21,7 +21,7 @@ constexpr std::size_t entries_a_piece = 3200;
 
 consume_queue::consume_queue(queue_files& files, const std::string& topic_directory,
                              std::int32_t queue_id, std::uint32_t number)
-  : files_(files), topic_directory_(topic_directory), number_(number), queue_id_(queue_id) {}
+    : files_(files), topic_directory_(topic_directory), number_(number), queue_id_(queue_id) {}
 
 std::string consume_queue::directory() const {
   return topic_directory_ + "/" + std::to_string(queue_id_);
@@ -69,8 +69,8 @@ result<void> consume_queue::fill_up(std::int64_t start, queue_offset to) {
   for (auto* at = piece.data(); at != piece.data() + piece.size();)
     at = store_entry(at, filler_entry);
   for (auto at = start; at < to * entry_bytes;) {
-    auto bytes = std::min<std::int64_t>(to * entry_bytes - at,
-                                        static_cast<std::int64_t>(piece.size()));
+    auto bytes =
+        std::min<std::int64_t>(to * entry_bytes - at, static_cast<std::int64_t>(piece.size()));
     std::array<byte_view, 1> parts{byte_view(piece).first(static_cast<std::size_t>(bytes))};
     TROUPE_TRY(target->write_at(static_cast<std::uint64_t>(at - start), parts));
     at += bytes;
@@ -157,8 +157,8 @@ result<void> consume_queue::read_files(queue_offset from, std::size_t count,
 result<void> consume_queue::read(queue_offset from, std::size_t count,
                                  std::vector<queue_entry>& into) const {
   if (from < min_)
-    return error{errc::offset_too_small, directory() + ": offset " + std::to_string(from)
-                                           + " is below the minimum " + std::to_string(min_)};
+    return error{errc::offset_too_small, directory() + ": offset " + std::to_string(from) +
+                                             " is below the minimum " + std::to_string(min_)};
   if (from >= next_)
     return boost::outcome_v2::success();
   count = std::min(count, static_cast<std::size_t>(next_ - from));
@@ -168,9 +168,9 @@ result<void> consume_queue::read(queue_offset from, std::size_t count,
     TROUPE_TRY(read_files(from, stored, into));
     for (std::size_t i = before; i < into.size(); ++i)
       if (!into[i].valid() || into[i].filler())
-        return damaged(file_start(from), "has a damaged entry for message "
-                                           + std::to_string(from + static_cast<queue_offset>(i)
-                                                            - static_cast<queue_offset>(before)));
+        return damaged(file_start(from), "has a damaged entry for message " +
+                                             std::to_string(from + static_cast<queue_offset>(i) -
+                                                            static_cast<queue_offset>(before)));
     from += static_cast<queue_offset>(stored);
     count -= stored;
   }
@@ -189,17 +189,16 @@ result<queue_entry> consume_queue::entry(queue_offset number) const {
   std::array<std::byte, queue_entry_bytes> bytes;
   const auto start = file_start(number);
   TROUPE_TRY(auto source, files_.open(key(start), path(start)));
-  TROUPE_TRY(auto got, source->read_at(static_cast<std::uint64_t>(number * entry_bytes - start),
-                                       bytes));
+  TROUPE_TRY(auto got,
+             source->read_at(static_cast<std::uint64_t>(number * entry_bytes - start), bytes));
   if (got != bytes.size())
     return damaged(start, "ends too early");
   return load_entry(bytes.data());
 }
 
 result<queue_offset> consume_queue::find_first(log_offset offset) const {
-  return search(min_, next_, [offset](const queue_entry& e) {
-    return !e.filler() && e.offset >= offset;
-  });
+  return search(min_, next_,
+                [offset](const queue_entry& e) { return !e.filler() && e.offset >= offset; });
 }
 
 result<void> consume_queue::remove_file(std::int64_t start) {

@@ -35,8 +35,8 @@ result<void> consume_queue::list_files(std::vector<std::string>& warnings) {
   for (auto& entry : found) {
     auto start = *parse_offset_file_name(entry.name);
     if (entry.size != files_.file_size_bytes())
-      return damaged(start, "has " + std::to_string(entry.size) + " bytes instead of "
-                              + std::to_string(file_bytes));
+      return damaged(start, "has " + std::to_string(entry.size) + " bytes instead of " +
+                                std::to_string(file_bytes));
     if (start % file_bytes != 0)
       return damaged(start, "does not begin at a multiple of the file size");
     if (has_files() && start != last_file_ + file_bytes)
@@ -62,8 +62,8 @@ result<queue_offset> consume_queue::walk(queue_offset from, queue_offset to,
       if (found.empty()) {
         TROUPE_TRY(auto clean, zeros_behind(at));
         if (!clean)
-          return damaged(file_start(at), "holds entries behind an empty one, number "
-                                           + std::to_string(at));
+          return damaged(file_start(at),
+                         "holds entries behind an empty one, number " + std::to_string(at));
         return at;
       }
       const bool misplaced = found.filler() ? reached != 0 : found.offset < reached;
@@ -85,8 +85,8 @@ result<queue_offset> consume_queue::find_end(const log_bounds& log) {
   next_ = written_ = capacity;
   const auto trusted = std::min(log.trusted_end, log.end);
   TROUPE_TRY(auto end, search(first_entry(), capacity, [trusted](const queue_entry& e) {
-    return !e.valid() || e.end() > trusted;
-  }));
+               return !e.valid() || e.end() > trusted;
+             }));
   if (trusted < log.end) {
     TROUPE_TRY(end, walk(end, capacity, log.end));
   }
@@ -120,8 +120,8 @@ result<void> consume_queue::load(const log_bounds& log, std::vector<std::string>
     TROUPE_TRY(cut_files(end));
   }
   TROUPE_TRY(min_, search(first_entry(), next_, [&log](const queue_entry& e) {
-    return !e.filler() && e.offset >= log.min;
-  }));
+               return !e.filler() && e.offset >= log.min;
+             }));
   return boost::outcome_v2::success();
 }
 

@@ -10,6 +10,8 @@ namespace troupe::storage {
 std::uint32_t crc32(byte_view bytes, std::uint32_t seed = 0) noexcept;
 
 /// The CRC as records hold it: Java keeps it in a signed int and drops the top bit.
-inline std::uint32_t record_crc32(byte_view bytes) noexcept { return crc32(bytes) & 0x7fffffffU; }
+inline std::uint32_t record_crc32(byte_view bytes) noexcept {
+  return crc32(bytes) & 0x7fffffffU;
+}
 
 } // namespace troupe::storage

@@ -9,11 +9,25 @@ namespace troupe::storage {
 
 std::string_view name_of(errc code) noexcept {
   static constexpr std::array<std::string_view, 19> names = {
-    "none",          "io_error",       "no_space",         "too_many_files",
-    "corrupt",       "not_found",      "exists",           "invalid_argument",
-    "too_large",     "busy",           "write_stopped",    "disk_full",
-    "locked",        "unavailable",    "maybe_stored",     "connection_lost",
-    "version_mismatch", "needs_repair", "offset_too_small",
+      "none",
+      "io_error",
+      "no_space",
+      "too_many_files",
+      "corrupt",
+      "not_found",
+      "exists",
+      "invalid_argument",
+      "too_large",
+      "busy",
+      "write_stopped",
+      "disk_full",
+      "locked",
+      "unavailable",
+      "maybe_stored",
+      "connection_lost",
+      "version_mismatch",
+      "needs_repair",
+      "offset_too_small",
   };
   if (code == errc::offset_too_large)
     return "offset_too_large";
@@ -24,23 +38,23 @@ std::string_view name_of(errc code) noexcept {
 error system_error(int number, std::string what) {
   auto code = errc::io_error;
   switch (number) {
-    case ENOSPC:
-    case EDQUOT:
-      code = errc::no_space;
-      break;
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      code = errc::too_many_files;
-      break;
-    case ENOENT:
-      code = errc::not_found;
-      break;
-    case EEXIST:
-      code = errc::exists;
-      break;
-    default:
-      break;
+  case ENOSPC:
+  case EDQUOT:
+    code = errc::no_space;
+    break;
+  case EMFILE:
+  case ENFILE:
+  case ENOMEM:
+    code = errc::too_many_files;
+    break;
+  case ENOENT:
+    code = errc::not_found;
+    break;
+  case EEXIST:
+    code = errc::exists;
+    break;
+  default:
+    break;
   }
   what += ": ";
   what += std::generic_category().message(number);

@@ -46,8 +46,7 @@ struct error {
 
 /// Every operation that may fail returns this; reading a value that is not there ends the process.
 template <class T = void>
-using result =
-  boost::outcome_v2::basic_result<T, error, boost::outcome_v2::policy::terminate>;
+using result = boost::outcome_v2::basic_result<T, error, boost::outcome_v2::policy::terminate>;
 
 /// An error out of `errno`: maps the number to a category and appends its text.
 error system_error(int number, std::string what);

@@ -14,17 +14,19 @@ namespace json = boost::json;
 
 namespace {
 
-bool is_space(char c) noexcept { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) noexcept {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 bool is_bare(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'
-         || c == '$' || c == '-' || c == '.';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '$' || c == '-' || c == '.';
 }
 
 bool is_integer(std::string_view text) noexcept {
   auto digits = text.starts_with('-') ? text.substr(1) : text;
-  return !digits.empty() && digits.size() < 20 && (digits.front() != '0' || digits.size() == 1)
-         && std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
+  return !digits.empty() && digits.size() < 20 && (digits.front() != '0' || digits.size() == 1) &&
+         std::ranges::all_of(digits, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// Copies JSON text and puts quotes around bare member names. Everything else is left to the
@@ -166,8 +168,8 @@ result<json::value> parse_fastjson(std::string_view text, const std::string& whe
     if (!problem)
       return parser.release();
     // Only the line is the same in the file, as quotes were added.
-    auto line = 1 + std::count(quoted.begin(), quoted.begin() + static_cast<std::ptrdiff_t>(used),
-                               '\n');
+    auto line =
+        1 + std::count(quoted.begin(), quoted.begin() + static_cast<std::ptrdiff_t>(used), '\n');
     auto place = where + ", line " + std::to_string(line);
     return error{errc::corrupt, place + ": " + problem.message()};
   } catch (const std::exception& e) {

@@ -38,8 +38,8 @@ guarded_range* fault_guard::add(const void* begin, std::size_t size) noexcept {
   for (auto* in = &first_;;) {
     for (auto& range : in->ranges) {
       bool expected = false;
-      if (range.taken_.load(std::memory_order_relaxed)
-          || !range.taken_.compare_exchange_strong(expected, true, std::memory_order_acquire))
+      if (range.taken_.load(std::memory_order_relaxed) ||
+          !range.taken_.compare_exchange_strong(expected, true, std::memory_order_acquire))
         continue;
       range.damaged_.store(false, std::memory_order_relaxed);
       set(range, from, from + size);

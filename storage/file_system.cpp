@@ -50,9 +50,9 @@ result<std::vector<std::byte>> read_file(file_system& fs, const std::string& pat
                                          std::size_t limit) {
   TROUPE_TRY(auto from, fs.open(path, open_mode::read));
   if (from->size() > limit)
-    return error{errc::too_large, path + " has " + std::to_string(from->size())
-                                    + " bytes; at most " + std::to_string(limit)
-                                    + " are read: is it the right file?"};
+    return error{errc::too_large, path + " has " + std::to_string(from->size()) +
+                                      " bytes; at most " + std::to_string(limit) +
+                                      " are read: is it the right file?"};
   std::vector<std::byte> content(static_cast<std::size_t>(from->size()));
   TROUPE_TRY(auto count, from->read_at(0, content));
   content.resize(count);

@@ -29,13 +29,11 @@ std::int64_t seconds_between(std::int64_t begin_ms, std::int64_t end_ms) {
 } // namespace
 
 index_check::index_check(file_system& fs, const store_files& files, finding_sink report)
-  : fs_(fs),
-    files_(files),
-    geometry_{files.settings.index_slots, files.settings.index_entries},
-    report_(std::move(report)) {
+    : fs_(fs), files_(files), geometry_{files.settings.index_slots, files.settings.index_entries},
+      report_(std::move(report)) {
   for (auto& run : files.contiguous_log())
-    views_.emplace_back(run.back().start
-                          + static_cast<log_offset>(files.settings.log_file_size_bytes),
+    views_.emplace_back(run.back().start +
+                            static_cast<log_offset>(files.settings.log_file_size_bytes),
                         log_view(fs, files.settings, run.front().start));
 }
 
@@ -67,13 +65,14 @@ bool index_check::check_header(const std::string& path, const index_header& h) {
   if (h.next_entry == 0 && h.begin_time == 0 && h.used_slots == 0)
     return false; // created, and nothing written yet
   if (h.next_entry < 1 || h.next_entry > geometry_.entries) {
-    report_({path, 36, "next entry " + std::to_string(h.next_entry) + " is not in 1.."
-                         + std::to_string(geometry_.entries)});
+    report_({path, 36,
+             "next entry " + std::to_string(h.next_entry) + " is not in 1.." +
+                 std::to_string(geometry_.entries)});
     return false;
   }
   if (h.used_slots > geometry_.slots)
-    report_({path, 32, std::to_string(h.used_slots) + " slots in use of "
-                         + std::to_string(geometry_.slots)});
+    report_({path, 32,
+             std::to_string(h.used_slots) + " slots in use of " + std::to_string(geometry_.slots)});
   if (h.begin_time > h.end_time)
     report_({path, 0, "its time span ends before it begins"});
   if (h.begin_offset > h.end_offset)
@@ -95,9 +94,9 @@ void index_check::check_entries(const std::string& path, byte_view bytes, const 
     }
     auto& newest = newest_[e.hash % geometry_.slots];
     if (e.previous != newest)
-      report_({path, place.at + 16, "entry " + std::to_string(number) + " goes back to "
-                                      + std::to_string(e.previous) + " instead of "
-                                      + std::to_string(newest)});
+      report_({path, place.at + 16,
+               "entry " + std::to_string(number) + " goes back to " + std::to_string(e.previous) +
+                   " instead of " + std::to_string(newest)});
     newest = number;
     place.what = "entry " + std::to_string(number);
     // RocketMQ counts the first entry's seconds from where the file before ended.
@@ -110,8 +109,8 @@ void index_check::check_slots(const std::string& path, byte_view bytes) {
     auto at = geometry_.slot_at(slot);
     if (auto value = big_endian::load<std::uint32_t>(bytes.data() + at); value != newest_[slot])
       report_({path, static_cast<std::int64_t>(at),
-               "slot " + std::to_string(slot) + " begins at entry " + std::to_string(value)
-                 + " instead of " + std::to_string(newest_[slot])});
+               "slot " + std::to_string(slot) + " begins at entry " + std::to_string(value) +
+                   " instead of " + std::to_string(newest_[slot])});
   }
 }
 
@@ -132,12 +131,12 @@ void index_check::check_record(const finding& place, const index_entry& e, std::
     return complain("points to " + where + ", where no valid record starts");
   auto& message = found.value().view;
   if (!holds_key(message, e.hash))
-    return complain("points to the record at " + where + ", which holds no key of hash "
-                    + std::to_string(e.hash));
+    return complain("points to the record at " + where + ", which holds no key of hash " +
+                    std::to_string(e.hash));
   if (auto seconds = seconds_between(begin, message.store_timestamp);
       begin != 0 && e.seconds != seconds)
-    complain("says its record was stored " + std::to_string(e.seconds)
-             + " s after the file's begin instead of " + std::to_string(seconds));
+    complain("says its record was stored " + std::to_string(e.seconds) +
+             " s after the file's begin instead of " + std::to_string(seconds));
 }
 
 log_view* index_check::view_of(log_offset offset) {

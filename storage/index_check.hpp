@@ -32,7 +32,7 @@ private:
   index_geometry geometry_;
   finding_sink report_;
   std::vector<std::pair<log_offset, log_view>> views_; ///< by the first offset behind each
-  std::vector<std::uint32_t> newest_; ///< of each slot, as its entries say
+  std::vector<std::uint32_t> newest_;                  ///< of each slot, as its entries say
   outcome out_;
 };
 

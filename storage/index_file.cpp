@@ -18,8 +18,8 @@ constexpr std::size_t max_run = 256;
 std::int32_t seconds_between(std::int64_t begin, std::int64_t time) noexcept {
   if (begin <= 0 || time <= begin)
     return 0;
-  return static_cast<std::int32_t>(std::min<std::int64_t>(
-    (time - begin) / 1000, std::numeric_limits<std::int32_t>::max()));
+  return static_cast<std::int32_t>(
+      std::min<std::int64_t>((time - begin) / 1000, std::numeric_limits<std::int32_t>::max()));
 }
 
 } // namespace
@@ -54,8 +54,8 @@ void store_index_entry(std::byte* to, const index_entry& entry) noexcept {
 }
 
 index_file::index_file(file_system& fs, std::string path, const index_geometry& geometry)
-  : fs_(fs), path_(std::move(path)), geometry_(geometry),
-    pages_((geometry.slots_end() + page_bytes - 1) / page_bytes) {}
+    : fs_(fs), path_(std::move(path)), geometry_(geometry),
+      pages_((geometry.slots_end() + page_bytes - 1) / page_bytes) {}
 
 result<file*> index_file::handle() {
   if (!handle_) {
@@ -71,8 +71,8 @@ result<std::unique_ptr<index_file>> index_file::open(file_system& fs, std::strin
   std::array<std::byte, index_geometry::header_bytes> bytes{};
   TROUPE_TRY(auto count, in->read_at(0, bytes));
   if (in->size() != geometry.file_bytes() || count != bytes.size())
-    return error{errc::corrupt, opened->path_ + " has " + std::to_string(in->size())
-                                  + " bytes instead of " + std::to_string(geometry.file_bytes())};
+    return error{errc::corrupt, opened->path_ + " has " + std::to_string(in->size()) +
+                                    " bytes instead of " + std::to_string(geometry.file_bytes())};
   opened->header_ = load_index_header(bytes.data());
   if (std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; }))
     opened->header_.next_entry = 1;
@@ -93,8 +93,8 @@ result<std::unique_ptr<index_file>> index_file::create(file_system& fs, std::str
 }
 
 bool index_file::plausible() const noexcept {
-  return header_.next_entry >= 1 && header_.next_entry <= geometry_.entries
-         && header_.begin_offset >= 0 && header_.end_offset >= header_.begin_offset;
+  return header_.next_entry >= 1 && header_.next_entry <= geometry_.entries &&
+         header_.begin_offset >= 0 && header_.end_offset >= header_.begin_offset;
 }
 
 void index_file::disbelieve_header() noexcept {
@@ -215,8 +215,7 @@ result<std::uint32_t> index_file::slot_value(std::uint32_t number) {
 }
 
 result<index_entry> index_file::entry(std::uint32_t number) {
-  const auto first_buffered =
-    header_.next_entry - static_cast<std::uint32_t>(buffered_entries());
+  const auto first_buffered = header_.next_entry - static_cast<std::uint32_t>(buffered_entries());
   if (number >= first_buffered)
     return load_index_entry(buffer_.data() + (number - first_buffered) * entry_bytes);
   std::array<std::byte, entry_bytes> bytes{};

@@ -46,9 +46,7 @@ struct index_entry {
   std::int32_t seconds = 0;   ///< behind the file's begin time
   std::uint32_t previous = 0; ///< older entry with the same slot, 0 when there is none
 
-  bool empty() const noexcept {
-    return hash == 0 && offset == 0 && seconds == 0 && previous == 0;
-  }
+  bool empty() const noexcept { return hash == 0 && offset == 0 && seconds == 0 && previous == 0; }
 };
 
 index_header load_index_header(const std::byte* from) noexcept;
@@ -134,7 +132,7 @@ private:
   index_geometry geometry_;
   index_header header_;
   std::shared_ptr<file> handle_;
-  std::vector<std::byte> buffer_; ///< entries [next_entry - n, next_entry)
+  std::vector<std::byte> buffer_;            ///< entries [next_entry - n, next_entry)
   std::vector<std::unique_ptr<page>> pages_; ///< of the file, those that hold changed slots
   std::size_t page_count_ = 0;
   bool header_changed_ = false;

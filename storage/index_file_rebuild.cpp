@@ -36,8 +36,8 @@ result<void> index_file::collect_entries(log_offset safe_offset,
     bool changed = false;
     for (more = got >= entry_bytes; more && kept + entry_bytes <= got; kept += entry_bytes) {
       auto entry = load_index_entry(piece.data() + kept);
-      more = !entry.empty() && entry.seconds >= 0 && entry.offset >= header_.end_offset
-             && entry.offset < safe_offset;
+      more = !entry.empty() && entry.seconds >= 0 && entry.offset >= header_.end_offset &&
+             entry.offset < safe_offset;
       if (!more)
         break;
       auto& newest = slots[entry.hash % geometry_.slots];
@@ -61,8 +61,8 @@ result<void> index_file::collect_entries(log_offset safe_offset,
   // The second of the last entry is known, its end is the latest it can have been stored.
   const auto latest = begin_time + last_seconds * std::int64_t{1000} + 999;
   header_.end_time = claimed == header_.next_entry && end_time >= begin_time && end_time <= latest
-                       ? end_time
-                       : latest;
+                         ? end_time
+                         : latest;
   return boost::outcome_v2::success();
 }
 

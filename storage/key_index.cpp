@@ -23,8 +23,8 @@ constexpr std::size_t max_loaded_pages = 4'096;
 constexpr std::size_t max_query_steps = 65'536;
 
 bool is_index_name(std::string_view name) noexcept {
-  return name.size() == name_digits
-         && std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
+  return name.size() == name_digits &&
+         std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 /// yyyyMMddHHmmssSSS in local time.
@@ -42,8 +42,8 @@ std::string name_of_time(std::int64_t ms) {
 } // namespace
 
 key_index::key_index(file_system& fs, const options& o, const wall_clock& clock)
-  : fs_(fs), geometry_{o.index_slots, o.index_entries}, clock_(clock),
-    directory_(index_directory(o)) {}
+    : fs_(fs), geometry_{o.index_slots, o.index_entries}, clock_(clock),
+      directory_(index_directory(o)) {}
 
 result<std::unique_ptr<key_index>> key_index::open(file_system& fs, const options& o,
                                                    const wall_clock& clock) {
@@ -73,9 +73,9 @@ result<void> key_index::load() {
     if (opened.has_error() && opened.error().code != errc::corrupt)
       return std::move(opened).error();
     if (opened.has_error()) {
-      warnings_.push_back(opened.error().message
-                          + ": keys in it are not found; remove it, or correct "
-                            "max-hash-slot-num and max-index-num");
+      warnings_.push_back(opened.error().message +
+                          ": keys in it are not found; remove it, or correct "
+                          "max-hash-slot-num and max-index-num");
       continue;
     }
     if (!opened.value()->plausible()) {
@@ -120,8 +120,8 @@ result<void> key_index::add_file() {
 result<void> key_index::make_room() {
   if (!files_.empty()) {
     auto& last = *files_.back();
-    if (last.full() || last.buffered_entries() >= max_buffered_entries
-        || last.loaded_pages() >= max_loaded_pages) {
+    if (last.full() || last.buffered_entries() >= max_buffered_entries ||
+        last.loaded_pages() >= max_loaded_pages) {
       TROUPE_TRY(write_out());
     }
     if (!last.full())

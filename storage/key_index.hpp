@@ -87,8 +87,8 @@ private:
   std::string directory_;
   std::vector<std::unique_ptr<index_file>> files_; ///< oldest first; only the last is written
   std::string newest_name_;                        ///< of any file, also of ignored ones
-  log_offset last_record_ = -1; ///< newest record of which keys were added
-  std::size_t last_keys_ = 0;   ///< how many of its keys; all of them unless a call failed
+  log_offset last_record_ = -1;                    ///< newest record of which keys were added
+  std::size_t last_keys_ = 0; ///< how many of its keys; all of them unless a call failed
   bool last_complete_ = true;
   std::map<std::string, std::uint64_t> unsynced_; ///< path -> number of its last write
   std::uint64_t directory_changed_ = 0;

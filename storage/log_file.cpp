@@ -32,11 +32,17 @@ std::optional<std::int64_t> parse_offset_file_name(std::string_view name) {
   return offset;
 }
 
-std::string log_directory(const options& o) { return o.directory + "/commitlog"; }
+std::string log_directory(const options& o) {
+  return o.directory + "/commitlog";
+}
 
-std::string queue_directory(const options& o) { return o.directory + "/consumequeue"; }
+std::string queue_directory(const options& o) {
+  return o.directory + "/consumequeue";
+}
 
-std::string index_directory(const options& o) { return o.directory + "/index"; }
+std::string index_directory(const options& o) {
+  return o.directory + "/index";
+}
 
 result<std::shared_ptr<file>> create_log_file(file_system& fs, const options& o, log_offset start) {
   auto directory = log_directory(o);
@@ -75,8 +81,8 @@ result<log_directory_state> list_log(file_system& fs, const options& o) {
     if (start && !entry.directory)
       named.emplace_back(*start, std::move(entry));
     else
-      state.listing.warnings.push_back(directory + "/" + entry.name
-                                       + " is no log file and was ignored");
+      state.listing.warnings.push_back(directory + "/" + entry.name +
+                                       " is no log file and was ignored");
   }
   for (auto& [start, entry] : named) {
     auto path = directory + "/" + entry.name;
@@ -89,19 +95,18 @@ result<log_directory_state> list_log(file_system& fs, const options& o) {
       }
     }
     if (entry.size != size)
-      return error{errc::corrupt, path + " has " + std::to_string(entry.size) + " bytes instead of "
-                                    + std::to_string(size)
-                                    + "; restore it, or correct mapped-file-size-commit-log"};
+      return error{errc::corrupt, path + " has " + std::to_string(entry.size) +
+                                      " bytes instead of " + std::to_string(size) +
+                                      "; restore it, or correct mapped-file-size-commit-log"};
     if (static_cast<std::uint64_t>(start) % size != 0)
-      return error{errc::corrupt, path + " does not start at a multiple of "
-                                    + std::to_string(size)
-                                    + "; correct mapped-file-size-commit-log"};
+      return error{errc::corrupt, path + " does not start at a multiple of " +
+                                      std::to_string(size) +
+                                      "; correct mapped-file-size-commit-log"};
     if (!files.empty() && static_cast<std::uint64_t>(start - files.back().start) != size)
       return error{errc::needs_repair,
-                   "no log file " + directory + "/"
-                     + offset_file_name(files.back().start + static_cast<log_offset>(size))
-                     + " before " + entry.name
-                     + "; put it back, or run `troupe store repair`"};
+                   "no log file " + directory + "/" +
+                       offset_file_name(files.back().start + static_cast<log_offset>(size)) +
+                       " before " + entry.name + "; put it back, or run `troupe store repair`"};
     files.push_back({start, entry.modified_ms});
   }
   return state;

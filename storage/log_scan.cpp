@@ -18,15 +18,14 @@ constexpr std::size_t magic_at = 4;
 constexpr std::size_t window_bytes = mib;
 
 bool is_zero(byte_view bytes) noexcept {
-  return bytes.empty()
-         || (bytes.front() == std::byte{0}
-             && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() || (bytes.front() == std::byte{0} &&
+                           std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 } // namespace
 
 log_scan::log_scan(file_system& fs, const options& o, std::vector<log_file_entry> files)
-  : fs_(fs), options_(o), files_(std::move(files)) {
+    : fs_(fs), options_(o), files_(std::move(files)) {
   TROUPE_CHECK(!files_.empty());
 }
 

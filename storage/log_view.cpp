@@ -15,20 +15,20 @@ bool looks_like_record(byte_view bytes, log_offset offset) noexcept {
   if (bytes.size() < record_layout::fixed_bytes_v1)
     return false;
   auto magic = big_endian::load<std::uint32_t>(bytes.data() + 4);
-  return (magic == record_layout::magic_v1 || magic == record_layout::magic_v2)
-         && big_endian::load<std::int64_t>(bytes.data() + offset_at) == offset;
+  return (magic == record_layout::magic_v1 || magic == record_layout::magic_v2) &&
+         big_endian::load<std::int64_t>(bytes.data() + offset_at) == offset;
 }
 
 } // namespace
 
 log_view::log_view(file_system& fs, const options& o, log_offset min_offset)
-  : fs_(fs), options_(o), min_offset_(min_offset) {}
+    : fs_(fs), options_(o), min_offset_(min_offset) {}
 
 result<log_view::message> log_view::read(log_offset offset) {
   if (offset < min_offset_)
-    return error{errc::offset_too_small, "log offset " + std::to_string(offset)
-                                           + " is below the minimum "
-                                           + std::to_string(min_offset_)};
+    return error{errc::offset_too_small, "log offset " + std::to_string(offset) +
+                                             " is below the minimum " +
+                                             std::to_string(min_offset_)};
   auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
   auto start = offset - offset % file_size;
   TROUPE_TRY(auto map, map_of(start));
@@ -37,20 +37,20 @@ result<log_view::message> log_view::read(log_offset offset) {
   TROUPE_TRY(check_readable(*map, offset));
   if (found.kind == record_kind::message)
     return message{found.view, slice(std::shared_ptr<const mapping>(map), found.view.bytes)};
-  auto where = log_directory(options_) + "/" + offset_file_name(start) + ", log offset "
-               + std::to_string(offset);
+  auto where = log_directory(options_) + "/" + offset_file_name(start) + ", log offset " +
+               std::to_string(offset);
   if (found.kind == record_kind::end && looks_like_record(bytes, offset))
-    return error{errc::corrupt, where + ": the record is damaged (" + found.problem
-                                  + "); run `troupe store verify`"};
+    return error{errc::corrupt, where + ": the record is damaged (" + found.problem +
+                                    "); run `troupe store verify`"};
   return error{errc::not_found, where + ": no message starts here"};
 }
 
 result<log_view::walked> log_view::walk(log_offset from, log_offset to, verify what,
                                         const std::function<bool(const record_view&)>& visit) {
   if (from < min_offset_)
-    return error{errc::offset_too_small, "log offset " + std::to_string(from)
-                                           + " is below the minimum "
-                                           + std::to_string(min_offset_)};
+    return error{errc::offset_too_small, "log offset " + std::to_string(from) +
+                                             " is below the minimum " +
+                                             std::to_string(min_offset_)};
   auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
   walked answer{.end = from, .problem = ""};
   while (answer.end < to) {
@@ -87,13 +87,13 @@ result<position_batch> log_view::positions(log_offset from, log_offset to, std::
   if (count == 0)
     return builder_.take(from);
   TROUPE_TRY(auto stopped, walk(from, to, verify::structure, [&](const record_view& view) {
-    builder_.add(view);
-    return builder_.count() < count;
-  }));
+               builder_.add(view);
+               return builder_.count() < count;
+             }));
   if (stopped.end == from && *stopped.problem != '\0')
-    return error{errc::corrupt, log_directory(options_) + ": the record at log offset "
-                                  + std::to_string(from) + " is damaged (" + stopped.problem
-                                  + "); run `troupe store verify`"};
+    return error{errc::corrupt, log_directory(options_) + ": the record at log offset " +
+                                    std::to_string(from) + " is damaged (" + stopped.problem +
+                                    "); run `troupe store verify`"};
   return builder_.take(stopped.end);
 }
 
@@ -117,9 +117,9 @@ result<std::shared_ptr<mapping>> log_view::map_of(log_offset start) {
   auto path = log_directory(options_) + "/" + offset_file_name(start);
   TROUPE_TRY(auto opened, fs_.open(path, open_mode::read));
   if (opened->size() != options_.log_file_size_bytes)
-    return error{errc::corrupt, path + " has " + std::to_string(opened->size())
-                                  + " bytes instead of "
-                                  + std::to_string(options_.log_file_size_bytes)};
+    return error{errc::corrupt, path + " has " + std::to_string(opened->size()) +
+                                    " bytes instead of " +
+                                    std::to_string(options_.log_file_size_bytes)};
   TROUPE_TRY(auto map, opened->map(access::sequential));
   if (map->bytes().size() != options_.log_file_size_bytes)
     return error{errc::corrupt, path + " changed its size while it was opened"};
@@ -133,9 +133,9 @@ result<void> log_view::check_readable(const mapping& map, log_offset offset) {
     return boost::outcome_v2::success();
   auto start = offset - offset % static_cast<log_offset>(options_.log_file_size_bytes);
   maps_.erase(start);
-  return error{errc::io_error, log_directory(options_) + "/" + offset_file_name(start)
-                                 + " could not be read near log offset " + std::to_string(offset)
-                                 + "; look at the disk's health"};
+  return error{errc::io_error, log_directory(options_) + "/" + offset_file_name(start) +
+                                   " could not be read near log offset " + std::to_string(offset) +
+                                   "; look at the disk's health"};
 }
 
 } // namespace troupe::storage

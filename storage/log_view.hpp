@@ -30,8 +30,8 @@ public:
   /// each message; one for which it answers false is the last. Ends at `to`, at the end of the log
   /// or before a record that fails its checks. After an error what was visited last is in doubt.
   struct walked {
-    log_offset end = 0;        ///< where the walk stopped
-    const char* problem = "";  ///< why, unless it was a clean end
+    log_offset end = 0;       ///< where the walk stopped
+    const char* problem = ""; ///< why, unless it was a clean end
   };
   result<walked> walk(log_offset from, log_offset to, verify what,
                       const std::function<bool(const record_view&)>& visit);

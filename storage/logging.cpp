@@ -33,8 +33,8 @@ std::string as_text(std::string_view event, std::initializer_list<log_field> fie
     line += ' ';
     line += field.name;
     line += '=';
-    auto plain = !field.value.quoted()
-                 || field.value.text().find_first_of(" \"\\\n\r\t") == std::string::npos;
+    auto plain = !field.value.quoted() ||
+                 field.value.text().find_first_of(" \"\\\n\r\t") == std::string::npos;
     line += plain ? field.value.text() : quoted(field.value.text());
   }
   return line;
@@ -61,8 +61,8 @@ void write(spdlog::level::level_enum level, std::string_view event,
 void set_log_format(log_format format) {
   format_of_lines = format;
   logger().set_pattern(format == log_format::json
-                         ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e","level":"%l",%v})"
-                         : "%Y-%m-%dT%H:%M:%S.%e %l %v");
+                           ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e","level":"%l",%v})"
+                           : "%Y-%m-%dT%H:%M:%S.%e %l %v");
 }
 
 void log_info(std::string_view event, std::initializer_list<log_field> fields) {

@@ -14,8 +14,8 @@ public:
   log_value(const std::string& text) : text_(text) {}
   log_value(const char* text) : text_(text) {}
   template <class Integer>
-    requires std::is_integral_v<Integer>
-  log_value(Integer number) : text_(std::to_string(number)), quoted_(false) {}
+  requires std::is_integral_v<Integer> log_value(Integer number)
+      : text_(std::to_string(number)), quoted_(false) {}
 
   const std::string& text() const noexcept { return text_; }
   bool quoted() const noexcept { return quoted_; }

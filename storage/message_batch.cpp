@@ -18,16 +18,16 @@ namespace {
 constexpr std::size_t header_bytes = 44;
 
 error bad_block(const char* what) {
-  return {errc::invalid_argument, std::string("batch of messages ") + what
-                                    + ": the sender and this node disagree; nothing was stored"};
+  return {errc::invalid_argument, std::string("batch of messages ") + what +
+                                      ": the sender and this node disagree; nothing was stored"};
 }
 
 } // namespace
 
 void message_batch_builder::add(const new_message& message) {
   const auto total = header_bytes + message.properties.size() + message.body.size();
-  TROUPE_CHECK(message.body.size() <= std::numeric_limits<std::int32_t>::max()
-               && total <= std::numeric_limits<std::int32_t>::max());
+  TROUPE_CHECK(message.body.size() <= std::numeric_limits<std::int32_t>::max() &&
+               total <= std::numeric_limits<std::int32_t>::max());
   std::array<std::byte, header_bytes> header;
   auto* to = header.data();
   to = big_endian::store(to, static_cast<std::uint32_t>(total));

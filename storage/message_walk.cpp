@@ -27,7 +27,7 @@ result<walked_log> walk_messages(file_system& fs, const store_files& files,
   out.min = out.end = files.log.front().start;
   for (auto& run : files.contiguous_log()) {
     if (run.front().start != out.min)
-      out.gaps += 1; // a missing file
+      out.gaps += 1;   // a missing file
     if (out.torn_tail) // of the run before: no tail after all
       report(*std::exchange(out.torn_tail, std::nullopt));
     log_view view(fs, files.settings, run.front().start);
@@ -46,14 +46,15 @@ result<walked_log> walk_messages(file_system& fs, const store_files& files,
       TROUPE_TRY(auto next, scan.find(walked.end));
       if (!next) {
         if (*walked.problem != '\0')
-          out.torn_tail = at_log_offset(files, walked.end, std::string("the log ends here: ")
-                                                             + walked.problem);
+          out.torn_tail =
+              at_log_offset(files, walked.end, std::string("the log ends here: ") + walked.problem);
         break;
       }
       out.gaps += 1;
       report(at_log_offset(files, walked.end,
-                           "no valid record from log offset " + std::to_string(walked.end) + " to "
-                             + std::to_string(next->offset) + ": " + reason(walked.problem)));
+                           "no valid record from log offset " + std::to_string(walked.end) +
+                               " to " + std::to_string(next->offset) + ": " +
+                               reason(walked.problem)));
       at = next->offset;
     }
   }

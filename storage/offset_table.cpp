@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t max_group_bytes = 255;
 
-json::string_view as_json(std::string_view text) noexcept { return {text.data(), text.size()}; }
+json::string_view as_json(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
 
 std::string joined(std::string_view topic, std::string_view group) {
   std::string name(topic);
@@ -32,12 +34,12 @@ std::optional<std::int32_t> parse_queue_id(std::string_view text) {
 
 result<void> check_group_name(std::string_view group) {
   auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '%'
-           || c == '|' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '%' ||
+           c == '|' || c == '_' || c == '-';
   };
   if (group.empty() || group.size() > max_group_bytes)
-    return error{errc::invalid_argument, "consumer group must have 1 to "
-                                           + std::to_string(max_group_bytes) + " bytes"};
+    return error{errc::invalid_argument,
+                 "consumer group must have 1 to " + std::to_string(max_group_bytes) + " bytes"};
   for (char c : group)
     if (!allowed(c))
       return error{errc::invalid_argument,
@@ -50,9 +52,9 @@ void offset_table::load_entry(std::string_view name, const json::value& from) {
   auto at = name.find('@');
   auto* members = from.if_object();
   queues found;
-  bool good = members != nullptr && at != std::string_view::npos
-              && check_topic_name(name.substr(0, at)).has_value()
-              && check_group_name(name.substr(at + 1)).has_value();
+  bool good = members != nullptr && at != std::string_view::npos &&
+              check_topic_name(name.substr(0, at)).has_value() &&
+              check_group_name(name.substr(at + 1)).has_value();
   if (good) {
     for (auto& member : *members) {
       auto id = parse_queue_id(std::string_view(member.key()));
@@ -65,8 +67,8 @@ void offset_table::load_entry(std::string_view name, const json::value& from) {
   if (good)
     offsets_.emplace(name, std::move(found));
   else
-    warnings_.push_back(file_.path() + ": the offsets of '" + std::string(name)
-                        + "' are damaged and are ignored");
+    warnings_.push_back(file_.path() + ": the offsets of '" + std::string(name) +
+                        "' are damaged and are ignored");
 }
 
 result<offset_table> offset_table::load(file_system& fs, const options& o) {
@@ -96,8 +98,8 @@ result<void> offset_table::store(std::string_view group, std::string_view topic,
   TROUPE_TRY(check_topic_name(topic));
   if (queue_id < 0 || queue_id >= static_cast<std::int32_t>(max_queues_per_topic) || offset < 0)
     return error{errc::invalid_argument,
-                 "offset " + std::to_string(offset) + " of queue " + std::to_string(queue_id)
-                   + " of topic '" + std::string(topic) + "' cannot be: nothing was stored"};
+                 "offset " + std::to_string(offset) + " of queue " + std::to_string(queue_id) +
+                     " of topic '" + std::string(topic) + "' cannot be: nothing was stored"};
   offsets_[joined(topic, group)][queue_id] = offset;
   changed_ = true;
   return boost::outcome_v2::success();

@@ -52,7 +52,7 @@ private:
   void remove_if(Matches&& matches);
 
   config_file file_;
-  boost::json::object content_; ///< what else is in the file
+  boost::json::object content_;                        ///< what else is in the file
   std::map<std::string, queues, std::less<>> offsets_; ///< by "topic@group"
   std::vector<std::string> warnings_;
   bool changed_ = false;

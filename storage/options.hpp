@@ -18,18 +18,18 @@ struct options {
   std::string directory = "./data";
   flush_policy flush = flush_policy::async;
 
-  std::uint64_t log_file_size_bytes = gib;           ///< mapped-file-size-commit-log
+  std::uint64_t log_file_size_bytes = gib;               ///< mapped-file-size-commit-log
   std::uint64_t queue_file_size_bytes = 300'000ULL * 20; ///< mapped-file-size-consume-queue
-  std::uint32_t index_slots = 5'000'000;             ///< max-hash-slot-num
-  std::uint32_t index_entries = 20'000'000;          ///< max-index-num
-  std::uint32_t max_message_size_bytes = 4 * mib;    ///< limit of one body
-  bool record_crc = false;                           ///< append RocketMQ 5's record CRC property
+  std::uint32_t index_slots = 5'000'000;                 ///< max-hash-slot-num
+  std::uint32_t index_entries = 20'000'000;              ///< max-index-num
+  std::uint32_t max_message_size_bytes = 4 * mib;        ///< limit of one body
+  bool record_crc = false; ///< append RocketMQ 5's record CRC property
 
   std::int64_t file_reserved_time_ms = 72LL * 3600 * 1000;
   std::vector<int> delete_when_hours = {4};
-  int disk_max_used_percent = 75;      ///< above: expired files go at any hour
+  int disk_max_used_percent = 75;       ///< above: expired files go at any hour
   int disk_clean_forcibly_percent = 85; ///< above: oldest files go even if not expired
-  int disk_warning_percent = 90;       ///< above: writes are refused
+  int disk_warning_percent = 90;        ///< above: writes are refused
   std::int64_t destroy_mapped_file_interval_ms = 120'000;
   int queue_write_retries = 3;
 

@@ -19,8 +19,8 @@ struct position {
   std::int64_t store_timestamp = 0;
   std::uint32_t size = 0;
   std::int32_t queue_id = 0;
-  std::uint32_t topic = 0;    ///< into `position_batch::topics`
-  std::uint16_t keys = 0;     ///< how many entries of `position_batch::key_hashes` are its own
+  std::uint32_t topic = 0; ///< into `position_batch::topics`
+  std::uint16_t keys = 0;  ///< how many entries of `position_batch::key_hashes` are its own
   bool has_queue_entry = true;
 };
 static_assert(sizeof(position) <= 48);
@@ -47,7 +47,7 @@ public:
 
 private:
   struct known_topic {
-    std::uint64_t batch = 0;      ///< number of the batch that `index` belongs to
+    std::uint64_t batch = 0; ///< number of the batch that `index` belongs to
     std::uint32_t index = 0;
     std::int32_t hash_prefix = 0; ///< of the index keys of this topic
   };

@@ -23,11 +23,17 @@ namespace troupe::storage {
 
 namespace {
 
-error last_error(std::string what) { return system_error(errno, std::move(what)); }
+error last_error(std::string what) {
+  return system_error(errno, std::move(what));
+}
 
-result<void> done() { return boost::outcome_v2::success(); }
+result<void> done() {
+  return boost::outcome_v2::success();
+}
 
-bool unsupported(int number) { return number == EOPNOTSUPP || number == ENOSYS; }
+bool unsupported(int number) {
+  return number == EOPNOTSUPP || number == ENOSYS;
+}
 
 /// Repeats a call that a signal interrupted.
 template <class Call>
@@ -171,7 +177,7 @@ result<void> posix_file::write_at(std::uint64_t offset, std::span<const byte_vie
                                                       rest.size()};
     }
     auto written = uninterrupted(
-      [&] { return ::pwritev(fd_.get(), vectors.data(), count, static_cast<off_t>(offset)); });
+        [&] { return ::pwritev(fd_.get(), vectors.data(), count, static_cast<off_t>(offset)); });
     if (written <= 0) {
       auto number = written == 0 ? EIO : errno;
       return system_error(number, "cannot write " + path_ + " at " + std::to_string(offset));
@@ -339,7 +345,7 @@ result<void> posix_files::rename(const std::string& from, const std::string& to)
 
 result<void> posix_files::sync_directory(const std::string& path) {
   descriptor fd(
-    uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+      uninterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   if (fd.get() < 0)
     return last_error("cannot open directory " + path);
   if (::fsync(fd.get()) != 0)
@@ -372,8 +378,8 @@ result<std::vector<directory_entry>> posix_files::list(const std::string& path) 
         continue; // removed meanwhile
       return last_error("cannot look at " + path + "/" + name);
     }
-    auto modified = static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1000
-                    + static_cast<std::int64_t>(status.st_mtim.tv_nsec) / 1'000'000;
+    auto modified = static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1000 +
+                    static_cast<std::int64_t>(status.st_mtim.tv_nsec) / 1'000'000;
     entries.push_back({std::move(name), S_ISDIR(status.st_mode),
                        static_cast<std::uint64_t>(status.st_size), modified});
   }
@@ -393,7 +399,7 @@ result<disk_usage> posix_files::usage(const std::string& path) {
 
 result<std::unique_ptr<file_lock>> posix_files::lock(const std::string& path) {
   descriptor fd(
-    uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); }));
+      uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644); }));
   if (fd.get() < 0)
     return last_error("cannot open " + path);
   struct flock range {};
@@ -411,8 +417,8 @@ result<std::unique_ptr<file_lock>> posix_files::lock(const std::string& path) {
   if (::fstat(fd.get(), &status) != 0)
     return last_error("cannot look at " + path);
   static constexpr char content[] = {'l', 'o', 'c', 'k'}; // as Java writes it
-  if (status.st_size == 0
-      && uninterrupted([&] { return ::pwrite(fd.get(), content, sizeof content, 0); }) < 0)
+  if (status.st_size == 0 &&
+      uninterrupted([&] { return ::pwrite(fd.get(), content, sizeof content, 0); }) < 0)
     return last_error("cannot write " + path);
   return std::unique_ptr<file_lock>(std::make_unique<posix_lock>(std::move(fd)));
 }

@@ -48,7 +48,7 @@ code_point decode_utf8(std::string_view text) noexcept {
 }
 
 constexpr std::array<std::int64_t, 18> delay_seconds = {
-  1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200};
+    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200};
 
 bool holds_separator(std::string_view text) noexcept {
   return text.find_first_of(std::string_view("\0\1\2", 3)) != std::string_view::npos;

@@ -14,13 +14,13 @@ constexpr std::size_t open_queue_files = 512;
 constexpr std::size_t piece_entries = 4096;
 
 std::string shown(const queue_entry& e) {
-  return "log offset " + std::to_string(e.offset) + ", size " + std::to_string(e.size)
-         + ", tags code " + std::to_string(e.tags_code);
+  return "log offset " + std::to_string(e.offset) + ", size " + std::to_string(e.size) +
+         ", tags code " + std::to_string(e.tags_code);
 }
 
 std::string shown(std::string_view topic, std::int32_t id, queue_offset number) {
-  return "entry " + std::to_string(number) + " of queue " + std::string(topic) + "/"
-         + std::to_string(id);
+  return "entry " + std::to_string(number) + " of queue " + std::string(topic) + "/" +
+         std::to_string(id);
 }
 
 /// What the entry of this record must be.
@@ -37,11 +37,9 @@ std::int64_t byte_of(queue_offset number) {
 
 queue_check::queue_check(file_system& fs, const store_files& files, const tombstone_table* deleted,
                          finding_sink report)
-  : files_(files),
-    deleted_(deleted),
-    report_(std::move(report)),
-    open_(fs, files.settings.queue_file_size_bytes, open_queue_files,
-          queue_files::mode::read_only) {
+    : files_(files), deleted_(deleted), report_(std::move(report)),
+      open_(fs, files.settings.queue_file_size_bytes, open_queue_files,
+            queue_files::mode::read_only) {
   std::uint32_t number = 0;
   for (auto& queue : files.queues) {
     auto& state = queues_[{queue.topic, queue.id}];
@@ -51,11 +49,11 @@ queue_check::queue_check(file_system& fs, const store_files& files, const tombst
 }
 
 queue_check::queue_state& queue_check::state_of(const record_view& message) {
-  if (last_ == nullptr || last_->first.second != message.queue_id
-      || last_->first.first != message.topic) {
+  if (last_ == nullptr || last_->first.second != message.queue_id ||
+      last_->first.first != message.topic) {
     auto number = static_cast<std::uint32_t>(queues_.size());
     auto [found, added] =
-      queues_.try_emplace({std::string(message.topic), message.queue_id}, queue_state{});
+        queues_.try_emplace({std::string(message.topic), message.queue_id}, queue_state{});
     if (added)
       found->second.number = number;
     last_ = &*found;
@@ -91,8 +89,8 @@ result<void> queue_check::add(const record_view& message) {
   if (auto right = entry_of(message); found != right)
     report_({path_of(last_->first, number),
              byte_of(number) % static_cast<std::int64_t>(open_.file_size_bytes()),
-             shown(message.topic, message.queue_id, number) + " says " + shown(found)
-               + "; its record has " + shown(right)});
+             shown(message.topic, message.queue_id, number) + " says " + shown(found) +
+                 "; its record has " + shown(right)});
   return boost::outcome_v2::success();
 }
 
@@ -123,9 +121,8 @@ void queue_check::note_missing(named_queue& queue, const record_view& message) {
 
 std::string queue_check::path_of(const queue_name& name, queue_offset number) const {
   auto at = byte_of(number);
-  return queue_directory(files_.settings) + "/" + name.first + "/" + std::to_string(name.second)
-         + "/"
-         + offset_file_name(at - at % static_cast<std::int64_t>(open_.file_size_bytes()));
+  return queue_directory(files_.settings) + "/" + name.first + "/" + std::to_string(name.second) +
+         "/" + offset_file_name(at - at % static_cast<std::int64_t>(open_.file_size_bytes()));
 }
 
 result<queue_check::outcome> queue_check::finish(const walked_log& log) {
@@ -144,8 +141,9 @@ result<void> queue_check::check_entries(named_queue& queue, const walked_log& lo
   auto expected = std::int64_t{-1};
   for (auto& file : queue.second.files->files) {
     if (expected >= 0 && file.start != expected)
-      report_({file.path, 0, "the file before it is missing: the queue has a hole from entry "
-                               + std::to_string(expected / byte_of(1))});
+      report_({file.path, 0,
+               "the file before it is missing: the queue has a hole from entry " +
+                   std::to_string(expected / byte_of(1))});
     expected = file.start + static_cast<std::int64_t>(open_.file_size_bytes());
     TROUPE_TRY(check_file(queue, file, log, out, ended));
   }
@@ -169,8 +167,8 @@ result<void> queue_check::check_file(named_queue& queue, const store_files::queu
       if (entry.empty()) {
         ended = true;
       } else if (ended) {
-        place.what = shown(queue.first.first, queue.first.second, number)
-                     + " lies behind the queue's end: " + shown(entry);
+        place.what = shown(queue.first.first, queue.first.second, number) +
+                     " lies behind the queue's end: " + shown(entry);
         report_(std::move(place));
       } else {
         check_entry(queue, place, number, entry, log, out);
@@ -186,9 +184,9 @@ void queue_check::check_entry(const named_queue& queue, const finding& place, qu
   if (entry.filler())
     return;
   auto complain = [&](const std::string& what) {
-    report_({place.file, place.at,
-             shown(queue.first.first, queue.first.second, number) + " " + what + ": "
-               + shown(entry)});
+    report_(
+        {place.file, place.at,
+         shown(queue.first.first, queue.first.second, number) + " " + what + ": " + shown(entry)});
   };
   if (!entry.valid() || entry.offset > std::numeric_limits<log_offset>::max() - entry.size)
     return complain("is damaged");
@@ -214,9 +212,10 @@ void queue_check::report_missing(const named_queue& queue, outcome& out) {
       continue;
     }
     auto& [topic, id] = queue.first;
-    auto what = count == 1 ? shown(topic, id, run.from) + " is missing"
-                           : "entries " + std::to_string(run.from) + " to " + std::to_string(run.to)
-                               + " of queue " + topic + "/" + std::to_string(id) + " are missing";
+    auto what = count == 1
+                    ? shown(topic, id, run.from) + " is missing"
+                    : "entries " + std::to_string(run.from) + " to " + std::to_string(run.to) +
+                          " of queue " + topic + "/" + std::to_string(id) + " are missing";
     report_({run.place, byte_of(run.from) % static_cast<std::int64_t>(open_.file_size_bytes()),
              what + "; the first record lies at log offset " + std::to_string(run.first_record)});
   }

@@ -24,8 +24,8 @@ public:
   result<void> add(const record_view& message);
 
   struct outcome {
-    std::uint64_t entries = 0;     ///< whose records are still in the log
-    log_offset highest_end = -1;   ///< where the last record known to a queue ends
+    std::uint64_t entries = 0;   ///< whose records are still in the log
+    log_offset highest_end = -1; ///< where the last record known to a queue ends
     /// Records behind that one, which a node that still runs or was killed has not yet put into
     /// their queues: no damage, for a start goes on there.
     std::uint64_t not_dispatched = 0;

@@ -9,8 +9,8 @@ namespace troupe::storage {
 
 queue_files::queue_files(file_system& fs, std::uint64_t file_size_bytes, std::size_t capacity,
                          mode how)
-  : fs_(fs), file_size_bytes_(file_size_bytes), capacity_(std::max<std::size_t>(capacity, 1)),
-    mode_(how) {}
+    : fs_(fs), file_size_bytes_(file_size_bytes), capacity_(std::max<std::size_t>(capacity, 1)),
+      mode_(how) {}
 
 std::shared_ptr<file> queue_files::use(queue_file_key key) {
   auto found = by_key_.find(key);
@@ -61,9 +61,9 @@ result<std::shared_ptr<file>> queue_files::open(queue_file_key key, const std::s
     return handle;
   TROUPE_TRY(auto handle, open_file(path, read_only() ? open_mode::read : open_mode::read_write));
   if (handle->size() != file_size_bytes_)
-    return error{errc::corrupt, path + " has " + std::to_string(handle->size())
-                                  + " bytes instead of " + std::to_string(file_size_bytes_)
-                                  + ": remove this queue's directory, it is rebuilt from the log"};
+    return error{errc::corrupt, path + " has " + std::to_string(handle->size()) +
+                                    " bytes instead of " + std::to_string(file_size_bytes_) +
+                                    ": remove this queue's directory, it is rebuilt from the log"};
   return remember(key, std::move(handle));
 }
 
@@ -89,7 +89,9 @@ void queue_files::wrote(queue_file_key key) {
   unsynced_.splice(unsynced_.begin(), from, one);
 }
 
-void queue_files::changed_directory(const std::string& path) { directories_[path] = ++writes_; }
+void queue_files::changed_directory(const std::string& path) {
+  directories_[path] = ++writes_;
+}
 
 void queue_files::forget(queue_file_key key) {
   auto found = by_key_.find(key);

@@ -70,8 +70,8 @@ private:
   };
   struct key_hash {
     std::size_t operator()(const queue_file_key& key) const noexcept {
-      return std::hash<std::uint64_t>{}(static_cast<std::uint64_t>(key.start) * 0x9e3779b97f4a7c15
-                                        + key.queue);
+      return std::hash<std::uint64_t>{}(static_cast<std::uint64_t>(key.start) * 0x9e3779b97f4a7c15 +
+                                        key.queue);
     }
   };
   using lru = std::list<opened>; ///< most recently used first

@@ -25,18 +25,18 @@ std::optional<std::int32_t> parse_queue_id(std::string_view name) {
 }
 
 bool usable(const position& added) noexcept {
-  return added.queue_id >= 0 && added.queue_id < static_cast<std::int32_t>(max_queues_per_topic)
-         && added.queue_position >= 0 && added.queue_position <= max_queue_offset
-         && added.offset >= 0 && added.size > 0 && added.size < 0x7fffffff
-         && added.offset <= std::numeric_limits<log_offset>::max() - added.size;
+  return added.queue_id >= 0 && added.queue_id < static_cast<std::int32_t>(max_queues_per_topic) &&
+         added.queue_position >= 0 && added.queue_position <= max_queue_offset &&
+         added.offset >= 0 && added.size > 0 && added.size < 0x7fffffff &&
+         added.offset <= std::numeric_limits<log_offset>::max() - added.size;
 }
 
 } // namespace
 
 queue_table::queue_table(file_system& fs, const options& o, const queue_table_options& own)
-  : root_(queue_directory(o)), options_(own),
-    files_(fs, o.queue_file_size_bytes, own.open_files,
-           own.read_only ? queue_files::mode::read_only : queue_files::mode::writable) {}
+    : root_(queue_directory(o)), options_(own),
+      files_(fs, o.queue_file_size_bytes, own.open_files,
+             own.read_only ? queue_files::mode::read_only : queue_files::mode::writable) {}
 
 result<std::unique_ptr<queue_table>> queue_table::open(file_system& fs, const options& o,
                                                        const queue_table_options& own,
@@ -50,8 +50,8 @@ result<std::unique_ptr<queue_table>> queue_table::open(file_system& fs, const op
   TROUPE_TRY(auto topics, fs.list(table->root_));
   for (auto& found : topics) {
     if (!found.directory || check_topic_name(found.name).has_error()) {
-      table->warnings_.push_back(table->root_ + "/" + found.name
-                                 + " is no topic's directory and is ignored");
+      table->warnings_.push_back(table->root_ + "/" + found.name +
+                                 " is no topic's directory and is ignored");
       continue;
     }
     TROUPE_TRY(table->load_topic(found.name, log));
@@ -66,8 +66,8 @@ result<void> queue_table::load_topic(const std::string& name,
   for (auto& found : queues) {
     auto id = parse_queue_id(found.name);
     if (!found.directory || !id || *id >= static_cast<std::int32_t>(max_queues_per_topic)) {
-      warnings_.push_back(topic->directory + "/" + found.name
-                          + " is no queue's directory and is ignored");
+      warnings_.push_back(topic->directory + "/" + found.name +
+                          " is no queue's directory and is ignored");
       continue;
     }
     TROUPE_TRY(load_queue(*topic, *id, log));
@@ -91,8 +91,7 @@ consume_queue& queue_table::make_queue(topic_queues& topic, std::int32_t id) {
   const auto place = static_cast<std::size_t>(id);
   if (topic.by_id.size() <= place)
     topic.by_id.resize(place + 1);
-  topic.by_id[place] =
-    std::make_unique<consume_queue>(files_, topic.directory, id, next_number_++);
+  topic.by_id[place] = std::make_unique<consume_queue>(files_, topic.directory, id, next_number_++);
   ++queue_count_;
   return *topic.by_id[place];
 }
@@ -124,8 +123,8 @@ consume_queue* queue_table::find(std::string_view topic, std::int32_t queue_id) 
   auto* found = find(topic);
   const auto place = static_cast<std::size_t>(queue_id);
   return found != nullptr && queue_id >= 0 && place < found->by_id.size()
-           ? found->by_id[place].get()
-           : nullptr;
+             ? found->by_id[place].get()
+             : nullptr;
 }
 
 result<queue_table::topic_queues*> queue_table::create(std::string_view topic) {
@@ -138,16 +137,15 @@ result<queue_table::topic_queues*> queue_table::create(std::string_view topic) {
   return topics_.emplace(made->name, std::move(made)).first->second.get();
 }
 
-result<queue_table::append_result> queue_table::append(topic_queues& topic,
-                                                       const position& added) {
+result<queue_table::append_result> queue_table::append(topic_queues& topic, const position& added) {
   if (!added.has_queue_entry)
     return append_result::duplicate;
   if (!usable(added))
     return append_result::unusable;
   const auto place = static_cast<std::size_t>(added.queue_id);
   auto& queue = place < topic.by_id.size() && topic.by_id[place]
-                  ? *topic.by_id[place]
-                  : make_queue(topic, added.queue_id);
+                    ? *topic.by_id[place]
+                    : make_queue(topic, added.queue_id);
   const queue_entry entry{added.offset, added.size, added.tags_code};
   auto done = queue.append(added.queue_position, entry, options_.tail_entries);
   if (done == consume_queue::append_result::full) {
@@ -165,9 +163,8 @@ result<queue_table::append_result> queue_table::append(topic_queues& topic,
   return append_result::appended;
 }
 
-result<void> queue_table::apply(
-  const position_batch& batch, std::size_t first, applied& done,
-  const std::function<void(topic_queues&, consume_queue&)>& added) {
+result<void> queue_table::apply(const position_batch& batch, std::size_t first, applied& done,
+                                const std::function<void(topic_queues&, consume_queue&)>& added) {
   std::vector<topic_queues*> topics(batch.topics.size());
   for (done = {first, false}; done.count < batch.positions.size(); ++done.count) {
     auto& one = batch.positions[done.count];

@@ -130,7 +130,7 @@ private:
   queue_table_options options_;
   queue_files files_;
   std::unordered_map<std::string, std::unique_ptr<topic_queues>, text_hash, std::equal_to<>>
-    topics_;
+      topics_;
   std::vector<consume_queue*> unwritten_;
   std::vector<std::string> warnings_;
   std::vector<damaged_queue> damaged_;

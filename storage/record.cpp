@@ -78,9 +78,9 @@ std::string_view crc_property(std::string_view properties) noexcept {
   if (properties.size() < crc_property_bytes)
     return {};
   auto tail = properties.substr(properties.size() - crc_property_bytes);
-  bool is_crc = tail.starts_with(property::record_crc)
-                && tail[property::record_crc.size()] == property::name_end
-                && tail.back() == property::value_end;
+  bool is_crc = tail.starts_with(property::record_crc) &&
+                tail[property::record_crc.size()] == property::name_end &&
+                tail.back() == property::value_end;
   return is_crc ? tail : std::string_view{};
 }
 
@@ -129,7 +129,7 @@ const char* parse(byte_view record, bool v2, record_view& view) noexcept {
   const bool born_v6 = (view.sysflag & sysflag::born_host_v6) != 0;
   const bool store_v6 = (view.sysflag & sysflag::store_host_v6) != 0;
   const std::uint32_t fixed =
-    record_layout::fixed_bytes_v1 + host_extra_bytes(born_v6, store_v6) + (v2 ? 1 : 0);
+      record_layout::fixed_bytes_v1 + host_extra_bytes(born_v6, store_v6) + (v2 ? 1 : 0);
   if (record.size() < fixed)
     return "record is shorter than its fixed fields";
   view.born_timestamp = in.number<std::int64_t>();
@@ -163,8 +163,8 @@ const char* verify_content(const record_view& view) noexcept {
   if (record_crc32(view.body) != view.body_crc)
     return "CRC of the body is wrong";
   // Nothing stores a NUL there, but a sector that was never written reads as NULs.
-  if (view.topic.find('\0') != std::string_view::npos
-      || view.properties.find('\0') != std::string_view::npos)
+  if (view.topic.find('\0') != std::string_view::npos ||
+      view.properties.find('\0') != std::string_view::npos)
     return "topic or properties hold a NUL";
   if (auto crc = crc_property(view.properties); !crc.empty()) {
     if (record_crc32(view.bytes.first(view.bytes.size() - crc_property_bytes)) != parse_crc(crc))
@@ -211,9 +211,9 @@ decoded decode_record(byte_view bytes, log_offset offset, verify what) noexcept 
 }
 
 std::uint32_t encoded_size(const record_fields& fields, bool record_crc) noexcept {
-  std::size_t size = record_layout::fixed_bytes_v1
-                     + host_extra_bytes(fields.born_host.v6, fields.store_host.v6)
-                     + fields.body.size() + fields.topic.size() + fields.properties.size();
+  std::size_t size = record_layout::fixed_bytes_v1 +
+                     host_extra_bytes(fields.born_host.v6, fields.store_host.v6) +
+                     fields.body.size() + fields.topic.size() + fields.properties.size();
   if (fields.topic.size() > max_topic_bytes)
     size += 1;
   if (record_crc)
@@ -226,9 +226,9 @@ void encode_record(const record_fields& fields, const record_place& place, bool 
   const auto size = encoded_size(fields, record_crc);
   TROUPE_CHECK(out.size() == size);
   const bool v2 = fields.topic.size() > max_topic_bytes;
-  const auto flags = (fields.sysflag & ~(sysflag::born_host_v6 | sysflag::store_host_v6))
-                     | (fields.born_host.v6 ? sysflag::born_host_v6 : 0)
-                     | (fields.store_host.v6 ? sysflag::store_host_v6 : 0);
+  const auto flags = (fields.sysflag & ~(sysflag::born_host_v6 | sysflag::store_host_v6)) |
+                     (fields.born_host.v6 ? sysflag::born_host_v6 : 0) |
+                     (fields.store_host.v6 ? sysflag::store_host_v6 : 0);
   auto* to = out.data();
   to = big_endian::store(to, size);
   to = big_endian::store(to, v2 ? record_layout::magic_v2 : record_layout::magic_v1);
@@ -272,8 +272,8 @@ result<void> check_topic_name(std::string_view topic) {
   if (topic.empty())
     return refuse("is empty: give it a name");
   for (char c : topic) {
-    bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-                   || c == '%' || c == '|' || c == '_' || c == '-';
+    bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                   c == '%' || c == '|' || c == '_' || c == '-';
     if (!allowed)
       return error{errc::invalid_argument,
                    "topic name holds a character that is not allowed: use letters, digits, %, |, _ "
@@ -287,19 +287,18 @@ result<void> check_topic_name(std::string_view topic) {
 
 result<void> check_fields(const record_fields& fields, const options& limits) {
   TROUPE_TRY(check_topic_name(fields.topic));
-  if (fields.queue_id < 0
-      || static_cast<std::uint32_t>(fields.queue_id) >= max_queues_per_topic)
-    return error{errc::invalid_argument, "queue id " + std::to_string(fields.queue_id)
-                                           + " is not in 0.."
-                                           + std::to_string(max_queues_per_topic - 1)};
+  if (fields.queue_id < 0 || static_cast<std::uint32_t>(fields.queue_id) >= max_queues_per_topic)
+    return error{errc::invalid_argument, "queue id " + std::to_string(fields.queue_id) +
+                                             " is not in 0.." +
+                                             std::to_string(max_queues_per_topic - 1)};
   if (fields.body.size() > limits.max_message_size_bytes)
-    return error{errc::too_large, "body has " + std::to_string(fields.body.size())
-                                    + " bytes, more than max-message-size "
-                                    + std::to_string(limits.max_message_size_bytes)};
+    return error{errc::too_large, "body has " + std::to_string(fields.body.size()) +
+                                      " bytes, more than max-message-size " +
+                                      std::to_string(limits.max_message_size_bytes)};
   const auto room = max_properties_bytes - (limits.record_crc ? crc_property_bytes + 1 : 0);
   if (fields.properties.size() > room)
-    return error{errc::too_large, "properties have " + std::to_string(fields.properties.size())
-                                    + " bytes, more than " + std::to_string(room)};
+    return error{errc::too_large, "properties have " + std::to_string(fields.properties.size()) +
+                                      " bytes, more than " + std::to_string(room)};
   if (auto* problem = property_problem(fields.properties))
     return error{errc::invalid_argument,
                  std::string("property text ") + problem + ": the client must encode it anew"};

@@ -87,8 +87,8 @@ enum class verify { structure, structure_and_crc };
 
 struct decoded {
   record_kind kind = record_kind::end;
-  record_view view;      ///< of a message
-  std::uint32_t size = 0; ///< bytes to the next position, for message and blank
+  record_view view;         ///< of a message
+  std::uint32_t size = 0;   ///< bytes to the next position, for message and blank
   const char* problem = ""; ///< for `end`: which check failed; empty for a clean end (zeros)
 };
 

@@ -15,7 +15,7 @@ class log_recovery {
 public:
   log_recovery(file_system& fs, const options& o, const recovery_plan& plan,
                std::vector<log_file_entry> files, recovered_log& out)
-    : fs_(fs), options_(o), plan_(plan), scan_(fs, o, std::move(files)), out_(out) {}
+      : fs_(fs), options_(o), plan_(plan), scan_(fs, o, std::move(files)), out_(out) {}
 
   result<void> run();
 
@@ -65,8 +65,8 @@ result<void> log_recovery::run() {
     TROUPE_TRY(cut(found, rest));
   }
   if (auto known = std::max(plan_.highest_queue_end, plan_.safe_offset); known > out_.end)
-    warn(out_.end, "the log ends here, but records up to " + std::to_string(known)
-                     + " were known; they are lost");
+    warn(out_.end, "the log ends here, but records up to " + std::to_string(known) +
+                       " were known; they are lost");
   return boost::outcome_v2::success();
 }
 
@@ -94,8 +94,8 @@ result<log_scan::run> log_recovery::find_end() {
 
 /// Durable records are missing, so what the checkpoint says about the rest is in doubt too.
 bool log_recovery::ends_before_checkpoint(const log_scan::run& found) const {
-  return plan_.safe_offset > found.end
-         || (found.last && plan_.log_time_ms > found.last->store_timestamp);
+  return plan_.safe_offset > found.end ||
+         (found.last && plan_.log_time_ms > found.last->store_timestamp);
 }
 
 /// A record's start from which on the log has to be checked.
@@ -172,9 +172,9 @@ bool log_recovery::known_durable(const log_scan::record& record) const {
 
 void log_recovery::refuse_writes(const log_scan::run& found, rest_of_log rest) {
   auto readable = scan_.unreadable().empty();
-  auto text = readable ? path_of(found.end) + ", log offset " + std::to_string(found.end)
-                           + ": damage in the middle of the log ("
-                           + (*found.problem != '\0' ? found.problem : "zeros") + ")"
+  auto text = readable ? path_of(found.end) + ", log offset " + std::to_string(found.end) +
+                             ": damage in the middle of the log (" +
+                             (*found.problem != '\0' ? found.problem : "zeros") + ")"
                        : scan_.unreadable() + ": a part of the log cannot be read";
   text += "; the node can only read until an operator decides: run `troupe store repair`";
   warn(found.end, text);
@@ -211,13 +211,13 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
   }
   TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
   if (!clean_file) {
-    TROUPE_TRY(current->zero_range(static_cast<std::uint64_t>(end - start),
-                                    options_.log_file_size_bytes));
+    TROUPE_TRY(
+        current->zero_range(static_cast<std::uint64_t>(end - start), options_.log_file_size_bytes));
     TROUPE_TRY(current->sync());
   }
   if (out_.cut)
-    warn(end, std::string("the log was cut here (")
-                + (*found.problem != '\0' ? found.problem : "nothing was written") + ")");
+    warn(end, std::string("the log was cut here (") +
+                  (*found.problem != '\0' ? found.problem : "nothing was written") + ")");
   out_.current = std::move(current);
   return boost::outcome_v2::success();
 }
@@ -247,8 +247,8 @@ result<void> log_recovery::quarantine(log_offset from, log_offset to) {
   }
   TROUPE_TRY(copy->sync());
   TROUPE_TRY(fs_.sync_directory(directory));
-  warn(from, "valid records up to " + std::to_string(to) + " behind a damaged one were copied to "
-               + path);
+  warn(from, "valid records up to " + std::to_string(to) + " behind a damaged one were copied to " +
+                 path);
   out_.quarantine = std::move(path);
   return boost::outcome_v2::success();
 }
@@ -266,9 +266,9 @@ result<void> accept_empty(const options& o, const recovery_plan& plan) {
   auto known = std::max(plan.highest_queue_end, plan.safe_offset);
   if (known > 0 && !plan.accept_empty_log)
     return error{errc::needs_repair,
-                 log_directory(o) + " holds no log, but records up to log offset "
-                   + std::to_string(known)
-                   + " were known; put the files back, or run `troupe store repair`"};
+                 log_directory(o) + " holds no log, but records up to log offset " +
+                     std::to_string(known) +
+                     " were known; put the files back, or run `troupe store repair`"};
   return boost::outcome_v2::success();
 }
 

@@ -36,10 +36,10 @@ struct log_gap {
 struct recovered_log {
   log_offset min_offset = 0;
   log_offset end = 0;
-  log_offset scanned_from = 0; ///< every record from here on was checked
+  log_offset scanned_from = 0;           ///< every record from here on was checked
   std::int64_t last_store_timestamp = 0; ///< of the last record that was checked; 0 if none was
-  bool cut = false;            ///< bytes behind `end` were taken away
-  std::string quarantine;      ///< copy of what was cut, if it held valid records
+  bool cut = false;                      ///< bytes behind `end` were taken away
+  std::string quarantine;                ///< copy of what was cut, if it held valid records
   std::vector<recovery_warning> warnings;
 
   /// Set when there is damage in the middle: reads may go on, writes must not; nothing was changed.

@@ -28,20 +28,18 @@ std::size_t needed_files(const options& o, const retention_input& now) noexcept 
   if (now.disk_bytes == 0 || o.log_file_size_bytes == 0)
     return max_files_a_round;
   const auto bytes = now.disk_bytes / 100 * static_cast<std::uint64_t>(excess);
-  return std::max<std::size_t>(1, static_cast<std::size_t>(
-                                    std::min<std::uint64_t>(bytes / o.log_file_size_bytes,
-                                                            max_files_a_round)));
+  return std::max<std::size_t>(1, static_cast<std::size_t>(std::min<std::uint64_t>(
+                                      bytes / o.log_file_size_bytes, max_files_a_round)));
 }
 
 } // namespace
 
 retention_decision decide_retention(const options& o, const retention_input& now) noexcept {
   retention_decision decision;
-  decision.disk_full =
-    now.used_percent > warning_percent(o)
-    || (now.disk_full && now.used_percent > forcibly_percent(o));
-  const bool its_hour = std::ranges::find(o.delete_when_hours, now.local_hour)
-                        != o.delete_when_hours.end();
+  decision.disk_full = now.used_percent > warning_percent(o) ||
+                       (now.disk_full && now.used_percent > forcibly_percent(o));
+  const bool its_hour =
+      std::ranges::find(o.delete_when_hours, now.local_hour) != o.delete_when_hours.end();
   const auto eager_percent = std::min(o.disk_max_used_percent, forcibly_percent(o));
   const bool expired_go = its_hour || now.asked || now.used_percent > eager_percent;
   const auto forced = needed_files(o, now);

@@ -20,10 +20,10 @@ struct retention_input {
   std::int64_t safe_until = 0;
   std::int64_t now_ms = 0;
   int local_hour = 0;
-  int used_percent = 0;           ///< of the disk, rounded up
-  std::uint64_t disk_bytes = 0;   ///< of the whole disk; 0 when unknown
-  bool disk_full = false;         ///< what the last decision said
-  bool asked = false;             ///< an operator wants expired files gone now
+  int used_percent = 0;         ///< of the disk, rounded up
+  std::uint64_t disk_bytes = 0; ///< of the whole disk; 0 when unknown
+  bool disk_full = false;       ///< what the last decision said
+  bool asked = false;           ///< an operator wants expired files gone now
 };
 
 struct retention_decision {

@@ -12,9 +12,9 @@ class slice {
 public:
   slice() = default;
   slice(std::shared_ptr<const mapping> owner, byte_view bytes)
-    : map_(owner.get()), owner_(std::move(owner)), bytes_(bytes) {}
+      : map_(owner.get()), owner_(std::move(owner)), bytes_(bytes) {}
   slice(std::shared_ptr<const void> owner, byte_view bytes)
-    : owner_(std::move(owner)), bytes_(bytes) {}
+      : owner_(std::move(owner)), bytes_(bytes) {}
 
   /// An owned copy.
   static slice copy_of(byte_view bytes);

@@ -11,12 +11,14 @@ namespace {
 
 constexpr std::size_t piece_bytes = 64 * 1024;
 
-bool is_zero(std::byte b) noexcept { return b == std::byte{0}; }
+bool is_zero(std::byte b) noexcept {
+  return b == std::byte{0};
+}
 
 /// Calls `visit(from, to)` for pieces of [from, to) that hold something, until it answers false.
-result<void> for_each_filled_piece(
-  const file& in, std::uint64_t from, std::uint64_t to,
-  const std::function<result<bool>(std::uint64_t, std::uint64_t)>& visit) {
+result<void>
+for_each_filled_piece(const file& in, std::uint64_t from, std::uint64_t to,
+                      const std::function<result<bool>(std::uint64_t, std::uint64_t)>& visit) {
   to = std::min(to, in.size());
   std::vector<std::byte> piece;
   for (from = in.next_data(from); from < to; from = in.next_data(from)) {

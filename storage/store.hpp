@@ -23,8 +23,8 @@ struct opened_store {
   std::vector<tombstone> tombstones; ///< of topics that were deleted
 };
 
-/// Opens the directory of `o`, made if it is missing: lock, abort marker, recovery of the log. After
-/// a refusal nothing but the marker has changed.
+/// Opens the directory of `o`, made if it is missing: lock, abort marker, recovery of the log.
+/// After a refusal nothing but the marker has changed.
 result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock);
 
 /// The last step of an orderly stop, after everything was flushed.

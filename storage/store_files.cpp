@@ -60,8 +60,8 @@ void take_well_formed(const offset_files& files, std::uint64_t length, const fin
     if (entry.directory || !start) {
       report({path, 0, "is no file of this store; it is ignored"});
     } else if (entry.size != length) {
-      report({path, 0, "has " + std::to_string(entry.size) + " bytes instead of "
-                         + std::to_string(length)});
+      report({path, 0,
+              "has " + std::to_string(entry.size) + " bytes instead of " + std::to_string(length)});
     } else if (*start % static_cast<std::int64_t>(length) != 0) {
       report({path, 0, "its name is no multiple of its length " + std::to_string(length)});
     } else {
@@ -85,8 +85,8 @@ result<void> find_log(file_system& fs, store_files& out, const finding_sink& rep
   for (std::size_t i = 1; i < out.log.size(); ++i)
     if (auto expected = out.log[i - 1].start + static_cast<log_offset>(usual);
         out.log[i].start != expected)
-      report({out.log_path(expected), 0, "is missing: the log has a hole up to "
-                                           + offset_file_name(out.log[i].start)});
+      report({out.log_path(expected), 0,
+              "is missing: the log has a hole up to " + offset_file_name(out.log[i].start)});
   return boost::outcome_v2::success();
 }
 
@@ -127,8 +127,8 @@ result<void> find_queues(file_system& fs, store_files& out, const finding_sink& 
   auto usual = length.get(out.settings.queue_file_size_bytes);
   out.settings.queue_file_size_bytes = usual;
   if (usual % queue_entry_bytes != 0)
-    return error{errc::corrupt, root + ": the files have " + std::to_string(usual)
-                                  + " bytes, no multiple of 20; this is no store's directory"};
+    return error{errc::corrupt, root + ": the files have " + std::to_string(usual) +
+                                    " bytes, no multiple of 20; this is no store's directory"};
   for (std::size_t i = 0; i < files.size(); ++i)
     take_well_formed(files[i], usual, report,
                      [&](std::int64_t start, const directory_entry&, const std::string& path) {
@@ -142,7 +142,7 @@ result<void> find_queues(file_system& fs, store_files& out, const finding_sink& 
 
 /// Slots and entries that make a file of that length; nothing if none do.
 std::optional<std::pair<std::uint64_t, std::uint64_t>> geometry_of(std::uint64_t length,
-                                                                  const index_shape& given) {
+                                                                   const index_shape& given) {
   if (length < index_header_bytes)
     return std::nullopt;
   auto rest = length - index_header_bytes;
@@ -176,8 +176,8 @@ result<void> find_indexes(file_system& fs, store_files& out, const index_shape& 
   auto sizes = geometry_of(usual, geometry);
   if (usual != 0 && !sizes)
     return error{errc::invalid_argument,
-                 root + ": files of " + std::to_string(usual)
-                   + " bytes do not fit the slots and entries; give --max-hash-slot-num and "
+                 root + ": files of " + std::to_string(usual) +
+                     " bytes do not fit the slots and entries; give --max-hash-slot-num and "
                      "--max-index-num as the store had them"};
   if (sizes) {
     out.settings.index_slots = static_cast<std::uint32_t>(sizes->first);
@@ -188,8 +188,8 @@ result<void> find_indexes(file_system& fs, store_files& out, const index_shape& 
     if (entry.directory || !is_index_name(entry.name))
       report({path, 0, "is no index file; it is ignored"});
     else if (entry.size != usual)
-      report({path, 0, "has " + std::to_string(entry.size) + " bytes instead of "
-                         + std::to_string(usual)});
+      report({path, 0,
+              "has " + std::to_string(entry.size) + " bytes instead of " + std::to_string(usual)});
     else
       out.indexes.push_back(path);
   }
@@ -222,8 +222,8 @@ result<store_files> find_store_files(file_system& fs, const std::string& directo
     return std::ranges::any_of(entries, [&](auto& entry) { return entry.name == name; });
   };
   if (!has("commitlog"))
-    return error{errc::not_found, directory
-                                    + " holds no commitlog directory; give the directory of a "
+    return error{errc::not_found, directory +
+                                      " holds no commitlog directory; give the directory of a "
                                       "message store"};
   out.abort_marker = has("abort");
   TROUPE_TRY(find_log(fs, out, report));

@@ -34,10 +34,10 @@ struct store_files {
 
   /// Directory, sizes of files and geometry of the index, as found.
   options settings;
-  std::vector<log_file_entry> log; ///< each of the full size, sorted; there may be holes
-  std::vector<queue> queues;       ///< sorted by topic and number
+  std::vector<log_file_entry> log;  ///< each of the full size, sorted; there may be holes
+  std::vector<queue> queues;        ///< sorted by topic and number
   std::vector<std::string> indexes; ///< paths, oldest first
-  bool abort_marker = false;       ///< a node runs here, or did not stop in order
+  bool abort_marker = false;        ///< a node runs here, or did not stop in order
 
   /// Runs of log files without a hole between them.
   std::vector<std::vector<log_file_entry>> contiguous_log() const;

@@ -13,7 +13,9 @@ namespace {
 constexpr const char* table_name = "topicConfigTable";
 constexpr std::int32_t max_perm = 15;
 
-json::string_view as_json(std::string_view text) noexcept { return {text.data(), text.size()}; }
+json::string_view as_json(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
 
 /// The member as a number in [low, high]; `otherwise` when it is missing.
 std::optional<std::int64_t> number_in(const json::object& from, const char* name, std::int64_t low,
@@ -54,8 +56,8 @@ result<topic_table> topic_table::load(file_system& fs, const options& o) {
     if (auto topic = parse_topic(name, member.value()))
       table.topics_.emplace(std::move(name), std::move(*topic));
     else
-      table.warnings_.push_back(table.file_.path() + ": topic '" + name
-                                + "' has a bad name or numbers and is ignored");
+      table.warnings_.push_back(table.file_.path() + ": topic '" + name +
+                                "' has a bad name or numbers and is ignored");
   }
   return table;
 }
@@ -68,10 +70,10 @@ const topic_config* topic_table::find(std::string_view name) const noexcept {
 result<void> topic_table::put(const topic_config& topic) {
   TROUPE_TRY(check_topic_name(topic.name));
   constexpr auto most = static_cast<std::int32_t>(max_queues_per_topic);
-  if (topic.read_queues < 1 || topic.read_queues > most || topic.write_queues < 1
-      || topic.write_queues > most)
-    return error{errc::invalid_argument, "topic '" + topic.name + "' must have 1 to "
-                                           + std::to_string(most) + " queues"};
+  if (topic.read_queues < 1 || topic.read_queues > most || topic.write_queues < 1 ||
+      topic.write_queues > most)
+    return error{errc::invalid_argument,
+                 "topic '" + topic.name + "' must have 1 to " + std::to_string(most) + " queues"};
   if (topic.perm < 0 || topic.perm > max_perm)
     return error{errc::invalid_argument,
                  "topic '" + topic.name + "' has a perm that is not in 0..15: 4 is read, 2 write"};
@@ -115,8 +117,8 @@ std::optional<tombstone> parse_tombstone(std::string_view topic, const json::val
   constexpr auto most = std::numeric_limits<std::int64_t>::max();
   auto deleted_at = number_in(*members, "deletedAt", 0, most, -1);
   auto* next = members->if_contains("nextOffsets");
-  if (!deleted_at || *deleted_at < 0 || next == nullptr || !next->is_array()
-      || next->get_array().size() > max_queues_per_topic)
+  if (!deleted_at || *deleted_at < 0 || next == nullptr || !next->is_array() ||
+      next->get_array().size() > max_queues_per_topic)
     return std::nullopt;
   tombstone dead{std::string(topic), *deleted_at, {}};
   for (auto& offset : next->get_array()) {
@@ -138,9 +140,9 @@ result<tombstone_table> tombstone_table::load(file_system& fs, const options& o)
   for (auto& member : entries->get_object()) {
     auto dead = parse_tombstone(std::string_view(member.key()), member.value());
     if (!dead)
-      return error{errc::corrupt, table.file_.path() + ": the entry of topic '"
-                                    + std::string(member.key())
-                                    + "' is damaged; without it deleted messages would come back: "
+      return error{errc::corrupt, table.file_.path() + ": the entry of topic '" +
+                                      std::string(member.key()) +
+                                      "' is damaged; without it deleted messages would come back: "
                                       "restore the file from its .bak, or remove the entry"};
     table.put(std::move(*dead));
   }
@@ -179,7 +181,7 @@ result<void> tombstone_table::save() {
     for (auto offset : dead.next_offsets)
       next.push_back(offset);
     entries[as_json(topic)] =
-      json::object{{"deletedAt", dead.deleted_at}, {"nextOffsets", std::move(next)}};
+        json::object{{"deletedAt", dead.deleted_at}, {"nextOffsets", std::move(next)}};
   }
   return file_.save(json::object{{"tombstones", std::move(entries)}}, integer_names::quoted);
 }

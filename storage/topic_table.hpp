@@ -54,7 +54,7 @@ private:
 /// queues go on numbering where they ended, so that no old message takes a new one's place.
 struct tombstone {
   std::string topic;
-  log_offset deleted_at = 0;               ///< records below are dead
+  log_offset deleted_at = 0;              ///< records below are dead
   std::vector<queue_offset> next_offsets; ///< by queue id
 };
 
