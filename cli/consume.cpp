@@ -102,7 +102,7 @@ void add_consume(CLI::App& app, context& ctx) {
       ->check([](const std::string& text) { return problem_of(start_of(text)); })
       ->capture_default_str();
   verb->add_option("--count", args->count, "Stop after so many messages")
-      ->check(CLI::Range(std::int64_t{0}, INT64_MAX)); // else -1 would be a large number
+      ->check(CLI::Range(std::int64_t{0}, INT64_MAX - 1)); // overflow reads as the very largest
   verb->add_option("--tag", args->tag, "\"TagA || TagB\"; * for every message")
       ->capture_default_str();
   verb->add_flag("--follow", args->follow, "Wait for new messages at the end");
