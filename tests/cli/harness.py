@@ -139,6 +139,11 @@ class Load:
         self.feeder = threading.Thread(target=self.feed)
         self.feeder.start()
 
+    def clean_up(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.result()
+
     @staticmethod
     def line(number):
         return b"%012d:" % number + b"x" * (number % 300)
@@ -164,7 +169,7 @@ class Load:
                 stream.close()
             except BrokenPipeError:
                 pass
-        return json.loads(out), err.decode(), code
+        return json.loads(out or b"null"), err.decode(), code
 
 
 class NodeTest(unittest.TestCase):

@@ -1,0 +1,173 @@
+"""Bad input: each gives a clear error and changes nothing. refusal_test.py TROUPE EXAMPLES"""
+import struct
+import tempfile
+import unittest
+from pathlib import Path
+
+from harness import NodeTest, programs, run, wait_until
+
+TROUPE, EXAMPLES = programs()
+NodeTest.troupe = TROUPE
+LARGEST = 4 << 20
+
+
+class Input(NodeTest):
+    def setUp(self):
+        super().setUp()
+        self.node.start()
+        self.good("topic", "create", "t")
+        self.good("produce", "t", stdin=b"here\n")
+        wait_until("the queue is on the disk", lambda: self.node.status()["queuesDurableOffset"]
+                   == self.node.status()["logMaxOffset"])
+        self.before = self.state()
+
+    def tearDown(self):
+        self.assertEqual(self.state(), self.before)
+        self.assertEqual(self.good("consume", "t").out, b"here\n")
+
+    def state(self):
+        status = self.node.status()
+        return (self.good("topic", "list").out, status["logMaxOffset"], status["writable"],
+                sorted(p.name for p in self.node.directory.rglob("*") if p.is_dir()))
+
+    def test_names_of_topics(self):
+        for name in ("a/b", "/", "../up", ".", "..", "a.b", "", "x" * 128, "x" * 5000, "a\nb", "a\x01",
+                     "\x7f", "a b", "größe", "a\\b"):
+            with self.subTest(name=name[:20]):
+                self.refused(1, "topic", "create", name, words=["topic"])
+                self.refused(1, "produce", name, stdin=b"lost\n", words=["topic"])
+                self.refused(1, "consume", name, words=["topic"])
+                self.refused(1, "topic", "delete", name, words=["topic"])
+
+    def test_queues(self):
+        self.refused(1, "produce", "t", "--queue", 8, stdin=b"x\n", words=["no queue 8", "0 to 7"])
+        self.refused(1, "consume", "t", "--queue", 8, words=["no queue 8"])
+        for queue in ("-1", "1024", "99999999999999999999", "one", "1.5"):
+            self.refused(2, "produce", "t", f"--queue={queue}", stdin=b"x\n", words=["--queue"])
+            self.refused(2, "consume", "t", f"--queue={queue}", words=["--queue"])
+        for queues in ("0", "-1", "1025", "99999999999999999999", "many"):
+            self.refused(2, "topic", "create", "u", f"--queues={queues}", words=["--queues"])
+
+    def test_offsets_and_counts(self):
+        for start in ("-1", "-", "99999999999999999999", "1.5", "yesterday", "2024-13-01T00:00:00Z",
+                      "-10parsecs", "0x10"):
+            with self.subTest(start=start):
+                self.refused(2, "consume", "t", f"--from={start}", words=["--from"])
+        self.assertEqual(self.good("consume", "t", f"--from={2**63 - 1}").out, b"")
+        for count in ("-1", "99999999999999999999999", "few", "1.5"):
+            self.refused(2, "consume", "t", f"--count={count}", words=["--count"])
+        self.assertEqual(self.good("consume", "t", f"--count={2**62}").out, b"here\n")
+        for batch in ("0", "-1", "65537", "x"):
+            self.refused(2, "produce", "t", f"--batch={batch}", stdin=b"x\n", words=["--batch"])
+
+    def test_a_body_over_the_maximum_is_named(self):
+        self.refused(1, "produce", "t", stdin=b"y" * (LARGEST + 1) + b"\n",
+                     words=["message 1 ", str(LARGEST)])
+        packed = struct.pack(">I", LARGEST + 1) + b"z"
+        self.refused(1, "produce", "t", "--length-prefixed", stdin=packed,
+                     words=["message 1 ", str(LARGEST)])
+        self.refused(1, "produce", "t", "--length-prefixed", stdin=b"\xff" * 4, words=["message 1 "])
+
+    def test_a_length_without_its_body_is_named(self):
+        for cut in (b"\0", b"\0\0\0", b"\0\0\0\x05four"):
+            self.refused(1, "produce", "t", "--length-prefixed", stdin=cut,
+                         words=["message 1 ", "cut off"])
+
+    def test_properties_tags_and_keys(self):
+        for pair in ("novalue", "=x", "x=", "a\x01b=c", "a=b\x02c"):
+            self.refused(2, "produce", "t", "--property", pair, stdin=b"x\n", words=["--property"])
+        self.refused(1, "produce", "t", "--tag", "a\x01b", stdin=b"x\n", words=["tag"])
+        self.refused(1, "produce", "t", "--key", "a\x02b", stdin=b"x\n", words=["key"])
+        self.refused(1, "produce", "t", "--property", "long=" + "x" * 40000, stdin=b"x\n",
+                     words=["properties"])
+
+    def test_a_file_that_is_not_there(self):
+        self.refused(1, "produce", "t", "--file", "missing", words=["missing"])
+        self.refused(1, "produce", "t", "--file", str(self.node.home), words=["cannot read"])
+
+
+class LateTrouble(NodeTest):
+    def test_what_stood_before_a_bad_line_is_stored_and_counted(self):
+        self.node.start()
+        done = self.refused(1, "produce", "t", "--output", "json",
+                            stdin=b"one\ntwo\n" + b"y" * (LARGEST + 1), words=["message 3 "])
+        self.assertEqual(done.json()[0]["acknowledged"], 2)
+        self.assertEqual(sorted(self.good("consume", "t").lines()), [b"one", b"two"])
+
+
+class NoNode(unittest.TestCase):
+    def test_a_hint_what_to_do(self):
+        for command in (["topic", "list"], ["produce", "t"], ["consume", "t"], ["status"],
+                        ["message", "query", "t", "--key", "k"]):
+            done = run(TROUPE, *command, "--connect", "127.0.0.1:1")
+            self.assertEqual((done.code, done.out), (1, b""))
+            self.assertIn("127.0.0.1:1", done.err)
+            self.assertIn("troupe serve", done.err)
+
+    def test_an_address_that_is_none(self):
+        for address in ("nowhere", ":1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ""):
+            with tempfile.TemporaryDirectory() as empty:
+                done = run(TROUPE, "status", f"--connect={address}", cwd=empty)
+            self.assertNotEqual(done.code, 0)
+            self.assertNotEqual(done.err, "")
+
+
+class Usage(unittest.TestCase):
+    def test_usage_errors(self):
+        for command in ([], ["nonsense"], ["topic"], ["topic", "create"], ["produce"],
+                        ["consume", "t", "--nonsense"], ["consume", "t", "more"],
+                        ["status", "--output", "xml"], ["message", "query", "t"],
+                        ["produce", "t", "--length-prefixed", "--delimiter", "x"],
+                        ["produce", "t", "--delimiter", "xy"]):
+            done = run(TROUPE, *command)
+            self.assertEqual((done.code, done.out), (2, b""), command)
+            self.assertNotEqual(done.err, "")
+
+    def test_help_everywhere(self):
+        for command in ([], ["serve"], ["topic"], ["topic", "create"], ["produce"], ["consume"],
+                        ["message", "get"], ["status"], ["store", "verify"]):
+            done = run(TROUPE, *command, "--help")
+            self.assertEqual(done.code, 0)
+            self.assertIn(b"Usage:", done.out)
+
+
+class Settings(unittest.TestCase):
+    def refused(self, text, *words):
+        with tempfile.TemporaryDirectory() as home:
+            path = Path(home) / "cluster.ini"
+            path.write_text(text)
+            done = run(TROUPE, "serve", "--config", path, cwd=home)
+            self.assertEqual((done.code, done.out), (1, b""), done.err)
+            for word in words:
+                self.assertIn(word, done.err)
+            self.assertEqual([p.name for p in Path(home).iterdir()], ["cluster.ini"])
+
+    def test_each_mistake_is_shown_with_its_place(self):
+        node = "[node n]\nactor-port = 0\n"
+        self.refused(node + "[store]\nflsh = sync\n", "cluster.ini:4", "flsh", "flush")
+        self.refused("[stoer]\nflush = sync\n" + node, "cluster.ini:1", "stoer", "store")
+        self.refused(node + "[store]\nflush = maybe\n", "cluster.ini:4", "flush", "maybe")
+        self.refused(node + "[dispatcher]\nmailbox-capacity = 0\n", "cluster.ini:4", "capacity")
+        self.refused(node + "[dispatcher]\nbackpressure = 5\n", "cluster.ini:4", "backpressure")
+        self.refused(node + "[store]\nmax-message-size = 4 parsecs\n", "cluster.ini:4", "parsecs")
+        self.refused(node + "[store]\nfile-reserved-time = 4MiB\n", "cluster.ini:4", "4MiB")
+        self.refused("[node n]\nactor-port = 70000\n", "cluster.ini:2", "70000")
+        self.refused("[node n]\nhost\n", "cluster.ini:2")
+        self.refused("[node n]\nactor-port = 1\nactor-port = 2\n", "cluster.ini:3", "actor-port")
+        self.refused("[node n]\nroles = writer juggler\n", "cluster.ini:2", "juggler")
+        self.refused("[caf]\nnonsense = 1\n" + node, "nonsense")
+
+    def test_a_file_or_node_that_is_not_there(self):
+        with tempfile.TemporaryDirectory() as home:
+            done = run(TROUPE, "serve", cwd=home)
+            self.assertEqual((done.code, done.out), (1, b""))
+            self.assertIn("cluster.ini", done.err)
+            (Path(home) / "cluster.ini").write_text("[node local]\nactor-port = 0\n")
+            done = run(TROUPE, "serve", "--node", "lokal", cwd=home)
+            self.assertEqual((done.code, done.out), (1, b""))
+            self.assertIn("local", done.err)
+            self.assertEqual(len(list(Path(home).iterdir())), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
