@@ -1,0 +1,151 @@
+#include "net/client.hpp"
+
+#include "actors/front.hpp"
+#include "net/ask.hpp"
+#include "net/consumer.hpp"
+#include "net/unique_key.hpp"
+#include "storage/properties.hpp"
+#include "tests/support/catch.hpp"
+
+#include <chrono>
+#include <set>
+
+using namespace troupe;
+
+namespace {
+
+struct client_system {
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+  client_system() {
+    client::configure(config);
+    system = std::make_unique<caf::actor_system>(config);
+  }
+};
+
+/// Makes every client look as one of the next release.
+auto next_release(front_actor::pointer self, front_actor real) -> front_actor::behavior_type {
+  return {[self, real](hello_atom hello, std::uint32_t version, const std::string& cluster,
+                       const std::string& name) {
+    return self->delegate(real, hello, version + 1, cluster, name);
+  }};
+}
+
+} // namespace
+
+TEST_CASE("client: an address needs a host and a port", "[net]") {
+  auto good = client::parse_address("node-1.example:10915");
+  REQUIRE(good);
+  CHECK(good.value().host == "node-1.example");
+  CHECK(good.value().port == 10915);
+  for (auto* text : {"", "host", "host:", ":10915", "host:0", "host:65536", "host:-1", "host:80x"}) {
+    auto bad = client::parse_address(text);
+    REQUIRE_FALSE(bad);
+    CHECK(bad.error().code == errc::invalid_argument);
+  }
+}
+
+TEST_CASE("client: tags are parted by two bars, and a star is every tag", "[net]") {
+  using tags = std::vector<std::string>;
+  CHECK(client::parse_tags("A") == tags{"A"});
+  CHECK(client::parse_tags(" A ||B||  C D ") == tags{"A", "B", "C D"});
+  CHECK(client::parse_tags("A||||B") == tags{"A", "B"});
+  CHECK(client::parse_tags("*").empty());
+  CHECK(client::parse_tags("A || *").empty());
+  CHECK(client::parse_tags("").empty());
+}
+
+TEST_CASE("client: unique keys are unique and have one length", "[net]") {
+  std::set<std::string> keys;
+  constexpr std::size_t count = 100'000;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto key = client::next_unique_key();
+    REQUIRE(key.size() == 32);
+    keys.insert(std::move(key));
+  }
+  CHECK(keys.size() == count);
+}
+
+TEST_CASE("client: a batch carries what was added and is empty afterwards", "[net]") {
+  client::batch batch{"orders"};
+  REQUIRE(batch.add({.queue_id = 3, .body = "one", .tag = "t", .keys = "k1 k2", .flag = 9}));
+  REQUIRE(batch.add({.body = ""}));
+  auto request = batch.take();
+  CHECK(batch.count() == 0);
+  CHECK(request.topic == "orders");
+  CHECK(request.count == 2);
+  CHECK(request.wait);
+
+  storage::message_batch_reader reader{request.messages.bytes()};
+  auto first = reader.next();
+  REQUIRE((first && first.value()));
+  auto& message = *first.value();
+  CHECK(message.queue_id == 3);
+  CHECK(message.flag == 9);
+  CHECK(client::text_of(message.body) == "one");
+  CHECK(storage::find_property(message.properties, storage::property::tags) == "t");
+  CHECK(storage::find_property(message.properties, storage::property::keys) == "k1 k2");
+  auto key = storage::find_property(message.properties, storage::property::unique_key);
+  CHECK(key.size() == 32);
+  auto second = reader.next();
+  REQUIRE((second && second.value()));
+  CHECK(second.value()->body.empty());
+  auto end = reader.next();
+  REQUIRE(end);
+  CHECK_FALSE(end.value());
+}
+
+TEST_CASE("client: a tag with a separator of properties is refused", "[net]") {
+  client::batch batch{"orders"};
+  CHECK(batch.add({.body = "x", .tag = "a\x02z"}).error().code == errc::invalid_argument);
+  CHECK(batch.add({.body = "x", .keys = "a\x01z"}).error().code == errc::invalid_argument);
+  CHECK(batch.count() == 0);
+}
+
+TEST_CASE("client: where nobody listens a request ends as unavailable in time", "[net]") {
+  client_system client;
+  client::connect_options options;
+  options.port = 1;
+  options.patience = std::chrono::milliseconds(300);
+  auto connection = client::connect(*client.system, options);
+  caf::scoped_actor self{*client.system};
+  auto began = std::chrono::steady_clock::now();
+  auto answer = client::ask<topic_list>(self, connection, list_atom_v);
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == errc::unavailable);
+  CHECK(answer.error().message.find("not sent") != std::string::npos);
+  CHECK(answer.error().message.find("127.0.0.1:1") != std::string::npos);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+  auto hello = client::ask<std::string>(self, connection, hello_atom_v);
+  REQUIRE_FALSE(hello);
+  CHECK(hello.error().message.find("troupe serve") != std::string::npos);
+  caf::anon_send(connection, stop_atom_v);
+}
+
+TEST_CASE("client: a node of another version is refused for good, naming both", "[net]") {
+  client_system node;
+  auto door = node.system->spawn(front, front_setup{node_actor{}, "n1", "troupe"});
+  auto published = node.system->spawn(next_release, door);
+  auto port = node.system->middleman().publish(published, 0, "127.0.0.1");
+  REQUIRE(port);
+  {
+    client_system client;
+    client::connect_options options;
+    options.port = *port;
+    auto connection = client::connect(*client.system, options);
+    caf::scoped_actor self{*client.system};
+    for (int i = 0; i < 2; ++i) { // the second without dialling again
+      auto answer = client::ask<topic_list>(self, connection, list_atom_v);
+      REQUIRE_FALSE(answer);
+      CHECK(answer.error().code == errc::version_mismatch);
+      auto ours = std::to_string(protocol_version);
+      auto theirs = std::to_string(protocol_version + 1);
+      auto& text = answer.error().message;
+      CHECK(text.find("speaks protocol version " + theirs) != std::string::npos);
+      CHECK(text.find("n1 speaks " + ours) != std::string::npos);
+    }
+    caf::anon_send(connection, stop_atom_v);
+  }
+  caf::anon_send_exit(published, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
+}
