@@ -25,12 +25,14 @@ struct stuck_queues {
     stand.add_dispatcher();
     stand.add_readers();
     stand.roles.queue_manager =
-      stand.world.play<queue_manager_actor>([this](caf::event_based_actor*) {
-        return caf::message_handler{
-          [this](const position_list& list) { lists.push_back(list); },
-          [this](resume_atom, log_offset) { return queue_state{lists_end(), {}}; },
-        };
-      });
+        stand.world.play<queue_manager_actor>([this](caf::event_based_actor*) {
+          return caf::message_handler{
+              [this](const position_list& list) { lists.push_back(list); },
+              [this](resume_atom, log_offset) {
+                return queue_state{lists_end(), {}};
+              },
+          };
+        });
     stand.start();
   }
 
@@ -87,8 +89,8 @@ TEST_CASE("bound: with stuck queues the backlog stops at the capacity and nothin
   CHECK(status.delayed_requests == 1); // the one at the front; the others queue behind it
   CHECK(status.delayed_ms >= 99);
   CHECK(status.delayed_ms <= 101); // one timer for all of them, 1 ms at a time
-  CHECK(std::count_if(sent.begin(), sent.end(), [](auto& s) { return s.there(); })
-        == static_cast<std::ptrdiff_t>(fitting));
+  CHECK(std::count_if(sent.begin(), sent.end(), [](auto& s) { return s.there(); }) ==
+        static_cast<std::ptrdiff_t>(fitting));
   CHECK(t.offsets().size() == capacity);
   while (t.offsets().size() < (fitting + 10) * static_cast<std::size_t>(batch)) {
     auto before = t.offsets().size();
@@ -203,7 +205,7 @@ TEST_CASE("bound: unflushed bytes over the budget delay writers like missing roo
   auto& world = t.stand.world;
   t.stand.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
     return caf::message_handler{
-      [&world, real](create_atom, log_offset start) { world.tell(real, create_atom_v, start); },
+        [&world, real](create_atom, log_offset start) { world.tell(real, create_atom_v, start); },
     };
   });
   t.stand.add_writer();
@@ -229,8 +231,8 @@ TEST_CASE("bound: any mix of batches and confirmations keeps bound, order and ev
           "[actors]") {
   auto property = [](std::uint64_t seed) {
     auto capacity = *rc::gen::inRange<std::size_t>(1, 40);
-    auto sizes = *rc::gen::container<std::vector<int>>(
-      rc::gen::inRange(1, static_cast<int>(capacity) + 1));
+    auto sizes =
+        *rc::gen::container<std::vector<int>>(rc::gen::inRange(1, static_cast<int>(capacity) + 1));
     stuck_queues t{capacity, seed};
     t.start();
     std::vector<answer<put_group_response>> sent;

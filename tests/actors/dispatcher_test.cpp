@@ -19,9 +19,8 @@ struct dispatcher_stand {
     stand.roles.queue_manager = world.play<queue_manager_actor>([this](caf::event_based_actor*) {
       return caf::message_handler{[this](const position_list& list) { got(list); }};
     });
-    stand.roles.readers.push_back(
-      world.play<reader_actor>([this](caf::event_based_actor* self) {
-        return caf::message_handler{
+    stand.roles.readers.push_back(world.play<reader_actor>([this](caf::event_based_actor* self) {
+      return caf::message_handler{
           [this, self](replay_atom, log_offset from, log_offset to,
                        std::uint32_t count) -> caf::result<position_list> {
             if (!holds_answers)
@@ -29,10 +28,11 @@ struct dispatcher_stand {
             held.push_back(self->make_response_promise<position_list>());
             return held.back();
           },
-        };
-      }));
+      };
+    }));
     stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor*) {
-      return caf::message_handler{[this](applied_atom, log_offset end) { confirmed.push_back(end); }};
+      return caf::message_handler{
+          [this](applied_atom, log_offset end) { confirmed.push_back(end); }};
     });
     stand.announce();
   }
@@ -135,8 +135,7 @@ TEST_CASE("dispatcher: what it knows already is dropped", "[actors]") {
   CHECK(t.seen == std::vector<log_offset>{0, 100, 200, 300, 400});
 }
 
-TEST_CASE("dispatcher: goes back to where the queues resume, and reads on from there",
-          "[actors]") {
+TEST_CASE("dispatcher: goes back to where the queues resume, and reads on from there", "[actors]") {
   dispatcher_stand t;
   t.resume(0);
   t.send(0, 1000);
@@ -148,6 +147,18 @@ TEST_CASE("dispatcher: goes back to where the queues resume, and reads on from t
   CHECK(t.status().applied == 1500);
   t.send(1500, 1600);
   CHECK(t.next == 1600);
+}
+
+TEST_CASE("dispatcher: queues that know less than was confirmed are fed again", "[actors]") {
+  dispatcher_stand t;
+  t.resume(0);
+  t.send(0, 1000);
+  REQUIRE(t.status().applied == 1000);
+  t.resume(0);
+  CHECK(t.next == 1000);
+  t.send(1000, 1100);
+  CHECK(t.next == 1100);
+  CHECK(t.status().applied == 1100);
 }
 
 TEST_CASE("dispatcher: catches up in pieces, the next only when the queues have the last",

@@ -51,8 +51,8 @@ TEST_CASE("flusher: no answer before the sync that covers the message", "[actors
       };
     };
     auto& events = t.files.events;
-    auto written = std::find_if(events.begin() + static_cast<std::ptrdiff_t>(before),
-                                events.end(), is(action::write));
+    auto written = std::find_if(events.begin() + static_cast<std::ptrdiff_t>(before), events.end(),
+                                is(action::write));
     REQUIRE(written != events.end());
     CHECK(std::find_if(written, events.end(), is(action::sync)) != events.end());
     CHECK(t.flushed() > end);
@@ -126,8 +126,8 @@ TEST_CASE("flusher: a failed sync is final", "[actors]") {
   bool broken = true;
   t.files.fault = [&](action what, const std::string& path) {
     return broken && what == action::sync && path.find("/commitlog/") != std::string::npos
-             ? errc::io_error
-             : errc::none;
+               ? errc::io_error
+               : errc::none;
   };
   auto doubtful = t.put(put_of("a", numbered("m", 2)));
   for (auto& result : doubtful.results)
@@ -145,7 +145,8 @@ TEST_CASE("flusher: a failed sync is final", "[actors]") {
   pull_request pull;
   pull.topic = "a";
   auto found = t.world.ask<pull_response>(t.roles.queue_manager, pull).value();
-  CHECK(bodies_of(found.records) == std::vector<std::string>{"before"}); // nothing doubtful is shown
+  CHECK(bodies_of(found.records) ==
+        std::vector<std::string>{"before"}); // nothing doubtful is shown
   auto report = t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value();
   CHECK(report.left_over.find("flushing the commit log failed") != std::string::npos);
 }

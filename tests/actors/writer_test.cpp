@@ -18,7 +18,9 @@ std::vector<queue_offset> numbers_of(const put_response& response) {
   return numbers;
 }
 
-bool is_log_file(const std::string& path) { return path.find("/commitlog/0") != std::string::npos; }
+bool is_log_file(const std::string& path) {
+  return path.find("/commitlog/0") != std::string::npos;
+}
 
 /// What lies at an offset of the log.
 read_message fetch(actor_stand& stand, log_offset offset) {
@@ -50,8 +52,8 @@ TEST_CASE("writer: queue offsets rise one by one in each queue", "[actors]") {
       CHECK(response.results[i].queue_position == next[static_cast<std::int32_t>(i % 3)]++);
     }
     auto other = t.put(put_of("b", numbered("m", 2)));
-    CHECK(numbers_of(other)
-          == std::vector<queue_offset>{next_of_other["b"], next_of_other["b"] + 1});
+    CHECK(numbers_of(other) ==
+          std::vector<queue_offset>{next_of_other["b"], next_of_other["b"] + 1});
     next_of_other["b"] += 2;
   }
 }
@@ -59,7 +61,8 @@ TEST_CASE("writer: queue offsets rise one by one in each queue", "[actors]") {
 TEST_CASE("writer: what is read at the answered offset is what was sent", "[actors]") {
   running_pipeline t;
   t.run();
-  auto response = t.put(put_of("a", {{"one", 0, "red", "k1 k2"}, {"", 5}, {std::string(3000, 'z')}}));
+  auto response =
+      t.put(put_of("a", {{"one", 0, "red", "k1 k2"}, {"", 5}, {std::string(3000, 'z')}}));
   REQUIRE(all_stored(response));
   auto first = fetch(t, response.results[0].offset);
   CHECK(first.body == "one");
@@ -280,8 +283,8 @@ TEST_CASE("writer: a retired topic is refused, and revived it goes on numbering"
   CHECK(refused.failure.message.find("was deleted") != std::string::npos);
   CHECK(all_stored(t.put(put_of("b", {{"x"}}))));
   t.world.tell(t.roles.writer, revive_atom_v, dead);
-  CHECK(numbers_of(t.put(put_of("a", {{"x", 0}, {"y", 1}, {"z", 2}})))
-        == std::vector<queue_offset>{3, 3, 0});
+  CHECK(numbers_of(t.put(put_of("a", {{"x", 0}, {"y", 1}, {"z", 2}}))) ==
+        std::vector<queue_offset>{3, 3, 0});
 }
 
 TEST_CASE("writer: a reason to refuse lasts until it is taken back", "[actors]") {
@@ -318,9 +321,10 @@ TEST_CASE("writer: a stop answers everything that was accepted, then refuses", "
   std::vector<answer<put_group_response>> sent;
   for (int i = 0; i < 50; ++i)
     sent.push_back(t.world.request<put_group_response>(
-      t.roles.writer, group_of(put_of("a", numbered("m", 5, 1, 2000)))));
+        t.roles.writer, group_of(put_of("a", numbered("m", 5, 1, 2000)))));
   auto stopped = t.world.request<log_offset>(t.roles.writer, stop_atom_v);
-  auto late = t.world.request<put_group_response>(t.roles.writer, group_of(put_of("a", {{"late"}})));
+  auto late =
+      t.world.request<put_group_response>(t.roles.writer, group_of(put_of("a", {{"late"}})));
   t.world.run_until([&] { return stopped.there(); });
   log_offset highest = 0;
   for (auto& each : sent) {

@@ -68,8 +68,8 @@ read_message read_back(const storage::slice& record) {
   if (!decoded)
     throw std::runtime_error("no whole record: " + decoded.error().message);
   auto& v = decoded.value();
-  return {std::string(v.topic), v.queue_id, v.queue_position, v.offset, v.store_timestamp,
-          as_text(v.body), std::string(v.properties)};
+  return {std::string(v.topic), v.queue_id,      v.queue_position,         v.offset,
+          v.store_timestamp,    as_text(v.body), std::string(v.properties)};
 }
 
 std::vector<std::string> bodies_of(const std::vector<storage::slice>& records) {
@@ -101,8 +101,8 @@ node_options small_options(const std::string& directory) {
 }
 
 actor_stand::actor_stand(std::uint64_t seed)
-  : files(storage::posix_file_system()), options(small_options(directory / "store")),
-    world(seed) {}
+    : files(storage::posix_file_system()), options(small_options(directory / "store")),
+      world(seed) {}
 
 void actor_stand::open() {
   store.reset(); // gives the lock back
@@ -125,7 +125,7 @@ void actor_stand::add_writer(const std::string& read_only) {
   for (auto& t : store->tombstones)
     setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
   setup.topics = store->topics;
-  roles.writer = world.keep(world.system().spawn(writer, std::move(setup)));
+  roles.writer = world.system().spawn(writer, std::move(setup));
 }
 
 void actor_stand::add_flusher() {
@@ -134,16 +134,16 @@ void actor_stand::add_flusher() {
   setup.files = &files;
   setup.end = store->log.end;
   setup.store_ms = store->log.last_store_timestamp;
-  roles.flusher = world.keep(world.system().spawn(flusher, std::move(setup)));
+  roles.flusher = world.system().spawn(flusher, std::move(setup));
 }
 
 void actor_stand::add_dispatcher() {
-  roles.dispatcher = world.keep(world.system().spawn(dispatcher));
+  roles.dispatcher = world.system().spawn(dispatcher);
 }
 
 void actor_stand::add_queues() {
   queue_flusher_setup own{options, &files};
-  roles.queue_flusher = world.keep(world.system().spawn(queue_flusher, std::move(own)));
+  roles.queue_flusher = world.system().spawn(queue_flusher, std::move(own));
   queue_manager_setup setup;
   setup.options = options;
   setup.files = &files;
@@ -155,23 +155,21 @@ void actor_stand::add_queues() {
   setup.trust_queues = store->after_orderly_stop;
   for (auto& t : store->tombstones)
     setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
-  roles.queue_manager = world.keep(world.system().spawn(queue_manager, std::move(setup)));
+  roles.queue_manager = world.system().spawn(queue_manager, std::move(setup));
 }
 
 void actor_stand::add_readers(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
-    roles.readers.push_back(world.keep(
-      world.system().spawn(reader, reader_setup{options, &files, store->log.min_offset})));
+    roles.readers.push_back(
+        world.system().spawn(reader, reader_setup{options, &files, store->log.min_offset}));
 }
 
 void actor_stand::add_registrar() {
-  roles.registrar =
-    world.keep(world.system().spawn(registrar, registrar_setup{options, &files, &clock}));
+  roles.registrar = world.system().spawn(registrar, registrar_setup{options, &files, &clock});
 }
 
 void actor_stand::add_cleaner() {
-  roles.cleaner =
-    world.keep(world.system().spawn(cleaner, cleaner_setup{options, &files, &clock}));
+  roles.cleaner = world.system().spawn(cleaner, cleaner_setup{options, &files, &clock});
 }
 
 void actor_stand::add_pipeline() {
@@ -239,7 +237,7 @@ void test_node::start() {
   stand.open();
   node_setup setup{"n1", "troupe", stand.options, &stand.files, &stand.clock, stand.store};
   auto& world = stand.world;
-  node = world.keep(world.system().spawn(troupe::node, std::move(setup)));
+  node = world.system().spawn(troupe::node, std::move(setup));
   world.ask<std::string>(node, ready_atom_v).value();
   session = world.ask<session_actor>(node, hello_atom_v, caf::strong_actor_ptr{}).value();
   world.drain();
@@ -261,23 +259,9 @@ storage::result<stop_report> test_node::stop() {
 }
 
 void test_node::crash() {
-  if (!node)
-    return;
-  auto& world = stand.world;
-  auto all = roles();
-  world.kill(node); // first, so that it replaces nobody
-  world.drain();
-  for (auto& each : all.readers)
-    world.kill(each);
-  world.kill(all.writer);
-  world.kill(all.flusher);
-  world.kill(all.dispatcher);
-  world.kill(all.queue_flusher);
-  world.kill(all.queue_manager);
-  world.kill(all.registrar);
-  world.kill(all.cleaner);
-  world.kill(session);
-  world.drain();
+  stand.world.kill_all("node"); // first, so that it replaces nobody
+  stand.world.drain();
+  stand.world.kill_all();
   node = nullptr;
   session = nullptr;
   stand.store.reset();
@@ -314,8 +298,8 @@ std::vector<std::string> test_node::read_all(const std::string& topic, std::int3
     for (auto& record : part.records) {
       auto message = read_back(record);
       if (message.number != from++ || message.topic != topic || message.queue != queue)
-        throw std::runtime_error("message " + std::to_string(message.number) + " instead of "
-                                 + std::to_string(from - 1));
+        throw std::runtime_error("message " + std::to_string(message.number) + " instead of " +
+                                 std::to_string(from - 1));
       bodies.push_back(std::move(message.body));
     }
     if (part.next != from)

@@ -24,7 +24,7 @@ public:
 /// A message as tests write it.
 struct text_message {
   text_message(std::string b, std::int32_t q = 0, std::string t = {}, std::string k = {})
-    : body(std::move(b)), queue(q), tag(std::move(t)), keys(std::move(k)) {}
+      : body(std::move(b)), queue(q), tag(std::move(t)), keys(std::move(k)) {}
 
   std::string body;
   std::int32_t queue;
@@ -87,7 +87,9 @@ public:
 
   /// Puts through the writer, as one session would; runs until it is answered.
   put_response put(put_request request);
-  writer_status writer_state() { return world.ask<writer_status>(roles.writer, status_atom_v).value(); }
+  writer_status writer_state() {
+    return world.ask<writer_status>(roles.writer, status_atom_v).value();
+  }
 };
 
 /// "Stored" for each message.
@@ -121,9 +123,7 @@ public:
   /// Bodies from `from` to the end, pull by pull; numbers must rise one by one.
   std::vector<std::string> read_all(const std::string& topic, std::int32_t queue,
                                     queue_offset from = 0);
-  node_status status() {
-    return stand.world.ask<node_status>(session, status_atom_v).value();
-  }
+  node_status status() { return stand.world.ask<node_status>(session, status_atom_v).value(); }
 };
 
 } // namespace troupe::test

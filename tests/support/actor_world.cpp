@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace troupe::test {
 
@@ -30,28 +31,25 @@ caf::result<caf::message> refuse_requests(caf::scheduled_actor* self, caf::messa
 }
 
 actor_world::actor_world(std::uint64_t seed)
-  : config_(make_config()), system_(std::make_unique<caf::actor_system>(*config_)),
-    random_(seed) {
+    : config_(make_config()), system_(std::make_unique<caf::actor_system>(*config_)),
+      random_(seed) {
   // In places the framework takes 0 for "no time-out".
   scheduler().clock().current_time += std::chrono::hours(1);
   client_ = system_->spawn([](caf::event_based_actor* self) -> caf::behavior {
     self->set_default_handler(refuse_requests);
     return {[self](const client_task& task) { task.run(self); }};
   });
-  keep(client_);
   drain();
 }
 
 actor_world::~actor_world() {
   between_steps = nullptr;
+  kill_all();
   client_ = nullptr;
-  auto ended = [&] { return system_->registry().running() == 0; };
-  for (auto& actor : kept_)
-    caf::anon_send_exit(caf::actor_cast<caf::actor>(actor), caf::exit_reason::kill);
-  kept_.clear();
-  if (!run_until(ended, std::chrono::minutes(5))) {
+  kill_all();
+  if (system_->registry().running() > 0) {
     // The system would wait for ever.
-    std::fprintf(stderr, "an actor of the test was not handed to the world's `keep`\n");
+    std::fprintf(stderr, "an actor does not end when it is killed\n");
     std::abort();
   }
 }
@@ -64,7 +62,36 @@ void actor_world::in_client(std::function<void(caf::event_based_actor*)> run) {
   caf::anon_send(client_, client_task{std::move(run)});
 }
 
+/// Whoever is spawned has something to do at first: nobody is missed.
+void actor_world::remember_busy() {
+  for (auto* job : scheduler().jobs) {
+    auto* actor = dynamic_cast<caf::local_actor*>(job);
+    if (actor != nullptr && known_.count(actor->id()) == 0)
+      known_[actor->id()] = {actor->name(), actor->address()};
+  }
+}
+
+bool actor_world::kill_all(const std::string& name) {
+  remember_busy();
+  bool found = false;
+  for (auto& [id, known] : known_)
+    if (auto actor = caf::actor_cast<caf::actor>(known.address); actor && known.name == name) {
+      kill(actor);
+      found = true;
+    }
+  return found;
+}
+
+void actor_world::kill_all() {
+  remember_busy();
+  for (auto& [id, known] : known_)
+    if (auto actor = caf::actor_cast<caf::actor>(known.address); actor && actor != client_)
+      kill(actor);
+  drain();
+}
+
 bool actor_world::step() {
+  remember_busy();
   auto& jobs = scheduler().jobs;
   if (jobs.empty())
     return false;

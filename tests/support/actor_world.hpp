@@ -7,12 +7,14 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
+#include <stdexcept>
+#include <string>
 #include <tuple>
 #include <utility>
-#include <vector>
 
 namespace troupe::test {
 
@@ -48,7 +50,7 @@ public:
 private:
   friend class actor_world;
   std::shared_ptr<std::optional<storage::result<Result>>> slot_ =
-    std::make_shared<std::optional<storage::result<Result>>>();
+      std::make_shared<std::optional<storage::result<Result>>>();
 };
 
 /// For actors that know only a part of their role's messages: requests are refused, notes ignored.
@@ -88,13 +90,6 @@ public:
   /// Called between two steps, for tests that interfere.
   std::function<void()> between_steps;
 
-  /// The actor ends with the world, if it has not ended before.
-  template <class Handle>
-  Handle keep(Handle made) {
-    kept_.push_back(caf::actor_cast<caf::strong_actor_ptr>(made));
-    return made;
-  }
-
   /// An actor that plays a role with the handlers that `make` returns; it refuses the rest.
   template <class Role>
   Role play(std::function<caf::message_handler(caf::event_based_actor*)> make) {
@@ -102,7 +97,7 @@ public:
       self->set_default_handler(refuse_requests);
       return make(self).or_else([self](const client_task& task) { task.run(self); });
     });
-    return caf::actor_cast<Role>(caf::actor_cast<caf::strong_actor_ptr>(keep(made)));
+    return caf::actor_cast<Role>(caf::actor_cast<caf::strong_actor_ptr>(made));
   }
 
   /// Runs `what` inside an actor that plays a role, where alone its promises may be kept.
@@ -119,7 +114,7 @@ public:
       self->set_default_handler(caf::skip);
       return {[](const client_task&) {}};
     });
-    return caf::actor_cast<Role>(caf::actor_cast<caf::strong_actor_ptr>(keep(made)));
+    return caf::actor_cast<Role>(caf::actor_cast<caf::strong_actor_ptr>(made));
   }
 
   /// Asks in the client's name; nothing has happened yet when this returns.
@@ -127,12 +122,12 @@ public:
   answer<Result> request(const Handle& whom, Arguments... arguments) {
     answer<Result> result;
     auto slot = result.slot_;
-    in_client([slot, whom, held = std::make_tuple(std::move(arguments)...)](
-                caf::event_based_actor* self) {
+    in_client([slot, whom,
+               held = std::make_tuple(std::move(arguments)...)](caf::event_based_actor* self) {
       auto ask = [&](const auto&... values) {
         self->request(whom, caf::infinite, values...)
-          .then([slot](Result& value) { slot->emplace(std::move(value)); },
-                [slot](const caf::error& why) { slot->emplace(from_caf(why)); });
+            .then([slot](Result& value) { slot->emplace(std::move(value)); },
+                  [slot](const caf::error& why) { slot->emplace(from_caf(why)); });
       };
       std::apply(ask, held);
     });
@@ -150,11 +145,16 @@ public:
   /// Sends in the client's name.
   template <class Handle, class... Arguments>
   void tell(const Handle& whom, Arguments... arguments) {
-    in_client([whom, held = std::make_tuple(std::move(arguments)...)](
-                caf::event_based_actor* self) {
-      std::apply([&](const auto&... values) { self->send(whom, values...); }, held);
-    });
+    in_client(
+        [whom, held = std::make_tuple(std::move(arguments)...)](caf::event_based_actor* self) {
+          std::apply([&](const auto&... values) { self->send(whom, values...); }, held);
+        });
   }
+
+  /// Kills every actor of this name; false when there never was one.
+  bool kill_all(const std::string& name);
+  /// Kills everybody but the client.
+  void kill_all();
 
   template <class Handle>
   void kill(const Handle& whom) {
@@ -165,12 +165,17 @@ private:
   void in_client(std::function<void(caf::event_based_actor*)> run);
   caf::scheduler::test_coordinator& scheduler();
   bool advance(time limit);
+  void remember_busy();
 
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   std::mt19937_64 random_;
   caf::actor client_;
-  std::vector<caf::strong_actor_ptr> kept_;
+  struct known_actor {
+    std::string name;
+    caf::actor_addr address;
+  };
+  std::map<caf::actor_id, known_actor> known_; ///< everybody who ever had something to do
   time now_{0};
   std::uint64_t steps_ = 0;
   std::uint64_t hash_ = 14695981039346656037ull;

@@ -11,11 +11,20 @@
 namespace troupe::test {
 
 /// Passes everything on to another file system; records what changes, and fails what the test wants
-/// to fail. Syncs reach nothing: the machine does not stop in these tests. How full the disk is, the
-/// test says.
+/// to fail. Syncs reach nothing: the machine does not stop in these tests. How full the disk is,
+/// the test says.
 class observed_file_system final : public storage::file_system {
 public:
-  enum class action { create, allocate, write, sync, make_directory, remove, rename, sync_directory };
+  enum class action {
+    create,
+    allocate,
+    write,
+    sync,
+    make_directory,
+    remove,
+    rename,
+    sync_directory
+  };
   struct event {
     action what;
     std::string path;
@@ -31,9 +40,9 @@ public:
   /// How often it happened to a path that contains the text.
   std::size_t count(action what, const std::string& part) const {
     return static_cast<std::size_t>(
-      std::count_if(events.begin(), events.end(), [&](const event& e) {
-        return e.what == what && e.path.find(part) != std::string::npos;
-      }));
+        std::count_if(events.begin(), events.end(), [&](const event& e) {
+          return e.what == what && e.path.find(part) != std::string::npos;
+        }));
   }
 
   storage::result<std::shared_ptr<storage::file>> open(const std::string& path,
@@ -43,7 +52,7 @@ public:
     }
     TROUPE_TRY(auto opened, real_.open(path, mode));
     return std::shared_ptr<storage::file>(
-      std::make_shared<observed_file>(*this, std::move(opened)));
+        std::make_shared<observed_file>(*this, std::move(opened)));
   }
   storage::result<void> make_directory(const std::string& path) override {
     TROUPE_TRY(change(action::make_directory, path));
@@ -75,7 +84,7 @@ private:
   class observed_file final : public storage::file {
   public:
     observed_file(observed_file_system& owner, std::shared_ptr<storage::file> real)
-      : owner_(owner), real_(std::move(real)) {
+        : owner_(owner), real_(std::move(real)) {
       path_ = real_->path();
       size_ = real_->size();
     }

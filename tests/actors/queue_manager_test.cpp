@@ -1,0 +1,472 @@
+#include "storage/properties.hpp"
+#include "tests/support/actor_stand.hpp"
+#include "tests/support/catch.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+using action = observed_file_system::action;
+
+namespace {
+
+using texts = std::vector<std::string>;
+
+/// Everything from writer to reader, asked directly.
+struct queues_stand : actor_stand {
+  explicit queues_stand(std::uint64_t seed = 1) : actor_stand(seed) {}
+
+  void run() {
+    open();
+    add_pipeline();
+    start();
+  }
+  void store(const std::string& topic, const std::vector<text_message>& messages) {
+    if (!all_stored(put(put_of(topic, messages))))
+      throw std::runtime_error("not stored");
+    world.drain();
+  }
+  static pull_request wish(const std::string& topic, queue_offset from, std::int32_t queue = 0) {
+    pull_request request;
+    request.topic = topic;
+    request.queue_id = queue;
+    request.from = from;
+    return request;
+  }
+  pull_response pull(const pull_request& request) {
+    return world.ask<pull_response>(roles.queue_manager, request).value();
+  }
+  answer<pull_response> wait_for(pull_request request, std::uint32_t wait_ms) {
+    request.wait_ms = wait_ms;
+    auto parked = world.request<pull_response>(roles.queue_manager, request);
+    world.drain();
+    return parked;
+  }
+  queue_manager_status status() {
+    return world.ask<queue_manager_status>(roles.queue_manager, status_atom_v).value();
+  }
+  /// The queue-manager ends as if killed, and another takes its place from what is on disk.
+  void restart_queues() {
+    world.kill(roles.queue_manager);
+    world.kill(roles.queue_flusher);
+    world.drain();
+    store_known();
+    add_queues();
+    announce();
+    auto state = world.ask<queue_state>(roles.queue_manager, resume_atom_v, log_offset{0});
+    world.tell(roles.dispatcher, resume_atom_v, state.value().applied);
+    auto end = writer_state().end;
+    world.ask<queue_state>(roles.queue_manager, resume_atom_v, end).value();
+  }
+  void store_known() {
+    auto path = storage::checkpoint_path(options.store);
+    actor_stand::store->known = storage::load_checkpoint(files, path).value();
+    actor_stand::store->after_orderly_stop = false;
+    actor_stand::store->log.end = writer_state().end;
+  }
+};
+
+} // namespace
+
+TEST_CASE("queue_manager: a pull takes the messages that the limits allow", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", numbered("m", 10, 1, 100));
+  auto request = t.wish("a", 2);
+  request.max_messages = 3;
+  auto three = t.pull(request);
+  CHECK(three.status == pull_status::found);
+  CHECK(three.records.size() == 3);
+  CHECK(read_back(three.records.at(0)).number == 2);
+  CHECK(three.next == 5);
+  CHECK(three.min == 0);
+  CHECK(three.max == 10);
+  auto size = three.records.at(0).size();
+  request.max_messages = 100;
+  request.max_bytes = 2 * size;
+  CHECK(t.pull(request).records.size() == 2);
+  request.max_bytes = 2 * size - 1;
+  CHECK(t.pull(request).records.size() == 1);
+  request.max_bytes = 1; // at least one, or nobody would ever get on
+  auto one = t.pull(request);
+  CHECK(one.records.size() == 1);
+  CHECK(one.next == 3);
+}
+
+TEST_CASE("queue_manager: each pull says where it stands", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", numbered("m", 3));
+  CHECK(t.pull(t.wish("a", 3)).status == pull_status::nothing_new);
+  auto beyond = t.pull(t.wish("a", 4));
+  CHECK(beyond.status == pull_status::offset_too_large);
+  CHECK(beyond.next == 3);
+  auto huge = t.pull(t.wish("a", INT64_MAX));
+  CHECK(huge.status == pull_status::offset_too_large);
+  CHECK(huge.next == 3);
+  CHECK(t.pull(t.wish("a", 0, 1)).status == pull_status::no_queue);
+  CHECK(t.pull(t.wish("a", 0, 1023)).status == pull_status::no_queue);
+  CHECK(t.pull(t.wish("a", 0, -1)).status == pull_status::no_queue);
+  CHECK(t.pull(t.wish("a", 0, INT32_MAX)).status == pull_status::no_queue);
+  CHECK(t.pull(t.wish("none", 0)).status == pull_status::no_queue);
+  CHECK(t.pull(t.wish("none", 7)).status == pull_status::offset_too_large);
+}
+
+TEST_CASE("queue_manager: a filter leaves out what has another tag", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", {{"1", 0, "red"}, {"2", 0, "blue"}, {"3"}, {"4", 0, "red"}, {"5", 0, "blue"}});
+  auto request = t.wish("a", 0);
+  request.tag_hashes = {storage::java_hash("red")};
+  auto red = t.pull(request);
+  CHECK(bodies_of(red.records) == texts{"1", "4"});
+  CHECK(red.next == 5);
+  request.tag_hashes = {storage::java_hash("red"), storage::java_hash("blue")};
+  CHECK(bodies_of(t.pull(request).records) == texts{"1", "2", "4", "5"});
+  request.max_messages = 1;
+  request.from = 1;
+  request.tag_hashes = {storage::java_hash("red")};
+  auto one = t.pull(request);
+  CHECK(bodies_of(one.records) == texts{"4"});
+  CHECK(one.next == 5); // the rest did not match: nobody has to look at it again
+  request.tag_hashes = {storage::java_hash("green")};
+  auto none = t.pull(request);
+  CHECK(none.status == pull_status::filtered);
+  CHECK(none.next == 5);
+  CHECK(none.records.empty());
+}
+
+TEST_CASE("queue_manager: a parked pull wakes up for its own queue only", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", {{"old"}});
+  auto parked = t.wait_for(t.wish("a", 1), 10'000);
+  auto first = t.wait_for(t.wish("new", 0, 2), 10'000); // a topic that does not exist yet
+  CHECK(t.status().parked_pulls == 2);
+  t.store("a", {{"other", 1}});
+  t.store("b", {{"other"}});
+  CHECK_FALSE(parked.there());
+  t.store("a", {{"mine"}});
+  REQUIRE(parked.there());
+  CHECK(bodies_of(parked.value().records) == texts{"mine"});
+  CHECK_FALSE(first.there());
+  t.store("new", {{"first", 2}});
+  REQUIRE(first.there());
+  CHECK(bodies_of(first.value().records) == texts{"first"});
+  CHECK(t.status().parked_pulls == 0);
+}
+
+TEST_CASE("queue_manager: a parked pull ends when its time is over", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", {{"old"}});
+  auto soon = t.wait_for(t.wish("a", 1), 500);
+  auto late = t.wait_for(t.wish("a", 1), 5000);
+  t.world.run_for(490ms);
+  CHECK_FALSE(soon.there());
+  t.world.run_for(70ms); // looked at every 50 ms
+  REQUIRE(soon.there());
+  CHECK(soon.value().status == pull_status::nothing_new);
+  CHECK(soon.value().next == 1);
+  CHECK_FALSE(late.there());
+  t.store("a", {{"new"}});
+  REQUIRE(late.there());
+  CHECK(bodies_of(late.value().records) == texts{"new"});
+}
+
+TEST_CASE("queue_manager: of too many parked pulls the last are answered at once", "[actors]") {
+  queues_stand t;
+  t.options.queue_manager.parked_pulls = 2;
+  t.run();
+  auto a = t.wait_for(t.wish("a", 0), 1000);
+  auto b = t.wait_for(t.wish("a", 0), 1000);
+  auto c = t.wait_for(t.wish("a", 0), 1000);
+  CHECK_FALSE(a.there());
+  CHECK_FALSE(b.there());
+  REQUIRE(c.there());
+  CHECK(c.value().status == pull_status::no_queue);
+}
+
+TEST_CASE("queue_manager: with synchronous flush only what is durable is shown", "[actors]") {
+  queues_stand t;
+  t.options.store.flush = storage::flush_policy::sync;
+  t.open();
+  t.add_flusher();
+  auto real = t.roles.flusher;
+  auto& world = t.world;
+  t.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
+    return caf::message_handler{
+        [&world, real](create_atom, log_offset start) { world.tell(real, create_atom_v, start); },
+    };
+  });
+  t.add_writer();
+  t.add_dispatcher();
+  t.add_queues();
+  t.add_readers();
+  t.start();
+  world.tell(real, t.roles);
+  auto request = put_of("a", numbered("m", 3));
+  request.wait = false; // acknowledged before it is durable: hidden all the same
+  auto response = t.put(request);
+  REQUIRE(all_stored(response));
+  world.run_for(100ms);
+  CHECK(t.status().applied > response.results[2].offset);
+  auto hidden = t.pull(t.wish("a", 0));
+  CHECK(hidden.status == pull_status::nothing_new);
+  CHECK(hidden.max == 0);
+  auto parked = t.wait_for(t.wish("a", 0), 10'000);
+  // Durable up to and with the second one.
+  world.tell(t.roles.queue_manager, log_flushed{response.results[2].offset, 0});
+  world.drain();
+  REQUIRE(parked.there());
+  CHECK(bodies_of(parked.value().records) == texts{"m0", "m1"});
+  CHECK(parked.value().max == 2);
+  auto too_far = t.pull(t.wish("a", 3));
+  CHECK(too_far.status == pull_status::offset_too_large);
+  // An older report takes nothing back.
+  world.tell(t.roles.queue_manager, log_flushed{response.results[1].offset, 0});
+  CHECK(bodies_of(t.pull(t.wish("a", 0)).records) == texts{"m0", "m1"});
+  world.tell(t.roles.queue_manager, log_flushed{t.writer_state().end, 0});
+  CHECK(bodies_of(t.pull(t.wish("a", 0)).records) == texts{"m0", "m1", "m2"});
+}
+
+TEST_CASE("queue_manager: records of a deleted topic do not come back", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", numbered("dead", 3));
+  t.store("b", numbered("kept", 2));
+  auto dead = t.world.ask<tombstone>(t.roles.writer, remove_atom_v, std::string("a")).value();
+  t.world.tell(t.roles.queue_manager, remove_atom_v, dead);
+  CHECK(t.pull(t.wish("a", 0)).status == pull_status::no_queue);
+  // Everything again, from the log's first byte.
+  t.world.tell(t.roles.writer, revive_atom_v, dead);
+  t.store("a", {{"alive"}});
+  t.store("b", {{"kept2"}});
+  auto check = [&] {
+    auto revived = t.pull(t.wish("a", 0));
+    CHECK(revived.status == pull_status::offset_too_small);
+    CHECK(revived.min == 3);
+    CHECK(bodies_of(t.pull(t.wish("a", 3)).records) == texts{"alive"});
+    CHECK(bodies_of(t.pull(t.wish("b", 0)).records) == texts{"kept0", "kept1", "kept2"});
+  };
+  check();
+  std::filesystem::remove(storage::checkpoint_path(t.options.store));
+  actor_stand& stand = t;
+  stand.store->tombstones.push_back({"a", dead.deleted_at, dead.next_offsets});
+  t.restart_queues();
+  check();
+}
+
+TEST_CASE("queue_manager: three failed writes end writing, and reads go on", "[actors]") {
+  queues_stand t;
+  t.options.queue_manager.tail_entries = 4;
+  t.run();
+  t.store("a", numbered("m", 4));
+  t.world.run_for(2s);
+  int failed = 0;
+  bool broken = true;
+  t.files.fault = [&](action what, const std::string& path) {
+    bool hit = broken && what == action::write && path.find("/consumequeue/") != std::string::npos;
+    failed += hit ? 1 : 0;
+    return hit ? errc::io_error : errc::none;
+  };
+  REQUIRE(all_stored(t.put(put_of("a", numbered("n", 9)))));
+  t.world.run_for(10ms);
+  CHECK(failed == 1);
+  CHECK(t.status().failure.empty());
+  t.world.run_for(5s);
+  CHECK(failed == 3);
+  CHECK(t.status().failure.find("writing the queues failed") == 0);
+  auto refused = t.put(put_of("a", {{"x"}}));
+  CHECK(refused.results.at(0).code == errc::write_stopped);
+  CHECK(refused.failure.message.find("writing the queues failed") != std::string::npos);
+  auto found = t.pull(t.wish("a", 0));
+  CHECK(found.records.size() >= 4);
+  CHECK(bodies_of(found.records).front() == "m0");
+  auto report = t.world.ask<stop_report>(t.roles.queue_manager, stop_atom_v);
+  CHECK(report.value().left_over.find("writing the queues failed") == 0);
+  // With the disk whole again, the next one reads it all from the log.
+  broken = false;
+  t.restart_queues();
+  auto again = t.pull(t.wish("a", 0));
+  CHECK(bodies_of(again.records) ==
+        texts{"m0", "m1", "m2", "m3", "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"});
+}
+
+TEST_CASE("queue_manager: a write that fails twice is no failure", "[actors]") {
+  queues_stand t;
+  t.options.queue_manager.tail_entries = 4;
+  t.run();
+  int left = 2;
+  t.files.fault = [&](action what, const std::string& path) {
+    if (left == 0 || what != action::write || path.find("/consumequeue/") == std::string::npos)
+      return errc::none;
+    --left;
+    return errc::no_space;
+  };
+  REQUIRE(all_stored(t.put(put_of("a", numbered("m", 20)))));
+  t.world.run_for(5s);
+  CHECK(left == 0);
+  CHECK(t.status().failure.empty());
+  CHECK(t.pull(t.wish("a", 0)).max == 20);
+  CHECK(t.writer_state().backlog == 0);
+  CHECK(t.status().durable == t.writer_state().end);
+}
+
+TEST_CASE("queue_manager: a stop that cannot write says so", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.files.fault = [&](action what, const std::string& path) {
+    return what == action::write && path.find("/consumequeue/") != std::string::npos
+               ? errc::io_error
+               : errc::none;
+  };
+  REQUIRE(all_stored(t.put(put_of("a", numbered("m", 5)))));
+  t.world.drain();
+  auto report = t.world.request<stop_report>(t.roles.queue_manager, stop_atom_v);
+  t.world.run_for(5s);
+  REQUIRE(report.there());
+  CHECK(report.value().left_over.find("writing the queues failed") == 0);
+}
+
+TEST_CASE("queue_manager: a missing or damaged queue is built again from the log", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", numbered("a", 50, 2));
+  t.store("b", numbered("b", 10));
+  t.world.run_for(3s); // written, synced, and the checkpoint says so
+  REQUIRE(t.status().durable == t.writer_state().end);
+  auto queue = storage::queue_directory(t.options.store) + "/a/1";
+  REQUIRE(std::filesystem::exists(queue));
+  SECTION("its directory is gone") {
+    std::filesystem::remove_all(queue);
+  }
+  SECTION("the topic is gone") {
+    std::filesystem::remove_all(queue + "/..");
+  }
+  SECTION("its file has a wrong size") {
+    std::filesystem::resize_file(queue + "/00000000000000000000", 12'345);
+  }
+  t.restart_queues();
+  auto all = t.pull(t.wish("a", 0, 1));
+  CHECK(all.max == 25);
+  REQUIRE(all.records.size() == 25);
+  for (std::size_t i = 0; i < 25; ++i)
+    CHECK(read_back(all.records[i]).body == "a" + std::to_string(2 * i + 1));
+  CHECK(t.pull(t.wish("a", 0, 0)).max == 25);
+  CHECK(t.pull(t.wish("b", 0)).max == 10);
+  t.store("a", {{"next", 1}});
+  CHECK(bodies_of(t.pull(t.wish("a", 25, 1)).records) == texts{"next"});
+}
+
+TEST_CASE("queue_manager: what a checkpoint vouches for is not read again", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", numbered("m", 50));
+  t.world.run_for(3s);
+  t.store("a", numbered("late", 5));
+  t.restart_queues();
+  CHECK(t.pull(t.wish("a", 0)).max == 55);
+  auto replayed = t.world.ask<dispatcher_status>(t.roles.dispatcher, status_atom_v);
+  CHECK(replayed.value().replayed == 5);
+}
+
+TEST_CASE("queue_manager: finds the first message of a time", "[actors]") {
+  queues_stand t;
+  t.run();
+  auto begin = t.clock.ms;
+  for (int i = 0; i < 40; ++i) {
+    t.clock.ms = begin + 10 * (i / 2); // two in each 10 ms
+    t.store("a", {{"m"}});
+  }
+  auto search = [&](std::int64_t ms, std::int32_t queue = 0) {
+    return t.world
+        .ask<queue_offset>(t.roles.queue_manager, search_atom_v, std::string("a"), queue, ms)
+        .value();
+  };
+  CHECK(search(0) == 0);
+  CHECK(search(-1) == 0);
+  CHECK(search(begin) == 0);
+  CHECK(search(begin + 1) == 2);
+  CHECK(search(begin + 10) == 2);
+  CHECK(search(begin + 100) == 20);
+  CHECK(search(begin + 190) == 38);
+  CHECK(search(begin + 191) == 40);
+  CHECK(search(INT64_MAX) == 40);
+  CHECK(search(begin, 7) == 0);
+  CHECK(search(begin, -1) == 0);
+}
+
+TEST_CASE("queue_manager: a key finds its messages and no others", "[actors]") {
+  queues_stand t;
+  t.run();
+  REQUIRE(storage::key_hash("a", "Aa") == storage::key_hash("a", "BB"));
+  auto begin = t.clock.ms;
+  t.store("a", {{"1", 0, "", "Aa"}, {"2", 1, "", "BB"}, {"3", 0, "", "x Aa y"}, {"4"}});
+  t.store("b", {{"other", 0, "", "Aa"}});
+  t.clock.ms = begin + 5000;
+  t.store("a", {{"late", 0, "", "Aa"}});
+  key_query query;
+  query.topic = "a";
+  query.key = "Aa";
+  auto find = [&] {
+    auto found = t.world.ask<record_batch>(t.roles.queue_manager, query).value();
+    return bodies_of(found.records);
+  };
+  CHECK(find() == texts{"1", "3", "late"});
+  query.key = "BB";
+  CHECK(find() == texts{"2"});
+  query.key = "Aa";
+  query.end_ms = begin + 1000;
+  CHECK(find() == texts{"1", "3"});
+  query.begin_ms = begin + 1;
+  CHECK(find().empty());
+  query.key = "nobody";
+  query.begin_ms = 0;
+  CHECK(find().empty());
+}
+
+TEST_CASE("queue_manager: bounds say when each queue's last message was stored", "[actors]") {
+  queues_stand t;
+  t.run();
+  auto begin = t.clock.ms;
+  t.store("a", {{"1", 0}, {"2", 2}});
+  t.clock.ms += 700;
+  t.store("a", {{"3", 2}});
+  auto ask = [&](const std::string& topic) {
+    return t.world.ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v, topic)
+        .value();
+  };
+  auto bounds = ask("a");
+  REQUIRE(bounds.size() == 2);
+  CHECK(bounds[0].queue_id == 0);
+  CHECK(bounds[0].max == 1);
+  CHECK(bounds[0].last_store_ms == begin);
+  CHECK(bounds[1].queue_id == 2);
+  CHECK(bounds[1].min == 0);
+  CHECK(bounds[1].max == 2);
+  CHECK(bounds[1].last_store_ms == begin + 700);
+  CHECK(ask("none").empty());
+}
+
+TEST_CASE("queue_manager: a damaged record is left out and named, the rest is served", "[actors]") {
+  queues_stand t;
+  t.run();
+  auto response = t.put(put_of("a", numbered("m", 3, 1, 200)));
+  t.world.drain();
+  {
+    std::fstream log(storage::log_directory(t.options.store) + "/00000000000000000000",
+                     std::ios::binary | std::ios::in | std::ios::out);
+    log.seekp(response.results[1].offset + 100);
+    log.put('!');
+  }
+  auto found = t.pull(t.wish("a", 0));
+  CHECK(found.status == pull_status::found);
+  CHECK(found.records.size() == 2);
+  CHECK(found.damaged == 1);
+  CHECK(found.next == 3);
+  CHECK(found.warning.find("00000000000000000000") != std::string::npos);
+}

@@ -1,0 +1,251 @@
+#include "tests/support/actor_stand.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/manifest.hpp"
+
+#include <boost/json.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+using action = observed_file_system::action;
+
+namespace {
+
+/// A registrar and a writer beside it; the node's maps are kept.
+struct registrar_stand : actor_stand {
+  void run() {
+    if (!store)
+      open();
+    add_pipeline();
+    roles.node = world.play<node_actor>([this](caf::event_based_actor*) {
+      return caf::message_handler{[this](const topic_map& topics) { announced = topics; }};
+    });
+    add_registrar();
+    start();
+  }
+  /// As after a restart of the node: what counts is on disk.
+  void reload() {
+    world.kill(roles.registrar);
+    world.drain();
+    add_registrar();
+    announce();
+  }
+  answer<topic_info> create(const std::string& name, std::int32_t queues) {
+    return world.ask<topic_info>(roles.registrar, create_atom_v,
+                                 topic_info{name, queues, queues, 6});
+  }
+  answer<tombstone> remove(const std::string& name) {
+    auto dead = world.ask<tombstone>(roles.registrar, remove_atom_v, name);
+    world.drain();
+    return dead;
+  }
+  std::map<std::string, std::int32_t> topics() {
+    std::map<std::string, std::int32_t> queues;
+    auto list = world.ask<topic_list>(roles.registrar, list_atom_v);
+    for (auto& t : list.value().topics)
+      queues[t.name] = t.write_queues;
+    return queues;
+  }
+  std::string config(const std::string& file) const { return directory / ("store/config/" + file); }
+  boost::json::value json(const std::string& file) const {
+    auto bytes = read_bytes(config(file));
+    return boost::json::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+
+  topic_map announced;
+};
+
+} // namespace
+
+TEST_CASE("registrar: a created topic is on disk before the answer", "[actors]") {
+  registrar_stand t;
+  t.run();
+  auto before = t.files.events.size();
+  CHECK(t.create("orders", 4).value().write_queues == 4);
+  std::vector<action> done;
+  for (auto i = before; i < t.files.events.size(); ++i)
+    if (t.files.events[i].path.find("/config") != std::string::npos)
+      done.push_back(t.files.events[i].what);
+  // Written, synced, put in place, and the place synced: in this order.
+  auto at = done.begin();
+  for (auto step : {action::write, action::sync, action::rename, action::sync_directory}) {
+    at = std::find(at, done.end(), step);
+    REQUIRE(at != done.end());
+  }
+  t.world.drain();
+  REQUIRE(t.announced.topics);
+  CHECK(t.announced.topics->at("orders").read_queues == 4);
+  t.reload();
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"orders", 4}});
+}
+
+TEST_CASE("registrar: a topic that could not be saved is not there", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.ends_with("topics.json") ? errc::no_space : errc::none;
+  };
+  CHECK(t.create("orders", 4).code() == errc::no_space);
+  CHECK(t.topics().empty());
+  t.files.fault = nullptr;
+  CHECK(t.create("orders", 2).value().write_queues == 2);
+}
+
+TEST_CASE("registrar: the same topic again is fine, another shape is not", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 4).value();
+  CHECK(t.create("orders", 4).value().write_queues == 4);
+  auto other = t.create("orders", 8);
+  CHECK(other.code() == errc::exists);
+  CHECK(other.reason().find("4 queues") != std::string::npos);
+}
+
+TEST_CASE("registrar: impossible topics are refused and leave the file alone", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("good", 1).value();
+  auto before = read_bytes(t.config("topics.json"));
+  for (auto& name : {std::string("a/b"), std::string(".."), std::string(), std::string(128, 'x'),
+                     std::string("a\nb"), std::string("a\0b", 3)})
+    CHECK(t.create(name, 4).code() == errc::invalid_argument);
+  for (auto queues : {0, -1, 1025, INT32_MAX, INT32_MIN})
+    CHECK(t.create("bad", queues).code() == errc::invalid_argument);
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"good", 1}});
+  CHECK(read_bytes(t.config("topics.json")) == before);
+}
+
+TEST_CASE("registrar: a deleted topic stays deleted and goes on numbering when made again",
+          "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 2).value();
+  REQUIRE(all_stored(t.put(put_of("orders", numbered("m", 5, 2)))));
+  t.world.drain();
+  auto dead = t.remove("orders").value();
+  CHECK(dead.next_offsets == std::vector<queue_offset>{3, 2});
+  CHECK(t.announced.topics->count("orders") == 0);
+  CHECK(t.put(put_of("orders", {{"x"}})).results.at(0).code == errc::not_found);
+  t.reload();
+  CHECK(t.topics().empty());
+  CHECK(t.remove("orders").code() == errc::not_found);
+  t.create("orders", 2).value();
+  t.world.drain();
+  auto again = t.put(put_of("orders", {{"new0", 0}, {"new1", 1}}));
+  REQUIRE(all_stored(again));
+  CHECK(again.results[0].queue_position == 3);
+  CHECK(again.results[1].queue_position == 2);
+}
+
+TEST_CASE("registrar: a deletion that could not be saved did not happen", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 1).value();
+  REQUIRE(all_stored(t.put(put_of("orders", {{"0"}}))));
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.find("tombstones") != std::string::npos ? errc::no_space
+                                                                                  : errc::none;
+  };
+  CHECK(t.remove("orders").code() == errc::no_space);
+  t.files.fault = nullptr;
+  CHECK(t.topics().count("orders") == 1);
+  auto still = t.put(put_of("orders", {{"1"}}));
+  REQUIRE(all_stored(still));
+  CHECK(still.results[0].queue_position == 1);
+  pull_request pull;
+  pull.topic = "orders";
+  t.world.drain();
+  CHECK(t.world.ask<pull_response>(t.roles.queue_manager, pull).value().records.size() == 2);
+}
+
+TEST_CASE("registrar: a topic that is only in the log is restored", "[actors]") {
+  registrar_stand t;
+  t.run();
+  REQUIRE(all_stored(t.put(put_of("lost", {{"x", 0}, {"y", 11}}))));
+  t.world.drain();
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"lost", 12}});
+  CHECK(t.announced.topics->at("lost").read_queues == 12);
+  t.reload();
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"lost", 12}});
+}
+
+TEST_CASE("registrar: messages on their way do not bring a deleted topic back", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 1).value();
+  t.remove("orders").value();
+  t.world.tell(t.roles.registrar, seen_atom_v, std::string("orders"), std::int32_t{0});
+  t.world.drain();
+  CHECK(t.topics().empty());
+}
+
+TEST_CASE("registrar: what it does not know in the files survives", "[actors]") {
+  registrar_stand t;
+  t.open();
+  std::filesystem::create_directories(t.directory / "store/config");
+  std::ofstream(t.config("topics.json"))
+      << R"({"dataVersion":{"counter":7,"stateVersion":0,"timestamp":1},"ours":{"deep":[1,2]},)"
+      << R"("topicConfigTable":{"old":{"topicName":"old","readQueueNums":3,"writeQueueNums":3,)"
+      << R"("perm":6,"order":true,"attributes":{"+x":"y"},"topicSysFlag":2}}})";
+  std::ofstream(t.config("consumerOffset.json"))
+      << R"({"dataVersion":{"counter":1},"extra":"kept","offsetTable":{"old@g":{0:5,1:6}}})";
+  t.run();
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"old", 3}});
+  t.create("new", 1).value();
+  auto stored =
+      t.world.ask<group_offset>(t.roles.registrar, store_atom_v, group_offset{"g", "old", 0, 9});
+  CHECK(stored.value().offset == 9);
+  t.world.run_for(6s);
+  auto topics = t.json("topics.json");
+  CHECK(topics.at("ours").at("deep").as_array().size() == 2);
+  auto& old = topics.at("topicConfigTable").at("old");
+  CHECK(old.at("order").as_bool());
+  CHECK(old.at("attributes").at("+x").as_string() == "y");
+  CHECK(old.at("topicSysFlag").as_int64() == 2);
+  CHECK(topics.at("topicConfigTable").as_object().contains("new"));
+  auto offsets = read_bytes(t.config("consumerOffset.json"));
+  std::string text(reinterpret_cast<const char*>(offsets.data()), offsets.size());
+  CHECK(text.find("\"extra\"") != std::string::npos);
+  t.reload();
+  auto fetched = [&](std::int32_t queue) {
+    return t.world
+        .ask<group_offset>(t.roles.registrar, fetch_atom_v, group_offset{"g", "old", queue, -1})
+        .value()
+        .offset;
+  };
+  CHECK(fetched(0) == 9);
+  CHECK(fetched(1) == 6);
+  CHECK(fetched(2) == -1);
+}
+
+TEST_CASE("registrar: group offsets are saved every few seconds and at stop", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 2).value();
+  auto store = [&](queue_offset offset) {
+    return t.world.ask<group_offset>(t.roles.registrar, store_atom_v,
+                                     group_offset{"g", "orders", 1, offset});
+  };
+  auto saves = [&] { return t.files.count(action::rename, "consumerOffset.json"); };
+  auto before = saves();
+  for (queue_offset i = 0; i < 100; ++i)
+    store(i).value();
+  CHECK(saves() == before);
+  t.world.run_for(5100ms);
+  CHECK(saves() == before + 1);
+  t.world.run_for(20s);
+  CHECK(saves() == before + 1); // nothing new
+  store(500).value();
+  CHECK(t.world.ask<stop_report>(t.roles.registrar, stop_atom_v).value().left_over.empty());
+  t.reload();
+  auto fetched = t.world.ask<group_offset>(t.roles.registrar, fetch_atom_v,
+                                           group_offset{"g", "orders", 1, -1});
+  CHECK(fetched.value().offset == 500);
+  CHECK(store(-7).code() == errc::invalid_argument);
+  auto nowhere =
+      t.world.ask<group_offset>(t.roles.registrar, store_atom_v, group_offset{"g", "none", 0, 1});
+  CHECK(nowhere.code() == errc::not_found);
+}

@@ -1,0 +1,362 @@
+#include "actors/session.hpp"
+
+#include "storage/message_batch.hpp"
+#include "tests/support/actor_stand.hpp"
+#include "tests/support/bytes.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// A session before actors that the test plays.
+struct session_stand {
+  session_stand() {
+    auto all = std::make_shared<std::map<std::string, topic_info>>();
+    (*all)["t"] = {"t", 4, 4, 6};
+    (*all)["read-only"] = {"read-only", 4, 4, 4};
+    topics.topics = all;
+  }
+
+  void start() {
+    auto& world = stand.world;
+    stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor* self) {
+      return caf::message_handler{[this, self](const put_group& group) {
+        groups.push_back(group);
+        promises.push_back(self->make_response_promise<put_group_response>());
+        return promises.back();
+      }};
+    });
+    stand.roles.registrar = world.play<registrar_actor>([this](caf::event_based_actor*) {
+      return caf::message_handler{[this](watch_atom) { return topics; }};
+    });
+    stand.roles.queue_manager =
+        world.play<queue_manager_actor>([this](caf::event_based_actor* self) {
+          return caf::message_handler{[this, self](const pull_request& request) {
+            pulls.push_back(request);
+            pull_promises.push_back(self->make_response_promise<pull_response>());
+            return pull_promises.back();
+          }};
+        });
+    stand.announce();
+    session_setup setup{stand.options, {}, stand.roles, topics};
+    session = world.system().spawn(troupe::session, std::move(setup));
+    world.drain();
+  }
+
+  answer<put_response> send(put_request request) {
+    auto sent = stand.world.request<put_response>(session, std::move(request));
+    stand.world.drain();
+    return sent;
+  }
+  /// The writer answers everything that it has: stored.
+  void answer_all() {
+    stand.world.inside(stand.roles.writer, [this] {
+      for (std::size_t i = 0; i < promises.size(); ++i) {
+        put_group_response response;
+        for (auto& request : groups[i].requests) {
+          put_response one;
+          one.results.resize(request.count);
+          for (auto& result : one.results)
+            result.offset = 1;
+          response.responses.push_back(one);
+        }
+        promises[i].deliver(response);
+      }
+      promises.clear();
+      groups.clear();
+    });
+    stand.world.drain();
+  }
+  /// The answer of a request that must not reach the writer.
+  storage::error refusal(put_request request) {
+    auto sent = send(std::move(request));
+    CHECK(groups.empty());
+    CHECK(sent.there());
+    auto& response = sent.value();
+    CHECK(response.results.at(0).code == response.failure.code);
+    return response.failure;
+  }
+
+  actor_stand stand;
+  topic_map topics;
+  session_actor session;
+  std::vector<put_group> groups;
+  std::vector<caf::typed_response_promise<put_group_response>> promises;
+  std::vector<pull_request> pulls;
+  std::vector<caf::typed_response_promise<pull_response>> pull_promises;
+};
+
+/// Why a put was not stored, in whichever form it was said.
+errc outcome(answer<put_response>& sent) {
+  return sent.code() != errc::none ? sent.code() : sent.value().failure.code;
+}
+
+put_request with_properties(const std::string& properties) {
+  storage::message_batch_builder builder;
+  storage::new_message message;
+  message.properties = properties;
+  builder.add(message);
+  put_request request;
+  request.topic = "t";
+  request.count = 1;
+  request.messages = builder.take();
+  return request;
+}
+
+} // namespace
+
+TEST_CASE("session: a good request reaches the writer, and its answer the client", "[actors]") {
+  session_stand t;
+  t.start();
+  auto sent = t.send(put_of("t", {{"x"}, {"", 3}})); // a body of 0 bytes is a body
+  REQUIRE(t.groups.size() == 1);
+  CHECK(t.groups[0].requests.at(0).count == 2);
+  CHECK_FALSE(sent.there());
+  t.answer_all();
+  REQUIRE(sent.there());
+  CHECK(all_stored(sent.value()));
+}
+
+TEST_CASE("session: bad requests end here, with the reason", "[actors]") {
+  session_stand t;
+  t.stand.options.store.max_message_size_bytes = 1000;
+  t.start();
+  auto unknown = t.refusal(put_of("unknown", {{"x"}}));
+  CHECK(unknown.code == errc::not_found);
+  CHECK(unknown.message.find("troupe topic create unknown") != std::string::npos);
+  CHECK(t.refusal(put_of("read-only", {{"x"}})).code == errc::invalid_argument);
+  auto queue = t.refusal(put_of("t", {{"x"}, {"y", 4}}));
+  CHECK(queue.code == errc::invalid_argument);
+  CHECK(queue.message.find("no queue 4, only 0 to 3") != std::string::npos);
+  CHECK(t.refusal(put_of("t", {{"x", -1}})).code == errc::invalid_argument);
+  CHECK(t.refusal(put_of("t", {{"x", INT32_MIN}})).code == errc::invalid_argument);
+  auto large = t.refusal(put_of("t", {{"x"}, {std::string(1001, 'x')}}));
+  CHECK(large.code == errc::too_large);
+  CHECK(large.message.find("message 1 of the batch") != std::string::npos);
+  CHECK(large.message.find("1001") != std::string::npos);
+  auto nul = t.refusal(with_properties(std::string("a\1b\0c\2", 6)));
+  CHECK(nul.code == errc::invalid_argument);
+  CHECK(t.refusal(with_properties("no structure")).code == errc::invalid_argument);
+  CHECK(t.refusal(with_properties("k\1" + std::string(40'000, 'v') + "\2")).code ==
+        errc::too_large);
+  CHECK(t.groups.empty());
+}
+
+TEST_CASE("session: a batch must hold what it announces", "[actors]") {
+  session_stand t;
+  t.start();
+  for (std::uint32_t count : {0u, 1u, 3u, 65'000u, 0xffffffffu}) {
+    auto request = put_of("t", {{"a"}, {"b"}});
+    request.count = count;
+    auto refused = t.refusal(request);
+    CHECK((refused.code == errc::invalid_argument || refused.code == errc::too_large));
+  }
+  put_request empty;
+  empty.topic = "t";
+  CHECK(t.refusal(empty).code == errc::invalid_argument);
+  auto cut = put_of("t", {{"abcdef"}});
+  cut.messages = cut.messages.part(0, cut.messages.size() - 1);
+  CHECK(t.refusal(cut).code == errc::invalid_argument);
+  put_request noise;
+  noise.topic = "t";
+  noise.count = 1;
+  noise.messages = storage::slice::copy_of(as_bytes(std::string(60, '\xff')));
+  CHECK(t.refusal(noise).code == errc::invalid_argument);
+}
+
+TEST_CASE("session: a topic name that cannot be one is refused everywhere", "[actors]") {
+  session_stand t;
+  t.start();
+  for (auto& name : {std::string("a/b"), std::string(".."), std::string("."), std::string(),
+                     std::string("../../etc"), std::string(128, 'x'), std::string("a\nb"),
+                     std::string("a\0b", 3), std::string("a b"), std::string("\xc3\xa4")}) {
+    CHECK(t.refusal(put_of(name, {{"x"}})).code == errc::invalid_argument);
+    pull_request pull;
+    pull.topic = name;
+    auto pulled = t.stand.world.ask<pull_response>(t.session, pull);
+    CHECK(pulled.code() == errc::invalid_argument);
+    auto described = t.stand.world.ask<topic_description>(t.session, bounds_atom_v, name);
+    CHECK(described.code() == errc::not_found);
+  }
+  CHECK(t.pulls.empty());
+}
+
+TEST_CASE("session: negative and huge numbers of a pull do no harm", "[actors]") {
+  session_stand t;
+  t.start();
+  pull_request request;
+  request.topic = "t";
+  request.from = -1;
+  CHECK(t.stand.world.ask<pull_response>(t.session, request).code() == errc::invalid_argument);
+  request.from = 0;
+  request.queue_id = -5;
+  CHECK(t.stand.world.ask<pull_response>(t.session, request).code() == errc::invalid_argument);
+  CHECK(t.pulls.empty());
+  request.queue_id = INT32_MAX;
+  request.from = INT64_MAX;
+  request.max_messages = 0xffffffff;
+  request.max_bytes = ~std::uint64_t{0};
+  auto huge = t.stand.world.request<pull_response>(t.session, request);
+  t.stand.world.drain();
+  REQUIRE(t.pulls.size() == 1);
+  CHECK(t.pulls[0].max_messages == t.stand.options.pull.max_messages);
+  CHECK(t.pulls[0].max_bytes == t.stand.options.pull.max_bytes);
+  request.max_messages = 0;
+  request.max_bytes = 0;
+  t.stand.world.tell(t.session, request);
+  t.stand.world.drain();
+  REQUIRE(t.pulls.size() == 2);
+  CHECK(t.pulls[1].max_messages == 1);
+  CHECK(t.pulls[1].max_bytes == 1);
+}
+
+TEST_CASE("session: what arrives together goes to the writer together, by its wish to wait",
+          "[actors]") {
+  session_stand t;
+  t.start();
+  std::vector<answer<put_response>> sent;
+  for (int i = 0; i < 10; ++i) {
+    auto request = put_of("t", {{std::to_string(i)}});
+    request.wait = i % 2 == 0;
+    sent.push_back(t.stand.world.request<put_response>(t.session, request));
+  }
+  t.stand.world.drain();
+  CHECK(t.groups.size() < 10);
+  for (auto& group : t.groups)
+    for (auto& request : group.requests)
+      CHECK(request.wait == group.requests.front().wait);
+  t.answer_all();
+  for (auto& each : sent)
+    CHECK(all_stored(each.value()));
+}
+
+TEST_CASE("session: more messages or bytes than the credit are refused as busy", "[actors]") {
+  session_stand t;
+  t.stand.options.session.credit_messages = 10;
+  t.stand.options.session.credit_bytes = 2000;
+  t.start();
+  auto open = t.send(put_of("t", numbered("", 6)));
+  auto over = t.send(put_of("t", numbered("", 5)));
+  REQUIRE(over.there());
+  CHECK(over.value().failure.code == errc::busy);
+  CHECK(over.value().failure.message.find("6 messages") != std::string::npos);
+  auto fits = t.send(put_of("t", numbered("", 4)));
+  CHECK_FALSE(fits.there());
+  t.answer_all();
+  CHECK(all_stored(open.value()));
+  CHECK(all_stored(fits.value()));
+  auto first = t.send(put_of("t", {{std::string(1500, 'x')}}));
+  auto second = t.send(put_of("t", {{std::string(1500, 'x')}}));
+  CHECK(second.value().failure.code == errc::busy);
+  t.answer_all();
+  CHECK(all_stored(first.value()));
+  // A single one is let in however large: otherwise it never would be.
+  auto single = t.send(put_of("t", {{std::string(5000, 'x')}}));
+  t.answer_all();
+  CHECK(all_stored(single.value()));
+  CHECK(t.send(put_of("t", numbered("", 11))).value().failure.code == errc::too_large);
+}
+
+TEST_CASE("session: a writer that never answers is answered for: maybe stored", "[actors]") {
+  session_stand t;
+  t.stand.options.session.deadline = 2s;
+  t.stand.options.writer.parked_deadline = 1s;
+  t.start();
+  auto lost = t.send(put_of("t", numbered("", 7)));
+  REQUIRE(t.groups.size() == 1);
+  t.stand.world.run_for(2900ms);
+  CHECK_FALSE(lost.there());
+  t.stand.world.run_for(200ms);
+  REQUIRE(lost.there());
+  CHECK(outcome(lost) == errc::maybe_stored);
+  // The late answer is nobody's any more, and the credit is whole.
+  t.answer_all();
+  CHECK(outcome(lost) == errc::maybe_stored);
+  auto next = t.send(put_of("t", {{"next"}}));
+  CHECK_FALSE(next.there());
+  t.answer_all();
+  CHECK(all_stored(next.value()));
+}
+
+TEST_CASE("session: answers in any order reach those who asked", "[actors]") {
+  session_stand t;
+  t.stand.options.session.deadline = 2s;
+  t.start();
+  auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{5}));
+  pull_request request;
+  request.topic = "t";
+  std::vector<answer<pull_response>> asked;
+  for (int i = 0; i < 20; ++i) {
+    request.from = i;
+    asked.push_back(t.stand.world.request<pull_response>(t.session, request));
+  }
+  t.stand.world.drain();
+  REQUIRE(t.pull_promises.size() == 20);
+  auto answer_one = [&](std::size_t i) {
+    t.stand.world.inside(t.stand.roles.queue_manager, [&t, i] {
+      pull_response response;
+      response.next = t.pulls[i].from;
+      t.pull_promises[i].deliver(response);
+    });
+    t.stand.world.drain();
+  };
+  for (std::size_t i = 0; i < 20; ++i) {
+    auto chosen = (i * 7 + seed) % 20;
+    if (chosen % 5 == 0)
+      continue; // never answered in time
+    answer_one(chosen);
+    REQUIRE(asked[chosen].there());
+    CHECK(asked[chosen].value().next == static_cast<queue_offset>(chosen));
+  }
+  t.stand.world.run_for(2200ms);
+  for (std::size_t i = 0; i < 20; i += 5) {
+    CHECK(asked[i].code() == errc::maybe_stored);
+    answer_one(i);
+    CHECK(asked[i].code() == errc::maybe_stored);
+  }
+}
+
+TEST_CASE("session: without a writer a request is refused at once", "[actors]") {
+  session_stand t;
+  t.start();
+  auto roles = t.stand.roles;
+  roles.writer = nullptr;
+  t.stand.world.tell(t.session, roles);
+  auto refused = t.send(put_of("t", numbered("", 3)));
+  REQUIRE(refused.there());
+  CHECK(refused.value().failure.code == errc::write_stopped);
+  CHECK(refused.value().results.size() == 3);
+}
+
+TEST_CASE("session: a writer that dies leaves doubt, not silence", "[actors]") {
+  session_stand t;
+  t.start();
+  auto sent = t.send(put_of("t", {{"x"}}));
+  t.stand.world.kill(t.stand.roles.writer);
+  t.stand.world.run_for(20s);
+  REQUIRE(sent.there());
+  CHECK(outcome(sent) == errc::maybe_stored);
+  auto late = t.send(put_of("t", {{"x"}}));
+  REQUIRE(late.there());
+  CHECK(outcome(late) == errc::maybe_stored);
+}
+
+TEST_CASE("session: ends with its client", "[actors]") {
+  session_stand t;
+  t.start();
+  auto client = t.stand.world.system().spawn(
+      [](caf::event_based_actor*) { return caf::behavior{[](const client_task&) {}}; });
+  session_setup setup{t.stand.options, caf::actor_cast<caf::strong_actor_ptr>(client),
+                      t.stand.roles, t.topics};
+  auto own = t.stand.world.system().spawn(troupe::session, std::move(setup));
+  t.stand.world.drain();
+  t.stand.world.kill(client);
+  t.stand.world.drain();
+  pull_request request;
+  request.topic = "t";
+  auto asked = t.stand.world.ask<pull_response>(own, request);
+  CHECK(asked.code() == errc::connection_lost);
+}
