@@ -38,8 +38,8 @@ TEST_CASE("client: an address needs a host and a port", "[net]") {
   REQUIRE(good);
   CHECK(good.value().host == "node-1.example");
   CHECK(good.value().port == 10915);
-  for (auto* text : {"", "host", "host:", ":10915", "host:0", "host:65536", "host:-1",
-                     "host:80x"}) {
+  for (auto* text :
+       {"", "host", "host:", ":10915", "host:0", "host:65536", "host:-1", "host:80x"}) {
     auto bad = client::parse_address(text);
     REQUIRE_FALSE(bad);
     CHECK(bad.error().code == errc::invalid_argument);

@@ -136,13 +136,14 @@ TEST_CASE("commit_log: an exact fit leaves a blank of 8 bytes, one byte less one
   CHECK(stage(log, file_size - blank) == stage_result::staged);
   CHECK(stage(log, overhead) == stage_result::staged);
   REQUIRE(log.commit().has_value());
-  auto first = posix_file_system().open(
-    log_directory(store.settings()) + "/" + offset_file_name(0), open_mode::read);
+  auto first = posix_file_system().open(log_directory(store.settings()) + "/" + offset_file_name(0),
+                                        open_mode::read);
   std::string tail(blank, '?');
-  REQUIRE(first.value()->read_at(file_size - blank, std::as_writable_bytes(std::span(tail))).value()
-          == blank);
-  auto expected = std::string("\0\0\0", 3) + static_cast<char>(blank) + "\xcb\xd4\x31\x94"
-                  + std::string(blank - 8, '\0');
+  REQUIRE(
+      first.value()->read_at(file_size - blank, std::as_writable_bytes(std::span(tail))).value() ==
+      blank);
+  auto expected = std::string("\0\0\0", 3) + static_cast<char>(blank) + "\xcb\xd4\x31\x94" +
+                  std::string(blank - 8, '\0');
   CHECK(tail == expected);
 }
 
@@ -181,8 +182,7 @@ TEST_CASE("commit_log: records that get room together lie in one file", "[storag
   CHECK(log.end() == file_size);
 }
 
-TEST_CASE("commit_log: a failed commit forgets what was staged, and nothing follows",
-          "[storage]") {
+TEST_CASE("commit_log: a failed commit forgets what was staged, and nothing follows", "[storage]") {
   failing_file_system fs(posix_file_system());
   fixture store(fs);
   commit_log log(store.settings(), 0, nullptr);
@@ -258,8 +258,8 @@ TEST_CASE("commit_log: a log file that cannot be made whole leaves nothing", "[s
     auto state = list_log(posix_file_system(), store.settings()).value();
     if (state.listing.files.size() == 2) // only because the removal failed too
       CHECK(steps >= 2);
-    REQUIRE(fs.remove(log_directory(store.settings()) + "/" + offset_file_name(file_size))
-              .has_value());
+    REQUIRE(
+        fs.remove(log_directory(store.settings()) + "/" + offset_file_name(file_size)).has_value());
   }
   auto last = std::numeric_limits<log_offset>::max() - 10;
   CHECK(create_log_file(fs, store.settings(), last).error().code == errc::too_large);

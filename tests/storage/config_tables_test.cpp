@@ -43,16 +43,18 @@ std::string parsed(const std::string& text) {
   return value.has_value() ? boost::json::serialize(value.value()) : value.error().message;
 }
 
-bool refused(const std::string& text) { return parse_fastjson(text, "test").has_error(); }
+bool refused(const std::string& text) {
+  return parse_fastjson(text, "test").has_error();
+}
 
 } // namespace
 
 TEST_CASE("fastjson: member names may be bare", "[storage]") {
   CHECK(parsed(R"({0:12,1:7})") == R"({"0":12,"1":7})");
-  CHECK(parsed(R"({ -1 : {a_b:[1,{x:2},3],"c":4} , d:null })")
-        == R"({"-1":{"a_b":[1,{"x":2},3],"c":4},"d":null})");
-  CHECK(parsed(R"({"a":"{0:1,\"b:2}","c\\":[true,-1.5]})")
-        == R"({"a":"{0:1,\"b:2}","c\\":[true,-1.5E0]})");
+  CHECK(parsed(R"({ -1 : {a_b:[1,{x:2},3],"c":4} , d:null })") ==
+        R"({"-1":{"a_b":[1,{"x":2},3],"c":4},"d":null})");
+  CHECK(parsed(R"({"a":"{0:1,\"b:2}","c\\":[true,-1.5]})") ==
+        R"({"a":"{0:1,\"b:2}","c\\":[true,-1.5E0]})");
   CHECK(parsed("[]") == "[]");
 }
 

@@ -279,8 +279,7 @@ struct model {
     auto all = keys.find(key);
     if (all != keys.end())
       for (auto& one : all->second)
-        if (one.time >= begin && one.time <= end
-            && (found.empty() || found.back() != one.offset))
+        if (one.time >= begin && one.time <= end && (found.empty() || found.back() != one.offset))
           found.push_back(one.offset);
     std::reverse(found.begin(), found.end());
     found.resize(std::min<std::size_t>(found.size(), 64));
@@ -317,38 +316,38 @@ TEST_CASE("key_index: any order of operations agrees with a simple model", "[sto
     std::int64_t now = 1'000'000;
     for (int step = *rc::gen::inRange(1, 40); step > 0; --step) {
       switch (*rc::gen::inRange(0, 5)) {
-        case 0:
-        case 1:
-          for (int n = *rc::gen::inRange(1, 20); n > 0; --n, end += 100) {
-            now += *rc::gen::inRange(0, 3000);
-            std::vector<std::string> keys;
-            for (int k = *rc::gen::inRange(0, 4); k > 0; --k)
-              keys.emplace_back(1, static_cast<char>('a' + *rc::gen::inRange(0, 5)));
-            RC_ASSERT(f.add(end, now, keys).has_value());
-            for (auto& key : keys)
-              m.keys[key].push_back({end, now});
-          }
-          break;
-        case 2:
-          RC_ASSERT(f.index->write_out().has_value());
-          break;
-        case 3: // an orderly restart
-          RC_ASSERT(f.index->write_out().has_value());
-          f.reopen();
-          RC_ASSERT(f.index->warnings().empty());
-          break;
-        default: { // a crash: slots and counters of the newest file are torn, entries are safe
-          RC_ASSERT(f.index->write_out().has_value());
-          if (!f.files().empty() && *rc::gen::arbitrary<bool>()) {
-            scribble(f.files().back(), 16, std::string(24, '\x7f'));
-            scribble(f.files().back(), 40, std::string(20, '\x03'));
-          }
-          f.reopen();
-          auto safe = *rc::gen::inRange<log_offset>(end / 2, end + 1);
-          RC_ASSERT(f.index->cut(safe).has_value());
-          m.cut(safe);
-          end = safe;
+      case 0:
+      case 1:
+        for (int n = *rc::gen::inRange(1, 20); n > 0; --n, end += 100) {
+          now += *rc::gen::inRange(0, 3000);
+          std::vector<std::string> keys;
+          for (int k = *rc::gen::inRange(0, 4); k > 0; --k)
+            keys.emplace_back(1, static_cast<char>('a' + *rc::gen::inRange(0, 5)));
+          RC_ASSERT(f.add(end, now, keys).has_value());
+          for (auto& key : keys)
+            m.keys[key].push_back({end, now});
         }
+        break;
+      case 2:
+        RC_ASSERT(f.index->write_out().has_value());
+        break;
+      case 3: // an orderly restart
+        RC_ASSERT(f.index->write_out().has_value());
+        f.reopen();
+        RC_ASSERT(f.index->warnings().empty());
+        break;
+      default: { // a crash: slots and counters of the newest file are torn, entries are safe
+        RC_ASSERT(f.index->write_out().has_value());
+        if (!f.files().empty() && *rc::gen::arbitrary<bool>()) {
+          scribble(f.files().back(), 16, std::string(24, '\x7f'));
+          scribble(f.files().back(), 40, std::string(20, '\x03'));
+        }
+        f.reopen();
+        auto safe = *rc::gen::inRange<log_offset>(end / 2, end + 1);
+        RC_ASSERT(f.index->cut(safe).has_value());
+        m.cut(safe);
+        end = safe;
+      }
       }
       check_against(f, m, now);
     }

@@ -71,8 +71,8 @@ TEST_CASE("log_scan: records are known by their start and by their end", "[stora
     CHECK_FALSE(scan.record_ends_at(end - 1).value());
     CHECK_FALSE(scan.record_ends_at(end + 1).value());
   }
-  for (log_offset outside : {log_offset{-1}, log_offset{0}, scan.limit() + 1,
-                             std::numeric_limits<log_offset>::max()}) {
+  for (log_offset outside :
+       {log_offset{-1}, log_offset{0}, scan.limit() + 1, std::numeric_limits<log_offset>::max()}) {
     CHECK_FALSE(scan.record_ends_at(outside).value());
     if (outside != 0) {
       CHECK_FALSE(scan.record_at(outside).value().has_value());

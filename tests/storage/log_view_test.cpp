@@ -184,8 +184,8 @@ TEST_CASE("log_view: dropped files live on in slices until these go", "[storage]
   CHECK(view.min_offset() == 2 * file_size);
   CHECK(as_text(slice.bytes()) == expected);
   CHECK(view.read(in_second).error().code == errc::offset_too_small);
-  CHECK(view.walk(in_second, log_end, verify::structure, [](auto&) { return true; }).error().code
-        == errc::offset_too_small);
+  CHECK(view.walk(in_second, log_end, verify::structure, [](auto&) { return true; }).error().code ==
+        errc::offset_too_small);
   CHECK(view.read(in_third).has_value());
   CHECK(view.drop_until(0).empty());
   CHECK(view.min_offset() == 2 * file_size);

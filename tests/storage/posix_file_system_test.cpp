@@ -91,8 +91,8 @@ TEST_CASE("posix_file: offsets that no file can hold are refused", "[storage]") 
   auto huge = ~std::uint64_t{0} - 3;
   std::string into(8, '-');
   CHECK(write(*to, huge, "x").error().code == errc::invalid_argument);
-  CHECK(to->read_at(huge, std::as_writable_bytes(std::span(into))).error().code
-        == errc::invalid_argument);
+  CHECK(to->read_at(huge, std::as_writable_bytes(std::span(into))).error().code ==
+        errc::invalid_argument);
   CHECK(to->allocate(huge, blocks::sparse).error().code == errc::invalid_argument);
   CHECK(to->size() == 0);
 }

@@ -74,7 +74,7 @@ TEST_CASE("properties: hashes are Java's", "[storage]") {
   CHECK(java_hash("polygenelubricants") == std::numeric_limits<std::int32_t>::min());
   CHECK(java_hash("\xf0\x9f\x98\x80") == 31 * 0xd83d + 0xde00); // one supplementary character
   CHECK(java_hash("\xff") == 0xfffd);
-  CHECK(java_hash("\xe6\xa0") == 0xfffd);              // cut short: one replacement
+  CHECK(java_hash("\xe6\xa0") == 0xfffd);                        // cut short: one replacement
   CHECK(java_hash("\xed\xa0\x80") == java_hash("\xff\xff\xff")); // an encoded surrogate
   CHECK(java_hash("b", java_hash("a")) == java_hash("ab"));
 }
@@ -84,10 +84,22 @@ TEST_CASE("properties: the tags code is the tag's hash, in the delay topic the d
   CHECK(code("T", "TAGS\1TagA\2") == 2598919);
   CHECK(code("T", "KEYS\1k\2") == 0);
   CHECK(code("T", "TAGS\1polygenelubricants\2") == -2147483648LL);
-  CHECK(code("T", "DELAY\1" "3\2TAGS\1TagA\2", 1000) == 2598919);
-  CHECK(code("SCHEDULE_TOPIC_XXXX", "DELAY\1" "3\2TAGS\1TagA\2", 1000) == 11000);
-  CHECK(code("SCHEDULE_TOPIC_XXXX", "DELAY\1" "99\2", 1000) == 7'201'000);
-  CHECK(code("SCHEDULE_TOPIC_XXXX", "DELAY\1" "0\2TAGS\1TagA\2", 1000) == 2598919);
+  CHECK(code("T",
+             "DELAY\1"
+             "3\2TAGS\1TagA\2",
+             1000) == 2598919);
+  CHECK(code("SCHEDULE_TOPIC_XXXX",
+             "DELAY\1"
+             "3\2TAGS\1TagA\2",
+             1000) == 11000);
+  CHECK(code("SCHEDULE_TOPIC_XXXX",
+             "DELAY\1"
+             "99\2",
+             1000) == 7'201'000);
+  CHECK(code("SCHEDULE_TOPIC_XXXX",
+             "DELAY\1"
+             "0\2TAGS\1TagA\2",
+             1000) == 2598919);
   CHECK(code("SCHEDULE_TOPIC_XXXX", "DELAY\1x\2TAGS\1TagA\2", 1000) == 2598919);
   CHECK(code("SCHEDULE_TOPIC_XXXX", "TAGS\1TagA\2", 1000) == 2598919);
 }
@@ -137,8 +149,8 @@ TEST_CASE("position_builder: batches stand alone, topics are numbered anew in ea
   CHECK(first.positions[1].keys == 1);
   CHECK(first.positions[2].topic == 0);
   CHECK(first.positions[2].keys == 0);
-  CHECK(first.key_hashes
-        == std::vector<std::uint32_t>{key_hash("A", "x"), key_hash("A", "y"), key_hash("B", "u")});
+  CHECK(first.key_hashes ==
+        std::vector<std::uint32_t>{key_hash("A", "x"), key_hash("A", "y"), key_hash("B", "u")});
 
   builder.start(300);
   add("B", 300, 0, "");
@@ -177,8 +189,8 @@ TEST_CASE("message_batch: messages travel unchanged", "[storage]") {
       RC_ASSERT(message.prepared_transaction_offset == 1LL << 40);
       RC_ASSERT(message.properties == properties);
       auto expected = std::as_bytes(std::span(body));
-      RC_ASSERT(std::equal(message.body.begin(), message.body.end(), expected.begin(),
-                           expected.end()));
+      RC_ASSERT(
+          std::equal(message.body.begin(), message.body.end(), expected.begin(), expected.end()));
     }
     RC_ASSERT(!reader.next().value().has_value());
   }));

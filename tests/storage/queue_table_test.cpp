@@ -106,8 +106,8 @@ TEST_CASE("queue_table: golden queues hold exactly their messages", "[storage]")
       CAPTURE(m.topic, m.queue_id, m.queue_offset);
       auto* queue = table.find(m.topic, m.queue_id);
       REQUIRE(queue != nullptr);
-      CHECK(queue->entry(m.queue_offset).value()
-            == queue_entry{m.offset, m.size, expected_code(m)});
+      CHECK(queue->entry(m.queue_offset).value() ==
+            queue_entry{m.offset, m.size, expected_code(m)});
       CHECK(queue->find_first(m.offset).value() == m.queue_offset);
       ++counts[{m.topic, m.queue_id}];
       end = std::max<log_offset>(end, m.offset + m.size);
@@ -288,10 +288,18 @@ TEST_CASE("queue_table: damage is reported, and the queue can be built anew", "[
   SECTION("an entry goes back in the log") {
     overwrite(f.file("T/0", 200), 20, std::string("\0\0\0\0\0\0\0\1", 8));
   }
-  SECTION("a size is negative") { overwrite(f.file("T/0", 200), 28, "\xff"); }
-  SECTION("a hole inside") { overwrite(f.file("T/0", 200), 20, std::string(20, '\0')); }
-  SECTION("a file is one byte short") { std::filesystem::resize_file(f.file("T/0", 200), 199); }
-  SECTION("a file in the middle is missing") { std::filesystem::remove(f.file("T/0", 200)); }
+  SECTION("a size is negative") {
+    overwrite(f.file("T/0", 200), 28, "\xff");
+  }
+  SECTION("a hole inside") {
+    overwrite(f.file("T/0", 200), 20, std::string(20, '\0'));
+  }
+  SECTION("a file is one byte short") {
+    std::filesystem::resize_file(f.file("T/0", 200), 199);
+  }
+  SECTION("a file in the middle is missing") {
+    std::filesystem::remove(f.file("T/0", 200));
+  }
   auto table = f.open();
   REQUIRE(table->damaged().size() == 1);
   CHECK(table->damaged()[0].topic == "T");
@@ -496,47 +504,46 @@ TEST_CASE("queue_table: any order of operations agrees with a simple model", "[s
     log_offset log_min = 0;
     for (int step = *rc::gen::inRange(1, 60); step > 0; --step) {
       switch (*rc::gen::inRange(0, 7)) {
-        case 0:
-        case 1:
-        case 2: {
-          auto id = *rc::gen::inRange(0, 6);
-          auto& m = models[id];
-          for (int n = *rc::gen::inRange(1, 25); n > 0; --n, log_end += 100) {
-            RC_ASSERT(append(*table, "T", at(id, m.next, log_end)) == append_result::appended);
-            m.entries[m.next++] = log_end;
-          }
-          break;
+      case 0:
+      case 1:
+      case 2: {
+        auto id = *rc::gen::inRange(0, 6);
+        auto& m = models[id];
+        for (int n = *rc::gen::inRange(1, 25); n > 0; --n, log_end += 100) {
+          RC_ASSERT(append(*table, "T", at(id, m.next, log_end)) == append_result::appended);
+          m.entries[m.next++] = log_end;
         }
-        case 3:
-          RC_ASSERT(table->write_out(*rc::gen::inRange<std::size_t>(0, 4)).has_value());
-          break;
-        case 4: {
-          auto to = log_min + (*rc::gen::inRange<log_offset>(0, 10)) * (log_end - log_min) / 10;
-          RC_ASSERT(table->truncate(to).has_value());
-          log_end = to - to % 100;
-          for (auto& [id, m] : models) {
-            while (m.next > 0 && m.entries.count(m.next - 1) != 0
-                   && m.entries[m.next - 1] + 100 > to)
-              m.entries.erase(--m.next);
-            m.min = std::min(m.min, m.next);
-          }
-          break;
+        break;
+      }
+      case 3:
+        RC_ASSERT(table->write_out(*rc::gen::inRange<std::size_t>(0, 4)).has_value());
+        break;
+      case 4: {
+        auto to = log_min + (*rc::gen::inRange<log_offset>(0, 10)) * (log_end - log_min) / 10;
+        RC_ASSERT(table->truncate(to).has_value());
+        log_end = to - to % 100;
+        for (auto& [id, m] : models) {
+          while (m.next > 0 && m.entries.count(m.next - 1) != 0 && m.entries[m.next - 1] + 100 > to)
+            m.entries.erase(--m.next);
+          m.min = std::min(m.min, m.next);
         }
-        case 5: {
-          log_min += (*rc::gen::inRange<log_offset>(0, 4)) * (log_end - log_min) / 10;
-          log_min -= log_min % 100; // a log begins with a record
-          RC_ASSERT(table->drop_until(log_min).has_value());
-          for (auto& [id, m] : models)
-            while (m.min < m.next && m.entries.at(m.min) < log_min)
-              ++m.min;
-          break;
-        }
-        default:
-          RC_ASSERT(table->write_out().has_value());
-          if (*rc::gen::arbitrary<bool>())
-            table->synced(table->unsynced());
-          table = f.open({log_min, log_end, *rc::gen::arbitrary<bool>() ? log_end : 0});
-          RC_ASSERT(table->damaged().empty());
+        break;
+      }
+      case 5: {
+        log_min += (*rc::gen::inRange<log_offset>(0, 4)) * (log_end - log_min) / 10;
+        log_min -= log_min % 100; // a log begins with a record
+        RC_ASSERT(table->drop_until(log_min).has_value());
+        for (auto& [id, m] : models)
+          while (m.min < m.next && m.entries.at(m.min) < log_min)
+            ++m.min;
+        break;
+      }
+      default:
+        RC_ASSERT(table->write_out().has_value());
+        if (*rc::gen::arbitrary<bool>())
+          table->synced(table->unsynced());
+        table = f.open({log_min, log_end, *rc::gen::arbitrary<bool>() ? log_end : 0});
+        RC_ASSERT(table->damaged().empty());
       }
       for (auto& [id, m] : models)
         check_against(table->find("T", id), m);

@@ -158,9 +158,9 @@ void fill(random_record& r) {
   r.fields.flag = *rc::gen::arbitrary<std::int32_t>();
   r.fields.born_host = random_host();
   r.fields.store_host = random_host();
-  r.fields.sysflag = (r.fields.born_host.v6 ? sysflag::born_host_v6 : 0)
-                     | (r.fields.store_host.v6 ? sysflag::store_host_v6 : 0)
-                     | *rc::gen::inRange(0, 16);
+  r.fields.sysflag = (r.fields.born_host.v6 ? sysflag::born_host_v6 : 0) |
+                     (r.fields.store_host.v6 ? sysflag::store_host_v6 : 0) |
+                     *rc::gen::inRange(0, 16);
   r.fields.born_timestamp = *rc::gen::arbitrary<std::int64_t>();
   r.fields.reconsume_times = *rc::gen::arbitrary<std::int32_t>();
   r.fields.prepared_transaction_offset = *rc::gen::arbitrary<std::int64_t>();
@@ -234,8 +234,8 @@ TEST_CASE("record: what is encoded decodes to the same fields", "[storage]") {
     const auto& view = found.view;
     RC_ASSERT(view.topic == r.topic);
     RC_ASSERT(view.v2 == (r.topic.size() > max_topic_bytes));
-    RC_ASSERT(std::equal(view.body.begin(), view.body.end(), r.fields.body.begin(),
-                         r.fields.body.end()));
+    RC_ASSERT(
+        std::equal(view.body.begin(), view.body.end(), r.fields.body.begin(), r.fields.body.end()));
     RC_ASSERT(view.properties.starts_with(r.properties));
     RC_ASSERT(find_property(view.properties, property::record_crc).empty() == !r.record_crc);
     RC_ASSERT(view.queue_id == r.fields.queue_id);
@@ -262,7 +262,7 @@ TEST_CASE("record: random bytes and mutated records stay inside the given bytes"
     auto bytes = encoded(r.fields, r.place, r.record_crc);
     for (int i = *rc::gen::inRange(1, 5); i > 0; --i)
       bytes[*rc::gen::inRange<std::size_t>(0, bytes.size())] =
-        static_cast<std::byte>(*rc::gen::arbitrary<std::uint8_t>());
+          static_cast<std::byte>(*rc::gen::arbitrary<std::uint8_t>());
     bytes.resize(*rc::gen::inRange<std::size_t>(0, bytes.size() + 1));
     bytes.shrink_to_fit();
     auto found = decode_record(bytes, r.place.offset, verify::structure);
@@ -271,10 +271,9 @@ TEST_CASE("record: random bytes and mutated records stay inside the given bytes"
       RC_ASSERT(found.view.offset == r.place.offset);
       const auto* from = reinterpret_cast<const char*>(bytes.data());
       RC_ASSERT(found.view.properties.data() >= from);
-      RC_ASSERT(found.view.properties.data() + found.view.properties.size()
-                <= from + found.size);
-      RC_ASSERT(found.view.body.size() + found.view.topic.size() + found.view.properties.size()
-                <= bytes.size());
+      RC_ASSERT(found.view.properties.data() + found.view.properties.size() <= from + found.size);
+      RC_ASSERT(found.view.body.size() + found.view.topic.size() + found.view.properties.size() <=
+                bytes.size());
     }
   }));
 }
@@ -284,8 +283,8 @@ TEST_CASE("record: a record read at another offset than its own is refused", "[s
     random_record r;
     fill(r);
     auto bytes = encoded(r.fields, r.place, r.record_crc);
-    auto other = *rc::gen::distinctFrom(rc::gen::inRange<std::int64_t>(0, 1LL << 50),
-                                        r.place.offset);
+    auto other =
+        *rc::gen::distinctFrom(rc::gen::inRange<std::int64_t>(0, 1LL << 50), r.place.offset);
     RC_ASSERT(decode_record(bytes, other, verify::structure).kind == record_kind::end);
   }));
 }
@@ -317,12 +316,12 @@ TEST_CASE("record: a changed body and a zeroed sector fail the content checks on
   auto wrong_body = bytes;
   wrong_body[1000] ^= std::byte{1};
   CHECK(decode_record(wrong_body, 0, verify::structure).kind == record_kind::message);
-  CHECK(std::string(decode_record(wrong_body, 0, verify::structure_and_crc).problem)
-        == "CRC of the body is wrong");
+  CHECK(std::string(decode_record(wrong_body, 0, verify::structure_and_crc).problem) ==
+        "CRC of the body is wrong");
   auto lost_sector = bytes;
   std::fill_n(lost_sector.end() - 512, 512, std::byte{0});
-  CHECK(std::string(decode_record(lost_sector, 0, verify::structure_and_crc).problem)
-        == "topic or properties hold a NUL");
+  CHECK(std::string(decode_record(lost_sector, 0, verify::structure_and_crc).problem) ==
+        "topic or properties hold a NUL");
 }
 
 TEST_CASE("record: zeros are a clean end, other unreadable bytes name their problem", "[storage]") {
@@ -332,12 +331,12 @@ TEST_CASE("record: zeros are a clean end, other unreadable bytes name their prob
   CHECK(std::string(clean.problem) == "");
   std::vector<std::byte> bytes(100);
   big_endian::store(bytes.data(), std::uint32_t{100});
-  CHECK(std::string(decode_record(bytes, 0, verify::structure).problem)
-        == "magic number is none of a record's");
+  CHECK(std::string(decode_record(bytes, 0, verify::structure).problem) ==
+        "magic number is none of a record's");
   big_endian::store(bytes.data() + 4, record_layout::magic_v1);
   big_endian::store(bytes.data(), std::uint32_t{101});
-  CHECK(std::string(decode_record(bytes, 0, verify::structure).problem)
-        == "record is longer than what is left in its file");
+  CHECK(std::string(decode_record(bytes, 0, verify::structure).problem) ==
+        "record is longer than what is left in its file");
   CHECK(decode_record(byte_view(bytes).first(7), 0, verify::structure).kind == record_kind::end);
   CHECK(decode_record({}, 0, verify::structure).kind == record_kind::end);
 }
@@ -348,8 +347,8 @@ TEST_CASE("record: a blank reaches to the end of its file and nowhere else", "[s
   auto found = decode_record(bytes, 4096, verify::structure_and_crc);
   CHECK(found.kind == record_kind::blank);
   CHECK(found.size == 64);
-  CHECK(decode_record(byte_view(bytes).first(63), 4096, verify::structure).kind
-        == record_kind::end);
+  CHECK(decode_record(byte_view(bytes).first(63), 4096, verify::structure).kind ==
+        record_kind::end);
 }
 
 TEST_CASE("record: fields that cannot be stored are refused by name", "[storage]") {
@@ -377,7 +376,11 @@ TEST_CASE("record: fields that cannot be stored are refused by name", "[storage]
   CHECK(mentions(problem([&](auto& f) { f.properties = nul; }), "NUL"));
   CHECK(mentions(problem([](auto& f) { f.properties = "abc"; }), "separator"));
   CHECK(mentions(problem([](auto& f) { f.properties = "\1b\2"; }), "without a name"));
-  CHECK(mentions(problem([](auto& f) { f.properties = "__CRC32#\1" "1\2"; }), "__CRC32#"));
+  CHECK(mentions(problem([](auto& f) {
+                   f.properties = "__CRC32#\1"
+                                  "1\2";
+                 }),
+                 "__CRC32#"));
   std::string most = "a\1" + std::string(max_properties_bytes - 3, 'v') + "\2";
   CHECK(problem([&](auto& f) { f.properties = most; }) == "");
   limits.record_crc = true;

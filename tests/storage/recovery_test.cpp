@@ -37,8 +37,12 @@ recovery_plan plan_of(const golden_copy& store, bool abnormal, log_offset highes
           .highest_queue_end = highest_queue_end};
 }
 
-recovery_plan crash_plan(const golden_copy& store) { return plan_of(store, true, crash_end); }
-recovery_plan normal_plan(const golden_copy& store) { return plan_of(store, false, normal_end); }
+recovery_plan crash_plan(const golden_copy& store) {
+  return plan_of(store, true, crash_end);
+}
+recovery_plan normal_plan(const golden_copy& store) {
+  return plan_of(store, false, normal_end);
+}
 
 recovered_log recover(const golden_copy& store, const recovery_plan& plan) {
   auto recovered = recover_log(posix_file_system(), store.options(), plan);
@@ -77,7 +81,9 @@ golden_message record_number(const std::string& name, std::size_t number) {
 }
 
 /// Where the body of a record with IPv4 hosts begins.
-log_offset body_of(log_offset record) { return record + 88; }
+log_offset body_of(log_offset record) {
+  return record + 88;
+}
 
 } // namespace
 
@@ -111,12 +117,18 @@ TEST_CASE("recovery: after a crash the log ends behind the last whole record", "
 
 TEST_CASE("recovery: a torn last record is cut and its bytes are zeroed", "[storage]") {
   golden_copy store("crash-5.3.3");
-  SECTION("a bit of the body flipped") { store.flip_bit(body_of(crash_last_record)); }
+  SECTION("a bit of the body flipped") {
+    store.flip_bit(body_of(crash_last_record));
+  }
   SECTION("second half zero") {
     store.write_log(crash_last_record + 115, std::string(116, '\0'));
   }
-  SECTION("size one too large") { store.flip_bit(crash_last_record + 3); }
-  SECTION("own offset of another place") { store.flip_bit(crash_last_record + 35); }
+  SECTION("size one too large") {
+    store.flip_bit(crash_last_record + 3);
+  }
+  SECTION("own offset of another place") {
+    store.flip_bit(crash_last_record + 35);
+  }
   auto log = recover(store, crash_plan(store));
   CHECK(log.end == crash_last_record);
   CHECK(log.cut);
@@ -132,8 +144,12 @@ TEST_CASE("recovery: damage before durable records is kept, and writes are refus
   golden_copy store("crash-5.3.3");
   auto damaged = record_number("crash-5.3.3", 783);
   REQUIRE(damaged.offset >= 614982);
-  SECTION("a bit of the body flipped") { store.flip_bit(body_of(damaged.offset)); }
-  SECTION("magic zero") { store.write_log(damaged.offset + 4, std::string(4, '\0')); }
+  SECTION("a bit of the body flipped") {
+    store.flip_bit(body_of(damaged.offset));
+  }
+  SECTION("magic zero") {
+    store.write_log(damaged.offset + 4, std::string(4, '\0'));
+  }
   SECTION("the whole record zero") {
     store.write_log(damaged.offset, std::string(damaged.size, '\0'));
   }
@@ -153,8 +169,7 @@ TEST_CASE("recovery: damage before durable records is kept, and writes are refus
   CHECK(tree_of(store.root()) == before);
 }
 
-TEST_CASE("recovery: valid records behind a torn one are copied before they are cut",
-          "[storage]") {
+TEST_CASE("recovery: valid records behind a torn one are copied before they are cut", "[storage]") {
   golden_copy store("crash-5.3.3");
   auto damaged = record_number("crash-5.3.3", 1540);
   REQUIRE(damaged.store_timestamp > store.checkpoint_time(0)); // never synced as far as known
@@ -228,14 +243,22 @@ TEST_CASE("recovery: without queues or checkpoint all of the log is checked", "[
 TEST_CASE("recovery: a checkpoint that cannot be true is not used", "[storage]") {
   golden_copy store("crash-5.3.3");
   auto plan = crash_plan(store);
-  SECTION("in the future") { plan.now_ms = plan.log_time_ms - 1; }
-  SECTION("negative") { plan.minimum_time_ms = -5; }
+  SECTION("in the future") {
+    plan.now_ms = plan.log_time_ms - 1;
+  }
+  SECTION("negative") {
+    plan.minimum_time_ms = -5;
+  }
   SECTION("newer than the log") {
     plan.log_time_ms = later;
     plan.minimum_time_ms = later;
   }
-  SECTION("offset behind the end") { plan.safe_offset = crash_end + 1; }
-  SECTION("offset beyond all files") { plan.safe_offset = crash_end * 1000; }
+  SECTION("offset behind the end") {
+    plan.safe_offset = crash_end + 1;
+  }
+  SECTION("offset beyond all files") {
+    plan.safe_offset = crash_end * 1000;
+  }
   auto log = recover(store, plan);
   CHECK(log.end == crash_end);
   CHECK(log.scanned_from == 0);
@@ -342,8 +365,8 @@ TEST_CASE("recovery: what cannot be read is never cut", "[storage]") {
   auto log = recover_log(fs, store.options(), plan);
   REQUIRE(log.has_value());
   REQUIRE(log.value().needs_repair);
-  CHECK(log.value().needs_repair->message.find(store.log_path(crash_last_record))
-        != std::string::npos);
+  CHECK(log.value().needs_repair->message.find(store.log_path(crash_last_record)) !=
+        std::string::npos);
   CHECK(log.value().end < crash_end);
   CHECK(log.value().current == nullptr);
   CHECK(tree_of(store.root()) == before);
@@ -375,8 +398,8 @@ TEST_CASE("recovery: whatever is damaged, what is whole stays readable", "[stora
     }
     // Nothing that was durable may go: its damage makes the log read-only instead.
     auto lost = std::ranges::any_of(lines, [&](const golden_message& line) {
-      return line.offset >= log.end && !damaged.contains(line.offset)
-             && line.store_timestamp <= plan.log_time_ms;
+      return line.offset >= log.end && !damaged.contains(line.offset) &&
+             line.store_timestamp <= plan.log_time_ms;
     });
     RC_ASSERT(!lost);
     if (log.needs_repair)

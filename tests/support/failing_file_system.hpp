@@ -15,7 +15,7 @@ class failing_file_system final : public storage::file_system {
 public:
   explicit failing_file_system(storage::file_system& real,
                                int changes = std::numeric_limits<int>::max())
-    : real_(real), left_(changes) {}
+      : real_(real), left_(changes) {}
 
   /// How many more changing calls succeed.
   void allow(int changes) noexcept { left_ = changes; }
@@ -70,7 +70,7 @@ private:
   class broken_mapping final : public storage::mapping {
   public:
     broken_mapping(storage::byte_view whole, std::size_t broken)
-      : content_(whole.begin(), whole.end()) {
+        : content_(whole.begin(), whole.end()) {
       constexpr std::size_t page = 4096;
       auto from = broken - broken % page;
       std::fill_n(content_.begin() + static_cast<std::ptrdiff_t>(from), page, std::byte{0});
@@ -86,7 +86,7 @@ private:
   class failing_file final : public storage::file {
   public:
     failing_file(failing_file_system& owner, std::shared_ptr<storage::file> real)
-      : owner_(owner), real_(std::move(real)) {
+        : owner_(owner), real_(std::move(real)) {
       path_ = real_->path();
       size_ = real_->size();
     }
@@ -116,7 +116,7 @@ private:
       if (path_ != owner_.broken_path_)
         return whole;
       return std::shared_ptr<storage::mapping>(
-        std::make_shared<broken_mapping>(whole->bytes(), owner_.broken_offset_));
+          std::make_shared<broken_mapping>(whole->bytes(), owner_.broken_offset_));
     }
 
   private:
