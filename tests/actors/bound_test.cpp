@@ -152,6 +152,9 @@ TEST_CASE("bound: who waits longer than the deadline is refused as busy, and why
   auto late = t.send(put_of("t", {{"late"}}));
   t.stand.world.run_for(1999ms);
   CHECK_FALSE(early.there());
+  auto read =
+      t.stand.world.ask<record_batch>(t.stand.roles.readers.front(), fetch_atom_v, log_offset{0});
+  CHECK(read.value().records.size() == 1); // only writes wait
   t.stand.world.run_for(2ms);
   REQUIRE(early.there());
   auto& failure = early.value().responses.at(0).failure;

@@ -149,6 +149,31 @@ TEST_CASE("flusher: a failed sync is final", "[actors]") {
         std::vector<std::string>{"before"}); // nothing doubtful is shown
   auto report = t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value();
   CHECK(report.left_over.find("flushing the commit log failed") != std::string::npos);
+  CHECK(t.syncs() == syncs);
+}
+
+TEST_CASE("flusher: who gathered for a flush that fails is answered too", "[actors]") {
+  auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{20}));
+  sync_pipeline t{seed};
+  t.run();
+  REQUIRE(all_stored(t.put(put_of("a", {{"before"}}))));
+  t.world.drain();
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::sync && path.find("/commitlog/") != std::string::npos ? errc::io_error
+                                                                                 : errc::none;
+  };
+  std::vector<answer<put_group_response>> sent;
+  for (int i = 0; i < 10; ++i) {
+    sent.push_back(t.send(put_of("a", {{"m"}})));
+    for (auto steps = t.world.random() % 4; steps > 0; --steps)
+      t.world.step();
+  }
+  t.world.run_for(1s);
+  for (auto& each : sent) {
+    REQUIRE(each.there());
+    auto code = each.value().responses.at(0).results.at(0).code;
+    CHECK((code == errc::maybe_stored || code == errc::write_stopped));
+  }
 }
 
 TEST_CASE("flusher: a file made ahead is removed at stop, one with messages is not", "[actors]") {
