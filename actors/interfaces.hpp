@@ -70,7 +70,8 @@ using queue_manager_actor = caf::typed_actor<
     handles<void(position_list)>,
     /// Completed by a reader. Waits for a message as long as the request allows.
     handles<pull_response(pull_request)>, handles<record_batch(key_query)>,
-    handles<std::vector<queue_bounds>(bounds_atom, std::string)>,
+    /// Once everything in the log below the offset is visible, or a second has passed.
+    handles<std::vector<queue_bounds>(bounds_atom, std::string, log_offset)>,
     /// First message of a queue stored at or after a time.
     handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
     /// What is durable in the log: on a node with synchronous flush only that is visible.

@@ -10,6 +10,8 @@ namespace {
 
 /// Entries that one pull with a filter looks at, at most.
 constexpr std::size_t max_scanned_entries = 800;
+/// How long the bounds of a topic wait for what is in the log and not yet in the queues.
+constexpr auto bounds_patience = std::chrono::seconds(1);
 constexpr auto probe_timeout = std::chrono::seconds(10);
 
 caf::error no_reader() {
@@ -22,6 +24,11 @@ bool matches(const std::vector<std::int32_t>& tag_hashes, std::int64_t tags_code
 }
 
 } // namespace
+
+log_offset queue_manager_state::visible_log_end() const noexcept {
+  return options_.store.flush == storage::flush_policy::async ? applied_
+                                                              : std::min(applied_, flushed_);
+}
 
 queue_offset queue_manager_state::visible_end(const storage::consume_queue& queue) const {
   if (options_.store.flush == storage::flush_policy::async || queue.log_end() <= flushed_)
@@ -131,24 +138,48 @@ caf::result<record_batch> queue_manager_state::query(const key_query& query) {
   return self_->delegate(next_reader(), std::move(candidates));
 }
 
-caf::result<std::vector<queue_bounds>> queue_manager_state::bounds(const std::string& topic) {
-  if (roles_.readers.empty())
-    return no_reader();
+bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const {
   bounds_read request;
-  if (auto* found = table_->find(topic)) {
-    for (auto& queue : found->by_id) {
-      if (!queue)
-        continue;
-      auto end = visible_end(*queue);
-      request.queues.push_back({queue->queue_id(), queue->min(), end, -1});
-      log_offset last = -1;
-      if (end > queue->min())
-        if (auto entry = queue->entry(end - 1); entry && !entry.value().filler())
-          last = entry.value().offset;
-      request.last_records.push_back(last);
-    }
+  auto* found = table_->find(topic);
+  if (found == nullptr)
+    return request;
+  for (auto& queue : found->by_id) {
+    if (!queue)
+      continue;
+    auto end = visible_end(*queue);
+    request.queues.push_back({queue->queue_id(), queue->min(), end, -1});
+    log_offset last = -1;
+    if (end > queue->min())
+      if (auto entry = queue->entry(end - 1); entry && !entry.value().filler())
+        last = entry.value().offset;
+    request.last_records.push_back(last);
   }
-  return self_->delegate(next_reader(), std::move(request));
+  return request;
+}
+
+caf::result<std::vector<queue_bounds>> queue_manager_state::bounds(const std::string& topic,
+                                                                   log_offset end) {
+  auto promise = self_->make_response_promise<std::vector<queue_bounds>>();
+  bounds_.push_back({end, topic, promise, self_->clock().now() + bounds_patience});
+  answer_bounds();
+  if (!bounds_.empty())
+    arm_pulse();
+  return promise;
+}
+
+void queue_manager_state::answer_bounds() {
+  auto now = self_->clock().now();
+  auto visible = visible_log_end();
+  std::erase_if(bounds_, [&](waiting_bounds& waiting) {
+    bool may_come = failure_.empty() && !stopping_ && !read_only_;
+    if (waiting.end > visible && waiting.deadline > now && may_come)
+      return false;
+    if (roles_.readers.empty())
+      waiting.promise.deliver(no_reader());
+    else
+      waiting.promise.delegate(next_reader(), look_up_bounds(waiting.topic));
+    return true;
+  });
 }
 
 caf::result<queue_offset> queue_manager_state::search(const std::string& topic, std::int32_t queue,

@@ -26,6 +26,7 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   files_ = setup.files;
   clock_ = setup.clock;
   log_min_ = setup.log_min;
+  read_only_ = setup.read_only;
   for (auto& t : setup.tombstones)
     dead_[t.topic] = t.deleted_at;
   if (auto opened = open(setup); !opened) {
@@ -137,6 +138,7 @@ void queue_manager_state::work() {
     self_->send(roles_.dispatcher, applied_atom_v, applied_);
   }
   answer_states();
+  answer_bounds();
   if (applied_ > durable_)
     arm_pulse();
 }
@@ -234,6 +236,7 @@ void queue_manager_state::flushed(const log_flushed& what) {
   flushed_ = std::max(flushed_, what.end);
   if (!parked_.empty() && options_.store.flush == storage::flush_policy::sync)
     wake_all();
+  answer_bounds();
 }
 
 void queue_manager_state::remove(const tombstone& dead) {
@@ -269,7 +272,7 @@ void queue_manager_state::arm_pulse() {
   pulse_pending_ = true;
   auto wait = std::chrono::duration_cast<milliseconds>(next_sync_ - self_->clock().now());
   wait = std::clamp(wait, milliseconds{1}, options_.flusher.queue_interval);
-  if (!parked_.empty())
+  if (!parked_.empty() || !bounds_.empty())
     wait = std::min<milliseconds>(wait, parked_interval);
   self_->delayed_send(self_, wait, write_atom_v);
 }
@@ -279,9 +282,10 @@ void queue_manager_state::pulse() {
   auto now = self_->clock().now();
   for (auto& pull : parked_.take_expired(now))
     answer_parked(pull, true);
+  answer_bounds();
   if (now >= next_sync_)
     sync();
-  if (!parked_.empty() || (wants_sync() && !syncing_ && failure_.empty()))
+  if (!parked_.empty() || !bounds_.empty() || (wants_sync() && !syncing_ && failure_.empty()))
     arm_pulse();
 }
 
@@ -355,6 +359,7 @@ void queue_manager_state::synced(const running_sync& done) {
 caf::result<stop_report> queue_manager_state::stop() {
   stopping_ = true;
   wake_all();
+  answer_bounds();
   if (!failure_.empty())
     return stop_report{failure_};
   stop_promise_ = self_->make_response_promise<stop_report>();
@@ -430,7 +435,9 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
       [&state](const position_list& list) { state.add(list); },
       [&state](const pull_request& request) { return state.pull(request); },
       [&state](const key_query& query) { return state.query(query); },
-      [&state](bounds_atom, const std::string& topic) { return state.bounds(topic); },
+      [&state](bounds_atom, const std::string& topic, log_offset end) {
+        return state.bounds(topic, end);
+      },
       [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
         return state.search(topic, queue, time_ms);
       },

@@ -55,7 +55,7 @@ struct queue_manager_state {
   // Looking up: queue_lookup.cpp.
   caf::result<pull_response> pull(const pull_request& request);
   caf::result<record_batch> query(const key_query& query);
-  caf::result<std::vector<queue_bounds>> bounds(const std::string& topic);
+  caf::result<std::vector<queue_bounds>> bounds(const std::string& topic, log_offset end);
   caf::result<queue_offset> search(const std::string& topic, std::int32_t queue,
                                    std::int64_t time_ms);
 
@@ -63,6 +63,13 @@ private:
   struct waiting_state {
     log_offset end = 0;
     caf::typed_response_promise<queue_state> promise;
+  };
+  /// Somebody wants the bounds of a topic with everything that is in the log now.
+  struct waiting_bounds {
+    log_offset end = 0;
+    std::string topic;
+    caf::typed_response_promise<std::vector<queue_bounds>> promise;
+    caf::actor_clock::time_point deadline;
   };
   /// A binary search for a store time; each probe asks a reader.
   struct time_search {
@@ -96,11 +103,14 @@ private:
   void synced(const running_sync& done);
   queue_sync sync_request(const running_sync& sync) const;
 
+  log_offset visible_log_end() const noexcept;
   queue_offset visible_end(const storage::consume_queue& queue) const;
   /// Fills `answer`, and `records` with what a reader has to add.
   storage::result<void> look_up(const pull_request& request, read_request& found);
   void wake(const std::string& topic, std::int32_t queue);
   void wake_all();
+  bounds_read look_up_bounds(const std::string& topic) const;
+  void answer_bounds();
   void answer_parked(parked_pull& pull, bool at_deadline);
   void probe(std::shared_ptr<time_search> search);
   const reader_actor& next_reader();
@@ -124,10 +134,12 @@ private:
   int tries_ = 0;
   bool retry_pending_ = false;
   bool rebuilt_ = false;
+  bool read_only_ = false; ///< nothing will be added
   std::string failure_;
 
   std::vector<waiting_state> states_;
   parked_pulls parked_;
+  std::vector<waiting_bounds> bounds_;
   std::size_t reader_turn_ = 0;
   bool pulse_pending_ = false;
   bool syncing_ = false;

@@ -9,6 +9,9 @@ namespace troupe {
 
 namespace {
 
+/// Without an answer of the writer a topic is described as far as the queues are.
+constexpr auto writer_patience = std::chrono::seconds(1);
+
 /// How often deadlines are looked at; they are seconds long.
 constexpr auto pulse_interval = std::chrono::milliseconds(100);
 
@@ -21,6 +24,18 @@ put_response refused(const put_request& request, const storage::error& why) {
   response.results.assign(std::max<std::size_t>(count, 1), result);
   response.failure = why;
   return response;
+}
+
+/// A queue that has never had a message is there all the same.
+topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known) {
+  for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
+    if (std::none_of(known.begin(), known.end(),
+                     [q](const queue_bounds& b) { return b.queue_id == q; }))
+      known.push_back({q, 0, 0, -1});
+  std::sort(known.begin(), known.end(), [](const queue_bounds& a, const queue_bounds& b) {
+    return a.queue_id < b.queue_id;
+  });
+  return {info, std::move(known)};
 }
 
 } // namespace
@@ -266,28 +281,22 @@ caf::result<topic_description> session_state::describe(const std::string& topic)
     return make_caf_error(errc::not_found, "there is no topic " + topic);
   auto promise = self_->make_response_promise<topic_description>();
   auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
-  self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, topic)
-      .then(
-          [this, id, promise, info = found->second](std::vector<queue_bounds>& known) mutable {
-            if (!close(id))
-              return;
-            topic_description description{info, std::move(known)};
-            // A queue that has never had a message is there all the same.
-            auto& queues = description.queues;
-            for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
-              if (std::none_of(queues.begin(), queues.end(),
-                               [q](const queue_bounds& b) { return b.queue_id == q; }))
-                queues.push_back({q, 0, 0, -1});
-            std::sort(queues.begin(), queues.end(),
-                      [](const queue_bounds& a, const queue_bounds& b) {
-                        return a.queue_id < b.queue_id;
-                      });
-            promise.deliver(std::move(description));
-          },
-          [this, id, promise](caf::error& why) mutable {
-            if (close(id))
-              promise.deliver(std::move(why));
-          });
+  // Who was told "stored" finds it counted: the queues are asked with everything in the log now.
+  auto ask_queues = [this, id, promise, info = found->second](log_offset end) mutable {
+    self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, info.name, end)
+        .then(
+            [this, id, promise, info](std::vector<queue_bounds>& known) mutable {
+              if (close(id))
+                promise.deliver(describe_topic(info, std::move(known)));
+            },
+            [this, id, promise](caf::error& why) mutable {
+              if (close(id))
+                promise.deliver(std::move(why));
+            });
+  };
+  self_->request(roles.writer, writer_patience, status_atom_v)
+      .then([ask_queues](const writer_status& writer) mutable { ask_queues(writer.end); },
+            [ask_queues](const caf::error&) mutable { ask_queues(0); });
   return promise;
 }
 

@@ -437,7 +437,8 @@ TEST_CASE("queue_manager: bounds say when each queue's last message was stored",
   t.clock.ms += 700;
   t.store("a", {{"3", 2}});
   auto ask = [&](const std::string& topic) {
-    return t.world.ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v, topic)
+    return t.world
+        .ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v, topic, log_offset{0})
         .value();
   };
   auto bounds = ask("a");
@@ -450,6 +451,44 @@ TEST_CASE("queue_manager: bounds say when each queue's last message was stored",
   CHECK(bounds[1].max == 2);
   CHECK(bounds[1].last_store_ms == begin + 700);
   CHECK(ask("none").empty());
+}
+
+TEST_CASE("queue_manager: bounds wait for what is in the log, and no longer than a second",
+          "[actors]") {
+  queues_stand t;
+  t.options.store.flush = storage::flush_policy::sync;
+  t.open();
+  t.add_pipeline();
+  t.start();
+  // The flusher's reports do not arrive: nothing is visible.
+  auto end = t.writer_state().end + 1'000'000;
+  auto ask = [&](log_offset from_log) {
+    auto asked = t.world.request<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v,
+                                                            std::string("a"), from_log);
+    t.world.drain();
+    return asked;
+  };
+  t.store("a", {{"1", 0}});
+  CHECK(ask(t.writer_state().end).value().at(0).max == 1);
+  auto ahead = ask(end);
+  CHECK_FALSE(ahead.there());
+  t.world.run_for(900ms);
+  CHECK_FALSE(ahead.there());
+  t.store("a", {{"2", 0}});
+  CHECK_FALSE(ahead.there());
+  t.world.run_for(200ms);
+  REQUIRE(ahead.there());
+  CHECK(ahead.value().at(0).max == 2);
+  // Applied is not enough: it has to be durable too.
+  auto applied = t.status().applied;
+  t.world.tell(t.roles.queue_manager,
+               position_list{std::make_shared<storage::position_batch>(
+                   storage::position_batch{applied, applied + 10'000, {}, {}, {}})});
+  auto hidden = ask(applied + 10'000);
+  CHECK_FALSE(hidden.there());
+  t.world.tell(t.roles.queue_manager, log_flushed{applied + 10'000, 0});
+  t.world.drain();
+  CHECK(hidden.there());
 }
 
 TEST_CASE("queue_manager: a damaged record is left out and named, the rest is served", "[actors]") {

@@ -167,6 +167,39 @@ TEST_CASE("session: a batch must hold what it announces", "[actors]") {
   CHECK(t.refusal(noise).code == errc::invalid_argument);
 }
 
+TEST_CASE("session: a topic is described with everything that the writer has", "[actors]") {
+  session_stand t;
+  std::vector<log_offset> asked;
+  auto& world = t.stand.world;
+  t.start();
+  t.stand.roles.writer = world.play<writer_actor>([](caf::event_based_actor*) {
+    return caf::message_handler{[](status_atom) {
+      writer_status status;
+      status.end = 4711;
+      return status;
+    }};
+  });
+  t.stand.roles.queue_manager = world.play<queue_manager_actor>([&](caf::event_based_actor*) {
+    return caf::message_handler{[&](bounds_atom, const std::string&, log_offset end) {
+      asked.push_back(end);
+      return std::vector<queue_bounds>{{2, 1, 5, 99}};
+    }};
+  });
+  world.tell(t.session, t.stand.roles);
+  world.drain();
+  auto described = [&] {
+    return world.ask<topic_description>(t.session, bounds_atom_v, std::string("t")).value();
+  };
+  auto queues = described().queues;
+  CHECK(asked == std::vector<log_offset>{4711});
+  REQUIRE(queues.size() == 4);
+  CHECK(queues[1].max == 0);
+  CHECK(queues[2].max == 5);
+  world.kill(t.stand.roles.writer); // then as far as the queues are
+  CHECK(described().queues[2].max == 5);
+  CHECK(asked.back() == 0);
+}
+
 TEST_CASE("session: a topic name that cannot be one is refused everywhere", "[actors]") {
   session_stand t;
   t.start();
