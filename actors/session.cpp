@@ -32,9 +32,8 @@ topic_description describe_topic(const topic_info& info, std::vector<queue_bound
     if (std::none_of(known.begin(), known.end(),
                      [q](const queue_bounds& b) { return b.queue_id == q; }))
       known.push_back({q, 0, 0, -1});
-  std::sort(known.begin(), known.end(), [](const queue_bounds& a, const queue_bounds& b) {
-    return a.queue_id < b.queue_id;
-  });
+  std::sort(known.begin(), known.end(),
+            [](const queue_bounds& a, const queue_bounds& b) { return a.queue_id < b.queue_id; });
   return {info, std::move(known)};
 }
 
