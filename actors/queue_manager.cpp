@@ -36,50 +36,24 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
 }
 
 storage::result<void> queue_manager_state::open(const queue_manager_setup& setup) {
-  auto& known = setup.checkpoint;
-  bool vouched = known.extension_valid && known.safe_offset <= setup.log_end &&
-                 known.safe_offset >= setup.log_min;
-  auto trusted = vouched ? known.safe_offset : (setup.trust_queues ? setup.log_end : 0);
   storage::queue_table_options own;
   own.tail_entries = options_.queue_manager.tail_entries;
   own.read_only = setup.read_only;
   if (options_.queue_manager.open_files > 0)
     own.open_files = options_.queue_manager.open_files;
-  TROUPE_TRY(auto table, storage::queue_table::open(*files_, options_.store, own,
-                                                    {setup.log_min, setup.log_end, trusted}));
-  table_ = std::move(table);
+  TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_,
+                                                  {setup.log_min, setup.log_end, setup.checkpoint,
+                                                   setup.trust_queues}));
+  table_ = std::move(queues.table);
+  index_ = std::move(queues.index);
   for (auto& warning : table_->warnings())
     storage::log_warning("queues.ignored", {{"what", warning}});
-  TROUPE_TRY(auto index, storage::key_index::open(*files_, options_.store, *clock_));
-  index_ = std::move(index);
-  applied_ = setup.log_min;
-  if (setup.read_only) {
-    applied_ = table_->log_end();
-  } else if (!table_->damaged().empty()) {
-    rebuild(table_->damaged().front().reason);
-  } else if (vouched) {
-    // What was written later is no evidence: it is read again from the log.
-    TROUPE_TRY(table_->truncate(known.safe_offset));
-    if (!setup.trust_queues) {
-      TROUPE_TRY(index_->cut(known.safe_offset));
-    }
-    if (table_->queue_count() != known.queue_count || table_->entry_total() != known.entry_total)
-      rebuild("the checkpoint speaks of other queues");
-    else if (index_->file_count() < known.index_files)
-      rebuild("files of the key index are missing");
-    else
-      applied_ = known.safe_offset;
-  } else if (setup.trust_queues && table_->queue_count() > 0) {
-    // As RocketMQ left it after an orderly stop; without any index file, all is indexed again.
-    applied_ = std::max(table_->log_end(), setup.log_min);
-    TROUPE_TRY(index_->cut(applied_));
-    if (index_->file_count() == 0)
-      applied_ = setup.log_min;
-  } else if (table_->queue_count() > 0) {
-    rebuild("no checkpoint of this store vouches for them");
-  }
+  rebuilt_ = !queues.rebuild_reason.empty();
+  if (rebuilt_)
+    storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", queues.rebuild_reason}});
+  applied_ = queues.applied;
   durable_ = applied_;
-  checkpoint_stale_ = !setup.read_only && (!vouched || rebuilt_);
+  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_);
   flushed_ = setup.flushed;
   return boost::outcome_v2::success();
 }
@@ -87,21 +61,9 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
 void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
   rebuilt_ = true;
-  std::vector<std::string> topics;
-  table_->for_each(
-      [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue&) {
-        if (topics.empty() || topics.back() != topic.name)
-          topics.push_back(topic.name);
-      });
-  storage::result<void> done = table_->discard_damaged();
-  for (auto& topic : topics)
-    if (done)
-      done = table_->remove(topic);
-  if (done)
-    done = index_->cut(log_min_);
-  if (!done)
-    failed(done.error());
   applied_ = log_min_;
+  if (auto done = storage::discard_queues(*table_, *index_, log_min_); !done)
+    failed(done.error());
 }
 
 // -- applying ------------------------------------------------------------------------------------

@@ -3,10 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/parked_pulls.hpp"
-#include "storage/checkpoint.hpp"
-#include "storage/clock.hpp"
-#include "storage/key_index.hpp"
-#include "storage/queue_table.hpp"
+#include "storage/queue_recovery.hpp"
 
 #include <deque>
 #include <map>

@@ -1,0 +1,89 @@
+#include "storage/queue_recovery.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace troupe::storage {
+
+namespace {
+
+/// Checks what the checkpoint says about them; otherwise the reason why they are no use.
+result<std::string> keep_vouched(recovered_queues& queues, const queue_recovery_plan& plan) {
+  auto& known = plan.known;
+  // What was written later is read again from the log.
+  TROUPE_TRY(queues.table->truncate(known.safe_offset));
+  if (!plan.trust_queues) {
+    TROUPE_TRY(queues.index->cut(known.safe_offset));
+  }
+  if (queues.table->queue_count() != known.queue_count ||
+      queues.table->entry_total() != known.entry_total)
+    return std::string("the checkpoint speaks of other queues");
+  if (queues.index->file_count() < known.index_files)
+    return std::string("files of the key index are missing");
+  queues.applied = known.safe_offset;
+  return std::string();
+}
+
+/// As RocketMQ left them after an orderly stop; without any index file, all is indexed again.
+result<void> keep_foreign(recovered_queues& queues, const queue_recovery_plan& plan) {
+  auto end = std::max(queues.table->log_end(), plan.log_min);
+  TROUPE_TRY(queues.index->cut(end));
+  if (queues.index->file_count() > 0)
+    queues.applied = end;
+  return boost::outcome_v2::success();
+}
+
+} // namespace
+
+result<recovered_queues> recover_queues(file_system& fs, const options& o,
+                                        const queue_table_options& own, const wall_clock& clock,
+                                        const queue_recovery_plan& plan) {
+  recovered_queues queues;
+  auto& known = plan.known;
+  queues.vouched = known.extension_valid && known.safe_offset <= plan.log_end &&
+                   known.safe_offset >= plan.log_min;
+  log_offset trusted = 0;
+  if (queues.vouched)
+    trusted = known.safe_offset;
+  else if (plan.trust_queues)
+    trusted = plan.log_end;
+  TROUPE_TRY(auto table, queue_table::open(fs, o, own, {plan.log_min, plan.log_end, trusted}));
+  queues.table = std::move(table);
+  TROUPE_TRY(auto index, key_index::open(fs, o, clock));
+  queues.index = std::move(index);
+  queues.applied = plan.log_min;
+  if (own.read_only) {
+    queues.applied = queues.table->log_end();
+    return queues;
+  }
+  if (!queues.table->damaged().empty()) {
+    queues.rebuild_reason = queues.table->damaged().front().reason;
+  } else if (queues.vouched) {
+    TROUPE_TRY(auto reason, keep_vouched(queues, plan));
+    queues.rebuild_reason = std::move(reason);
+  } else if (plan.trust_queues && queues.table->queue_count() > 0) {
+    TROUPE_TRY(keep_foreign(queues, plan));
+  } else if (queues.table->queue_count() > 0) {
+    queues.rebuild_reason = "no checkpoint of this store vouches for them";
+  }
+  if (!queues.rebuild_reason.empty()) {
+    TROUPE_TRY(discard_queues(*queues.table, *queues.index, plan.log_min));
+    queues.applied = plan.log_min;
+  }
+  return queues;
+}
+
+result<void> discard_queues(queue_table& table, key_index& index, log_offset log_min) {
+  std::vector<std::string> topics;
+  table.for_each([&](const queue_table::topic_queues& topic, const consume_queue&) {
+    if (topics.empty() || topics.back() != topic.name)
+      topics.push_back(topic.name);
+  });
+  TROUPE_TRY(table.discard_damaged());
+  for (auto& topic : topics) {
+    TROUPE_TRY(table.remove(topic));
+  }
+  return index.cut(log_min);
+}
+
+} // namespace troupe::storage

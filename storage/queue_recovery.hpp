@@ -1,0 +1,40 @@
+#pragma once
+
+#include "storage/checkpoint.hpp"
+#include "storage/clock.hpp"
+#include "storage/key_index.hpp"
+#include "storage/queue_table.hpp"
+
+#include <memory>
+#include <string>
+
+namespace troupe::storage {
+
+/// What is known before the queues are looked at.
+struct queue_recovery_plan {
+  log_offset log_min = 0;
+  log_offset log_end = 0;    ///< the recovered log ends here
+  checkpoint known;          ///< as found at start
+  bool trust_queues = false; ///< the last stop was an orderly one
+};
+
+/// Queues and index that agree with the log below `applied`; what follows is to be added.
+struct recovered_queues {
+  std::unique_ptr<queue_table> table;
+  std::unique_ptr<key_index> index;
+  log_offset applied = 0;
+  bool vouched = false;       ///< a checkpoint says that they are durable up to `applied`
+  std::string rebuild_reason; ///< not empty: they were emptied, to be built again from the log
+};
+
+/// Loads queues and index and takes away what nothing vouches for: derived data is no evidence.
+/// With `own.read_only` nothing is changed and the queues are served as they are. Doing it again,
+/// also after dying in the middle, gives the same.
+result<recovered_queues> recover_queues(file_system& fs, const options& o,
+                                        const queue_table_options& own, const wall_clock& clock,
+                                        const queue_recovery_plan& plan);
+
+/// Empties queues and index, to be built again from the log's beginning.
+result<void> discard_queues(queue_table& table, key_index& index, log_offset log_min);
+
+} // namespace troupe::storage
