@@ -164,6 +164,8 @@ caf::behavior producer_behavior(caf::stateful_actor<producer_state>* self, store
 // -- reading -------------------------------------------------------------------------------------
 
 constexpr std::uint32_t pulls_ahead = 4;
+/// Of a record beside its body.
+constexpr std::uint64_t most_overhead = 512;
 
 struct reader_load_state {
   reader_load_state() = default;
@@ -174,6 +176,7 @@ struct reader_load_state {
   std::shared_ptr<load_counts> counts;
   std::uint32_t queue = 0;
   std::uint32_t batch = 32;
+  std::uint64_t size = 0; ///< of a body
   queue_offset next = 0; ///< where the next pull begins
   queue_offset end = 0;
   std::uint32_t open = 0;
@@ -197,7 +200,7 @@ struct reader_load_state {
     request.queue_id = from.id;
     request.from = next;
     request.max_messages = count;
-    request.max_bytes = storage::mib;
+    request.max_bytes = (size + most_overhead) * count;
     next += count;
     ++open;
     auto began = clock::now();
@@ -235,6 +238,7 @@ caf::behavior reader_behavior(caf::stateful_actor<reader_load_state>* self, stor
   s.queue = queue;
   s.index = queue;
   s.batch = options.batch;
+  s.size = options.size;
   s.end = end;
   return {[self](commit_atom) { self->state.pull(); }};
 }
