@@ -177,7 +177,7 @@ struct reader_load_state {
   std::uint32_t queue = 0;
   std::uint32_t batch = 32;
   std::uint64_t size = 0; ///< of a body
-  queue_offset next = 0; ///< where the next pull begins
+  queue_offset next = 0;  ///< where the next pull begins
   queue_offset end = 0;
   std::uint32_t open = 0;
   std::size_t index = 0;

@@ -23,7 +23,7 @@ struct load {
     for (int i = 0; i < requests; ++i) {
       auto messages = numbered("r" + std::to_string(sent_.size()) + "-", 6, 3, 500);
       sent_.push_back({node_.send(put_of("load", messages)), messages});
-      node_.stand.world.run_for(actor_world::time{node_.stand.world.random() % 4});
+      node_.stand.world.run_for(sim::world::time{node_.stand.world.random() % 4});
     }
   }
   /// Runs until everybody has an answer.

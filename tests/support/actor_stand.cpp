@@ -183,7 +183,7 @@ void actor_stand::add_pipeline() {
 namespace {
 
 template <class Role>
-void fill(actor_world& world, Role& role) {
+void fill(sim::world& world, Role& role) {
   if (!role)
     role = world.play<Role>([](caf::event_based_actor*) { return caf::message_handler{}; });
 }

@@ -2,9 +2,9 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "sim/world.hpp"
 #include "storage/clock.hpp"
 #include "storage/store.hpp"
-#include "tests/support/actor_world.hpp"
 #include "tests/support/observed_file_system.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -13,6 +13,9 @@
 #include <vector>
 
 namespace troupe::test {
+
+using sim::answer;
+using sim::client_task;
 
 /// A wall clock that the test sets.
 class manual_clock final : public storage::wall_clock {
@@ -65,7 +68,7 @@ public:
   manual_clock clock;
   node_options options;
   std::shared_ptr<storage::opened_store> store;
-  actor_world world; ///< behind all that its actors use: ends first
+  sim::world world; ///< behind all that its actors use: ends first
   role_table roles;
 
   /// Opens the store, or opens it again.

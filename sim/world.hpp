@@ -2,6 +2,7 @@
 
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
+#include "sim/random.hpp"
 
 #include <caf/scheduler/test_coordinator.hpp>
 
@@ -10,26 +11,27 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
+#include <vector>
 
-namespace troupe::test {
+namespace troupe::sim {
 
 /// Work for the world's client: it sends and asks in the order in which it was told to.
 struct client_task {
   std::function<void(caf::event_based_actor*)> run;
 };
 
-} // namespace troupe::test
+} // namespace troupe::sim
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::test::client_task)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::sim::client_task)
 
-namespace troupe::test {
+namespace troupe::sim {
 
-/// The answer to a question that was asked in an `actor_world`, as soon as it is there.
+/// The answer to a question that was asked in a `world`, as soon as it is there.
 template <class Result>
 class answer {
 public:
@@ -48,7 +50,7 @@ public:
   std::string reason() { return get().has_error() ? get().error().message : std::string{}; }
 
 private:
-  friend class actor_world;
+  friend class world;
   std::shared_ptr<std::optional<storage::result<Result>>> slot_ =
       std::make_shared<std::optional<storage::result<Result>>>();
 };
@@ -57,17 +59,33 @@ private:
 /// The framework's own `drop` answers a note with an error, which ends whoever sent it.
 caf::result<caf::message> refuse_requests(caf::scheduled_actor* self, caf::message_view& message);
 
+/// Actors that live and die together, as those of one operating system's process do.
+using process_id = std::uint32_t;
+
+/// Who did the last step, for traces.
+struct step_info {
+  std::uint64_t number = 0;
+  std::chrono::milliseconds time{0};
+  process_id process = 0;
+  std::string_view actor; ///< its name
+};
+
 /// An actor system on one thread, with a clock that only moves when told to and a scheduler that
 /// draws the next actor from a seeded generator: one seed, one run. Time passes in `run_for` and
 /// `run_until`, and only while nobody has anything to do.
-class actor_world {
+///
+/// Actors belong to processes: to the one in whose name they are spawned (`in_process`), or to that
+/// of the actor that spawned them. What belongs to none is in process 0, the outside.
+class world {
 public:
   using time = std::chrono::milliseconds;
 
-  explicit actor_world(std::uint64_t seed = 1);
-  ~actor_world();
-  actor_world(const actor_world&) = delete;
-  actor_world& operator=(const actor_world&) = delete;
+  /// `configure` adds what the actor system of a user's own actors needs: message types.
+  explicit world(std::uint64_t seed = 1,
+                 const std::function<void(caf::actor_system_config&)>& configure = nullptr);
+  ~world();
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
 
   caf::actor_system& system() noexcept { return *system_; }
   /// The actor in whose name the test asks and tells.
@@ -85,10 +103,24 @@ public:
   std::uint64_t steps() const noexcept { return steps_; }
   /// Of all that was chosen so far: differs as soon as one step differs.
   std::uint64_t hash() const noexcept { return hash_; }
-  std::uint64_t random() { return random_(); }
+  std::uint64_t random() noexcept { return random_.next(); }
+  /// Something outside has happened: it changes the hash.
+  void note(std::uint64_t what) noexcept;
 
   /// Called between two steps, for tests that interfere.
   std::function<void()> between_steps;
+  /// Called after each step.
+  std::function<void(const step_info&)> on_step;
+
+  /// Does what `what` does in the name of a process: who is spawned there belongs to it.
+  void in_process(process_id process, const std::function<void()>& what);
+  /// All actors of the process end before anybody else does a step, and before they do another one
+  /// themselves: those who waited for them are told.
+  void kill_process(process_id process);
+  /// Those of this name in the process die, each by itself.
+  void kill_actor(process_id process, std::string_view actor);
+  /// Nobody of this name in the process does a step for a while, as if it waited for the disk.
+  void stall(process_id process, std::string_view actor, time span);
 
   /// An actor that plays a role with the handlers that `make` returns; it refuses the rest.
   template <class Role>
@@ -166,19 +198,26 @@ private:
   caf::scheduler::test_coordinator& scheduler();
   bool advance(time limit);
   void remember_busy();
+  std::optional<std::size_t> choose();
+  void run(std::size_t chosen);
 
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
-  std::mt19937_64 random_;
+  random_source random_;
   caf::actor client_;
   struct known_actor {
     std::string name;
     caf::actor_addr address;
+    process_id process = 0;
+    time stalled_until{0};
   };
   std::map<caf::actor_id, known_actor> known_; ///< everybody who ever had something to do
+  process_id current_ = 0;                     ///< of the actor that did the last step
+  time last_stall_{0};                         ///< nobody is stalled for longer
+  std::vector<std::size_t> ready_; ///< places in the scheduler's queue that may be chosen
   time now_{0};
   std::uint64_t steps_ = 0;
   std::uint64_t hash_ = 14695981039346656037ull;
 };
 
-} // namespace troupe::test
+} // namespace troupe::sim
