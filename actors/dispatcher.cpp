@@ -1,5 +1,7 @@
 #include "actors/dispatcher.hpp"
 
+#include "storage/logging.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -10,12 +12,18 @@ namespace {
 
 /// Positions read from the log at a time while catching up.
 constexpr std::uint32_t replay_count = 4096;
+constexpr auto writer_patience = std::chrono::seconds(1);
 constexpr auto replay_timeout = std::chrono::seconds(30);
 constexpr auto replay_pause = std::chrono::milliseconds(100);
+/// Of so many pauses one is written to the log.
+constexpr std::uint64_t pauses_told = 100;
+/// As far as there are records.
+constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 
 } // namespace
 
 void dispatcher_state::add(const position_list& list) {
+  written_ = std::max(written_, list.batch->to);
   held_.push_back(list);
   work();
 }
@@ -31,7 +39,7 @@ void dispatcher_state::work() {
       pass_on(list);
     } else {
       // A gap before it, or an overlap with what was read from the log: the log has it all.
-      read_log();
+      find_end();
     }
   }
 }
@@ -41,37 +49,70 @@ void dispatcher_state::pass_on(const position_list& list) {
   self_->send(roles_.queue_manager, list);
 }
 
+/// Only what the writer has written may be read: behind it a write may be going on.
+void dispatcher_state::find_end() {
+  catching_up_ = catching_up::asking;
+  auto go_on = [this, epoch = epoch_](log_offset end) {
+    if (epoch != epoch_)
+      return;
+    written_ = std::max(written_, end);
+    read_log();
+  };
+  self_->request(roles_.writer, writer_patience, status_atom_v)
+      .then([go_on](const writer_status& writer) { go_on(writer.end); },
+            [this, go_on](const caf::error&) {
+              // Without a writer nobody writes: all that is there may be read.
+              go_on(written_ > 0 ? written_ : unknown_end);
+            });
+}
+
 void dispatcher_state::read_log() {
   if (roles_.readers.empty()) {
     started_ = false; // goes on with the next `resume`
     return;
   }
+  auto end = written_;
+  if (!held_.empty() && held_.front().batch->from > next_)
+    end = std::min(end, held_.front().batch->from);
+  if (next_ >= end) {
+    catching_up_ = catching_up::no;
+    work();
+    return;
+  }
   catching_up_ = catching_up::reading;
   auto epoch = epoch_;
-  auto to_the_end = std::numeric_limits<log_offset>::max();
-  self_
-      ->request(roles_.readers.front(), replay_timeout, replay_atom_v, next_, to_the_end,
-                replay_count)
+  self_->request(roles_.readers.front(), replay_timeout, replay_atom_v, next_, end, replay_count)
       .then(
           [this, epoch](const position_list& list) {
             if (epoch == epoch_)
               replayed(list);
           },
-          [this, epoch](const caf::error&) {
-            if (epoch != epoch_)
-              return;
-            // The reader is away or the log cannot be read now: the same question again, later.
-            catching_up_ = catching_up::pausing;
-            self_->delayed_send(self_, replay_pause, retry_atom_v);
+          [this, epoch](const caf::error& why) {
+            if (epoch == epoch_)
+              pause(render(from_caf(why)));
           });
 }
 
+/// The reader is away or the log cannot be read now: the same question again, later.
+void dispatcher_state::pause(const std::string& why) {
+  if (pauses_++ % pauses_told == 0)
+    storage::log_warning("log.unreadable", {{"from", next_}, {"reason", why}});
+  catching_up_ = catching_up::pausing;
+  self_->delayed_send(self_, replay_pause, retry_atom_v);
+}
+
 void dispatcher_state::replayed(const position_list& list) {
+  if (list.batch->to <= next_ && written_ != unknown_end) {
+    pause("nothing valid is where the writer wrote; see `troupe store verify`");
+    return;
+  }
   if (list.batch->to <= next_) { // the end of the log
+    written_ = next_;
     catching_up_ = catching_up::no;
     work();
     return;
   }
+  pauses_ = 0;
   replayed_ += list.batch->positions.size();
   // The next piece is asked for when the queues have this one: catching up needs no more memory
   // than `replay_count` positions.
@@ -94,7 +135,7 @@ void dispatcher_state::resume(log_offset from) {
   next_ = from;
   // Queues that were started again may know less than those before them confirmed.
   applied_ = std::min(applied_, from);
-  read_log();
+  find_end();
 }
 
 void dispatcher_state::retry() {

@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 
 #include <deque>
+#include <string>
 
 namespace troupe {
 
@@ -24,14 +25,17 @@ struct dispatcher_state {
 private:
   void pass_on(const position_list& list);
   void work();
+  void find_end();
   void read_log();
   void replayed(const position_list& list);
+  void pause(const std::string& why);
 
   dispatcher_actor::stateful_pointer<dispatcher_state> self_;
   role_table roles_;
   /// What reading the log again is waiting for.
   enum class catching_up {
     no,      ///< the writer's batches continue where the last one ended
+    asking,  ///< the writer has been asked how far the log is written
     reading, ///< a reader has been asked
     feeding, ///< the queues work on what was read
     pausing, ///< the reader could not answer: a timer runs
@@ -40,10 +44,12 @@ private:
   catching_up catching_up_ = catching_up::no;
   log_offset next_ = 0;    ///< where the next batch must begin
   log_offset applied_ = 0; ///< everything below is in the queues
+  log_offset written_ = 0; ///< the log is known to be written up to here
   std::deque<position_list>
-      held_; ///< arrived while the log is read; bounded by the writer's credit
+      held_; ///< arrived while the log is read; not confirmed, so the writer's credit bounds it
   std::uint64_t replayed_ = 0;
-  std::uint64_t epoch_ = 0; ///< a new one at each `resume`, to know answers to older questions
+  std::uint64_t pauses_ = 0; ///< since the log could be read last
+  std::uint64_t epoch_ = 0;  ///< a new one at each `resume`, to know answers to older questions
 };
 
 dispatcher_actor::behavior_type

@@ -115,6 +115,7 @@ queue_manager_actor node_state::spawn_queue_manager() {
   // Once the node serves, the log grows, and the flusher says how far it is durable.
   setup.log_end = serving_ ? std::numeric_limits<log_offset>::max() : setup_.store->log.end;
   setup.flushed = serving_ ? 0 : setup_.store->log.end;
+  setup.restarted = serving_;
   setup.checkpoint = setup_.store->known;
   setup.trust_queues = setup_.store->after_orderly_stop;
   setup.read_only = setup_.store->log.needs_repair.has_value();

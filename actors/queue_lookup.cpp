@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t max_scanned_entries = 800;
 /// How long the bounds of a topic wait for what is in the log and not yet in the queues.
 constexpr auto bounds_patience = std::chrono::seconds(1);
+/// How long a pull at the end of a queue waits for queues that catch up with the log.
+constexpr milliseconds catch_up_patience{5000};
 constexpr auto probe_timeout = std::chrono::seconds(10);
 
 caf::error no_reader() {
@@ -21,6 +23,19 @@ caf::error no_reader() {
 bool matches(const std::vector<std::int32_t>& tag_hashes, std::int64_t tags_code) {
   return tag_hashes.empty() || std::find(tag_hashes.begin(), tag_hashes.end(),
                                          static_cast<std::int32_t>(tags_code)) != tag_hashes.end();
+}
+
+bool may_wait(pull_status status) {
+  return status == pull_status::nothing_new || status == pull_status::no_queue;
+}
+
+bool past_the_end(pull_status status) {
+  return may_wait(status) || status == pull_status::offset_too_large;
+}
+
+caf::error behind_error() {
+  return make_caf_error(errc::unavailable,
+                        "the queues were started again and are behind the log; try again");
 }
 
 } // namespace
@@ -85,13 +100,17 @@ caf::result<pull_response> queue_manager_state::pull(const pull_request& request
     return no_reader();
   if (found.answer.status == pull_status::found)
     return self_->delegate(next_reader(), std::move(found));
-  auto status = found.answer.status;
-  bool may_wait = status == pull_status::nothing_new || status == pull_status::no_queue;
-  if (!may_wait || request.wait_ms == 0 || stopping_ ||
-      parked_.size() >= options_.queue_manager.parked_pulls)
+  bool behind = catching_up() && past_the_end(found.answer.status);
+  auto wait = milliseconds{request.wait_ms};
+  if (behind)
+    wait = std::max(wait, catch_up_patience);
+  bool no_room = stopping_ || parked_.size() >= options_.queue_manager.parked_pulls;
+  if (behind && no_room)
+    return behind_error();
+  if (!behind && (!may_wait(found.answer.status) || wait.count() == 0 || no_room))
     return std::move(found.answer);
   auto promise = self_->make_response_promise<pull_response>();
-  parked_.add({request, promise, self_->clock().now() + milliseconds{request.wait_ms}});
+  parked_.add({request, promise, self_->clock().now() + wait});
   arm_pulse();
   return promise;
 }
@@ -107,8 +126,10 @@ void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
     pull.promise.deliver(no_reader());
   else if (status == pull_status::found)
     pull.promise.delegate(next_reader(), std::move(found));
-  else if (!at_deadline && (status == pull_status::nothing_new || status == pull_status::no_queue))
+  else if (!at_deadline && (may_wait(status) || (catching_up() && past_the_end(status))))
     parked_.add(std::move(pull)); // not visible yet
+  else if (catching_up() && past_the_end(status))
+    pull.promise.deliver(behind_error());
   else
     pull.promise.deliver(std::move(found.answer));
 }

@@ -3,6 +3,7 @@
 #include "storage/logging.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe {
 
@@ -13,6 +14,9 @@ constexpr auto write_retry_pause = std::chrono::milliseconds(100);
 constexpr auto parked_interval = std::chrono::milliseconds(50);
 /// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long.
 constexpr int sync_rest = 8;
+constexpr auto writer_patience = std::chrono::seconds(1);
+/// Nobody has said yet how far the log went when this queue-manager took over.
+constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 constexpr auto sync_timeout = std::chrono::minutes(10);
 
 } // namespace
@@ -27,6 +31,8 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   clock_ = setup.clock;
   log_min_ = setup.log_min;
   read_only_ = setup.read_only;
+  if (setup.restarted)
+    catch_up_to_ = unknown_end;
   for (auto& t : setup.tombstones)
     dead_[t.topic] = t.deleted_at;
   if (auto opened = open(setup); !opened) {
@@ -100,7 +106,7 @@ void queue_manager_state::work() {
     self_->send(roles_.dispatcher, applied_atom_v, applied_);
   }
   answer_states();
-  answer_bounds();
+  answer_waiting();
   if (applied_ > durable_)
     arm_pulse();
 }
@@ -198,7 +204,7 @@ void queue_manager_state::flushed(const log_flushed& what) {
   flushed_ = std::max(flushed_, what.end);
   if (!parked_.empty() && options_.store.flush == storage::flush_policy::sync)
     wake_all();
-  answer_bounds();
+  answer_waiting();
 }
 
 void queue_manager_state::remove(const tombstone& dead) {
@@ -229,19 +235,23 @@ bool queue_manager_state::wants_sync() const noexcept {
 }
 
 void queue_manager_state::arm_pulse() {
-  if (pulse_pending_)
-    return;
-  pulse_pending_ = true;
-  auto wait = std::chrono::duration_cast<milliseconds>(next_sync_ - self_->clock().now());
+  auto now = self_->clock().now();
+  auto wait = std::chrono::duration_cast<milliseconds>(next_sync_ - now);
   wait = std::clamp(wait, milliseconds{1}, options_.flusher.queue_interval);
   if (!parked_.empty() || !bounds_.empty())
     wait = std::min<milliseconds>(wait, parked_interval);
+  if (pulse_pending_ && pulse_at_ <= now + wait)
+    return;
+  pulse_pending_ = true;
+  pulse_at_ = now + wait;
   self_->delayed_send(self_, wait, write_atom_v);
 }
 
 void queue_manager_state::pulse() {
-  pulse_pending_ = false;
   auto now = self_->clock().now();
+  if (!pulse_pending_ || now < pulse_at_)
+    return; // one that was armed sooner came first
+  pulse_pending_ = false;
   for (auto& pull : parked_.take_expired(now))
     answer_parked(pull, true);
   answer_bounds();
@@ -379,8 +389,29 @@ queue_manager_status queue_manager_state::status() const {
   return s;
 }
 
+/// Answers those who wait for more than one queue.
+void queue_manager_state::answer_waiting() {
+  answer_bounds();
+  if (catch_up_to_ == 0 || catching_up())
+    return;
+  catch_up_to_ = 0;
+  wake_all();
+}
+
+void queue_manager_state::ask_catch_up_end() {
+  auto known = [this](log_offset end) {
+    catch_up_to_ = end;
+    answer_waiting();
+  };
+  self_->request(roles_.writer, writer_patience, status_atom_v)
+      .then([known](const writer_status& writer) { known(writer.end); },
+            [known](const caf::error&) { known(0); });
+}
+
 void queue_manager_state::set_roles(const role_table& table) {
   roles_ = table;
+  if (catch_up_to_ == unknown_end)
+    ask_catch_up_end();
   self_->send(roles_.dispatcher, applied_atom_v, applied_);
   if (!failure_.empty())
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});

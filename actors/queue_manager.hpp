@@ -24,6 +24,7 @@ struct queue_manager_setup {
   storage::checkpoint checkpoint; ///< as found at start
   bool trust_queues = false;      ///< the last stop was an orderly one
   bool read_only = false;         ///< the log is damaged: serve the queues as they are
+  bool restarted = false;         ///< the node serves already, and the log has gone on
   std::vector<tombstone> tombstones;
 };
 
@@ -106,6 +107,10 @@ private:
   storage::result<void> look_up(const pull_request& request, read_request& found);
   void wake(const std::string& topic, std::int32_t queue);
   void wake_all();
+  /// True as long as the queues know less than those before them showed.
+  bool catching_up() const noexcept { return catch_up_to_ > visible_log_end(); }
+  void ask_catch_up_end();
+  void answer_waiting();
   bounds_read look_up_bounds(const std::string& topic) const;
   void answer_bounds();
   void answer_parked(parked_pull& pull, bool at_deadline);
@@ -131,7 +136,8 @@ private:
   int tries_ = 0;
   bool retry_pending_ = false;
   bool rebuilt_ = false;
-  bool read_only_ = false; ///< nothing will be added
+  log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
+  bool read_only_ = false;     ///< nothing will be added
   std::string failure_;
 
   std::vector<waiting_state> states_;
@@ -139,6 +145,7 @@ private:
   std::vector<waiting_bounds> bounds_;
   std::size_t reader_turn_ = 0;
   bool pulse_pending_ = false;
+  caf::actor_clock::time_point pulse_at_;
   bool syncing_ = false;
   bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
   caf::actor_clock::time_point next_sync_;

@@ -19,6 +19,18 @@ result<log_offset> highest_queue_end(file_system& fs, const options& o) {
   return table->queue_count() == 0 ? log_offset{-1} : table->log_end();
 }
 
+/// A process that was killed leaves its last records in the page cache only. Nobody may build on
+/// them, and no checkpoint vouch for them, before they are on the disk.
+result<void> make_durable(file_system& fs, const options& o, const recovered_log& log) {
+  auto size = static_cast<log_offset>(o.log_file_size_bytes);
+  for (auto start = log.scanned_from - log.scanned_from % size; start < log.end; start += size) {
+    auto path = log_directory(o) + "/" + offset_file_name(start);
+    TROUPE_TRY(auto file, fs.open(path, open_mode::read_write));
+    TROUPE_TRY(file->sync());
+  }
+  return fs.sync_directory(log_directory(o));
+}
+
 } // namespace
 
 result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock) {
@@ -47,6 +59,9 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
     plan.highest_queue_end = end;
   }
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
+  if (!log.needs_repair) {
+    TROUPE_TRY(make_durable(fs, o, log));
+  }
   store.log = std::move(log);
   store.known = store.known.clamped(store.log.end, now);
   // After a clean start nothing was scanned: store times go on from what is known.

@@ -32,7 +32,12 @@ struct dispatcher_stand {
     }));
     stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor*) {
       return caf::message_handler{
-          [this](applied_atom, log_offset end) { confirmed.push_back(end); }};
+          [this](applied_atom, log_offset end) { confirmed.push_back(end); },
+          [this](status_atom) {
+            writer_status status;
+            status.end = written < 0 ? log_end : written;
+            return status;
+          }};
     });
     stand.announce();
   }
@@ -85,6 +90,7 @@ struct dispatcher_stand {
 
   actor_stand stand;
   log_offset log_end = 0;
+  log_offset written = -1; ///< what the writer says; -1: all of the log
   log_offset next = 0;
   std::vector<log_offset> seen;
   std::vector<log_offset> confirmed;
@@ -121,6 +127,35 @@ TEST_CASE("dispatcher: a gap is read again from the log", "[actors]") {
   t.send(600, 700);
   CHECK(t.next == 700);
   CHECK(t.status().replayed == 4);
+}
+
+TEST_CASE("dispatcher: reads no further than the writer has written", "[actors]") {
+  dispatcher_stand t;
+  t.log_end = 5000; // of the last 2000 bytes nobody knows yet whether they will stay
+  t.written = 3000;
+  t.resume(0);
+  CHECK(t.next == 3000);
+  t.send(3500, 4000);
+  CHECK(t.next == 4000);
+  CHECK(t.seen.size() == 40);
+  t.send(4000, 5000);
+  CHECK(t.seen.size() == 50);
+}
+
+TEST_CASE("dispatcher: a hole in the log is asked for again without haste", "[actors]") {
+  dispatcher_stand t;
+  t.log_end = 2000;
+  t.written = 3000;
+  t.resume(0);
+  CHECK(t.next == 2000);
+  auto before = t.replays;
+  t.stand.world.run_for(950ms);
+  CHECK(t.replays - before >= 9);
+  CHECK(t.replays - before <= 11);
+  CHECK(t.next == 2000);
+  t.log_end = 3000;
+  t.stand.world.run_for(100ms);
+  CHECK(t.next == 3000);
 }
 
 TEST_CASE("dispatcher: what it knows already is dropped", "[actors]") {
@@ -184,6 +219,7 @@ TEST_CASE("dispatcher: catches up in pieces, the next only when the queues have 
 TEST_CASE("dispatcher: holds what comes while the reader is away, and asks again", "[actors]") {
   dispatcher_stand t;
   t.reader_away = true;
+  t.log_end = 100;
   t.resume(0);
   t.send(0, 100);
   t.send(300, 400);

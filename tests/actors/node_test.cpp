@@ -160,6 +160,37 @@ TEST_CASE("node: a role that only derives data is replaced and catches up", "[ac
   CHECK(node.stop().value().left_over.empty());
 }
 
+TEST_CASE("node: queues that start again never show less than was shown", "[actors]") {
+  auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{9}));
+  auto policy = GENERATE(storage::flush_policy::async, storage::flush_policy::sync);
+  INFO("seed " << seed);
+  test_node node{seed};
+  node.stand.options.store.flush = policy;
+  node.start();
+  node.create_topic("a");
+  REQUIRE(all_stored(node.put(put_of("a", numbered("m", 40)))));
+  auto& world = node.stand.world;
+  REQUIRE(node.read_all("a", 0).size() == 40);
+  REQUIRE(world.kill_all("queue-manager"));
+  std::vector<answer<pull_response>> pulls;
+  for (int i = 0; i < 40; ++i) {
+    pull_request request;
+    request.topic = "a";
+    request.from = 40;
+    pulls.push_back(world.request<pull_response>(node.session, request));
+    world.step();
+  }
+  world.run_for(8s);
+  int answered = 0;
+  for (auto& pull : pulls)
+    if (pull.there() && pull.code() == errc::none) {
+      ++answered;
+      CHECK(pull.value().status == pull_status::nothing_new);
+      CHECK(pull.value().max == 40);
+    }
+  CHECK(answered > 0); // those that the dead one had in hand end in errors
+}
+
 TEST_CASE("node: all of them at once and again", "[actors]") {
   auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{6}));
   test_node node{seed};
