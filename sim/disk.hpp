@@ -65,7 +65,7 @@ public:
   storage::result<storage::disk_usage> usage(const std::string& path) override;
   storage::result<std::unique_ptr<storage::file_lock>> lock(const std::string& path) override;
 
-  /// Called before each call, the failing ones included.
+  /// Called before each call of a living process, those that fail included.
   std::function<void(const operation&)> on_operation;
 
   /// What goes wrong in this life; replaces the plan before and counts its calls anew.

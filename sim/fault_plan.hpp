@@ -50,9 +50,9 @@ std::string_view name_of(fault_kind kind) noexcept;
 /// `skip` of them have passed, `count` times. `call` counts all calls of a life from 1.
 struct fault {
   fault_kind what = fault_kind::io_error;
-  std::uint64_t call = 0;        ///< at exactly this call; 0: at any
-  std::optional<call_kind> kind; ///< only at such calls
-  std::string path;              ///< only at paths that contain it; without blanks
+  std::uint64_t call = 0;          ///< at exactly this call; 0: at any
+  std::optional<call_kind> kind{}; ///< only at such calls
+  std::string path{};              ///< only at paths that contain it; without blanks
   std::uint32_t skip = 0;
   std::uint32_t count = 1;
   std::uint64_t argument = 0;
