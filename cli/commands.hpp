@@ -12,6 +12,7 @@ void add_consume(CLI::App& app, context& ctx);
 void add_message(CLI::App& app, context& ctx);
 void add_status(CLI::App& app, context& ctx);
 void add_bench(CLI::App& app, context& ctx);
+void add_sim(CLI::App& app, context& ctx);
 void add_store(CLI::App& app, context& ctx);
 
 } // namespace troupe::cli

@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   add_status(app, ctx);
   add_store(app, ctx);
   add_bench(app, ctx);
+  add_sim(app, ctx);
 
   try {
     app.parse(argc, argv);

@@ -77,10 +77,6 @@ void world::remember_busy() {
   }
 }
 
-void world::note(std::uint64_t what) noexcept {
-  hash_ = (hash_ ^ what) * 1099511628211ull;
-}
-
 bool world::kill_all(const std::string& name) {
   remember_busy();
   bool found = false;
@@ -128,8 +124,7 @@ void world::run(std::size_t chosen) {
   }
   note(chosen + 1);
   note(jobs.size());
-  for (auto letter : name)
-    note(static_cast<unsigned char>(letter));
+  hash_.add(name);
   note(static_cast<std::uint64_t>(now_.count()));
   std::swap(jobs.front(), jobs[chosen]);
   scheduler().try_run_once();

@@ -3,6 +3,7 @@
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
 #include "sim/random.hpp"
+#include "sim/trace_hash.hpp"
 
 #include <caf/scheduler/test_coordinator.hpp>
 
@@ -102,10 +103,10 @@ public:
   time now() const noexcept { return now_; }
   std::uint64_t steps() const noexcept { return steps_; }
   /// Of all that was chosen so far: differs as soon as one step differs.
-  std::uint64_t hash() const noexcept { return hash_; }
+  std::uint64_t hash() const noexcept { return hash_.value(); }
   std::uint64_t random() noexcept { return random_.next(); }
   /// Something outside has happened: it changes the hash.
-  void note(std::uint64_t what) noexcept;
+  void note(std::uint64_t what) noexcept { hash_.add(what); }
 
   /// Called between two steps, for tests that interfere.
   std::function<void()> between_steps;
@@ -217,7 +218,7 @@ private:
   std::vector<std::size_t> ready_; ///< places in the scheduler's queue that may be chosen
   time now_{0};
   std::uint64_t steps_ = 0;
-  std::uint64_t hash_ = 14695981039346656037ull;
+  trace_hash hash_;
 };
 
 } // namespace troupe::sim

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <utility>
 
 namespace troupe::storage {
 
@@ -49,10 +50,19 @@ std::string as_json(std::string_view event, std::initializer_list<log_field> fie
   return line;
 }
 
+std::function<void(std::string_view)>& sink() {
+  static std::function<void(std::string_view)> instance;
+  return instance;
+}
+
 void write(spdlog::level::level_enum level, std::string_view event,
            std::initializer_list<log_field> fields) {
   auto json = format_of_lines.load() == log_format::json;
   auto line = json ? as_json(event, fields) : as_text(event, fields);
+  if (sink()) {
+    sink()(line);
+    return;
+  }
   logger().log(level, spdlog::string_view_t{line.data(), line.size()});
 }
 
@@ -63,6 +73,10 @@ void set_log_format(log_format format) {
   logger().set_pattern(format == log_format::json
                            ? R"({"time":"%Y-%m-%dT%H:%M:%S.%e","level":"%l",%v})"
                            : "%Y-%m-%dT%H:%M:%S.%e %l %v");
+}
+
+void set_log_sink(std::function<void(std::string_view line)> given) {
+  sink() = std::move(given);
 }
 
 void log_info(std::string_view event, std::initializer_list<log_field> fields) {

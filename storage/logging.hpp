@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -34,6 +35,10 @@ enum class log_format { text, json };
 
 /// Once at start; without it lines go to standard error as text.
 void set_log_format(log_format format);
+
+/// Where lines go instead of standard error, without time: for programs that show them themselves.
+/// Null takes it back. Not while other threads write lines.
+void set_log_sink(std::function<void(std::string_view line)> sink);
 
 /// One line: a stable dotted event name and values, `recovery.truncated file=... offset=...`. Never
 /// called for each message.

@@ -1,0 +1,233 @@
+#include "sim/link.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <utility>
+
+namespace troupe::sim {
+
+namespace {
+
+using std::chrono::milliseconds;
+constexpr auto patience = std::chrono::seconds(5);
+constexpr auto deadline = std::chrono::seconds(30);
+constexpr auto dial_pause = milliseconds(100);
+
+} // namespace
+
+/// Both directions of the wire, and every request that has not been answered. Used by the link's
+/// actor, and by the test between two steps.
+struct link_state {
+  using time_point = caf::actor_clock::time_point;
+  using actor_type = store_service::extend<handles<void(commit_atom)>, handles<void(retry_atom)>>;
+
+  struct parcel {
+    time_point due;
+    std::uint64_t id = 0;
+    std::function<void()> arrive;
+  };
+  struct open_request {
+    time_point deadline;
+    time_point patience; ///< until then it waits for a connection
+    bool sent = false;
+    std::function<void(const storage::error&)> fail;
+  };
+
+  actor_type::pointer self = nullptr;
+  world* of = nullptr;
+  std::function<node_actor()> find_node;
+  wire conditions;
+  session_actor session;
+  std::deque<parcel> requests;
+  std::deque<parcel> answers;
+  std::map<std::uint64_t, open_request> open;
+  std::uint64_t next_id = 1;
+  bool dialling = false;
+  bool tick_pending = false;
+  time_point tick_at;
+
+  time_point now() const { return self->clock().now(); }
+
+  time_point due_behind(const std::deque<parcel>& direction) const {
+    auto due = now() + conditions.delay;
+    if (conditions.jitter.count() > 0)
+      due += milliseconds(static_cast<std::int64_t>(
+          of->random() % static_cast<std::uint64_t>(conditions.jitter.count() + 1)));
+    return direction.empty() ? due : std::max(due, direction.back().due);
+  }
+
+  template <class Result, class... Arguments>
+  caf::result<Result> pass(Arguments... arguments) {
+    auto id = next_id++;
+    auto promise = self->make_response_promise<Result>();
+    open[id] = {now() + deadline, now() + patience, false,
+                [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); }};
+    auto answer = [this, id, promise](auto value) mutable {
+      answers.push_back({due_behind(answers), id,
+                         [promise, value]() mutable { promise.deliver(std::move(value)); }});
+      pump();
+    };
+    requests.push_back(
+        {due_behind(requests), id,
+         [this, id, answer, held = std::make_tuple(std::move(arguments)...)]() mutable {
+           open[id].sent = true;
+           auto ask = [&](auto&... values) {
+             self->request(session, caf::infinite, values...)
+                 .then([answer](Result& result) mutable { answer(std::move(result)); },
+                       [answer](caf::error& why) mutable { answer(std::move(why)); });
+           };
+           std::apply(ask, held);
+         }});
+    pump();
+    return promise;
+  }
+
+  /// Lets arrive what may.
+  void pump() {
+    if (!session)
+      dial();
+    while (session && conditions.requests_pass && !requests.empty() &&
+           requests.front().due <= now()) {
+      auto arrived = std::move(requests.front());
+      requests.pop_front();
+      if (open.count(arrived.id) > 0)
+        arrived.arrive();
+    }
+    while (conditions.answers_pass && !answers.empty() && answers.front().due <= now()) {
+      auto arrived = std::move(answers.front());
+      answers.pop_front();
+      if (open.erase(arrived.id) > 0)
+        arrived.arrive();
+    }
+    expire();
+    arm();
+  }
+
+  void expire() {
+    for (auto at = open.begin(); at != open.end();) {
+      auto& request = at->second;
+      if (!request.sent && !session && request.patience <= now())
+        request.fail({errc::unavailable, "the node is away; nothing was sent"});
+      else if (request.deadline <= now())
+        request.fail({errc::maybe_stored, "no answer in time; it may have taken effect"});
+      else {
+        ++at;
+        continue;
+      }
+      at = open.erase(at);
+    }
+  }
+
+  void arm() {
+    if (open.empty())
+      return;
+    auto next = now() + dial_pause;
+    for (auto* direction : {&requests, &answers})
+      if (!direction->empty() && direction->front().due > now())
+        next = std::min(next, direction->front().due);
+    if (tick_pending && tick_at <= next)
+      return;
+    tick_pending = true;
+    tick_at = next;
+    self->delayed_send(self, std::chrono::ceil<milliseconds>(next - now()), retry_atom_v);
+  }
+
+  void dial() {
+    auto node = find_node();
+    if (dialling || !node || open.empty() || !conditions.requests_pass || !conditions.answers_pass)
+      return;
+    dialling = true;
+    auto me = caf::actor_cast<caf::strong_actor_ptr>(self);
+    self->request(node, dial_pause, hello_atom_v, me)
+        .then(
+            [this](const session_actor& found) {
+              dialling = false;
+              session = found;
+              self->monitor(session);
+              pump();
+            },
+            [this](const caf::error&) { dialling = false; });
+  }
+
+  void lost() {
+    session = nullptr;
+    answers.clear();
+    auto lost_ones = std::exchange(open, {});
+    for (auto& [id, request] : lost_ones)
+      if (request.sent)
+        request.fail({errc::connection_lost, "the connection broke; it may have taken effect"});
+      else
+        open.emplace(id, std::move(request));
+    pump();
+  }
+};
+
+namespace {
+
+link_state::actor_type::behavior_type link_actor(link_state::actor_type::pointer self,
+                                                 const std::shared_ptr<link_state>& state) {
+  auto* s = state.get();
+  s->self = self;
+  self->set_down_handler([s](const caf::down_msg& down) {
+    if (s->session && s->session.address() == down.source)
+      s->lost();
+  });
+  // The behaviour keeps the state alive.
+  return {
+      [s, state](put_request& request) { return s->pass<put_response>(std::move(request)); },
+      [s](pull_request& request) { return s->pass<pull_response>(std::move(request)); },
+      [s](const key_query& query) { return s->pass<record_batch>(query); },
+      [s](fetch_atom a, log_offset offset) { return s->pass<record_batch>(a, offset); },
+      [s](search_atom a, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
+        return s->pass<queue_offset>(a, topic, queue, time_ms);
+      },
+      [s](create_atom a, const topic_info& topic) { return s->pass<topic_info>(a, topic); },
+      [s](remove_atom a, const std::string& topic) { return s->pass<tombstone>(a, topic); },
+      [s](list_atom a) { return s->pass<topic_list>(a); },
+      [s](bounds_atom a, const std::string& topic) { return s->pass<topic_description>(a, topic); },
+      [s](fetch_atom a, const group_offset& which) { return s->pass<group_offset>(a, which); },
+      [s](store_atom a, const group_offset& what) { return s->pass<group_offset>(a, what); },
+      [s](status_atom a) { return s->pass<node_status>(a); },
+      [s](commit_atom) { s->pump(); },
+      [s](retry_atom) {
+        if (s->tick_pending && s->now() >= s->tick_at)
+          s->tick_pending = false;
+        s->pump();
+      },
+  };
+}
+
+} // namespace
+
+simulated_link::simulated_link(world& w, process_id client, std::function<node_actor()> find_node)
+    : world_(w), state_(std::make_shared<link_state>()) {
+  state_->of = &w;
+  state_->find_node = std::move(find_node);
+  world_.in_process(client, [this] {
+    auto made = world_.system().spawn(link_actor, state_);
+    service_ = made;
+  });
+}
+
+simulated_link::~simulated_link() {
+  state_->find_node = [] { return node_actor{}; };
+  caf::anon_send_exit(service_, caf::exit_reason::kill);
+}
+
+void simulated_link::set(const wire& conditions) {
+  state_->conditions = conditions;
+  auto self = caf::actor_cast<link_state::actor_type>(service_);
+  caf::anon_send(self, commit_atom_v);
+}
+
+const wire& simulated_link::conditions() const noexcept {
+  return state_->conditions;
+}
+
+void simulated_link::cut() {
+  if (state_->session)
+    caf::anon_send_exit(state_->session, caf::exit_reason::remote_link_unreachable);
+}
+
+} // namespace troupe::sim

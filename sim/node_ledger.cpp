@@ -1,0 +1,137 @@
+#include "sim/node_ledger.hpp"
+
+#include "sim/random.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace troupe::sim {
+
+namespace {
+
+std::string name_of(const ledger_entry& entry) {
+  return "message " + std::to_string(entry.number) + " (" + entry.topic + " queue " +
+         std::to_string(entry.queue) +
+         (entry.offset < 0 ? ""
+                           : ", position " + std::to_string(entry.position) + ", offset " +
+                                 std::to_string(entry.offset)) +
+         ")";
+}
+
+} // namespace
+
+ledger_entry& node_ledger::add(const std::string& topic, std::int32_t queue, std::uint32_t size) {
+  ledger_entry entry;
+  entry.number = entries_.size();
+  entry.topic = topic;
+  entry.queue = queue;
+  entry.size = size;
+  entries_.push_back(std::move(entry));
+  return entries_.back();
+}
+
+std::string node_ledger::body_of(const ledger_entry& entry) {
+  auto body = std::to_string(entry.number) + ":";
+  random_source bytes(entry.number);
+  while (body.size() < entry.size)
+    body.push_back(static_cast<char>(bytes.next()));
+  return body;
+}
+
+std::string node_ledger::key_of(const ledger_entry& entry) {
+  return "key-" + std::to_string(entry.number / 3); // some share one
+}
+
+std::string node_ledger::tag_of(const ledger_entry& entry) {
+  return "tag-" + std::to_string(entry.number % 4);
+}
+
+void node_ledger::flushed(log_offset end) {
+  for (auto& entry : entries_)
+    if (entry.state == put_state::stored && entry.offset < end)
+      entry.durable = true; // records are flushed as a whole
+}
+
+const ledger_entry* node_ledger::find(std::string_view body) const {
+  std::uint64_t number = 0;
+  auto* end = body.data() + body.size();
+  auto [stop, error] = std::from_chars(body.data(), end, number);
+  bool known = error == std::errc{} && stop != end && *stop == ':' && number < entries_.size();
+  return known ? &entries_[number] : nullptr;
+}
+
+node_ledger::problem node_ledger::check_message(const seen_message& seen) const {
+  auto* entry = find(seen.body);
+  if (entry == nullptr)
+    return "a message that nobody sent, at offset " + std::to_string(seen.offset);
+  auto name = name_of(*entry);
+  if (seen.body != body_of(*entry) || seen.key != key_of(*entry) || seen.tag != tag_of(*entry))
+    return name + " came back altered";
+  if (seen.topic != entry->topic || seen.queue != entry->queue)
+    return name + " came back from " + seen.topic + " queue " + std::to_string(seen.queue);
+  if (entry->state == put_state::refused)
+    return name + " was refused as not stored, and is there";
+  if (entry->state == put_state::gone)
+    return name + " was not there after an earlier restart, and is there";
+  if (entry->state == put_state::stored &&
+      (seen.offset != entry->offset || seen.position != entry->position))
+    return name + " is at position " + std::to_string(seen.position) + ", offset " +
+           std::to_string(seen.offset);
+  return std::nullopt;
+}
+
+node_ledger::problem node_ledger::check_order(const std::vector<seen_message>& seen) const {
+  for (std::size_t i = 1; i < seen.size(); ++i) {
+    auto& before = seen[i - 1];
+    auto& after = seen[i];
+    bool same = before.topic == after.topic && before.queue == after.queue;
+    if (same && (after.position != before.position + 1 || after.offset <= before.offset))
+      return after.topic + " queue " + std::to_string(after.queue) + ": position " +
+             std::to_string(after.position) + " at offset " + std::to_string(after.offset) +
+             " follows " + std::to_string(before.position) + " at " + std::to_string(before.offset);
+  }
+  return std::nullopt;
+}
+
+node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& seen,
+                                            bool lost_power) {
+  if (auto wrong = check_order(seen))
+    return wrong;
+  std::set<std::uint64_t> there;
+  auto first_lost = std::numeric_limits<log_offset>::max();
+  for (auto& message : seen) {
+    if (auto wrong = check_message(message))
+      return wrong;
+    if (!there.insert(find(message.body)->number).second)
+      return name_of(*find(message.body)) + " is there twice";
+  }
+  for (auto& entry : entries_) {
+    if (there.count(entry.number) > 0 || entry.state != put_state::stored)
+      continue;
+    if (entry.durable || !lost_power)
+      return name_of(entry) + " was acknowledged, and is lost";
+    first_lost = std::min(first_lost, entry.offset);
+  }
+  for (auto& message : seen) {
+    auto& entry = entries_[find(message.body)->number];
+    if (entry.state == put_state::stored && entry.offset > first_lost)
+      return "what remains is no prefix: " + name_of(entry) + " is there, one at offset " +
+             std::to_string(first_lost) + " is lost";
+    if (entry.state != put_state::open) {
+      entry.state = put_state::stored;
+      entry.durable = true;
+    }
+    entry.offset = message.offset;
+    entry.position = message.position;
+  }
+  for (auto& entry : entries_)
+    if (there.count(entry.number) == 0 &&
+        (entry.state == put_state::stored || entry.state == put_state::maybe))
+      entry.state = put_state::gone;
+  return std::nullopt;
+}
+
+} // namespace troupe::sim

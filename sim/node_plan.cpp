@@ -1,0 +1,195 @@
+#include "sim/node_plan.hpp"
+
+#include <array>
+
+namespace troupe::sim {
+
+namespace {
+
+constexpr std::array<std::string_view, 14> event_names = {
+    "put",   "read", "probe", "stop", "kill",       "power-cut",  "kill-actor",
+    "stall", "hold", "heal",  "cut",  "disk-fault", "write-back", "clock"};
+
+/// Those that a node replaces, and those that end writing.
+constexpr std::array<const char*, 8> roles = {"dispatcher", "queue-manager", "queue-flusher",
+                                              "reader",     "registrar",     "cleaner",
+                                              "writer",     "flusher"};
+constexpr std::array<const char*, 5> disk_roles = {"writer", "flusher", "queue-manager",
+                                                   "queue-flusher", "reader"};
+
+fault draw_disk_fault(random_source& random) {
+  constexpr std::array<const char*, 4> places = {"commitlog", "consumequeue", "index",
+                                                 "checkpoint"};
+  fault drawn;
+  drawn.path = places[random.below(places.size())];
+  drawn.skip = static_cast<std::uint32_t>(random.below(12));
+  drawn.argument = random.below(600);
+  switch (random.below(6)) {
+  case 0:
+    drawn.what = fault_kind::short_write;
+    drawn.kind = call_kind::write;
+    break;
+  case 1:
+    drawn.what = fault_kind::lost_sync;
+    drawn.kind = call_kind::sync;
+    break;
+  case 2:
+    drawn.what = fault_kind::no_space;
+    drawn.kind = random.one_in(2) ? call_kind::allocate : call_kind::write;
+    drawn.count = static_cast<std::uint32_t>(random.between(1, 4));
+    break;
+  case 3:
+    drawn.what = fault_kind::io_error;
+    drawn.kind = call_kind::write;
+    drawn.count = static_cast<std::uint32_t>(random.between(1, 4));
+    break;
+  case 4:
+    drawn.what = fault_kind::broken_page;
+    drawn.kind = call_kind::map;
+    break;
+  default: // at any call, whatever it is
+    drawn.what = fault_kind::crash;
+    drawn.path.clear();
+    drawn.skip = static_cast<std::uint32_t>(random.below(200));
+  }
+  return drawn;
+}
+
+/// One fault of this class.
+node_event draw_fault(const std::string& name, const node_plan& plan, random_source& random) {
+  node_event event;
+  event.seed = random.next();
+  event.client = static_cast<std::uint32_t>(random.below(plan.producers + 1));
+  if (name == "process") {
+    event.kind = random.one_in(3) ? event_kind::stop : event_kind::kill;
+  } else if (name == "power") {
+    event.kind = random.one_in(4) ? event_kind::write_back : event_kind::power_cut;
+  } else if (name == "actor") {
+    event.kind = event_kind::kill_actor;
+    // The last two end writing for this life: rarer.
+    event.role = roles[random.below(random.one_in(4) ? roles.size() : roles.size() - 2)];
+  } else if (name == "slow") {
+    event.kind = event_kind::stall;
+    event.role = disk_roles[random.below(disk_roles.size())];
+    event.span_ms = static_cast<std::int64_t>(random.between(1, random.one_in(5) ? 3000 : 60));
+  } else if (name == "network") {
+    auto what = random.below(4);
+    event.kind = what == 0 ? event_kind::cut : what == 1 ? event_kind::hold : event_kind::heal;
+    event.wait = random.one_in(2);
+    event.other = !event.wait || random.one_in(2);
+    event.span_ms = static_cast<std::int64_t>(random.below(20));
+  } else if (name == "disk") {
+    event.kind = event_kind::disk_fault;
+    event.disk = draw_disk_fault(random);
+  } else {
+    event.kind = event_kind::clock;
+    event.span_ms = static_cast<std::int64_t>(random.below(7'200'000)) - 3'600'000;
+  }
+  return event;
+}
+
+node_event draw_load(const node_plan& plan, random_source& random) {
+  node_event event;
+  event.seed = random.next();
+  event.after = std::chrono::milliseconds(random.one_in(3) ? random.below(30) : 0);
+  if (random.one_in(8)) {
+    event.kind = random.one_in(2) ? event_kind::read : event_kind::probe;
+    event.client = static_cast<std::uint32_t>(random.below(plan.producers + 1));
+    return event;
+  }
+  event.client = static_cast<std::uint32_t>(random.below(plan.producers));
+  event.queue = static_cast<std::uint32_t>(random.below(plan.topics * plan.queues));
+  event.count = static_cast<std::uint32_t>(random.between(1, random.one_in(4) ? 20 : 3));
+  event.size = static_cast<std::uint32_t>(random.below(random.one_in(6) ? 4000 : 300));
+  event.wait = !random.one_in(4);
+  return event;
+}
+
+} // namespace
+
+std::string_view name_of(event_kind kind) noexcept {
+  return event_names[static_cast<std::size_t>(kind)];
+}
+
+const std::vector<std::string>& fault_classes() {
+  static const std::vector<std::string> names = {"process", "power", "actor", "slow",
+                                                 "network", "disk",  "clock"};
+  return names;
+}
+
+node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
+  auto random = stream(seed, "plan");
+  node_plan plan;
+  plan.seed = seed;
+  plan.sync_flush = random.one_in(2);
+  plan.topics = static_cast<std::uint32_t>(random.between(1, 3));
+  plan.queues = static_cast<std::uint32_t>(random.between(1, 5));
+  plan.producers = static_cast<std::uint32_t>(random.between(1, 4));
+  plan.log_file_bytes = std::uint64_t{4096} << random.below(5);
+  plan.capacity = random.one_in(3) ? static_cast<std::uint32_t>(random.between(20, 64)) : 400'000;
+  plan.tail_entries = static_cast<std::uint32_t>(random.between(1, 32));
+  // Some classes are off in each run, so that the others get further.
+  std::vector<std::string> on;
+  for (auto& name : fault_classes())
+    if (classes.count(name) > 0 && !random.one_in(3))
+      on.push_back(name);
+  auto length = random.between(20, 120);
+  auto rarity = random.between(4, 20);
+  for (std::uint64_t i = 0; i < length; ++i) {
+    if (!on.empty() && random.one_in(rarity))
+      plan.events.push_back(draw_fault(on[random.below(on.size())], plan, random));
+    else
+      plan.events.push_back(draw_load(plan, random));
+  }
+  return plan;
+}
+
+std::string to_string(const node_event& event) {
+  std::string text(name_of(event.kind));
+  text += " after=" + std::to_string(event.after.count()) + "ms";
+  switch (event.kind) {
+  case event_kind::put:
+    text += " producer=" + std::to_string(event.client) + " queue=" + std::to_string(event.queue) +
+            " messages=" + std::to_string(event.count) + " size=" + std::to_string(event.size) +
+            (event.wait ? "" : " wait=false");
+    break;
+  case event_kind::kill_actor:
+    text += " role=" + event.role;
+    break;
+  case event_kind::stall:
+    text += " role=" + event.role + " for=" + std::to_string(event.span_ms) + "ms";
+    break;
+  case event_kind::hold:
+    text += " wire=" + std::to_string(event.client) + (event.wait ? " requests" : "") +
+            (event.other ? " answers" : "");
+    break;
+  case event_kind::heal:
+    text +=
+        " wire=" + std::to_string(event.client) + " delay=" + std::to_string(event.span_ms) + "ms";
+    break;
+  case event_kind::cut:
+    text += " wire=" + std::to_string(event.client);
+    break;
+  case event_kind::disk_fault:
+    text += " " + to_string(fault_plan{event.disk});
+    break;
+  case event_kind::clock:
+    text += " by=" + std::to_string(event.span_ms) + "ms";
+    break;
+  default:
+    break;
+  }
+  return text;
+}
+
+std::string to_string(const node_plan& plan) {
+  return "seed=" + std::to_string(plan.seed) + " flush=" + (plan.sync_flush ? "sync" : "async") +
+         " topics=" + std::to_string(plan.topics) + " queues=" + std::to_string(plan.queues) +
+         " producers=" + std::to_string(plan.producers) +
+         " log-file=" + std::to_string(plan.log_file_bytes) +
+         " capacity=" + std::to_string(plan.capacity) +
+         " tail=" + std::to_string(plan.tail_entries) +
+         " events=" + std::to_string(plan.events.size());
+}
+
+} // namespace troupe::sim

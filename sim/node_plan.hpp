@@ -1,0 +1,71 @@
+#pragma once
+
+#include "sim/fault_plan.hpp"
+#include "sim/random.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::sim {
+
+/// What a run of a whole node is made of. Plain data drawn from a seed before the run, so that it
+/// can be shortened without rolling the dice again.
+enum class event_kind : std::uint8_t {
+  put,        ///< a producer sends a batch
+  read,       ///< a consumer pulls, fetches and asks by key, and compares
+  probe,      ///< asks how far the node has flushed
+  stop,       ///< SIGTERM, then a new start
+  kill,       ///< kill -9, then a new start
+  power_cut,  ///< the machine goes down, then a new start
+  kill_actor, ///< one actor dies
+  stall,      ///< one actor waits for its disk
+  hold,       ///< a wire holds requests, answers or both
+  heal,       ///< it carries again, with a new delay
+  cut,        ///< a connection breaks
+  disk_fault, ///< the disk's next fault
+  write_back, ///< the kernel writes some pages out
+  clock,      ///< the wall clock is set
+};
+std::string_view name_of(event_kind kind) noexcept;
+
+/// Classes of faults, which a run may have or not.
+const std::vector<std::string>& fault_classes();
+
+struct node_event {
+  event_kind kind = event_kind::put;
+  std::chrono::milliseconds after{0}; ///< since the event before
+  std::uint32_t client = 0;           ///< which producer, consumer or wire
+  std::uint32_t queue = 0;            ///< over all topics
+  std::uint32_t count = 1;            ///< messages of a batch
+  std::uint32_t size = 0;             ///< bytes of a body, about
+  bool wait = true;                   ///< a put's own flag; of `hold`: requests
+  bool other = false;                 ///< of `hold`: answers
+  std::string role;                   ///< of `kill_actor` and `stall`
+  std::int64_t span_ms = 0;           ///< of `stall` and `clock`; new delay of a wire
+  std::uint64_t seed = 0;             ///< for what the event itself has to draw
+  fault disk;                         ///< of `disk_fault`
+};
+std::string to_string(const node_event& event);
+
+struct node_plan {
+  std::uint64_t seed = 1;
+  bool sync_flush = false;
+  std::uint32_t topics = 1;
+  std::uint32_t queues = 4; ///< of each topic
+  std::uint32_t producers = 2;
+  std::uint64_t log_file_bytes = 16 * 1024;
+  std::uint32_t capacity = 400'000; ///< of the dispatcher
+  std::uint32_t tail_entries = 8;
+  std::vector<node_event> events;
+};
+/// The knobs in one line.
+std::string to_string(const node_plan& plan);
+
+/// What the seed says; only with faults of these classes.
+node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes);
+
+} // namespace troupe::sim

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "sim/node_plan.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace troupe::sim {
+
+struct node_outcome {
+  std::optional<std::string> failure; ///< which promise was broken, and where
+  std::size_t event = 0;              ///< the event before which it was seen
+  std::uint64_t trace = 0;            ///< of every step and every call of the disk
+  std::uint64_t steps = 0;
+  std::uint64_t messages = 0; ///< that came back and were compared
+  std::uint64_t restarts = 0;
+};
+
+/// Gets each event before it happens, and what the node writes to its log.
+using node_tracer = std::function<void(const std::string&)>;
+
+/// Runs a whole node, its clients and what goes wrong, all in one thread and in virtual time, and
+/// checks what the clients were promised: while it runs, after every restart, and at the end when
+/// nothing goes wrong any more and everything has to be answered.
+node_outcome run_node(const node_plan& plan, const node_tracer& tracer = nullptr);
+
+/// A plan with fewer events that still fails. `runs` bounds how often is tried.
+node_plan shorten(node_plan plan, std::size_t runs = 300);
+
+} // namespace troupe::sim

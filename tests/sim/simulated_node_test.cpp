@@ -1,0 +1,121 @@
+#include "sim/node.hpp"
+
+#include "storage/message_batch.hpp"
+#include "tests/support/bytes.hpp"
+#include "tests/support/catch.hpp"
+
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::sim;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct stand {
+  world around{7};
+  simulated_node node{around, 1};
+  std::unique_ptr<simulated_link> wire = node.connect();
+
+  stand() {
+    REQUIRE(node.start());
+    topic_info topic{"t", 1, 1, 6};
+    around.ask<topic_info>(wire->service(), create_atom_v, topic).value();
+  }
+  static put_request one(const std::string& body) {
+    storage::message_batch_builder batch;
+    storage::new_message message;
+    message.body = test::as_bytes(body);
+    batch.add(message);
+    put_request request;
+    request.topic = "t";
+    request.messages = batch.take();
+    request.count = 1;
+    return request;
+  }
+  answer<put_response> send(const std::string& body) {
+    return around.request<put_response>(wire->service(), one(body));
+  }
+  queue_offset stored() {
+    auto found = around.ask<topic_description>(wire->service(), bounds_atom_v, std::string("t"));
+    return found.value().queues.at(0).max;
+  }
+};
+
+} // namespace
+
+TEST_CASE("simulated_node: what was acknowledged outlives the process", "[sim]") {
+  stand s;
+  for (int i = 0; i < 10; ++i)
+    s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
+  s.node.kill();
+  CHECK_FALSE(s.node.running());
+  REQUIRE(s.node.start());
+  CHECK(s.stored() == 10);
+}
+
+TEST_CASE("simulated_node: a power cut takes what an asynchronous node has not flushed", "[sim]") {
+  stand s;
+  s.around.run_for(3s);
+  s.node.stall("flusher", 10s);
+  for (int i = 0; i < 10; ++i)
+    s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
+  random_source random(1);
+  s.node.cut_power(survival::none, random);
+  REQUIRE(s.node.start());
+  CHECK(s.stored() == 0);
+}
+
+TEST_CASE("simulated_node: requests that were under way when it died end in an error", "[sim]") {
+  stand s;
+  s.wire->set({20ms});
+  auto sent = s.send("x");
+  s.around.run_for(25ms); // arrived, and the answer is on its way
+  s.node.kill();
+  s.around.run_for(1ms);
+  REQUIRE(sent.there());
+  CHECK(sent.code() == errc::connection_lost);
+  auto nowhere = s.send("y");
+  s.around.run_for(6s);
+  CHECK(nowhere.code() == errc::unavailable);
+  REQUIRE(s.node.start());
+  CHECK(s.stored() == 1);
+}
+
+TEST_CASE("simulated_node: a held wire delays, in the direction that is held", "[sim]") {
+  stand s;
+  s.wire->set({0ms, 0ms, false, true});
+  auto late = s.send("x");
+  s.around.run_for(2s);
+  CHECK_FALSE(late.there());
+  s.wire->set({});
+  s.around.run_for(200ms);
+  CHECK(late.value().failure.code == errc::none);
+  s.wire->set({0ms, 0ms, true, false}); // the node hears, and nobody hears the node
+  auto stored = s.send("y");
+  s.around.run_for(2s);
+  CHECK_FALSE(stored.there());
+  s.wire->set({});
+  s.around.run_for(200ms);
+  CHECK(stored.there());
+  CHECK(s.stored() == 2);
+}
+
+TEST_CASE("simulated_node: a connection that is cut dials again", "[sim]") {
+  stand s;
+  s.wire->cut();
+  s.around.drain();
+  auto sent = s.send("x");
+  s.around.run_for(1s);
+  CHECK(sent.value().failure.code == errc::none);
+}
+
+TEST_CASE("simulated_node: its orderly stop leaves nothing open", "[sim]") {
+  stand s;
+  s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
+  std::vector<std::string> left;
+  CHECK(s.node.stop());
+  CHECK(s.node.disk().open_handles().empty());
+  REQUIRE(s.node.start());
+  CHECK(s.stored() == 1);
+}
