@@ -53,6 +53,7 @@ private:
 
 result<void> log_recovery::run() {
   out_.min_offset = scan_.begin();
+  scan_.report_to(plan_.progress);
   distrust_checkpoint();
   TROUPE_TRY(auto found, find_end());
   TROUPE_TRY(auto rest, look_behind(found.end));
