@@ -199,6 +199,11 @@ std::optional<log_scan::record> log_scan::find_in_file(std::size_t from) {
   return std::nullopt;
 }
 
+bool log_scan::is_leftover(const record& found, const std::optional<record>& last) const noexcept {
+  return last && file_start(found.offset) == file_start(last->offset) &&
+         found.store_timestamp < last->store_timestamp;
+}
+
 result<bool> log_scan::all_zero(log_offset from, log_offset to) {
   to = std::min(to, limit());
   while (from < to) {

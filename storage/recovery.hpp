@@ -59,7 +59,8 @@ struct recovered_log {
 /// again, also after dying in the middle, ends in the same bytes.
 ///
 /// A damaged tail is cut; valid records in it are first copied to `quarantine/`. Damage before
-/// records that were durable is never cut: see `needs_repair`.
+/// records that were durable is never cut: see `needs_repair`. Records that RocketMQ left behind an
+/// end of before are taken for what they are by their age, see `log_scan::is_leftover`.
 result<recovered_log> recover_log(file_system& fs, const options& o, const recovery_plan& plan);
 
 } // namespace troupe::storage

@@ -118,8 +118,7 @@ TEST_CASE("log_scan: any number of threads finds the same end and visits the sam
   auto size = static_cast<log_offset>(record.size());
   auto expected = place.offset;
   auto why = std::string();
-  SECTION("whole") {
-  }
+  SECTION("whole") {}
   SECTION("a wrong CRC far behind") {
     auto at = GENERATE(3, 6, 11, 17);
     expected = at * size;
