@@ -164,8 +164,6 @@ std::uint64_t repair_plan::lost_count() const noexcept {
 result<void> store_repair::look() {
   TROUPE_TRY(auto files, find_store_files(*fs_, directory_, geometry_, [](const finding&) {}));
   settings_ = files.settings;
-  settings_.scan_threads = 0;
-  files.settings = settings_;
   plan_ = {};
   TROUPE_TRY(auto entries, fs_->list(directory_));
   plan_.unfinished =
