@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
+#include "cli/progress.hpp"
 #include "cli/remote.hpp"
 #include "net/server.hpp"
 #include "storage/logging.hpp"
@@ -60,8 +61,11 @@ result<exit_code> serve(const context& ctx) {
   TROUPE_TRY(auto chosen, ctx.load());
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};
+  byte_progress shown("checking the log");
   TROUPE_TRY(auto node,
-             net::server::start(system, chosen.cluster, chosen.node, storage::posix_file_system()));
+             net::server::start(system, chosen.cluster, chosen.node, storage::posix_file_system(),
+                                {[&](auto done, auto total) { shown.show(done, total); }}));
+  shown.clear();
   TROUPE_TRY(auto address, node->publish());
   print_ready(ctx, chosen.node, address.actor_port);
   int signal = 0;

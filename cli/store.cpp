@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
+#include "cli/store_repair.hpp"
 #include "net/quantity.hpp"
 #include "storage/clock.hpp"
 #include "storage/inspect.hpp"
@@ -69,26 +70,34 @@ const char* flag(bool value) {
 std::string start_text(const storage::start_forecast& start) {
   if (start.refused)
     return "a node would not start here";
-  return "a start would check " + std::to_string(start.to - start.from) +
-         " bytes of the log from offset " + std::to_string(start.from) +
-         (start.cut ? ", cut what lies behind" : "") + " and serve " +
-         (start.read_only ? "reads only" : "reads and writes");
+  auto text = "a start would check " + std::to_string(start.to - start.from) +
+              " bytes of the log from offset " + std::to_string(start.from) +
+              (start.cut ? ", cut what lies behind" : "") + " and serve " +
+              (start.read_only ? "reads only" : "reads and writes");
+  if (!start.rebuild_reason.empty())
+    text += "; it would build queues and index anew: " + start.rebuild_reason;
+  else if (start.replay > 0)
+    text += "; " + std::to_string(start.replay) + " bytes of it would be put into the queues";
+  return text + "; about " + std::to_string(start.milliseconds) + " ms until it serves";
 }
 
 void print_verified(const storage::verified_store& v, std::uint64_t findings, bool json) {
   if (json) {
-    print_line("{\"findings\":" + std::to_string(findings) + ",\"messages\":" +
-               std::to_string(v.log.messages) + ",\"logMinOffset\":" + std::to_string(v.log.min) +
-               ",\"logMaxOffset\":" + std::to_string(v.log.end) +
-               ",\"queueEntries\":" + std::to_string(v.queues.entries) +
-               ",\"notDispatched\":" + std::to_string(v.queues.not_dispatched) +
-               ",\"indexEntries\":" + std::to_string(v.index.entries) + ",\"recoveryFrom\":" +
-               std::to_string(v.start.from) + ",\"recoveryTo\":" + std::to_string(v.start.to) +
-               ",\"recoveryCuts\":" + flag(v.start.cut) + ",\"wouldServe\":\"" +
-               (v.start.refused     ? "nothing"
-                : v.start.read_only ? "reads"
-                                    : "all") +
-               "\"}");
+    print_line(
+        "{\"findings\":" + std::to_string(findings) + ",\"messages\":" +
+        std::to_string(v.log.messages) + ",\"logMinOffset\":" + std::to_string(v.log.min) +
+        ",\"logMaxOffset\":" + std::to_string(v.log.end) +
+        ",\"queueEntries\":" + std::to_string(v.queues.entries) +
+        ",\"notDispatched\":" + std::to_string(v.queues.not_dispatched) + ",\"indexEntries\":" +
+        std::to_string(v.index.entries) + ",\"recoveryFrom\":" + std::to_string(v.start.from) +
+        ",\"recoveryTo\":" + std::to_string(v.start.to) + ",\"recoveryCuts\":" + flag(v.start.cut) +
+        ",\"recoveryMilliseconds\":" + std::to_string(v.start.milliseconds) +
+        ",\"replayBytes\":" + std::to_string(v.start.replay) +
+        ",\"rebuildsQueues\":" + flag(!v.start.rebuild_reason.empty()) + ",\"wouldServe\":\"" +
+        (v.start.refused     ? "nothing"
+         : v.start.read_only ? "reads"
+                             : "all") +
+        "\"}");
     return;
   }
   print_line(counted(v.log.messages, "message") + " from log offset " + std::to_string(v.log.min) +
@@ -176,9 +185,11 @@ result<exit_code> stats(const arguments& args, bool json) {
 }
 
 CLI::App* add_verb(CLI::App& noun, const std::string& name, const std::string& what,
-                   const std::shared_ptr<arguments>& args) {
+                   const std::shared_ptr<arguments>& args,
+                   const std::string& about_directory = "never written to") {
   auto* verb = noun.add_subcommand(name, what);
-  verb->add_option("DIR", args->directory, "A store's directory, Java's or ours; never written to")
+  verb->add_option("DIR", args->directory,
+                   "A store's directory, Java's or ours; " + about_directory)
       ->required();
   verb->add_option("--max-hash-slot-num", args->geometry.slots,
                    "Hash slots of an index file (default: a quarter of its entries)");
@@ -189,7 +200,7 @@ CLI::App* add_verb(CLI::App& noun, const std::string& name, const std::string& w
 } // namespace
 
 void add_store(CLI::App& app, context& ctx) {
-  auto* noun = add_noun(app, "store", "Look into a store's files without a node");
+  auto* noun = add_noun(app, "store", "Look into a store's files, or repair them, without a node");
   auto args = std::make_shared<arguments>();
   add_verb(*noun, "dump", "Print every message as a JSON line, in log order", args)
       ->callback([&ctx, args] { ctx.then([args] { return dump(*args); }); });
@@ -197,6 +208,15 @@ void add_store(CLI::App& app, context& ctx) {
       ->callback([&ctx, args] { ctx.then([&ctx, args] { return verify(*args, ctx.json()); }); });
   add_verb(*noun, "stats", "Say what the store holds", args)->callback([&ctx, args] {
     ctx.then([&ctx, args] { return stats(*args, ctx.json()); });
+  });
+  auto* repair = add_verb(*noun, "repair", "Bridge damage in the middle of the log", args,
+                          "changed only after you agreed; no node may run there");
+  auto yes = std::make_shared<bool>(false);
+  repair->add_flag("--yes", *yes, "Do what the plan says without asking");
+  repair->callback([&ctx, args, yes] {
+    ctx.then([&ctx, args, yes] {
+      return repair_store(args->directory, args->geometry, *yes, ctx.json());
+    });
   });
 }
 

@@ -252,6 +252,9 @@ const std::array table = {
     number<store, &storage::options::queue_write_retries>(
         "store", "queue-write-retries", q::count, {1, 1000},
         "Failed writes of a queue, a second apart, before writing stops."),
+    number<store, &storage::options::scan_threads>(
+        "store", "scan-threads", q::count, {0, 1024},
+        "Threads that check the log at a start; 0 is one a core."),
 
     number<&node_options::writer, &writer_options::parked_bytes>(
         "writer", "parked-bytes", q::bytes, {1, tebibyte},

@@ -70,7 +70,8 @@ server::~server() {
 storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system,
                                                        const cluster_config& cluster,
                                                        const node_config& node_settings,
-                                                       storage::file_system& files) {
+                                                       storage::file_system& files,
+                                                       storage::progress_sink progress) {
   TROUPE_TRY(check_roles(node_settings));
   auto p = std::make_unique<parts>(system);
   p->config = node_settings;
@@ -81,7 +82,7 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   open_files = open_files == 0 ? file_limit : std::min(open_files, file_limit);
   p->files = &files;
   auto& clock = storage::system_wall_clock();
-  TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock));
+  TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock, std::move(progress)));
   p->store = std::make_shared<storage::opened_store>(std::move(opened));
   node_setup setup{node_settings.name, cluster.cluster_name, p->options, &files, &clock, p->store};
   p->node = system.spawn(troupe::node, std::move(setup));

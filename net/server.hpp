@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "net/config.hpp"
 #include "storage/file_system.hpp"
+#include "storage/progress.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -16,11 +17,11 @@ public:
     std::uint16_t actor_port = 0; ///< as bound: never 0 when published
   };
 
-  /// Opens, recovers, and returns when the node serves. The system needs `client::configure`.
-  static storage::result<std::unique_ptr<server>> start(caf::actor_system& system,
-                                                        const cluster_config& cluster,
-                                                        const node_config& node,
-                                                        storage::file_system& files);
+  /// Opens, recovers, and returns when the node serves; `progress` is told how much of the log is
+  /// checked. The system needs `client::configure`.
+  static storage::result<std::unique_ptr<server>>
+  start(caf::actor_system& system, const cluster_config& cluster, const node_config& node,
+        storage::file_system& files, storage::progress_sink progress = {});
   ~server();
   server(const server&) = delete;
   server& operator=(const server&) = delete;

@@ -2,10 +2,12 @@
 
 #include "storage/dry_run.hpp"
 #include "storage/index_file.hpp"
+#include "storage/queue_recovery.hpp"
 #include "storage/store.hpp"
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 
 namespace troupe::storage {
 
@@ -63,6 +65,7 @@ namespace {
 /// Starts on a file system that forgets what is written.
 start_forecast try_to_start(file_system& fs, const store_files& files, const wall_clock& clock) {
   dry_run_file_system dry(fs);
+  auto began = std::chrono::steady_clock::now();
   auto opened = open_store(dry, files.settings, clock);
   if (opened.has_error()) {
     start_forecast none;
@@ -70,11 +73,26 @@ start_forecast try_to_start(file_system& fs, const store_files& files, const wal
     return none;
   }
   auto& log = opened.value().log;
-  return {.refused = std::nullopt,
-          .from = log.scanned_from,
-          .to = log.end,
-          .cut = log.cut,
-          .read_only = log.needs_repair.has_value()};
+  start_forecast found;
+  found.from = log.scanned_from;
+  found.to = log.end;
+  found.cut = log.cut;
+  found.read_only = log.needs_repair.has_value();
+  queue_table_options own;
+  own.read_only = found.read_only;
+  auto queues = recover_queues(
+      dry, files.settings, own, clock,
+      {log.min_offset, log.end, opened.value().known, opened.value().after_orderly_stop});
+  if (queues.has_error()) {
+    found.refused = std::move(queues).error();
+    return found;
+  }
+  found.rebuild_reason = std::move(queues.value().rebuild_reason);
+  found.replay = found.read_only ? 0 : log.end - queues.value().applied;
+  found.milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(
+                           std::chrono::steady_clock::now() - began)
+                           .count();
+  return found;
 }
 
 } // namespace

@@ -38,10 +38,13 @@ result<store_summary> summarize(file_system& fs, const store_files& files,
 /// what is written.
 struct start_forecast {
   std::optional<error> refused;
-  log_offset from = 0;    ///< where it would begin to check the log
-  log_offset to = 0;      ///< where the log would end
-  bool cut = false;       ///< bytes behind that would be taken away
-  bool read_only = false; ///< damage in the middle: it would refuse writes
+  log_offset from = 0;           ///< where it would begin to check the log
+  log_offset to = 0;             ///< where the log would end
+  bool cut = false;              ///< bytes behind that would be taken away
+  bool read_only = false;        ///< damage in the middle: it would refuse writes
+  std::string rebuild_reason;    ///< not empty: queues and index would be built anew
+  log_offset replay = 0;         ///< bytes of the log that would be put into queues and index
+  std::int64_t milliseconds = 0; ///< how long the start took that was tried
 };
 
 struct verified_store {

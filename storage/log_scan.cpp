@@ -1,6 +1,7 @@
 #include "storage/log_scan.hpp"
 
 #include "storage/check.hpp"
+#include "storage/parallel.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +17,10 @@ constexpr std::size_t magic_at = 4;
 
 /// How far to look before asking again where the next data lies.
 constexpr std::size_t window_bytes = mib;
+
+/// What a thread checks at a time: much against the cost of a thread, little enough to tell how far
+/// a slow disk is.
+constexpr std::uint64_t piece_bytes = 16 * mib;
 
 bool is_zero(byte_view bytes) noexcept {
   return bytes.empty() || (bytes.front() == std::byte{0} &&
@@ -37,30 +42,83 @@ log_offset log_scan::file_start(log_offset offset) const noexcept {
   return offset - offset % static_cast<log_offset>(options_.log_file_size_bytes);
 }
 
-result<log_scan::run> log_scan::walk(log_offset from) {
+result<log_scan::run> log_scan::walk(log_offset from, const visitor& visit) {
   run answer;
   answer.end = from;
-  while (answer.end < limit()) {
+  if (first_ < 0)
+    first_ = from;
+  auto goes_on = true;
+  while (goes_on && answer.end < limit()) {
     TROUPE_TRY(load(file_start(answer.end)));
     auto file_end = start_ + static_cast<log_offset>(options_.log_file_size_bytes);
-    auto in_file = true;
-    while (in_file && answer.end < file_end) {
-      auto found = decode(answer.end);
-      if (found.kind == record_kind::message) {
-        answer.last = record{answer.end, found.size, found.view.store_timestamp};
-        answer.end += found.size;
-      } else {
-        in_file = false;
-        answer.problem = found.problem;
-      }
-      if (found.kind == record_kind::blank && file_end != limit())
+    auto parts = split(answer.end);
+    run_parallel(parts.size(), [&](std::size_t i) { check(parts[i]); });
+    for (auto& part : parts) {
+      if (visit)
+        visit_records(part, visit);
+      if (part.last)
+        answer.last = part.last;
+      answer.end = part.end;
+      answer.problem = part.problem;
+      if (part.next == record_kind::message)
+        continue;
+      goes_on = part.next == record_kind::blank && file_end != limit();
+      if (goes_on)
         answer.end = file_end;
+      break;
     }
     note_damage();
-    if (!in_file && answer.end != file_end)
-      return answer;
+    progress_(static_cast<std::uint64_t>(answer.end - first_),
+              static_cast<std::uint64_t>((goes_on ? limit() : answer.end) - first_));
   }
   return answer;
+}
+
+/// Cuts what lies behind `from` into one piece for each thread, each beginning where a record does
+/// by what the record before says. If that is damaged, the check of the piece before finds it.
+std::vector<log_scan::piece> log_scan::split(log_offset from) const {
+  auto threads = thread_count(options_.scan_threads);
+  auto file_end = start_ + static_cast<log_offset>(options_.log_file_size_bytes);
+  std::vector<piece> parts;
+  auto whole = true;
+  while (whole && parts.size() < threads && from < file_end) {
+    auto stop = std::min(file_end, from + static_cast<log_offset>(piece_bytes));
+    auto at = from;
+    while (whole && at < stop && threads > 1) {
+      auto found = decode(at, verify::structure);
+      whole = found.kind == record_kind::message;
+      at += whole ? static_cast<log_offset>(found.size) : 0;
+    }
+    auto& added = parts.emplace_back();
+    added.from = from;
+    added.stop = stop;
+    from = at;
+  }
+  return parts;
+}
+
+void log_scan::check(piece& part) const {
+  part.end = part.from;
+  while (part.end < part.stop) {
+    auto found = decode(part.end);
+    if (found.kind != record_kind::message) {
+      part.next = found.kind;
+      part.problem = found.problem;
+      return;
+    }
+    part.last = record{part.end, found.size, found.view.store_timestamp};
+    part.end += found.size;
+  }
+}
+
+void log_scan::visit_records(const piece& part, const visitor& visit) const {
+  for (auto at = part.from; at < part.end;) {
+    auto found = decode(at, verify::structure);
+    if (found.kind != record_kind::message)
+      return; // somebody writes there now
+    visit(found.view);
+    at += found.size;
+  }
 }
 
 result<std::optional<log_scan::record>> log_scan::record_at(log_offset offset) {
@@ -141,6 +199,11 @@ std::optional<log_scan::record> log_scan::find_in_file(std::size_t from) {
   return std::nullopt;
 }
 
+bool log_scan::is_leftover(const record& found, const std::optional<record>& last) const noexcept {
+  return last && file_start(found.offset) == file_start(last->offset) &&
+         found.store_timestamp < last->store_timestamp;
+}
+
 result<bool> log_scan::all_zero(log_offset from, log_offset to) {
   to = std::min(to, limit());
   while (from < to) {
@@ -176,9 +239,9 @@ result<void> log_scan::load(log_offset start) {
   return boost::outcome_v2::success();
 }
 
-decoded log_scan::decode(log_offset offset) {
+decoded log_scan::decode(log_offset offset, verify what) const {
   auto bytes = map_->bytes().subspan(static_cast<std::size_t>(offset - start_));
-  return decode_record(bytes, offset, verify::structure_and_crc);
+  return decode_record(bytes, offset, what);
 }
 
 void log_scan::note_damage() {

@@ -1,10 +1,13 @@
 #pragma once
 
 #include "storage/log_file.hpp"
+#include "storage/progress.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::storage {
@@ -27,6 +30,7 @@ public:
     std::uint32_t size = 0;
     std::int64_t store_timestamp = 0;
   };
+  using visitor = std::function<void(const record_view&)>;
   /// Valid records one behind the other.
   struct run {
     /// Behind the last of them; in the next file if a blank leads there. A blank at the end of the
@@ -35,7 +39,12 @@ public:
     std::optional<record> last;
     const char* problem = ""; ///< what is wrong at `end`; empty when it is just not written
   };
-  result<run> walk(log_offset from);
+  /// Visits the run's messages in their order, if wanted; what is visited is valid during the call.
+  /// The CRCs are computed by `options::scan_threads` threads, the outcome is the same for any
+  /// number of them.
+  result<run> walk(log_offset from, const visitor& visit = {});
+  /// Told about the bytes that `walk` has behind it, of all from where the first walk began.
+  void report_to(progress_sink sink) { progress_ = std::move(sink); }
 
   /// The record that starts exactly there.
   result<std::optional<record>> record_at(log_offset offset);
@@ -45,6 +54,10 @@ public:
   result<bool> record_ends_at(log_offset offset);
   /// The first record that starts at `from` or anywhere behind it.
   result<std::optional<record>> find(log_offset from);
+  /// True if `found`, a record behind the place where the log stops after `last`, was cut off at an
+  /// earlier start: RocketMQ leaves such bytes behind the end of the file it goes on with. They are
+  /// older than what was written since; records of one log are not.
+  bool is_leftover(const record& found, const std::optional<record>& last) const noexcept;
   /// True if nothing but zeros lies in [from, to).
   result<bool> all_zero(log_offset from, log_offset to);
 
@@ -53,8 +66,21 @@ public:
   const std::string& unreadable() const noexcept { return unreadable_; }
 
 private:
+  /// A part of the loaded file: where it begins, and from where on no further record begins in it.
+  struct piece {
+    log_offset from = 0;
+    log_offset stop = 0;
+    log_offset end = 0; ///< behind the last valid record; below `stop` if something else is there
+    std::optional<record> last;
+    record_kind next = record_kind::message; ///< what is at `end`
+    const char* problem = "";
+  };
+
   result<void> load(log_offset start);
-  decoded decode(log_offset offset);
+  decoded decode(log_offset offset, verify what = verify::structure_and_crc) const;
+  std::vector<piece> split(log_offset from) const;
+  void check(piece& part) const;
+  void visit_records(const piece& part, const visitor& visit) const;
   std::optional<record> find_in_file(std::size_t from);
   void note_damage();
 
@@ -65,6 +91,8 @@ private:
   std::shared_ptr<file> file_;
   std::shared_ptr<mapping> map_;
   std::string unreadable_;
+  progress_sink progress_;
+  log_offset first_ = -1; ///< where the first walk began
 };
 
 } // namespace troupe::storage

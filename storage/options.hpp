@@ -32,6 +32,8 @@ struct options {
   int disk_warning_percent = 90;        ///< above: writes are refused
   std::int64_t destroy_mapped_file_interval_ms = 120'000;
   int queue_write_retries = 3;
+  /// Threads that check the log at a start; 0 is one a core. The outcome does not depend on it.
+  unsigned scan_threads = 0;
 
   std::uint32_t store_host_ipv4 = 0x7f000001; ///< advertised address in STOREHOST and message ids
   std::uint16_t store_port = 10911;           ///< advertised remoting port

@@ -1,14 +1,18 @@
 #include "storage/recovery.hpp"
 
 #include "storage/log_scan.hpp"
+#include "storage/quarantine.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 namespace troupe::storage {
 
 namespace {
+
+/// Every store syncs its log at least this often: what it wrote so long before its newest record is
+/// durable, also where no checkpoint says so.
+constexpr std::int64_t surely_synced_ms = 60'000;
 
 /// One recovery at work.
 class log_recovery {
@@ -36,7 +40,8 @@ private:
   result<log_offset> start_by_time();
   result<log_scan::run> find_end();
   bool ends_before_checkpoint(const log_scan::run& found) const;
-  result<rest_of_log> look_behind(log_offset end);
+  result<rest_of_log> look_behind(log_offset end, const std::optional<log_scan::record>& last);
+  bool nothing_known() const;
   bool known_durable(const log_scan::record& record) const;
   void refuse_writes(const log_scan::run& found, rest_of_log rest);
   result<void> cut(const log_scan::run& found, const rest_of_log& rest);
@@ -53,9 +58,10 @@ private:
 
 result<void> log_recovery::run() {
   out_.min_offset = scan_.begin();
+  scan_.report_to(plan_.progress);
   distrust_checkpoint();
   TROUPE_TRY(auto found, find_end());
-  TROUPE_TRY(auto rest, look_behind(found.end));
+  TROUPE_TRY(auto rest, look_behind(found.end, found.last));
   out_.end = found.end;
   if (found.last)
     out_.last_store_timestamp = found.last->store_timestamp;
@@ -145,20 +151,34 @@ result<log_offset> log_recovery::start_by_time() {
   return scan_.begin();
 }
 
-result<log_recovery::rest_of_log> log_recovery::look_behind(log_offset end) {
+result<log_recovery::rest_of_log>
+log_recovery::look_behind(log_offset end, const std::optional<log_scan::record>& last) {
   rest_of_log rest;
   rest.end = end;
+  std::int64_t first_time = 0; ///< of what lies right behind the damage
   for (;;) {
     TROUPE_TRY(auto found, scan_.find(rest.end));
-    if (!found)
+    if (!found) {
+      rest.holds_durable =
+          rest.holds_durable || (first_time > 0 && nothing_known() && rest.last &&
+                                 rest.last->store_timestamp - first_time >= surely_synced_ms);
       return rest;
+    }
+    if (first_time == 0)
+      first_time = found->store_timestamp;
     rest.gaps.push_back({rest.end, found->offset});
     rest.holds_records = true;
-    rest.holds_durable = rest.holds_durable || known_durable(*found);
+    rest.holds_durable =
+        rest.holds_durable || (known_durable(*found) && !scan_.is_leftover(*found, last));
     TROUPE_TRY(auto more, scan_.walk(found->offset));
     rest.end = more.end;
     rest.last = more.last;
   }
+}
+
+/// There is no checkpoint to go by.
+bool log_recovery::nothing_known() const {
+  return plan_.safe_offset < 0 && plan_.log_time_ms <= 0;
 }
 
 /// True if the checkpoint vouches for the record.
@@ -223,30 +243,7 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
 }
 
 result<void> log_recovery::quarantine(log_offset from, log_offset to) {
-  auto directory = options_.directory + "/quarantine";
-  TROUPE_TRY(make_directories(fs_, directory));
-  auto name = offset_file_name(from) + "-" + std::to_string(plan_.now_ms) + ".log";
-  auto path = directory + "/" + name;
-  TROUPE_TRY(auto copy, fs_.open(path, open_mode::create));
-  TROUPE_TRY(copy->allocate(0, blocks::sparse));
-  std::vector<std::byte> buffer(mib);
-  for (auto at = from; at < to;) {
-    auto start = scan_.file_start(at);
-    TROUPE_TRY(auto source, fs_.open(path_of(at), open_mode::read));
-    auto stop = std::min(to, start + static_cast<log_offset>(source->size()));
-    while (at < stop) {
-      auto wanted = std::min(buffer.size(), static_cast<std::size_t>(stop - at));
-      auto into = std::span(buffer).first(wanted);
-      TROUPE_TRY(auto count, source->read_at(static_cast<std::uint64_t>(at - start), into));
-      if (count == 0)
-        return error{errc::io_error, source->path() + " became shorter while it was copied"};
-      std::array<byte_view, 1> parts{byte_view(buffer).first(count)};
-      TROUPE_TRY(copy->write_at(static_cast<std::uint64_t>(at - from), parts));
-      at += static_cast<log_offset>(count);
-    }
-  }
-  TROUPE_TRY(copy->sync());
-  TROUPE_TRY(fs_.sync_directory(directory));
+  TROUPE_TRY(auto path, copy_to_quarantine(fs_, options_, from, to, plan_.now_ms));
   warn(from, "valid records up to " + std::to_string(to) + " behind a damaged one were copied to " +
                  path);
   out_.quarantine = std::move(path);

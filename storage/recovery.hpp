@@ -1,6 +1,7 @@
 #pragma once
 
 #include "storage/log_file.hpp"
+#include "storage/progress.hpp"
 
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@ struct recovery_plan {
   log_offset safe_offset = -1;       ///< log, queues and index are durable below; -1 unknown
   log_offset highest_queue_end = -1; ///< where the last record known to a queue ends; -1 none
   bool accept_empty_log = false;     ///< start anew though queues know of records
+  progress_sink progress = {};       ///< told about the bytes of the log that are checked
 };
 
 struct recovery_warning {
@@ -57,7 +59,8 @@ struct recovered_log {
 /// again, also after dying in the middle, ends in the same bytes.
 ///
 /// A damaged tail is cut; valid records in it are first copied to `quarantine/`. Damage before
-/// records that were durable is never cut: see `needs_repair`.
+/// records that were durable is never cut: see `needs_repair`. Records that RocketMQ left behind an
+/// end of before are taken for what they are by their age, see `log_scan::is_leftover`.
 result<recovered_log> recover_log(file_system& fs, const options& o, const recovery_plan& plan);
 
 } // namespace troupe::storage

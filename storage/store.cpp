@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace troupe::storage {
 
@@ -33,7 +34,8 @@ result<void> make_durable(file_system& fs, const options& o, const recovered_log
 
 } // namespace
 
-result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock) {
+result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock,
+                                progress_sink progress) {
   opened_store store;
   TROUPE_TRY(make_directories(fs, o.directory));
   TROUPE_TRY(make_directories(fs, log_directory(o)));
@@ -50,6 +52,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   recovery_plan plan;
   plan.abnormal = !store.after_orderly_stop;
   plan.now_ms = now;
+  plan.progress = std::move(progress);
   plan.log_time_ms = store.known.log_time;
   plan.minimum_time_ms = store.known.minimum_time();
   if (store.known.extension_valid)

@@ -25,7 +25,8 @@ struct opened_store {
 
 /// Opens the directory of `o`, made if it is missing: lock, abort marker, recovery of the log.
 /// After a refusal nothing but the marker has changed.
-result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock);
+result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock,
+                                progress_sink progress = {});
 
 /// The last step of an orderly stop, after everything was flushed.
 result<void> close_store(file_system& fs, const options& o);

@@ -93,3 +93,62 @@ TEST_CASE("log_scan: a walk rolls over blanks and tells its last record", "[stor
   CHECK(none.end == end_of_log);
   CHECK_FALSE(none.last.has_value());
 }
+
+TEST_CASE("log_scan: any number of threads finds the same end and visits the same records",
+          "[storage]") {
+  temporary_directory directory;
+  options o;
+  o.directory = directory / "store";
+  o.log_file_size_bytes = 64 * mib;
+  REQUIRE(make_directories(posix_file_system(), log_directory(o)).has_value());
+  auto to = create_log_file(posix_file_system(), o, 0).value();
+  std::vector<std::byte> body(3 * mib, std::byte{'b'});
+  record_fields fields;
+  fields.topic = "T";
+  fields.body = body;
+  record_place place;
+  std::vector<std::byte> record(encoded_size(fields, false));
+  for (; place.queue_position < 20; ++place.queue_position) {
+    place.store_timestamp = 1000 + place.queue_position;
+    encode_record(fields, place, false, record);
+    std::array<byte_view, 1> parts{record};
+    REQUIRE(to->write_at(static_cast<std::uint64_t>(place.offset), parts).has_value());
+    place.offset += static_cast<log_offset>(record.size());
+  }
+  auto size = static_cast<log_offset>(record.size());
+  auto expected = place.offset;
+  auto why = std::string();
+  SECTION("whole") {}
+  SECTION("a wrong CRC far behind") {
+    auto at = GENERATE(3, 6, 11, 17);
+    expected = at * size;
+    why = "CRC of the body is wrong";
+    REQUIRE(write(*to, static_cast<std::uint64_t>(expected + 2'000'000), "x").has_value());
+  }
+  SECTION("a wrong size, so that nothing behind it can be found by sizes") {
+    expected = 9 * size;
+    why = "body is longer than its record";
+    REQUIRE(write(*to, static_cast<std::uint64_t>(expected + 1), "\1").has_value());
+  }
+  for (unsigned threads : {1U, 2U, 3U, 8U}) {
+    CAPTURE(threads);
+    o.scan_threads = threads;
+    auto scan = scan_of(o);
+    std::vector<log_offset> visited;
+    std::uint64_t told = 0;
+    scan.report_to({[&](std::uint64_t done, std::uint64_t total) {
+      CHECK(done >= told);
+      CHECK(total >= done);
+      told = done;
+    }});
+    auto run = scan.walk(0, [&](const record_view& view) { visited.push_back(view.offset); });
+    REQUIRE(run.has_value());
+    CHECK(run.value().end == expected);
+    CHECK(run.value().problem == why);
+    CHECK(run.value().last->offset == expected - size);
+    CHECK(run.value().last->store_timestamp == 1000 + expected / size - 1);
+    REQUIRE(visited.size() == static_cast<std::size_t>(expected / size));
+    CHECK(visited.back() == expected - size);
+    CHECK(told == static_cast<std::uint64_t>(expected));
+  }
+}

@@ -186,6 +186,44 @@ TEST_CASE("recovery: valid records behind a torn one are copied before they are 
   check_repeatable(store, crash_plan(store), damaged.offset);
 }
 
+TEST_CASE("recovery: what an older end left behind is no damage in the middle", "[storage]") {
+  // As RocketMQ leaves a store that it cut and wrote on: three old records, then others that end
+  // within the old ones. The checkpoint vouches for the time of all of them.
+  golden_copy store("crash-5.3.3");
+  auto cut_at = record_number("crash-5.3.3", 1545);
+  auto old = record_number("crash-5.3.3", 1560);
+  REQUIRE(cut_at.offset / 65536 == old.offset / 65536);
+  auto plan = crash_plan(store);
+  plan.log_time_ms = later - 1;
+  plan.minimum_time_ms = 0;
+  auto size = static_cast<std::size_t>(old.offset - cut_at.offset) - 50;
+  std::string body(size - 92, 'n');
+  record_fields fields;
+  fields.topic = "T";
+  fields.body = as_bytes(body);
+  std::vector<std::byte> record(encoded_size(fields, false));
+  REQUIRE(record.size() == size);
+  record_place place{.queue_position = 0, .offset = cut_at.offset, .store_timestamp = later - 5};
+  SECTION("newer than what lies behind: cut, with a copy") {
+    encode_record(fields, place, false, record);
+    store.write_log(cut_at.offset, as_text(record));
+    auto log = recover(store, plan);
+    CHECK_FALSE(log.needs_repair);
+    CHECK(log.end == cut_at.offset + static_cast<log_offset>(size));
+    CHECK(log.cut);
+    CHECK_FALSE(log.quarantine.empty());
+    check_repeatable(store, plan, log.end);
+  }
+  SECTION("older than what lies behind: that was written later, and is kept") {
+    place.store_timestamp = 5;
+    encode_record(fields, place, false, record);
+    store.write_log(cut_at.offset, as_text(record));
+    auto log = recover(store, plan);
+    CHECK(log.needs_repair);
+    CHECK(log.end == crash_end);
+  }
+}
+
 TEST_CASE("recovery: an exact durable offset decides what is damage in the middle", "[storage]") {
   golden_copy store("crash-5.3.3");
   auto damaged = record_number("crash-5.3.3", 1540);
