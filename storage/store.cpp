@@ -4,8 +4,11 @@
 #include "storage/queue_table.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <span>
 #include <utility>
+#include <vector>
 
 namespace troupe::storage {
 
@@ -20,13 +23,41 @@ result<log_offset> highest_queue_end(file_system& fs, const options& o) {
   return table->queue_count() == 0 ? log_offset{-1} : table->log_end();
 }
 
-/// A process that was killed leaves its last records in the page cache only. Nobody may build on
-/// them, and no checkpoint vouch for them, before they are on the disk.
-result<void> make_durable(file_system& fs, const options& o, const recovered_log& log) {
+/// No node leaves more than this unflushed.
+constexpr log_offset most_unflushed = static_cast<log_offset>(gib);
+
+/// Writes [from, to) of the file again, as it is.
+result<void> write_again(file& log_file, std::uint64_t from, std::uint64_t to) {
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(mib, to - from)));
+  while (from < to) {
+    auto into = std::span(buffer).first(
+        static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), to - from)));
+    TROUPE_TRY(auto count, log_file.read_at(from, into));
+    if (count == 0)
+      return error{errc::io_error, log_file.path() + " became shorter while it was read"};
+    std::array<byte_view, 1> parts{byte_view(buffer).first(count)};
+    TROUPE_TRY(log_file.write_at(from, parts));
+    from += count;
+  }
+  return boost::outcome_v2::success();
+}
+
+/// A process that died leaves its last records in the page cache only. Nobody may build on them,
+/// and no checkpoint vouch for them, before they are on the disk. They are written again, because
+/// after a failed flush the kernel takes pages for clean that never got there.
+result<void> make_durable(file_system& fs, const options& o, const recovered_log& log,
+                          log_offset safe_offset) {
   auto size = static_cast<log_offset>(o.log_file_size_bytes);
+  auto again = std::max({log.scanned_from, safe_offset, log.end - most_unflushed});
   for (auto start = log.scanned_from - log.scanned_from % size; start < log.end; start += size) {
     auto path = log_directory(o) + "/" + offset_file_name(start);
     TROUPE_TRY(auto file, fs.open(path, open_mode::read_write));
+    auto from = std::max(start, again);
+    auto to = std::min(start + size, log.end);
+    if (from < to) {
+      TROUPE_TRY(write_again(*file, static_cast<std::uint64_t>(from - start),
+                             static_cast<std::uint64_t>(to - start)));
+    }
     TROUPE_TRY(file->sync());
   }
   return fs.sync_directory(log_directory(o));
@@ -62,8 +93,8 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
     plan.highest_queue_end = end;
   }
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
-  if (!log.needs_repair) {
-    TROUPE_TRY(make_durable(fs, o, log));
+  if (!store.after_orderly_stop && !log.needs_repair) {
+    TROUPE_TRY(make_durable(fs, o, log, plan.safe_offset));
   }
   store.log = std::move(log);
   store.known = store.known.clamped(store.log.end, now);

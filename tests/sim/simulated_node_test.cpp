@@ -12,12 +12,19 @@ using namespace std::chrono_literals;
 
 namespace {
 
+node_options options_for(storage::flush_policy flush) {
+  auto options = small_node_options();
+  options.store.flush = flush;
+  return options;
+}
+
 struct stand {
   world around{7};
-  simulated_node node{around, 1};
-  std::unique_ptr<simulated_link> wire = node.connect();
+  simulated_node node;
+  std::unique_ptr<simulated_link> wire;
 
-  stand() {
+  explicit stand(storage::flush_policy flush = storage::flush_policy::async)
+      : node(around, 1, options_for(flush)), wire(node.connect()) {
     REQUIRE(node.start());
     topic_info topic{"t", 1, 1, 6};
     around.ask<topic_info>(wire->service(), create_atom_v, topic).value();
@@ -64,6 +71,32 @@ TEST_CASE("simulated_node: a power cut takes what an asynchronous node has not f
   s.node.cut_power(survival::none, random);
   REQUIRE(s.node.start());
   CHECK(s.stored() == 0);
+}
+
+TEST_CASE("simulated_node: what a failed flush dropped is no hole after the next power cut",
+          "[sim]") {
+  stand s(storage::flush_policy::sync);
+  auto put = [&](const std::string& body) {
+    return s.around.ask<put_response>(s.wire->service(), stand::one(body)).value().failure.code;
+  };
+  CHECK(put("a") == errc::none);
+  s.around.run_for(3s);
+  fault dropped;
+  dropped.what = fault_kind::lost_sync;
+  dropped.kind = call_kind::sync;
+  dropped.path = "commitlog";
+  s.node.disk().set_faults({dropped});
+  CHECK(put(std::string(2000, 'b')) == errc::maybe_stored);
+  CHECK(put("c") == errc::write_stopped);
+  s.node.kill();
+  REQUIRE(s.node.start());
+  CHECK(put("d") == errc::none);
+  auto before = s.stored();
+  random_source random(1);
+  s.node.cut_power(survival::none, random);
+  REQUIRE(s.node.start());
+  CHECK(s.stored() == before);
+  CHECK(put("e") == errc::none);
 }
 
 TEST_CASE("simulated_node: requests that were under way when it died end in an error", "[sim]") {
