@@ -84,7 +84,7 @@ typename Inspector::result_type inspect(Inspector& f, slices_field& x) {
 template <class Inspector>
 auto inspect(Inspector& f, put_request& x) {
   slice_field messages{x.messages};
-  return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.whole, x.born_host.address,
+  return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.born_host.address,
                 x.born_host.v6, x.born_host.port);
 }
 

@@ -27,8 +27,7 @@ struct put_request {
   std::string topic;
   storage::slice messages;
   std::uint32_t count = 0;
-  bool wait = true;   ///< on a node with synchronous flush: answer after the flush
-  bool whole = false; ///< place all of them in one piece of the log
+  bool wait = true; ///< on a node with synchronous flush: answer after the flush
   storage::host born_host;
 };
 

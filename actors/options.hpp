@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 /// Settings of the actors, by section of cluster.ini. Times are in the actor clock.
 struct writer_options {
-  std::size_t parked_bytes = 64 * storage::mib; ///< requests that wait for the dispatcher's room
+  std::size_t parked_bytes = 64 * storage::mib; ///< requests that wait for room or a file
   milliseconds parked_deadline{5000};           ///< after that they are refused as busy
 };
 

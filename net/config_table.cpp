@@ -258,10 +258,10 @@ const std::array table = {
 
     number<&node_options::writer, &writer_options::parked_bytes>(
         "writer", "parked-bytes", q::bytes, {1, tebibyte},
-        "Bytes of requests that may wait for the dispatcher; more are refused as busy."),
+        "Bytes of requests that may wait for room or for a file; more are refused as busy."),
     number<&node_options::writer, &writer_options::parked_deadline>(
         "writer", "parked-deadline", q::duration, {1, hour},
-        "How long a request may wait for the dispatcher before it is refused as busy."),
+        "How long a request may wait for them before it is refused as busy."),
 
     number<&node_options::dispatcher, &dispatcher_options::mailbox_capacity>(
         "dispatcher", "mailbox-capacity", q::count, {1, 100'000'000},
