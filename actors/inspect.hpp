@@ -185,7 +185,7 @@ auto inspect(Inspector& f, bounds_read& x) {
 template <class Inspector>
 auto inspect(Inspector& f, record_batch& x) {
   slices_field records{x.records};
-  return fields(f, "record_batch", records);
+  return fields(f, "record_batch", records, x.left_out);
 }
 
 template <class Inspector>

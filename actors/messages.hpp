@@ -2,6 +2,7 @@
 
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
+#include "storage/options.hpp"
 #include "storage/position.hpp"
 #include "storage/slice.hpp"
 
@@ -116,7 +117,11 @@ struct key_query {
 
 struct record_batch {
   std::vector<storage::slice> records;
+  std::uint32_t left_out = 0; ///< more that match, for which the answer had no room
 };
+
+/// Bytes of the records in one answer to a key query; one record always fits.
+inline constexpr std::uint64_t max_query_bytes = 16 * storage::mib;
 
 /// Candidates of a key query: the reader leaves out what does not hold the key.
 struct key_read {

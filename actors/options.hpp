@@ -44,7 +44,7 @@ struct pull_options {
 };
 
 struct session_options {
-  std::size_t credit_messages = 65'536; ///< of one client, not yet answered
+  std::size_t credit_messages = 65'536; ///< of one client, unanswered; other requests count as one
   std::size_t credit_bytes = 32 * storage::mib;
   milliseconds deadline{10'000}; ///< after that a request is answered "maybe stored"
   std::size_t sessions = 1000;

@@ -303,7 +303,7 @@ const std::array table = {
 
     number<sessions, &session_options::credit_messages>(
         "session", "credit-messages", q::count, {1, 100'000'000},
-        "Messages of one client that may be unanswered."),
+        "Messages, and requests of other kinds, of one client that may be unanswered."),
     number<sessions, &session_options::credit_bytes>("session", "credit-bytes", q::bytes,
                                                      {1, tebibyte},
                                                      "Bytes of one client that may be unanswered."),
