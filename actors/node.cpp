@@ -199,7 +199,14 @@ caf::result<std::string> node_state::ready() {
 
 // -- clients -------------------------------------------------------------------------------------
 
-session_actor node_state::open_session(const caf::strong_actor_ptr& client) {
+caf::result<session_actor> node_state::open_session(const caf::strong_actor_ptr& client) {
+  if (stopping_)
+    return make_caf_error(errc::unavailable, "node " + setup_.name + " is stopping");
+  if (sessions_.size() >= setup_.options.session.sessions)
+    return make_caf_error(errc::busy, "node " + setup_.name + " has " +
+                                          std::to_string(sessions_.size()) +
+                                          " clients already, which is its limit ([session] "
+                                          "sessions); try again later");
   auto made =
       self_->spawn<caf::monitored>(session, session_setup{setup_.options, client, roles_, topics_});
   sessions_[made.address()] = made;
