@@ -23,6 +23,9 @@ constexpr std::int64_t hour = 3600 * second;
 constexpr std::int64_t day = 24 * hour;
 /// Java counts file sizes in 32-bit integers.
 constexpr std::int64_t largest_file = 0x7fffffff;
+/// One answer, a record with its header and properties included, stays well below
+/// `max_block_bytes`.
+constexpr std::int64_t largest_answer = 32 * mib;
 constexpr std::int64_t tebibyte = static_cast<std::int64_t>(1024 * gib);
 
 std::int64_t to_number(milliseconds value) {
@@ -227,7 +230,7 @@ const std::array table = {
         "store", "max-index-num", q::count, {2, 100'000'000},
         "Entries of one index file. Never change it under existing data."),
     number<store, &storage::options::max_message_size_bytes>(
-        "store", "max-message-size", q::bytes, {1, 512 * mib},
+        "store", "max-message-size", q::bytes, {1, largest_answer},
         "Largest body. Unless given, it shrinks to the size of a commit-log file."),
     number<store, &storage::options::record_crc>(
         "store", "record-crc", q::on_off, {0, 1},
@@ -297,7 +300,8 @@ const std::array table = {
         "pull", "max-messages", q::count, {1, 1'000'000},
         "Messages of one answer; the client's own limit counts if smaller."),
     number<&node_options::pull, &pull_options::max_bytes>(
-        "pull", "max-bytes", q::bytes, {1, gib}, "Bytes of one answer; one message always fits."),
+        "pull", "max-bytes", q::bytes, {1, largest_answer},
+        "Bytes of one answer; one message always fits."),
     number<&node_options::pull, &pull_options::readers>("pull", "readers", q::count, {1, 256},
                                                         "Threads that read messages from the log."),
 

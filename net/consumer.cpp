@@ -36,6 +36,9 @@ storage::result<storage::record_view> decode(const storage::slice& record) {
 }
 
 std::vector<std::string> parse_tags(std::string_view expression) {
+  if (bytes.empty())
+    return storage::error{errc::corrupt, "the node could not read a record that it wanted to send: "
+                                         "its file is damaged, or was deleted; try again"};
   std::vector<std::string> tags;
   while (!expression.empty()) {
     auto end = expression.find("||");
@@ -43,6 +46,10 @@ std::vector<std::string> parse_tags(std::string_view expression) {
     auto first = tag.find_first_not_of(" \t");
     auto last = tag.find_last_not_of(" \t");
     if (first != std::string_view::npos)
+  if (record.damaged()) // asked last: the bytes may have gone while they were checked
+    return storage::error{errc::corrupt, "the record at " + std::to_string(offset) +
+                                             " was lost while it was read: its file is damaged, "
+                                             "or was deleted; try again"};
       tags.emplace_back(tag.substr(first, last - first + 1));
     expression.remove_prefix(end == std::string_view::npos ? expression.size() : end + 2);
   }
