@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 
 #include <chrono>
+#include <map>
+#include <memory>
 #include <set>
 
 using namespace troupe;
@@ -23,8 +25,6 @@ struct client_system {
   }
 };
 
-/// Makes every client look as one of the next release.
-auto next_release(front_actor::pointer self, front_actor real) -> front_actor::behavior_type {
 /// Bytes of a file that is lost as soon as they were read.
 struct lost_mapping final : storage::mapping {
   explicit lost_mapping(storage::byte_view bytes) { bytes_ = bytes; }
@@ -65,6 +65,8 @@ caf::behavior three_queues(caf::event_based_actor* self) {
   };
 }
 
+/// Makes every client look as one of the next release.
+auto next_release(front_actor::pointer self, front_actor real) -> front_actor::behavior_type {
   return {[self, real](hello_atom hello, std::uint32_t version, const std::string& cluster,
                        const std::string& name) {
     return self->delegate(real, hello, version + 1, cluster, name);
@@ -163,8 +165,6 @@ TEST_CASE("client: where nobody listens a request ends as unavailable in time", 
   caf::anon_send(connection, stop_atom_v);
 }
 
-TEST_CASE("client: a node of another version is refused for good, naming both", "[net]") {
-  client_system node;
 TEST_CASE("client: a request too large to cross is refused at once", "[net]") {
   client_system client;
   auto connection = client::connect(*client.system, {});
@@ -179,6 +179,8 @@ TEST_CASE("client: a request too large to cross is refused at once", "[net]") {
   caf::anon_send(connection, stop_atom_v);
 }
 
+TEST_CASE("client: a node of another version is refused for good, naming both", "[net]") {
+  client_system node;
   auto door = node.system->spawn(front, front_setup{node_actor{}, "n1", "troupe"});
   auto published = node.system->spawn(next_release, door);
   auto port = node.system->middleman().publish(published, 0, "127.0.0.1");
