@@ -300,7 +300,8 @@ auto inspect(Inspector& f, role_status& x) {
 template <class Inspector>
 auto inspect(Inspector& f, node_status& x) {
   return fields(f, "node_status", x.node, x.cluster, x.directory, x.flush, x.uptime_ms, x.sessions,
-                x.roles, x.writer, x.flusher, x.dispatcher, x.queues, x.cleaner);
+                x.max_message_bytes, x.roles, x.writer, x.flusher, x.dispatcher, x.queues,
+                x.cleaner);
 }
 
 template <class Inspector>

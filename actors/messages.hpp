@@ -269,6 +269,7 @@ struct node_status {
   std::string directory;
   std::string flush;
   std::int64_t uptime_ms = 0;
+  std::uint64_t max_message_bytes = 0; ///< of one body
   std::uint32_t sessions = 0;
   std::vector<role_status> roles;
   writer_status writer;

@@ -324,6 +324,7 @@ caf::result<node_status> node_state::status() {
   s.flush = setup_.options.store.flush == storage::flush_policy::sync ? "sync" : "async";
   s.uptime_ms = std::chrono::duration_cast<milliseconds>(self_->clock().now() - started_).count();
   s.sessions = static_cast<std::uint32_t>(sessions_.size());
+  s.max_message_bytes = setup_.options.store.max_message_size_bytes;
   for (auto* role_name : {"writer", "dispatcher", "queue-manager", "flusher", "queue-flusher",
                           "cleaner", "registrar", "reader"}) {
     auto& r = states_[role_name];
