@@ -27,9 +27,8 @@ struct flusher_options {
 };
 
 struct queue_manager_options {
-  std::size_t tail_entries = 128;   ///< entries of one queue kept in memory before they are written
-  milliseconds write_interval{200}; ///< after that they are written, however few
-  std::size_t open_files = 0;       ///< queue files kept open; 0: from the process's limit
+  std::size_t tail_entries = 128; ///< entries of one queue kept in memory before they are written
+  std::size_t open_files = 0;     ///< queue files kept open; 0: from the process's limit
   std::size_t parked_pulls = 10'000;
 };
 

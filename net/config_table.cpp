@@ -241,20 +241,20 @@ const std::array table = {
     text("store", "delete-when", "Hours of the day at which expired files go, parted by ';'.",
          delete_when_text, set_delete_when),
     number<store, &storage::options::disk_max_used_percent>(
-        "store", "disk-max-used-space-ratio", q::percent, {1, 100},
+        "store", "disk-max-used-space-ratio", q::percent, {1, 85},
         "Disk use above which expired files go at any hour."),
     number<store, &storage::options::disk_clean_forcibly_percent>(
-        "store", "disk-space-clean-forcibly-ratio", q::percent, {1, 100},
+        "store", "disk-space-clean-forcibly-ratio", q::percent, {30, 85},
         "Disk use above which the oldest files go even if not expired."),
     number<store, &storage::options::disk_warning_percent>(
-        "store", "disk-space-warning-level-ratio", q::percent, {1, 100},
+        "store", "disk-space-warning-level-ratio", q::percent, {35, 90},
         "Disk use above which writes are refused; reads go on."),
     number<store, &storage::options::destroy_mapped_file_interval_ms>(
         "store", "destroy-mapped-file-interval", q::duration, {0, day},
         "How long a deleted file may still be held by a reader."),
     number<store, &storage::options::queue_write_retries>(
         "store", "queue-write-retries", q::count, {1, 1000},
-        "Failed writes of a queue, a second apart, before writing stops."),
+        "Failed writes of the queues in a row, 100 ms apart, before writing stops."),
     number<store, &storage::options::scan_threads>(
         "store", "scan-threads", q::count, {0, 1024},
         "Threads that check the log at a start; 0 is one a core."),
@@ -283,9 +283,6 @@ const std::array table = {
     number<queues, &queue_manager_options::tail_entries>(
         "queue-manager", "tail-entries", q::count, {1, 1'000'000},
         "Entries of one queue that are gathered in memory before they are written."),
-    number<queues, &queue_manager_options::write_interval>(
-        "queue-manager", "write-interval", q::duration, {1, 60 * second},
-        "After this time they are written, however few."),
     number<queues, &queue_manager_options::open_files>(
         "queue-manager", "open-files", q::count, {0, 1'000'000},
         "Queue files kept open; 0: as the process's limit allows."),

@@ -324,6 +324,28 @@ TEST_CASE("queue_manager: a write that fails twice is no failure", "[actors]") {
   CHECK(t.status().durable == t.writer_state().end);
 }
 
+TEST_CASE("queue_manager: what is applied meanwhile does not excuse failed writes", "[actors]") {
+  queues_stand t;
+  t.run();
+  auto since = t.world.now();
+  std::chrono::milliseconds third{0};
+  int failures = 0;
+  t.files.fault = [&](action what, const std::string& path) {
+    if (what != action::write || path.find("/consumequeue/") == std::string::npos)
+      return errc::none;
+    if (++failures == 3)
+      third = t.world.now() - since;
+    return errc::no_space;
+  };
+  for (int i = 0; i < 30 && t.status().failure.empty(); ++i) {
+    t.put(put_of("a", {{"m"}}));
+    t.world.run_for(50ms);
+  }
+  CHECK_FALSE(t.status().failure.empty());
+  CHECK(failures == 3);
+  CHECK(third >= 200ms); // a pause between two tries
+}
+
 TEST_CASE("queue_manager: a stop that cannot write says so", "[actors]") {
   queues_stand t;
   t.run();
@@ -437,6 +459,20 @@ TEST_CASE("queue_manager: a key finds its messages and no others", "[actors]") {
   CHECK(find().empty());
 }
 
+TEST_CASE("queue_manager: a key finds no more than one answer may hold", "[actors]") {
+  queues_stand t;
+  t.options.store.log_file_size_bytes = 32 * storage::mib;
+  t.run();
+  for (int i = 0; i < 5; ++i)
+    t.store("a", {{std::string(5 * storage::mib, 'x'), 0, "", "k"}});
+  key_query query;
+  query.topic = "a";
+  query.key = "k";
+  auto found = t.world.ask<record_batch>(t.roles.queue_manager, query).value();
+  CHECK(found.records.size() == 3);
+  CHECK(found.left_out == 2);
+}
+
 TEST_CASE("queue_manager: bounds say when each queue's last message was stored", "[actors]") {
   queues_stand t;
   t.run();
@@ -459,20 +495,6 @@ TEST_CASE("queue_manager: bounds say when each queue's last message was stored",
   CHECK(bounds[1].max == 2);
   CHECK(bounds[1].last_store_ms == begin + 700);
   CHECK(ask("none").empty());
-TEST_CASE("queue_manager: a key finds no more than one answer may hold", "[actors]") {
-  queues_stand t;
-  t.options.store.log_file_size_bytes = 32 * storage::mib;
-  t.run();
-  for (int i = 0; i < 5; ++i)
-    t.store("a", {{std::string(5 * storage::mib, 'x'), 0, "", "k"}});
-  key_query query;
-  query.topic = "a";
-  query.key = "k";
-  auto found = t.world.ask<record_batch>(t.roles.queue_manager, query).value();
-  CHECK(found.records.size() == 3);
-  CHECK(found.left_out == 2);
-}
-
 }
 
 TEST_CASE("queue_manager: bounds wait for what is in the log, and no longer than a second",
