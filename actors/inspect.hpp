@@ -256,8 +256,8 @@ auto inspect(Inspector& f, write_refusal& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_sync& x) {
-  return fields(f, "queue_sync", x.files, x.directories, x.applied, x.last_store_ms,
-                x.index_store_ms, x.queue_count, x.entry_total, x.index_files);
+  return fields(f, "queue_sync", x.files, x.directories, x.applied, x.last_store_ms, x.queue_count,
+                x.entry_total, x.index_files);
 }
 
 template <class Inspector>

@@ -206,7 +206,6 @@ struct queue_sync {
   std::vector<std::string> directories; ///< to be synced after the files
   log_offset applied = 0;
   std::int64_t last_store_ms = 0;
-  std::int64_t index_store_ms = 0;
   std::uint64_t queue_count = 0;
   std::uint64_t entry_total = 0;
   std::uint32_t index_files = 0;
@@ -269,8 +268,8 @@ struct node_status {
   std::string directory;
   std::string flush;
   std::int64_t uptime_ms = 0;
-  std::uint64_t max_message_bytes = 0; ///< of one body
   std::uint32_t sessions = 0;
+  std::uint64_t max_message_bytes = 0; ///< of one body
   std::vector<role_status> roles;
   writer_status writer;
   flusher_status flusher;

@@ -303,7 +303,6 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
                              sync.index.directories.end());
   request.applied = sync.applied;
   request.last_store_ms = last_store_ms_;
-  request.index_store_ms = last_store_ms_;
   request.queue_count = table_->queue_count();
   request.entry_total = table_->entry_total();
   request.index_files = static_cast<std::uint32_t>(index_->file_count());
