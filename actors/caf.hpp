@@ -48,9 +48,11 @@ inline constexpr bool is_loading = std::is_base_of_v<caf::deserializer, Inspecto
 /// The largest block of bytes that is taken from the network in one piece.
 inline constexpr std::uint32_t max_block_bytes = 64u << 20;
 
-/// Writes a length and the bytes behind it.
+/// Writes a length and the bytes behind it; nothing that the other end would refuse.
 template <class Serializer>
 caf::error save_block(Serializer& f, const void* data, std::size_t size) {
+  if (size > max_block_bytes)
+    return caf::sec::invalid_argument;
   auto length = static_cast<std::uint32_t>(size);
   if (auto err = f(length))
     return err;

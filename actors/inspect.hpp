@@ -26,7 +26,8 @@ typename Inspector::result_type inspect_slice(Inspector& f, storage::slice& x) {
   }
 }
 
-// Many slices cross as their lengths and one block, and arrive as parts of one owned block.
+// Many slices cross as their lengths and one block, and arrive as parts of one owned block. If a
+// file of theirs was lost meanwhile they arrive empty, which no record is.
 template <class Inspector>
 typename Inspector::result_type inspect_slices(Inspector& f, std::vector<storage::slice>& xs) {
   if constexpr (is_saving<Inspector>) {
@@ -36,13 +37,18 @@ typename Inspector::result_type inspect_slices(Inspector& f, std::vector<storage
       sizes.push_back(static_cast<std::uint32_t>(x.size()));
       total += x.size();
     }
+    if (total > max_block_bytes)
+      return caf::sec::invalid_argument;
     auto length = static_cast<std::uint32_t>(total);
     if (auto err = f(sizes, length))
       return err;
-    for (auto& x : xs)
+    bool damaged = false;
+    for (auto& x : xs) {
       if (auto err = f.apply_raw(x.size(), const_cast<std::byte*>(x.bytes().data())))
         return err;
-    return caf::error{};
+      damaged |= x.damaged(); // known only after its bytes were read
+    }
+    return f(damaged);
   } else if constexpr (is_loading<Inspector>) {
     std::vector<std::uint32_t> sizes;
     if (auto err = f(sizes))
@@ -50,12 +56,15 @@ typename Inspector::result_type inspect_slices(Inspector& f, std::vector<storage
     storage::slice all;
     if (auto err = inspect_slice(f, all))
       return err;
+    bool damaged = false;
+    if (auto err = f(damaged))
+      return err;
     std::size_t at = 0;
     xs.clear();
     for (auto size : sizes) {
       if (size > all.size() - at)
         return caf::sec::invalid_argument;
-      xs.push_back(all.part(at, size));
+      xs.push_back(damaged ? storage::slice{} : all.part(at, size));
       at += size;
     }
     return caf::error{};
@@ -84,7 +93,7 @@ typename Inspector::result_type inspect(Inspector& f, slices_field& x) {
 template <class Inspector>
 auto inspect(Inspector& f, put_request& x) {
   slice_field messages{x.messages};
-  return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.whole, x.born_host.address,
+  return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.born_host.address,
                 x.born_host.v6, x.born_host.port);
 }
 
@@ -185,7 +194,7 @@ auto inspect(Inspector& f, bounds_read& x) {
 template <class Inspector>
 auto inspect(Inspector& f, record_batch& x) {
   slices_field records{x.records};
-  return fields(f, "record_batch", records);
+  return fields(f, "record_batch", records, x.left_out);
 }
 
 template <class Inspector>
@@ -247,8 +256,8 @@ auto inspect(Inspector& f, write_refusal& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_sync& x) {
-  return fields(f, "queue_sync", x.files, x.directories, x.applied, x.last_store_ms,
-                x.index_store_ms, x.queue_count, x.entry_total, x.index_files);
+  return fields(f, "queue_sync", x.files, x.directories, x.applied, x.last_store_ms, x.queue_count,
+                x.entry_total, x.index_files);
 }
 
 template <class Inspector>
@@ -291,7 +300,8 @@ auto inspect(Inspector& f, role_status& x) {
 template <class Inspector>
 auto inspect(Inspector& f, node_status& x) {
   return fields(f, "node_status", x.node, x.cluster, x.directory, x.flush, x.uptime_ms, x.sessions,
-                x.roles, x.writer, x.flusher, x.dispatcher, x.queues, x.cleaner);
+                x.max_message_bytes, x.roles, x.writer, x.flusher, x.dispatcher, x.queues,
+                x.cleaner);
 }
 
 template <class Inspector>

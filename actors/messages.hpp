@@ -2,6 +2,7 @@
 
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
+#include "storage/options.hpp"
 #include "storage/position.hpp"
 #include "storage/slice.hpp"
 
@@ -27,8 +28,7 @@ struct put_request {
   std::string topic;
   storage::slice messages;
   std::uint32_t count = 0;
-  bool wait = true;   ///< on a node with synchronous flush: answer after the flush
-  bool whole = false; ///< place all of them in one piece of the log
+  bool wait = true; ///< on a node with synchronous flush: answer after the flush
   storage::host born_host;
 };
 
@@ -117,7 +117,11 @@ struct key_query {
 
 struct record_batch {
   std::vector<storage::slice> records;
+  std::uint32_t left_out = 0; ///< more that match, for which the answer had no room
 };
+
+/// Bytes of the records in one answer to a key query; one record always fits.
+inline constexpr std::uint64_t max_query_bytes = 16 * storage::mib;
 
 /// Candidates of a key query: the reader leaves out what does not hold the key.
 struct key_read {
@@ -202,7 +206,6 @@ struct queue_sync {
   std::vector<std::string> directories; ///< to be synced after the files
   log_offset applied = 0;
   std::int64_t last_store_ms = 0;
-  std::int64_t index_store_ms = 0;
   std::uint64_t queue_count = 0;
   std::uint64_t entry_total = 0;
   std::uint32_t index_files = 0;
@@ -266,6 +269,7 @@ struct node_status {
   std::string flush;
   std::int64_t uptime_ms = 0;
   std::uint32_t sessions = 0;
+  std::uint64_t max_message_bytes = 0; ///< of one body
   std::vector<role_status> roles;
   writer_status writer;
   flusher_status flusher;

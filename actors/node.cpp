@@ -199,7 +199,14 @@ caf::result<std::string> node_state::ready() {
 
 // -- clients -------------------------------------------------------------------------------------
 
-session_actor node_state::open_session(const caf::strong_actor_ptr& client) {
+caf::result<session_actor> node_state::open_session(const caf::strong_actor_ptr& client) {
+  if (stopping_)
+    return make_caf_error(errc::unavailable, "node " + setup_.name + " is stopping");
+  if (sessions_.size() >= setup_.options.session.sessions)
+    return make_caf_error(errc::busy, "node " + setup_.name + " has " +
+                                          std::to_string(sessions_.size()) +
+                                          " clients already, which is its limit ([session] "
+                                          "sessions); try again later");
   auto made =
       self_->spawn<caf::monitored>(session, session_setup{setup_.options, client, roles_, topics_});
   sessions_[made.address()] = made;
@@ -317,6 +324,7 @@ caf::result<node_status> node_state::status() {
   s.flush = setup_.options.store.flush == storage::flush_policy::sync ? "sync" : "async";
   s.uptime_ms = std::chrono::duration_cast<milliseconds>(self_->clock().now() - started_).count();
   s.sessions = static_cast<std::uint32_t>(sessions_.size());
+  s.max_message_bytes = setup_.options.store.max_message_size_bytes;
   for (auto* role_name : {"writer", "dispatcher", "queue-manager", "flusher", "queue-flusher",
                           "cleaner", "registrar", "reader"}) {
     auto& r = states_[role_name];

@@ -37,7 +37,7 @@ struct node_state {
 
   caf::result<std::string> ready();
   caf::result<node_status> status();
-  session_actor open_session(const caf::strong_actor_ptr& client);
+  caf::result<session_actor> open_session(const caf::strong_actor_ptr& client);
   void topics_changed(const topic_map& topics);
   caf::result<stop_report> stop();
   void down(const caf::down_msg& message);

@@ -64,16 +64,4 @@ storage::record_fields fields_of(const put_request& request, const storage::new_
   };
 }
 
-std::uint64_t encoded_size(const put_request& request, const storage::options& options) {
-  storage::message_batch_reader messages{request.messages.bytes()};
-  std::uint64_t bytes = 0;
-  for (;;) {
-    auto message = messages.next();
-    if (!message || !message.value())
-      return bytes; // whoever stages them says what is wrong
-    bytes +=
-        storage::encoded_size(fields_of(request, *message.value(), options), options.record_crc);
-  }
-}
-
 } // namespace troupe

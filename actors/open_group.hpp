@@ -4,6 +4,7 @@
 #include "storage/message_batch.hpp"
 #include "storage/options.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 
@@ -26,7 +27,7 @@ struct open_group {
   std::size_t request = 0;                               ///< the one being worked on
   std::optional<storage::message_batch_reader> messages; ///< the rest of that one
   bool reserved = false;                                 ///< room for that one's positions is taken
-  bool delayed = false;
+  std::size_t delayed = 0;                               ///< requests of it that were parked
 
   bool done() const noexcept { return request == group.requests.size(); }
   put_request& current() { return group.requests[request]; }
@@ -38,6 +39,8 @@ struct open_group {
   /// Refuses all that is left.
   void refuse_rest(errc code, const std::string& reason);
   void next_request();
+  /// What is left of it is parked.
+  void delay() noexcept { delayed = std::max(delayed, group.requests.size() - request); }
 
   /// Some message was appended.
   bool stored() const;
@@ -48,7 +51,5 @@ struct open_group {
 /// The record that a message of the request becomes. Its views live as long as both.
 storage::record_fields fields_of(const put_request& request, const storage::new_message& message,
                                  const storage::options& options);
-/// Bytes that all records of the request take together.
-std::uint64_t encoded_size(const put_request& request, const storage::options& options);
 
 } // namespace troupe

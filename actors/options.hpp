@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 /// Settings of the actors, by section of cluster.ini. Times are in the actor clock.
 struct writer_options {
-  std::size_t parked_bytes = 64 * storage::mib; ///< requests that wait for the dispatcher's room
+  std::size_t parked_bytes = 64 * storage::mib; ///< requests that wait for room or a file
   milliseconds parked_deadline{5000};           ///< after that they are refused as busy
 };
 
@@ -27,9 +27,8 @@ struct flusher_options {
 };
 
 struct queue_manager_options {
-  std::size_t tail_entries = 128;   ///< entries of one queue kept in memory before they are written
-  milliseconds write_interval{200}; ///< after that they are written, however few
-  std::size_t open_files = 0;       ///< queue files kept open; 0: from the process's limit
+  std::size_t tail_entries = 128; ///< entries of one queue kept in memory before they are written
+  std::size_t open_files = 0;     ///< queue files kept open; 0: from the process's limit
   std::size_t parked_pulls = 10'000;
 };
 
@@ -44,7 +43,7 @@ struct pull_options {
 };
 
 struct session_options {
-  std::size_t credit_messages = 65'536; ///< of one client, not yet answered
+  std::size_t credit_messages = 65'536; ///< of one client, unanswered; other requests count as one
   std::size_t credit_bytes = 32 * storage::mib;
   milliseconds deadline{10'000}; ///< after that a request is answered "maybe stored"
   std::size_t sessions = 1000;

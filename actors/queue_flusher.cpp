@@ -59,7 +59,7 @@ storage::result<void> queue_flusher_state::save(const queue_sync& request, const
   content.log_time = std::max<std::int64_t>(0, log.store_ms - 1);
   if (request.last_store_ms > 0) {
     content.queue_time = request.last_store_ms;
-    content.index_time = request.index_store_ms;
+    content.index_time = request.last_store_ms;
   }
   content.safe_offset = request.applied;
   content.queue_count = static_cast<std::uint32_t>(request.queue_count);

@@ -155,6 +155,7 @@ caf::result<record_batch> queue_manager_state::query(const key_query& query) {
   if (!offsets)
     return to_caf(offsets.error());
   key_read candidates{query, std::move(offsets.value())};
+  std::erase_if(candidates.offsets, [end = visible_log_end()](auto o) { return o >= end; });
   std::sort(candidates.offsets.begin(), candidates.offsets.end());
   return self_->delegate(next_reader(), std::move(candidates));
 }

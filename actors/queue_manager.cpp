@@ -69,7 +69,7 @@ void queue_manager_state::rebuild(const std::string& why) {
   rebuilt_ = true;
   applied_ = log_min_;
   if (auto done = storage::discard_queues(*table_, *index_, log_min_); !done)
-    failed(done.error());
+    failed(done.error(), apply_tries_);
 }
 
 // -- applying ------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ void queue_manager_state::work() {
     if (batch.to > applied_) {
       auto done = apply(batch);
       if (!done) {
-        failed(done.error());
+        failed(done.error(), apply_tries_);
         return;
       }
       if (!done.value())
@@ -101,7 +101,7 @@ void queue_manager_state::work() {
       if (!batch.positions.empty())
         last_store_ms_ = std::max(last_store_ms_, batch.positions.back().store_timestamp);
     }
-    tries_ = 0;
+    apply_tries_ = 0;
     waiting_.pop_front();
     self_->send(roles_.dispatcher, applied_atom_v, applied_);
   }
@@ -171,9 +171,9 @@ queue_manager_state::without_dead(const storage::position_batch& batch) const {
   return rest;
 }
 
-void queue_manager_state::failed(const storage::error& why) {
-  bool final = why.code == errc::needs_repair || ++tries_ >= options_.store.queue_write_retries;
-  storage::log_warning("queues.write_failed", {{"try", tries_}, {"reason", why.message}});
+void queue_manager_state::failed(const storage::error& why, int& tries) {
+  bool final = why.code == errc::needs_repair || ++tries >= options_.store.queue_write_retries;
+  storage::log_warning("queues.write_failed", {{"try", tries}, {"reason", why.message}});
   if (!final) {
     retry_pending_ = true;
     self_->delayed_send(self_, write_retry_pause, retry_atom_v);
@@ -268,9 +268,11 @@ void queue_manager_state::sync() {
   if (written)
     written = index_->write_out();
   if (!written) {
-    failed(written.error());
+    next_sync_ = self_->clock().now() + write_retry_pause;
+    failed(written.error(), write_tries_);
     return;
   }
+  write_tries_ = 0;
   syncing_ = true;
   auto running = std::make_shared<running_sync>();
   running->queues = table_->unsynced();
@@ -287,8 +289,8 @@ void queue_manager_state::sync() {
                 arm_pulse(); // the queue-flusher died, and another one comes
                 return;
               }
-              tries_ = options_.store.queue_write_retries; // a failed sync is never tried again
-              failed(from_caf(why));
+              write_tries_ = options_.store.queue_write_retries; // a failed sync is final
+              failed(from_caf(why), write_tries_);
             });
 }
 
@@ -301,7 +303,6 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
                              sync.index.directories.end());
   request.applied = sync.applied;
   request.last_store_ms = last_store_ms_;
-  request.index_store_ms = last_store_ms_;
   request.queue_count = table_->queue_count();
   request.entry_total = table_->entry_total();
   request.index_files = static_cast<std::uint32_t>(index_->file_count());

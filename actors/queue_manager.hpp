@@ -84,7 +84,8 @@ private:
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
-  void failed(const storage::error& why);
+  /// Once more in a moment, if `tries` allow it: each way to the disk counts its own.
+  void failed(const storage::error& why, int& tries);
   void report_topics(const storage::position_batch& batch);
   void answer_states();
   queue_state current_state() const;
@@ -133,7 +134,8 @@ private:
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
   std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
-  int tries_ = 0;
+  int apply_tries_ = 0;
+  int write_tries_ = 0;
   bool retry_pending_ = false;
   bool rebuilt_ = false;
   log_offset catch_up_to_ = 0; ///< clients have seen the log up to here

@@ -40,6 +40,7 @@ pull_response reader_state::read(read_request& request) {
 record_batch reader_state::read_keys(const key_read& request) {
   auto& query = request.query;
   record_batch batch;
+  std::uint64_t bytes = 0;
   for (auto offset : request.offsets) {
     auto message = log_->read(offset);
     if (!message) // gone, or damaged: the index is a hint
@@ -48,8 +49,13 @@ record_batch reader_state::read_keys(const key_read& request) {
     bool holds_key = false;
     storage::for_each_key(storage::indexed_properties{view.properties},
                           [&](std::string_view key) { holds_key |= key == query.key; });
-    if (holds_key && view.topic == query.topic && view.store_timestamp >= query.begin_ms &&
-        view.store_timestamp <= query.end_ms)
+    if (!holds_key || view.topic != query.topic || view.store_timestamp < query.begin_ms ||
+        view.store_timestamp > query.end_ms)
+      continue;
+    bytes += view.size;
+    if (bytes > max_query_bytes && !batch.records.empty())
+      ++batch.left_out;
+    else
       batch.records.push_back(std::move(message.value().bytes));
   }
   return batch;

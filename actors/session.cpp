@@ -1,6 +1,7 @@
 #include "actors/session.hpp"
 
 #include "storage/message_batch.hpp"
+#include "storage/properties.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -14,6 +15,13 @@ constexpr auto writer_patience = std::chrono::seconds(1);
 
 /// How often deadlines are looked at; they are seconds long.
 constexpr auto pulse_interval = std::chrono::milliseconds(100);
+
+/// No pull waits longer: who wants to wait on asks again.
+constexpr std::uint32_t longest_wait_ms = 30'000;
+
+/// A pull for fewer bytes may bring one message of more. With this it costs enough to bound how
+/// many are open, and little enough to let one wait in each queue of the largest topic.
+constexpr std::uint64_t least_pull_charge = 16 * storage::kib;
 
 put_response refused(const put_request& request, const storage::error& why) {
   put_response response;
@@ -53,52 +61,79 @@ void session_state::start(session_actor::stateful_pointer<session_state> actor,
 
 // -- open requests -------------------------------------------------------------------------------
 
+storage::result<void> session_state::admit(const charge& wanted) const {
+  auto fits = [](std::uint64_t open, std::uint64_t more, std::uint64_t limit) {
+    return open <= limit && more <= limit - open;
+  };
+  if (open_messages_ == 0 ||
+      (fits(open_messages_, wanted.messages, options_.session.credit_messages) &&
+       (wanted.bytes == 0 || fits(open_bytes_, wanted.bytes, options_.session.credit_bytes))))
+    return boost::outcome_v2::success();
+  return storage::error{errc::busy, "this client has " + std::to_string(open_messages_) +
+                                        " messages and " + std::to_string(open_bytes_) +
+                                        " bytes open; wait for answers first"};
+}
+
+void session_state::take(const charge& taken) {
+  open_messages_ += taken.messages;
+  open_bytes_ += taken.bytes;
+  arm_pulse();
+}
+
+void session_state::give_back(const charge& taken) {
+  open_messages_ -= taken.messages;
+  open_bytes_ -= taken.bytes;
+}
+
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
-                                              std::uint64_t bytes, milliseconds more_time) {
-  open_request request;
-  request.fail = std::move(fail);
-  request.bytes = bytes;
-  return open(std::move(request), more_time);
-}
-
-session_state::request_id session_state::open(open_request request, milliseconds more_time) {
-  request.deadline = self_->clock().now() + options_.session.deadline + more_time;
-  open_messages_ += request.messages;
-  open_bytes_ += request.bytes;
-  open_.push_back(std::move(request));
-  if (!pulse_pending_) {
-    pulse_pending_ = true;
-    self_->delayed_send(self_, pulse_interval, pulse_atom_v);
-  }
-  return first_id_ + open_.size() - 1;
-}
-
-session_state::open_request* session_state::find(request_id id) {
-  if (id < first_id_ || open_[id - first_id_].closed)
-    return nullptr;
-  return &open_[id - first_id_];
+                                              const charge& taken, milliseconds more_time) {
+  auto deadline = self_->clock().now() + options_.session.deadline + more_time;
+  open_[next_id_] = {deadline, std::move(fail), taken};
+  take(taken);
+  return next_id_++;
 }
 
 bool session_state::close(request_id id) {
-  auto* request = find(id);
-  if (request == nullptr)
+  auto found = open_.find(id);
+  if (found == open_.end())
     return false;
-  open_messages_ -= request->messages;
-  open_bytes_ -= request->bytes;
-  request->closed = true;
-  request->fail = nullptr;
-  while (!open_.empty() && open_.front().closed) {
-    open_.pop_front();
-    ++first_id_;
-  }
+  give_back(found->second.taken);
+  open_.erase(found);
   return true;
 }
 
+session_state::request_id session_state::open_put(caf::typed_response_promise<put_response> promise,
+                                                  const put_request& request) {
+  // Parked requests have a deadline of their own in the writer, so its time is added here.
+  auto deadline =
+      self_->clock().now() + options_.session.deadline + options_.writer.parked_deadline;
+  puts_.push_back({deadline, std::move(promise), {request.count, request.messages.size()}});
+  take(puts_.back().taken);
+  return first_put_ + puts_.size() - 1;
+}
+
 void session_state::answer_put(request_id id, put_response response) {
-  if (auto* request = find(id)) {
-    request->put.deliver(std::move(response));
-    close(id);
+  if (id < first_put_ || puts_[id - first_put_].closed)
+    return;
+  puts_[id - first_put_].promise.deliver(std::move(response));
+  close_put(id);
+}
+
+void session_state::close_put(request_id id) {
+  auto& put = puts_[id - first_put_];
+  put.closed = true;
+  give_back(put.taken);
+  while (!puts_.empty() && puts_.front().closed) {
+    puts_.pop_front();
+    ++first_put_;
   }
+}
+
+void session_state::arm_pulse() {
+  if (pulse_pending_)
+    return;
+  pulse_pending_ = true;
+  self_->delayed_send(self_, pulse_interval, pulse_atom_v);
 }
 
 void session_state::expire() {
@@ -107,26 +142,27 @@ void session_state::expire() {
   storage::error late{errc::maybe_stored, "no answer within " +
                                               std::to_string(options_.session.deadline.count()) +
                                               " ms: the request may have taken effect"};
-  auto end = first_id_ + open_.size();
-  for (auto id = first_id_; id < end; ++id) {
-    auto* request = find(id);
-    if (request == nullptr || request->deadline > now)
-      continue;
-    if (request->fail)
-      request->fail(late);
-    else
-      request->put.deliver(to_caf(late));
-    close(id);
+  // In the order in which they came, so the first one that has time left ends the search.
+  while (!puts_.empty() && puts_.front().deadline <= now) {
+    puts_.front().promise.deliver(to_caf(late));
+    close_put(first_put_);
   }
-  if (!open_.empty()) {
-    pulse_pending_ = true;
-    self_->delayed_send(self_, pulse_interval, pulse_atom_v);
-  }
+  std::erase_if(open_, [&](auto& entry) {
+    auto& request = entry.second;
+    if (request.deadline > now)
+      return false;
+    request.fail(late);
+    give_back(request.taken);
+    return true;
+  });
+  if (!open_.empty() || !puts_.empty())
+    arm_pulse();
 }
 
 // -- producing -----------------------------------------------------------------------------------
 
-storage::result<void> session_state::check(const put_request& request) const {
+/// Beside checking, takes the messages at their word when all of them say WAIT=false.
+storage::result<void> session_state::check(put_request& request) const {
   auto found = topics.topics->find(request.topic);
   if (found == topics.topics->end()) {
     TROUPE_TRY(storage::check_topic_name(request.topic));
@@ -145,6 +181,7 @@ storage::result<void> session_state::check(const put_request& request) const {
   fields.topic = request.topic;
   storage::message_batch_reader messages{request.messages.bytes()};
   std::uint32_t count = 0;
+  bool none_waits = options_.store.flush == storage::flush_policy::sync && request.wait;
   for (;; ++count) {
     TROUPE_TRY(auto message, messages.next());
     if (!message)
@@ -160,11 +197,15 @@ storage::result<void> session_state::check(const put_request& request) const {
     if (auto good = storage::check_fields(fields, options_.store); !good)
       return storage::error{good.error().code, "message " + std::to_string(count) +
                                                    " of the batch: " + good.error().message};
+    none_waits = none_waits &&
+                 storage::find_property(message->properties, storage::property::wait) == "false";
   }
   if (count != request.count || count == 0)
     return storage::error{errc::invalid_argument, "a batch of " + std::to_string(count) +
                                                       " messages was announced as " +
                                                       std::to_string(request.count)};
+  if (none_waits)
+    request.wait = false;
   return boost::outcome_v2::success();
 }
 
@@ -175,16 +216,18 @@ caf::result<put_response> session_state::put(put_request request) {
     return promise;
   }
   // It may have been created a moment ago through another session.
-  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
+  auto id = open(promise, {1, request.messages.size()});
+  if (!id)
+    return promise;
   auto held = std::make_shared<put_request>(std::move(request));
   self_->request(roles.registrar, caf::infinite, watch_atom_v)
       .then(
-          [this, id, held, promise](const topic_map& newest) {
+          [this, id = *id, held, promise](const topic_map& newest) {
             topics = newest;
             if (close(id))
               store(std::move(*held), promise);
           },
-          [this, id, promise](caf::error& why) mutable {
+          [this, id = *id, promise](caf::error& why) mutable {
             if (close(id))
               promise.deliver(std::move(why));
           });
@@ -196,23 +239,12 @@ void session_state::store(put_request request, caf::typed_response_promise<put_r
     promise.deliver(refused(request, good.error()));
     return;
   }
-  // A single request is always let in, however large: its size is bounded by the checks.
-  if (open_messages_ > 0 &&
-      (open_messages_ + request.count > options_.session.credit_messages ||
-       open_bytes_ + request.messages.size() > options_.session.credit_bytes)) {
-    promise.deliver(refused(
-        request, {errc::busy, "not stored: this client has " + std::to_string(open_messages_) +
-                                  " messages and " + std::to_string(open_bytes_) +
-                                  " bytes open; wait for answers first"}));
+  if (auto room = admit({request.count, request.messages.size()}); !room) {
+    promise.deliver(refused(request, {errc::busy, "not stored: " + room.error().message}));
     return;
   }
   auto& group = request.wait ? waiting_ : not_waiting_;
-  // Parked requests have a deadline of their own in the writer, so its time is added here.
-  open_request entry;
-  entry.put = std::move(promise);
-  entry.messages = request.count;
-  entry.bytes = request.messages.size();
-  group.ids.push_back(open(std::move(entry), options_.writer.parked_deadline));
+  group.ids.push_back(open_put(std::move(promise), request));
   group.group.requests.push_back(std::move(request));
   if (!send_pending_) {
     send_pending_ = true;
@@ -265,12 +297,11 @@ caf::result<pull_response> session_state::pull(pull_request request) {
     return make_caf_error(errc::invalid_argument, "a negative offset or queue");
   request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
   request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
-  if (open_bytes_ > 0 && open_bytes_ + request.max_bytes > options_.session.credit_bytes)
-    return make_caf_error(errc::busy, "too many pulls are open for one client; wait for answers");
+  request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
   auto promise = self_->make_response_promise<pull_response>();
-  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); },
-                 request.max_bytes, milliseconds{request.wait_ms});
-  request_from<pull_response>(id, promise, roles.queue_manager, std::move(request));
+  auto bytes = std::max(request.max_bytes, least_pull_charge);
+  if (auto id = open(promise, {1, bytes}, milliseconds{request.wait_ms}))
+    request_from<pull_response>(*id, promise, roles.queue_manager, std::move(request));
   return promise;
 }
 
@@ -279,7 +310,10 @@ caf::result<topic_description> session_state::describe(const std::string& topic)
   if (found == topics.topics->end())
     return make_caf_error(errc::not_found, "there is no topic " + topic);
   auto promise = self_->make_response_promise<topic_description>();
-  auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
+  auto opened = open(promise, {});
+  if (!opened)
+    return promise;
+  auto id = *opened;
   // Who was told "stored" finds it counted: the queues are asked with everything in the log now.
   auto ask_queues = [this, id, promise, info = found->second](log_offset end) mutable {
     self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, info.name, end)
@@ -300,10 +334,36 @@ caf::result<topic_description> session_state::describe(const std::string& topic)
 }
 
 caf::result<record_batch> session_state::fetch(log_offset offset) {
-  if (roles.readers.empty())
-    return make_caf_error(errc::unavailable,
-                          "no reader of the log runs any more; restart the node");
-  return forward<record_batch>(roles.readers.front(), fetch_atom_v, offset);
+  auto promise = self_->make_response_promise<record_batch>();
+  auto opened = open(promise, {1, options_.store.max_message_size_bytes});
+  if (!opened)
+    return promise;
+  auto read = [this, id = *opened, promise, offset]() mutable {
+    if (!roles.readers.empty())
+      request_from<record_batch>(id, promise, roles.readers.front(), fetch_atom_v, offset);
+    else if (close(id))
+      promise.deliver(make_caf_error(errc::unavailable,
+                                     "no reader of the log runs any more; restart the node"));
+  };
+  if (options_.store.flush == storage::flush_policy::async) {
+    read();
+    return promise;
+  }
+  // With synchronous flush only what is durable is shown, here as in the queues.
+  self_->request(roles.flusher, caf::infinite, status_atom_v)
+      .then(
+          [this, id = *opened, promise, offset, read](const flusher_status& log) mutable {
+            if (offset < log.flushed)
+              read();
+            else if (close(id))
+              promise.deliver(make_caf_error(errc::not_found, "no message is durable at offset " +
+                                                                  std::to_string(offset)));
+          },
+          [this, id = *opened, promise](caf::error& why) mutable {
+            if (close(id))
+              promise.deliver(std::move(why));
+          });
+  return promise;
 }
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
@@ -314,28 +374,32 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       [&state](put_request& request) { return state.put(std::move(request)); },
       [&state](pull_request& request) { return state.pull(std::move(request)); },
       [&state](const key_query& query) {
-        return state.forward<record_batch>(state.roles.queue_manager, query);
+        return state.forward<record_batch>(max_query_bytes, state.roles.queue_manager, query);
       },
       [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
       [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
-        return state.forward<queue_offset>(state.roles.queue_manager, search_atom_v, topic, queue,
-                                           time_ms);
+        return state.forward<queue_offset>(0, state.roles.queue_manager, search_atom_v, topic,
+                                           queue, time_ms);
       },
       [&state](create_atom, const topic_info& topic) {
-        return state.forward<topic_info>(state.roles.registrar, create_atom_v, topic);
+        return state.forward<topic_info>(0, state.roles.registrar, create_atom_v, topic);
       },
       [&state](remove_atom, const std::string& topic) {
-        return state.forward<tombstone>(state.roles.registrar, remove_atom_v, topic);
+        return state.forward<tombstone>(0, state.roles.registrar, remove_atom_v, topic);
       },
-      [&state](list_atom) { return state.forward<topic_list>(state.roles.registrar, list_atom_v); },
+      [&state](list_atom) {
+        return state.forward<topic_list>(0, state.roles.registrar, list_atom_v);
+      },
       [&state](bounds_atom, const std::string& topic) { return state.describe(topic); },
       [&state](fetch_atom, const group_offset& which) {
-        return state.forward<group_offset>(state.roles.registrar, fetch_atom_v, which);
+        return state.forward<group_offset>(0, state.roles.registrar, fetch_atom_v, which);
       },
       [&state](store_atom, const group_offset& what) {
-        return state.forward<group_offset>(state.roles.registrar, store_atom_v, what);
+        return state.forward<group_offset>(0, state.roles.registrar, store_atom_v, what);
       },
-      [&state](status_atom) { return state.forward<node_status>(state.roles.node, status_atom_v); },
+      [&state](status_atom) {
+        return state.forward<node_status>(0, state.roles.node, status_atom_v);
+      },
       [&state](const topic_map& topics) { state.topics = topics; },
       [&state](const role_table& roles) { state.roles = roles; },
       [&state](commit_atom) { state.send_groups(); },

@@ -5,6 +5,8 @@
 
 #include <deque>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,9 @@ struct session_setup {
 };
 
 /// What one client may do and has open. Requests are checked here, so that the actors behind it see
-/// only what can be carried out; what arrives together goes to the writer together. Every request
-/// is answered within its deadline, whatever happens behind this actor.
+/// only what can be carried out; what arrives together goes to the writer together. What is open is
+/// bounded in number and in bytes, sent or to be answered. Every request is answered within its
+/// deadline, whatever happens behind this actor.
 struct session_state {
   session_state() = default;
   static inline const char* name = "session";
@@ -33,12 +36,13 @@ struct session_state {
   void send_groups();
   void expire();
 
-  /// Hands a request on; the answer, an error or the deadline ends it.
+  /// Hands on a request whose answer may hold so many bytes of messages; the answer, an error or
+  /// the deadline ends it.
   template <class Result, class Handle, class... Arguments>
-  caf::result<Result> forward(const Handle& to, Arguments&&... arguments) {
+  caf::result<Result> forward(std::uint64_t bytes, const Handle& to, Arguments&&... arguments) {
     auto promise = self_->make_response_promise<Result>();
-    auto id = open([promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); });
-    request_from<Result>(id, promise, to, std::forward<Arguments>(arguments)...);
+    if (auto id = open(promise, {1, bytes}))
+      request_from<Result>(*id, promise, to, std::forward<Arguments>(arguments)...);
     return promise;
   }
 
@@ -47,12 +51,21 @@ struct session_state {
 
 private:
   using request_id = std::uint64_t;
+  /// What a request takes of the client's credit until it is answered.
+  struct charge {
+    std::uint64_t messages = 1;
+    std::uint64_t bytes = 0;
+  };
   struct open_request {
     caf::actor_clock::time_point deadline;
-    std::function<void(const storage::error&)> fail; ///< how to say that it failed; or:
-    caf::typed_response_promise<put_response> put;   ///< of a put, which comes by the million
-    std::uint64_t messages = 0;
-    std::uint64_t bytes = 0;
+    std::function<void(const storage::error&)> fail;
+    charge taken;
+  };
+  /// A put with the writer. They come by the million, and all have the same time.
+  struct sent_put {
+    caf::actor_clock::time_point deadline;
+    caf::typed_response_promise<put_response> promise;
+    charge taken;
     bool closed = false;
   };
   struct outgoing {
@@ -75,23 +88,45 @@ private:
             });
   }
 
-  request_id open(std::function<void(const storage::error&)> fail, std::uint64_t bytes = 0,
-                  milliseconds more_time = milliseconds{0});
-  request_id open(open_request request, milliseconds more_time);
-  /// The request, or null when its deadline was faster.
-  open_request* find(request_id id);
+  /// Refused as busy when the client has too much open. A request that is alone is always let in,
+  /// however large: its size is bounded by the checks.
+  storage::result<void> admit(const charge& wanted) const;
+  void take(const charge& taken);
+  void give_back(const charge& taken);
+
+  /// Opens the request unless it must be refused, which is then its answer.
+  template <class Result>
+  std::optional<request_id> open(caf::typed_response_promise<Result> promise, const charge& wanted,
+                                 milliseconds more_time = milliseconds{0}) {
+    if (auto room = admit(wanted); !room) {
+      promise.deliver(to_caf(room.error()));
+      return std::nullopt;
+    }
+    auto fail = [promise](const storage::error& e) mutable { promise.deliver(to_caf(e)); };
+    return open(std::move(fail), wanted, more_time);
+  }
+  request_id open(std::function<void(const storage::error&)> fail, const charge& taken,
+                  milliseconds more_time);
+  bool is_open(request_id id) const { return open_.count(id) > 0; }
   /// False when its deadline was faster.
   bool close(request_id id);
+  request_id open_put(caf::typed_response_promise<put_response> promise,
+                      const put_request& request);
+  /// Does nothing when its deadline was faster.
   void answer_put(request_id id, put_response response);
-  storage::result<void> check(const put_request& request) const;
+  void close_put(request_id id);
+  void arm_pulse();
+  storage::result<void> check(put_request& request) const;
   void store(put_request request, caf::typed_response_promise<put_response> promise);
   void send_group(outgoing& group);
   void answer_group(const std::vector<request_id>& ids, put_group_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;
   node_options options_;
-  std::deque<open_request> open_; ///< by id, from `first_id_` on; closed ones go from the front
-  request_id first_id_ = 1;
+  std::map<request_id, open_request> open_;
+  request_id next_id_ = 1;
+  std::deque<sent_put> puts_; ///< by id, from `first_put_` on; closed ones go from the front
+  request_id first_put_ = 1;
   std::uint64_t open_messages_ = 0;
   std::uint64_t open_bytes_ = 0;
   outgoing waiting_;     ///< to be answered as durable as the node's policy says

@@ -12,6 +12,9 @@ namespace {
 /// lies in the processor's cache by then, and a put costs twice as much.
 constexpr std::size_t write_size_bytes = 256 * storage::kib;
 
+/// How long to wait before a file that could not be opened is tried again.
+constexpr auto open_retry = std::chrono::seconds(1);
+
 } // namespace
 
 void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, writer_setup setup) {
@@ -24,10 +27,8 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   credit_ = position_credit{options_.dispatcher.mailbox_capacity};
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
   last_store_ms_ = setup.last_store_ms;
-  tombstones_ = std::move(setup.tombstones);
-  for (auto& t : tombstones_)
-    if (setup.topics.count(t.topic) == 0)
-      retired_[t.topic] = t;
+  numbers_ = topic_numbers{std::move(setup.tombstones), setup.topics};
+  groups_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
     refusals_[errc::needs_repair] = setup.read_only;
   positions_.start(setup.end);
@@ -38,23 +39,21 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
 put_promise writer_state::accept(put_group group) {
   auto promise = self_->make_response_promise<put_group_response>();
   open_group entry{std::move(group), promise, self_->clock().now()};
+  auto wait = entry.wait();
   if (stopping_) {
     entry.refuse_rest(errc::write_stopped, "the node is stopping");
     answer(entry);
     return promise;
   }
-  if (retry_pending_ && waiting_bytes_ + entry.bytes > options_.writer.parked_bytes) {
-    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(waiting_bytes_) +
-                                      " bytes wait already for the dispatcher (parked-bytes); "
-                                      "try again later");
+  if (!groups_.has_room_for(entry)) {
+    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(groups_.bytes()) +
+                                      " bytes wait already (parked-bytes); try again later");
     answer(entry);
     return promise;
   }
-  waiting_bytes_ += entry.bytes;
+  groups_.push(std::move(entry));
   // While a flush runs, those who want the next one gather for it: one write, one flush.
-  auto gather =
-      entry.wait() && flush_runs() && refusals_.empty() && waiting_bytes_ < write_size_bytes;
-  groups_.push_back(std::move(entry));
+  auto gather = wait && flush_runs() && refusals_.empty() && groups_.bytes() < write_size_bytes;
   if (!gather)
     wake();
   return promise;
@@ -66,7 +65,7 @@ bool writer_state::flush_runs() const noexcept {
 
 void writer_state::wake() {
   // Whatever else is in the mailbox now joins this write.
-  if (!work_pending_ && !retry_pending_) {
+  if (!work_pending_ && !groups_.parked()) {
     work_pending_ = true;
     self_->send(self_, commit_atom_v);
   }
@@ -74,30 +73,23 @@ void writer_state::wake() {
 
 void writer_state::work() {
   work_pending_ = false;
+  auto now = self_->clock().now();
   while (!groups_.empty()) {
     auto& group = groups_.front();
     if (!group.done()) {
-      auto outcome = store_current(group);
-      if (outcome != verdict::stored) {
-        if (outcome == verdict::wait_for_room) {
-          if (!group.delayed) {
-            group.delayed = true;
-            ++delayed_requests_;
-          }
-          arm_retry();
-        }
-        break;
-      }
+      stuck_ = store_current(group);
       if (log_->staged_bytes() >= write_size_bytes)
         write_staged();
       if (groups_.empty()) // the write failed, and everyone has been answered
-        return;
+        break;
+      if (stuck_ != verdict::stored) {
+        groups_.park();
+        arm_retry();
+        break;
+      }
     }
-    if (group.done()) {
-      waiting_bytes_ -= group.bytes;
-      written_.push_back(std::move(group));
-      groups_.pop_front();
-    }
+    if (group.done())
+      written_.push_back(groups_.pop(now));
   }
   write_staged();
   if (log_->wants_file() && log_->bytes_left_in_file() < options_.store.log_file_size_bytes / 2)
@@ -111,11 +103,11 @@ writer_state::verdict writer_state::store_current(open_group& group) {
     refuse_current(group, refusal_code(), "not stored: " + refusal_text());
     return verdict::stored;
   }
-  if (auto dead = retired_.find(request.topic); dead != retired_.end()) {
+  if (numbers_.retired(request.topic)) {
     refuse_current(group, errc::not_found, "not stored: topic " + request.topic + " was deleted");
     return verdict::stored;
   }
-  if (!has_queues_ || !has_roles_) {
+  if (!numbers_.known() || !has_roles_) {
     group.refuse_current(errc::unavailable, "not stored: the queues are not recovered yet");
     return verdict::stored;
   }
@@ -133,14 +125,8 @@ writer_state::verdict writer_state::store_current(open_group& group) {
     group.answer().results.reserve(request.count);
   }
   auto now = std::max(last_store_ms_, clock_->now_ms());
-  auto& topic = topic_of(request.topic);
+  auto& numbers = numbers_.of(request.topic);
   auto& results = group.answer().results;
-  if (request.whole && results.empty() &&
-      log_->make_room(encoded_size(request, options_.store)) ==
-          storage::commit_log::stage_result::needs_file) {
-    want_file();
-    return verdict::wait_for_file;
-  }
   while (results.size() < request.count) {
     // A copy of the cursor: a message that has to wait for a file is read again.
     auto cursor = *group.messages;
@@ -150,8 +136,7 @@ writer_state::verdict writer_state::store_current(open_group& group) {
                      message ? "fewer messages than announced" : message.error().message);
       return verdict::stored;
     }
-    if (!stage_message(group, *message.value(), topic, now)) {
-      write_staged();
+    if (!stage_message(group, *message.value(), numbers, now)) {
       want_file();
       return verdict::wait_for_file;
     }
@@ -177,7 +162,7 @@ bool writer_state::reserve_room(open_group& group) {
 }
 
 bool writer_state::stage_message(open_group& group, const storage::new_message& message,
-                                 topic_state& topic, std::int64_t now) {
+                                 std::vector<queue_offset>& numbers, std::int64_t now) {
   auto& request = group.current();
   auto& results = group.answer().results;
   auto queue = static_cast<std::size_t>(message.queue_id);
@@ -190,13 +175,13 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
     credit_.give_back(1);
     return true;
   }
-  if (topic.next.size() <= queue)
-    topic.next.resize(queue + 1, 0);
+  if (numbers.size() <= queue)
+    numbers.resize(queue + 1, 0);
   auto fields = fields_of(request, message, options_.store);
   auto type = message.sysflag & storage::sysflag::transaction_mask;
   bool queued = type == 0 || type == storage::sysflag::transaction_commit;
   storage::record_place place;
-  place.queue_position = queued ? topic.next[queue] : 0;
+  place.queue_position = queued ? numbers[queue] : 0;
   place.store_timestamp = now;
   switch (log_->stage(fields, place)) {
   case storage::commit_log::stage_result::needs_file:
@@ -210,7 +195,7 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
     break;
   case storage::commit_log::stage_result::staged:
     if (queued)
-      ++topic.next[queue];
+      ++numbers[queue];
     result.offset = place.offset;
     result.queue_position = place.queue_position;
     add_position(fields, place);
@@ -280,13 +265,12 @@ void writer_state::fail_stop(const storage::error& why) {
     group.promise.deliver(std::move(group.response));
   }
   written_.clear();
-  for (auto& group : groups_) {
+  while (!groups_.empty()) {
+    auto group = groups_.pop(self_->clock().now());
     group.doubt("maybe stored: " + reason);
     group.refuse_rest(errc::write_stopped, "not stored: " + reason);
     group.promise.deliver(std::move(group.response));
   }
-  groups_.clear();
-  waiting_bytes_ = 0;
 }
 
 // -- waiting -------------------------------------------------------------------------------------
@@ -300,26 +284,29 @@ void writer_state::arm_retry() {
 
 void writer_state::retry() {
   retry_pending_ = false;
-  delayed_ms_ += static_cast<std::uint64_t>(options_.dispatcher.backpressure.count());
-  expire_parked();
+  if (groups_.parked())
+    expire_parked();
   work();
 }
 
 void writer_state::expire_parked() {
   auto now = self_->clock().now();
-  while (!groups_.empty() && now - groups_.front().arrived >= options_.writer.parked_deadline) {
-    auto& group = groups_.front();
-    auto behind = credit_.used();
-    group.refuse_rest(errc::busy, "not stored: waited " +
-                                      std::to_string(options_.writer.parked_deadline.count()) +
-                                      " ms for room; " + std::to_string(behind) +
-                                      " positions are not in the queues yet and " +
-                                      std::to_string(log_->end() - flushed_) +
-                                      " bytes are not flushed; try again later");
-    waiting_bytes_ -= group.bytes;
+  while (groups_.late(now)) {
+    auto group = groups_.pop(now);
+    auto reason = "not stored: waited " + std::to_string(options_.writer.parked_deadline.count()) +
+                  " ms for " + missing_room() + "; try again later";
+    refuse_current(group, errc::busy, reason);
+    group.refuse_rest(errc::busy, reason);
     answer(group);
-    groups_.pop_front();
   }
+}
+
+std::string writer_state::missing_room() const {
+  if (stuck_ == verdict::wait_for_file)
+    return "the log file that begins at " + std::to_string(log_->next_file_start()) +
+           ", which the flusher has not made yet";
+  return "room; " + std::to_string(credit_.used()) + " positions are not in the queues yet and " +
+         std::to_string(log_->end() - flushed_) + " bytes are not flushed";
 }
 
 void writer_state::want_file() {
@@ -335,6 +322,8 @@ void writer_state::file_ready(log_offset start) {
   auto path = storage::log_directory(options_.store) + "/" + storage::offset_file_name(start);
   auto opened = files_->open(path, storage::open_mode::read_write);
   if (!opened) {
+    // For the flusher the file is made: it has to be asked again to say so again.
+    self_->delayed_send(roles_.flusher, open_retry, create_atom_v, start);
     file_failed({opened.error().code, opened.error().message});
     return;
   }
@@ -361,14 +350,7 @@ void writer_state::set_roles(const role_table& table) {
 }
 
 void writer_state::set_queues(const queue_state& state) {
-  // Only the first table counts: afterwards the writer itself knows best.
-  if (!has_queues_) {
-    for (auto& [topic, next] : state.next_offsets)
-      topics_[topic].next = next;
-    for (auto& dead : tombstones_)
-      continue_numbering(dead);
-  }
-  has_queues_ = true;
+  numbers_.learn(state);
   work();
 }
 
@@ -392,29 +374,11 @@ void writer_state::refuse(const write_refusal& why) {
 }
 
 caf::result<tombstone> writer_state::retire(const std::string& topic) {
-  tombstone result;
-  result.topic = topic;
-  result.deleted_at = log_->end();
-  result.next_offsets = topic_of(topic).next;
-  retired_[topic] = result;
-  return result;
+  return numbers_.retire(topic, log_->end());
 }
 
 void writer_state::revive(const tombstone& from) {
-  retired_.erase(from.topic);
-  continue_numbering(from);
-}
-
-void writer_state::continue_numbering(const tombstone& from) {
-  auto& next = topic_of(from.topic).next;
-  if (next.size() < from.next_offsets.size())
-    next.resize(from.next_offsets.size(), 0);
-  for (std::size_t i = 0; i < from.next_offsets.size(); ++i)
-    next[i] = std::max(next[i], from.next_offsets[i]);
-}
-
-writer_state::topic_state& writer_state::topic_of(const std::string& topic) {
-  return topics_[topic];
+  numbers_.revive(from);
 }
 
 caf::result<log_offset> writer_state::drop(log_offset min) {
@@ -442,9 +406,10 @@ writer_status writer_state::status() const {
   s.refusal = refusal_text();
   s.backlog = credit_.used();
   s.backlog_max = credit_.highest();
-  s.delayed_requests = delayed_requests_;
-  s.delayed_ms = delayed_ms_;
-  s.parked_requests = groups_.size();
+  auto counted = groups_.counted(self_->clock().now());
+  s.delayed_requests = counted.delayed;
+  s.delayed_ms = counted.delayed_ms;
+  s.parked_requests = counted.waiting;
   s.dirty_bytes = static_cast<std::uint64_t>(std::max<log_offset>(0, log_->end() - flushed_));
   return s;
 }

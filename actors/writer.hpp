@@ -2,8 +2,9 @@
 
 #include "actors/credit.hpp"
 #include "actors/interfaces.hpp"
-#include "actors/open_group.hpp"
 #include "actors/options.hpp"
+#include "actors/topic_numbers.hpp"
+#include "actors/waiting_puts.hpp"
 #include "storage/clock.hpp"
 #include "storage/commit_log.hpp"
 
@@ -12,7 +13,6 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 namespace troupe {
@@ -31,8 +31,8 @@ struct writer_setup {
   std::string read_only; ///< why nothing may be written, after a recovery that needs an operator
 };
 
-/// The writer's state and logic. Works through `groups` in arrival order: each request is stored,
-/// refused, or stays at the front until there is room. Messages are staged and then written
+/// The writer's state and logic. Works through the groups in arrival order: each request is stored,
+/// refused, or stays in front until there is room. Messages are staged and then written
 /// together, so whatever waits in the mailbox shares one write.
 struct writer_state {
   writer_state() = default;
@@ -63,21 +63,18 @@ private:
   /// What to do with the request at the front.
   enum class verdict { stored, wait_for_room, wait_for_file };
 
-  struct topic_state {
-    std::vector<queue_offset> next; ///< by queue id
-  };
-
   verdict store_current(open_group& group);
   bool reserve_room(open_group& group);
   void refuse_current(open_group& group, errc code, const std::string& reason);
-  bool stage_message(open_group& group, const storage::new_message& message, topic_state& topic,
-                     std::int64_t now);
+  bool stage_message(open_group& group, const storage::new_message& message,
+                     std::vector<queue_offset>& numbers, std::int64_t now);
   void add_position(const storage::record_fields& fields, const storage::record_place& place);
   void write_staged();
   void answer_written();
   void answer(open_group& group);
   void fail_stop(const storage::error& why);
   void expire_parked();
+  std::string missing_room() const;
   bool flush_runs() const noexcept;
   void wake();
   void arm_retry();
@@ -85,8 +82,6 @@ private:
   void stop_if_idle();
   std::string refusal_text() const;
   errc refusal_code() const;
-  void continue_numbering(const tombstone& from);
-  topic_state& topic_of(const std::string& topic);
 
   writer_actor::stateful_pointer<writer_state> self_;
   node_options options_;
@@ -95,15 +90,11 @@ private:
   std::unique_ptr<storage::commit_log> log_;
   role_table roles_;
   bool has_roles_ = false;
-  bool has_queues_ = false;
 
-  std::unordered_map<std::string, topic_state> topics_;
-  std::map<std::string, tombstone> retired_;
-  std::vector<tombstone> tombstones_;
-
-  std::deque<open_group> groups_;  ///< in arrival order; the front is being worked on
-  std::deque<open_group> written_; ///< staged as a whole, answered after the write
-  std::size_t waiting_bytes_ = 0;
+  topic_numbers numbers_;
+  waiting_puts groups_;             ///< the front is being worked on
+  verdict stuck_ = verdict::stored; ///< why it is parked, if it is
+  std::deque<open_group> written_;  ///< staged as a whole, answered after the write
   storage::position_builder positions_;
   position_credit credit_;
   std::uint64_t staged_positions_ = 0;
@@ -118,8 +109,6 @@ private:
   bool file_requested_ = false;
   bool stopping_ = false;
   caf::typed_response_promise<log_offset> stop_promise_;
-  std::uint64_t delayed_requests_ = 0;
-  std::uint64_t delayed_ms_ = 0;
 };
 
 writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> self,

@@ -68,6 +68,10 @@ result<exit_code> query(const context& ctx, const arguments& args) {
     TROUPE_TRY(auto view, client::decode(record));
     print_message(ctx, view);
   }
+  if (found.left_out > 0)
+    print_note(std::to_string(found.left_out) +
+               " more have the key: together they are too large for one answer; narrow the search "
+               "with --begin, --end");
   if (found.records.empty())
     return storage::error{errc::not_found,
                           "no message of topic " + args.topic + " has the key " + args.key};

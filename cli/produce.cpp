@@ -138,10 +138,10 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto properties, properties_of(args.properties));
   auto framing = args.length_prefixed ? line_reader::framing::length_prefixed
                                       : line_reader::framing::delimiter;
-  storage::options limits;
-  TROUPE_TRY(auto input,
-             line_reader::open(args.file, framing, delimiter, limits.max_message_size_bytes));
   TROUPE_TRY(auto node, remote::open(ctx));
+  TROUPE_TRY(auto status, node->ask<node_status>(status_atom_v));
+  TROUPE_TRY(auto input,
+             line_reader::open(args.file, framing, delimiter, status.max_message_bytes));
   TROUPE_TRY(auto topic, find_topic(*node, args.topic));
   line_producer lines(*node, topic, args, std::move(properties));
   auto read = lines.run(input);

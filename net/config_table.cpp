@@ -23,6 +23,9 @@ constexpr std::int64_t hour = 3600 * second;
 constexpr std::int64_t day = 24 * hour;
 /// Java counts file sizes in 32-bit integers.
 constexpr std::int64_t largest_file = 0x7fffffff;
+/// One answer, a record with its header and properties included, stays well below
+/// `max_block_bytes`.
+constexpr std::int64_t largest_answer = 32 * mib;
 constexpr std::int64_t tebibyte = static_cast<std::int64_t>(1024 * gib);
 
 std::int64_t to_number(milliseconds value) {
@@ -227,7 +230,7 @@ const std::array table = {
         "store", "max-index-num", q::count, {2, 100'000'000},
         "Entries of one index file. Never change it under existing data."),
     number<store, &storage::options::max_message_size_bytes>(
-        "store", "max-message-size", q::bytes, {1, 512 * mib},
+        "store", "max-message-size", q::bytes, {1, largest_answer},
         "Largest body. Unless given, it shrinks to the size of a commit-log file."),
     number<store, &storage::options::record_crc>(
         "store", "record-crc", q::on_off, {0, 1},
@@ -238,30 +241,30 @@ const std::array table = {
     text("store", "delete-when", "Hours of the day at which expired files go, parted by ';'.",
          delete_when_text, set_delete_when),
     number<store, &storage::options::disk_max_used_percent>(
-        "store", "disk-max-used-space-ratio", q::percent, {1, 100},
+        "store", "disk-max-used-space-ratio", q::percent, {1, 85},
         "Disk use above which expired files go at any hour."),
     number<store, &storage::options::disk_clean_forcibly_percent>(
-        "store", "disk-space-clean-forcibly-ratio", q::percent, {1, 100},
+        "store", "disk-space-clean-forcibly-ratio", q::percent, {30, 85},
         "Disk use above which the oldest files go even if not expired."),
     number<store, &storage::options::disk_warning_percent>(
-        "store", "disk-space-warning-level-ratio", q::percent, {1, 100},
+        "store", "disk-space-warning-level-ratio", q::percent, {35, 90},
         "Disk use above which writes are refused; reads go on."),
     number<store, &storage::options::destroy_mapped_file_interval_ms>(
         "store", "destroy-mapped-file-interval", q::duration, {0, day},
         "How long a deleted file may still be held by a reader."),
     number<store, &storage::options::queue_write_retries>(
         "store", "queue-write-retries", q::count, {1, 1000},
-        "Failed writes of a queue, a second apart, before writing stops."),
+        "Failed writes of the queues in a row, 100 ms apart, before writing stops."),
     number<store, &storage::options::scan_threads>(
         "store", "scan-threads", q::count, {0, 1024},
         "Threads that check the log at a start; 0 is one a core."),
 
     number<&node_options::writer, &writer_options::parked_bytes>(
         "writer", "parked-bytes", q::bytes, {1, tebibyte},
-        "Bytes of requests that may wait for the dispatcher; more are refused as busy."),
+        "Bytes of requests that may wait for room or for a file; more are refused as busy."),
     number<&node_options::writer, &writer_options::parked_deadline>(
         "writer", "parked-deadline", q::duration, {1, hour},
-        "How long a request may wait for the dispatcher before it is refused as busy."),
+        "How long a request may wait for them before it is refused as busy."),
 
     number<&node_options::dispatcher, &dispatcher_options::mailbox_capacity>(
         "dispatcher", "mailbox-capacity", q::count, {1, 100'000'000},
@@ -280,9 +283,6 @@ const std::array table = {
     number<queues, &queue_manager_options::tail_entries>(
         "queue-manager", "tail-entries", q::count, {1, 1'000'000},
         "Entries of one queue that are gathered in memory before they are written."),
-    number<queues, &queue_manager_options::write_interval>(
-        "queue-manager", "write-interval", q::duration, {1, 60 * second},
-        "After this time they are written, however few."),
     number<queues, &queue_manager_options::open_files>(
         "queue-manager", "open-files", q::count, {0, 1'000'000},
         "Queue files kept open; 0: as the process's limit allows."),
@@ -297,13 +297,14 @@ const std::array table = {
         "pull", "max-messages", q::count, {1, 1'000'000},
         "Messages of one answer; the client's own limit counts if smaller."),
     number<&node_options::pull, &pull_options::max_bytes>(
-        "pull", "max-bytes", q::bytes, {1, gib}, "Bytes of one answer; one message always fits."),
+        "pull", "max-bytes", q::bytes, {1, largest_answer},
+        "Bytes of one answer; one message always fits."),
     number<&node_options::pull, &pull_options::readers>("pull", "readers", q::count, {1, 256},
                                                         "Threads that read messages from the log."),
 
     number<sessions, &session_options::credit_messages>(
         "session", "credit-messages", q::count, {1, 100'000'000},
-        "Messages of one client that may be unanswered."),
+        "Messages, and requests of other kinds, of one client that may be unanswered."),
     number<sessions, &session_options::credit_bytes>("session", "credit-bytes", q::bytes,
                                                      {1, tebibyte},
                                                      "Bytes of one client that may be unanswered."),

@@ -146,7 +146,13 @@ connection(connection_actor::stateful_pointer<connection_state> self, connect_op
   auto& state = self->state;
   state.start(self, options);
   return {
-      [&state](put_request& r) { return state.forward<put_response>(no_more, std::move(r)); },
+      [&state](put_request& r) -> caf::result<put_response> {
+        if (r.messages.size() > max_block_bytes)
+          return make_caf_error(
+              errc::too_large, "not stored: a request of " + std::to_string(r.messages.size()) +
+                                   " bytes; at most " + std::to_string(max_block_bytes) + " cross");
+        return state.forward<put_response>(no_more, std::move(r));
+      },
       [&state](const pull_request& r) {
         return state.forward<pull_response>(std::chrono::milliseconds{r.wait_ms}, r);
       },

@@ -5,6 +5,10 @@
 #include "storage/properties.hpp"
 
 #include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
 
 namespace troupe::client {
 
@@ -13,6 +17,13 @@ namespace {
 /// Where every record holds its own log offset.
 constexpr std::size_t own_offset_at = 28;
 constexpr std::size_t smallest_record = storage::record_layout::fixed_bytes_v1;
+
+constexpr std::uint64_t most_pull_bytes = storage::mib;
+/// Of the pulls that wait at the same time, and the least that is worth a pull.
+constexpr std::size_t open_pull_bytes = 16 * storage::mib;
+constexpr std::size_t least_pull_bytes = 16 * storage::kib;
+/// How long each of them waits before it is sent again.
+constexpr std::uint32_t pull_wait_ms = 10'000;
 
 template <class... Functions>
 struct overloaded : Functions... {
@@ -25,6 +36,9 @@ overloaded(Functions...) -> overloaded<Functions...>;
 
 storage::result<storage::record_view> decode(const storage::slice& record) {
   auto bytes = record.bytes();
+  if (bytes.empty())
+    return storage::error{errc::corrupt, "the node could not read a record that it wanted to send: "
+                                         "its file is damaged, or was deleted; try again"};
   if (bytes.size() < smallest_record)
     return storage::error{errc::corrupt, "the node sent a record that is too short"};
   auto offset = storage::big_endian::load<log_offset>(bytes.data() + own_offset_at);
@@ -32,6 +46,10 @@ storage::result<storage::record_view> decode(const storage::slice& record) {
   if (found.kind != storage::record_kind::message || found.size != bytes.size())
     return storage::error{errc::corrupt, "the record at " + std::to_string(offset) +
                                              " arrived damaged: " + found.problem};
+  if (record.damaged()) // asked last: the bytes may have gone while they were checked
+    return storage::error{errc::corrupt, "the record at " + std::to_string(offset) +
+                                             " was lost while it was read: its file is damaged, "
+                                             "or was deleted; try again"};
   return found.view;
 }
 
@@ -51,12 +69,76 @@ std::vector<std::string> parse_tags(std::string_view expression) {
   return tags;
 }
 
+/// Sends the pulls of a consumer that follows, and keeps their answers until it takes them: one of
+/// each queue at most.
+class consumer::follower {
+public:
+  struct arrival {
+    std::size_t queue = 0;
+    storage::result<pull_response> answer;
+  };
+
+  follower(caf::actor_system& system, store_service service)
+      : shared_(std::make_shared<shared>()),
+        courier_(system.spawn(courier, std::move(service), shared_)) {}
+  ~follower() { caf::anon_send_exit(courier_, caf::exit_reason::user_shutdown); }
+  follower(const follower&) = delete;
+  follower& operator=(const follower&) = delete;
+
+  void ask(std::size_t queue, pull_request request) {
+    caf::anon_send(courier_, static_cast<std::uint64_t>(queue), std::move(request));
+  }
+
+  /// The next answer; nothing when none comes in time.
+  std::optional<arrival> wait(std::chrono::milliseconds limit) {
+    std::unique_lock lock(shared_->mutex);
+    if (!shared_->changed.wait_for(lock, limit, [&] { return !shared_->arrivals.empty(); }))
+      return std::nullopt;
+    auto first = std::move(shared_->arrivals.front());
+    shared_->arrivals.pop_front();
+    return first;
+  }
+
+private:
+  struct shared {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<arrival> arrivals;
+
+    void put(std::size_t queue, storage::result<pull_response> answer) {
+      std::lock_guard lock(mutex);
+      arrivals.push_back({queue, std::move(answer)});
+      changed.notify_one();
+    }
+  };
+
+  static caf::behavior courier(caf::event_based_actor* self, store_service service,
+                               std::shared_ptr<shared> into) {
+    return {
+        [=](std::uint64_t queue, const pull_request& request) {
+          // Whoever is asked owns the deadline and answers in any case.
+          self->request(service, caf::infinite, request)
+              .then([=](pull_response& answer) { into->put(queue, std::move(answer)); },
+                    [=](const caf::error& why) { into->put(queue, from_caf(why)); });
+        },
+    };
+  }
+
+  std::shared_ptr<shared> shared_;
+  caf::actor courier_;
+};
+
+consumer::consumer(consumer&& other) noexcept = default;
+consumer::~consumer() = default;
+
 consumer::consumer(caf::actor_system& system, store_service service, consumer_options options,
                    note_function note)
     : self_(std::make_unique<caf::scoped_actor>(system)), service_(std::move(service)),
       options_(std::move(options)), note_(std::move(note)) {
   for (auto& tag : options_.tags)
     tag_hashes_.push_back(storage::java_hash(tag));
+  if (options_.follow)
+    follower_ = std::make_unique<follower>(system, service_);
 }
 
 storage::result<consumer> consumer::open(caf::actor_system& system, store_service service,
@@ -101,33 +183,34 @@ storage::result<void> consumer::find_start(const queue_bounds& bounds) {
 }
 
 storage::result<std::vector<consumer::message>> consumer::next() {
-  // One round over the queues; when following, the wait is spread over them.
+  return options_.follow ? next_arrived() : next_in_turn();
+}
+
+pull_request consumer::request_for(const queue_state& queue) const {
+  pull_request request;
+  request.topic = options_.topic;
+  request.queue_id = queue.id;
+  request.from = queue.next;
+  request.max_messages = options_.batch;
+  request.max_bytes = most_pull_bytes;
+  request.tag_hashes = tag_hashes_;
+  return request;
+}
+
+storage::result<std::vector<consumer::message>> consumer::next_in_turn() {
+  // One round over the queues, each to its end.
   auto rounds = queues_.size();
   for (std::size_t i = 0; i < rounds && !queues_.empty(); ++i) {
     turn_ %= queues_.size();
     auto& queue = queues_[turn_];
-    pull_request request;
-    request.topic = options_.topic;
-    request.queue_id = queue.id;
-    request.from = queue.next;
-    request.max_messages = options_.batch;
-    if (!options_.follow)
-      request.max_messages = static_cast<std::uint32_t>(std::min<queue_offset>(
-          options_.batch, std::max<queue_offset>(1, queue.end - queue.next)));
-    request.max_bytes = storage::mib;
-    request.tag_hashes = tag_hashes_;
-    if (options_.follow)
-      request.wait_ms = static_cast<std::uint32_t>(options_.wait.count() /
-                                                   static_cast<std::int64_t>(queues_.size()));
-    auto pulled = ask<pull_response>(*self_, service_, request);
-    if (!pulled && outlasts(pulled.error()))
-      return std::vector<message>{};
-    TROUPE_TRY(auto answer, std::move(pulled));
-    away_ = false;
+    auto request = request_for(queue);
+    request.max_messages = static_cast<std::uint32_t>(
+        std::min<queue_offset>(options_.batch, std::max<queue_offset>(1, queue.end - queue.next)));
+    TROUPE_TRY(auto answer, ask<pull_response>(*self_, service_, request));
     TROUPE_TRY(auto messages, take(queue, answer));
-    if (!options_.follow && (queue.next >= queue.end || answer.status == pull_status::nothing_new))
+    if (queue.next >= queue.end || answer.status == pull_status::nothing_new)
       queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(turn_));
-    else if (messages.empty() || options_.follow)
+    else if (messages.empty())
       ++turn_;
     if (!messages.empty())
       return messages;
@@ -135,8 +218,39 @@ storage::result<std::vector<consumer::message>> consumer::next() {
   return std::vector<message>{};
 }
 
+storage::result<std::vector<consumer::message>> consumer::next_arrived() {
+  for (std::size_t i = 0; i < queues_.size(); ++i) {
+    auto& queue = queues_[i];
+    if (queue.asked || queue.held)
+      continue;
+    auto request = request_for(queue);
+    // Together they stay within what a client may have open.
+    request.max_bytes = std::clamp(open_pull_bytes / queues_.size(), least_pull_bytes,
+                                   std::size_t{most_pull_bytes});
+    request.wait_ms = pull_wait_ms;
+    follower_->ask(i, std::move(request));
+    queue.asked = true;
+  }
+  auto arrived = follower_->wait(options_.wait);
+  if (!arrived || arrived->answer || arrived->answer.error().code != errc::busy)
+    for (auto& queue : queues_)
+      queue.held = false;
+  if (!arrived)
+    return std::vector<message>{};
+  auto& queue = queues_[arrived->queue];
+  queue.asked = false;
+  if (!arrived->answer) {
+    queue.held = arrived->answer.error().code == errc::busy;
+    if (queue.held || outlasts(arrived->answer.error()))
+      return std::vector<message>{};
+  }
+  TROUPE_TRY(auto answer, std::move(arrived->answer));
+  away_ = false;
+  return take(queue, answer);
+}
+
 bool consumer::outlasts(const storage::error& why) {
-  if (!options_.follow || (why.code != errc::connection_lost && why.code != errc::unavailable))
+  if (why.code != errc::connection_lost && why.code != errc::unavailable)
     return false;
   if (!away_)
     note_("the node is away (" + why.message + "); going on when it is back");

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,8 +33,9 @@ struct consumer_options {
   std::chrono::milliseconds wait{1000}; ///< how long one `next` waits when following
 };
 
-/// Reads a topic in the order of each queue. For ordinary threads: calls block. Actors send
-/// `pull_request`s to the service themselves.
+/// Reads a topic in the order of each queue. One that follows keeps a pull waiting in every queue,
+/// so a new message comes at once, wherever it is put. For ordinary threads: calls block. Actors
+/// send `pull_request`s to the service themselves.
 class consumer {
 public:
   /// Something that the reader of the output should know; reading goes on.
@@ -41,6 +43,9 @@ public:
 
   static storage::result<consumer> open(caf::actor_system& system, store_service service,
                                         consumer_options options, note_function note);
+  consumer(consumer&& other) noexcept;
+  consumer& operator=(consumer&&) = delete;
+  ~consumer();
 
   /// The next messages of one queue, in order; none when `finished`, or when following and nothing
   /// came. The views live as long as the returned slices.
@@ -58,11 +63,17 @@ private:
     std::int32_t id = 0;
     queue_offset next = 0;
     queue_offset end = 0; ///< where to stop when not following
+    bool asked = false;   ///< following: a pull waits there
+    bool held = false;    ///< following: too much was open for one more pull
   };
+  class follower;
 
   consumer(caf::actor_system& system, store_service service, consumer_options options,
            note_function note);
   storage::result<void> find_start(const queue_bounds& bounds);
+  storage::result<std::vector<message>> next_in_turn();
+  storage::result<std::vector<message>> next_arrived();
+  pull_request request_for(const queue_state& queue) const;
   storage::result<std::vector<message>> take(queue_state& queue, pull_response& answer);
   /// True if reading goes on after this: who follows waits for a node that restarts.
   bool outlasts(const storage::error& why);
@@ -74,6 +85,7 @@ private:
   note_function note_;
   std::vector<queue_state> queues_;
   std::vector<std::int32_t> tag_hashes_;
+  std::unique_ptr<follower> follower_; ///< when following
   std::size_t turn_ = 0;
   bool away_ = false;
 };

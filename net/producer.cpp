@@ -59,7 +59,7 @@ caf::behavior courier(caf::event_based_actor* self, store_service service,
 
 producer::producer(caf::actor_system& system, store_service service,
                    const producer_options& options)
-    : system_(system), options_(options), shared_(std::make_shared<shared>()),
+    : options_(options), shared_(std::make_shared<shared>()),
       courier_(system.spawn(courier<shared>, std::move(service), shared_)) {}
 
 producer::~producer() {

@@ -34,7 +34,6 @@ public:
 
 private:
   struct shared;
-  caf::actor_system& system_;
   producer_options options_;
   std::shared_ptr<shared> shared_;
   caf::actor courier_;

@@ -15,7 +15,7 @@ namespace troupe::storage {
 struct checkpoint {
   std::int64_t log_time = 0;            ///< store time of the newest record that is durable
   std::int64_t queue_time = 0;          ///< of the newest whose queue entry is durable
-  std::int64_t index_time = 0;          ///< end of the newest index file that is full and durable
+  std::int64_t index_time = 0;          ///< store time up to which the index is durable
   log_offset master_flushed_offset = 0; ///< RocketMQ 5's own; carried along
   log_offset confirm_offset = 0;        ///< likewise
 

@@ -50,19 +50,14 @@ std::uint64_t commit_log::bytes_left_in_file() const noexcept {
   return options_.log_file_size_bytes - distance(current_.start, staged_end_);
 }
 
-commit_log::stage_result commit_log::make_room(std::uint64_t bytes) {
-  // Behind the last record a blank must find room.
-  if (bytes > options_.log_file_size_bytes - blank_header_bytes)
-    return stage_result::too_large;
-  if (bytes + blank_header_bytes > bytes_left_in_file() && !roll())
-    return stage_result::needs_file;
-  return stage_result::staged;
-}
-
 commit_log::stage_result commit_log::stage(const record_fields& fields, record_place& place) {
-  auto size = encoded_size(fields, options_.record_crc);
-  if (auto room = make_room(size); room != stage_result::staged)
-    return room;
+  const auto size = encoded_size(fields, options_.record_crc);
+  // Behind the last record a blank must find room.
+  const std::uint64_t room = std::uint64_t{size} + blank_header_bytes;
+  if (room > options_.log_file_size_bytes)
+    return stage_result::too_large;
+  if (room > bytes_left_in_file() && !roll())
+    return stage_result::needs_file;
   place.offset = staged_end_;
   encode_record(fields, place, options_.record_crc, extend(size));
   return stage_result::staged;
@@ -117,11 +112,6 @@ result<void> commit_log::commit() {
   end_ = staged_end_;
   forget_staged();
   return boost::outcome_v2::success();
-}
-
-void commit_log::discard_staged() noexcept {
-  TROUPE_CHECK(!failed_);
-  unstage();
 }
 
 void commit_log::unstage() noexcept {

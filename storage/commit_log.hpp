@@ -38,7 +38,7 @@ public:
   std::uint64_t bytes_left_in_file() const noexcept;
 
   enum class stage_result {
-    staged,     ///< or, when asked for room: there is room
+    staged,
     needs_file, ///< does not fit here and the next file is not there yet: nothing was staged
     too_large,  ///< fits into no file
   };
@@ -46,17 +46,10 @@ public:
   /// next file (with a blank record) when it does not fit. Fills in `place.offset`.
   stage_result stage(const record_fields& fields, record_place& place);
 
-  /// Lets the next records, of `bytes` together, lie in one file: rolls to the next one if they do
-  /// not fit into this.
-  stage_result make_room(std::uint64_t bytes);
-
   /// Writes all that is staged. After an error nothing may be appended any more: what reached the
   /// file is unknown, and recovery decides at the next start. What was staged is forgotten, and
   /// later calls answer `write_stopped`.
   result<void> commit();
-
-  /// Forgets the staged records; legal only before `commit`.
-  void discard_staged() noexcept;
 
 private:
   struct open_file {

@@ -190,10 +190,6 @@ void key_index::synced(const unsynced_index_files& done) {
     directory_changed_ = 0;
 }
 
-std::int64_t key_index::full_until_ms() const noexcept {
-  return files_.size() < 2 ? 0 : files_[files_.size() - 2]->header().end_time;
-}
-
 result<std::vector<log_offset>> key_index::query(std::string_view topic, std::string_view key,
                                                  std::size_t count, std::int64_t begin_ms,
                                                  std::int64_t end_ms) {

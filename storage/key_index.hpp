@@ -54,8 +54,6 @@ public:
   unsynced_index_files unsynced() const;
   /// All that `done` names was synced successfully.
   void synced(const unsynced_index_files& done);
-  /// Store time up to which full files reach, for the checkpoint; 0 without a full file.
-  std::int64_t full_until_ms() const noexcept;
 
   /// Offsets of at most `count` records that may have the key and were stored in [begin, end],
   /// newest first. Whoever reads them must compare the key itself and the time, which is known to

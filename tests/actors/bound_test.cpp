@@ -86,9 +86,9 @@ TEST_CASE("bound: with stuck queues the backlog stops at the capacity and nothin
   CHECK(status.backlog == capacity);
   CHECK(status.backlog_max == capacity);
   CHECK(status.parked_requests == 10);
-  CHECK(status.delayed_requests == 1); // the one at the front; the others queue behind it
-  CHECK(status.delayed_ms >= 99);
-  CHECK(status.delayed_ms <= 101); // one timer for all of them, 1 ms at a time
+  CHECK(status.delayed_requests == 10); // whoever queues behind the one in front waits as long
+  CHECK(status.delayed_ms >= 990);
+  CHECK(status.delayed_ms <= 1010);
   CHECK(std::count_if(sent.begin(), sent.end(), [](auto& s) { return s.there(); }) ==
         static_cast<std::ptrdiff_t>(fitting));
   CHECK(t.offsets().size() == capacity);
@@ -98,7 +98,11 @@ TEST_CASE("bound: with stuck queues the backlog stops at the capacity and nothin
     t.stand.world.run_for(2ms);
     REQUIRE(t.offsets().size() > before);
   }
-  CHECK(t.stand.writer_state().backlog_max == capacity);
+  status = t.stand.writer_state();
+  CHECK(status.backlog_max == capacity);
+  CHECK(status.parked_requests == 0);
+  CHECK(status.delayed_requests == 10);
+  CHECK(status.delayed_ms >= 1000);
   // Everything was stored, in the order in which it came.
   log_offset last = -1;
   for (auto& each : sent) {
@@ -196,6 +200,48 @@ TEST_CASE("bound: when too many bytes wait, the next request is refused as busy 
   CHECK((code_of(a) == errc::none && code_of(b) == errc::none));
   t.confirm_all();
   CHECK(all_stored(t.stand.put(put_of("t", large))));
+}
+
+TEST_CASE("bound: who waits for a file is bounded in bytes and in time too", "[actors]") {
+  stuck_queues t{1000};
+  t.stand.options.writer.parked_bytes = 20'000;
+  t.stand.open();
+  auto& world = t.stand.world;
+  // A flusher that hangs when it is to make the second file.
+  t.stand.add_flusher();
+  auto real = t.stand.roles.flusher;
+  t.stand.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
+    return caf::message_handler{[&world, real](create_atom, log_offset start) {
+      if (start == 0)
+        world.tell(real, create_atom_v, start);
+    }};
+  });
+  t.stand.add_writer();
+  t.stand.announce();
+  world.tell(real, t.stand.roles);
+  world.tell(t.stand.roles.writer, queue_state{});
+  CHECK(all_stored(t.stand.put(put_of("t", numbered("", 20, 1, 3000)))));
+  auto half = t.send(put_of("t", numbered("", 3, 1, 3000)));
+  auto behind = t.send(put_of("t", numbered("", 3, 1, 3000)));
+  world.run_for(10ms);
+  auto over = t.send(put_of("t", numbered("", 3, 1, 3000)));
+  world.drain();
+  REQUIRE(over.there());
+  CHECK(code_of(over) == errc::busy);
+  CHECK(t.stand.writer_state().parked_requests == 2);
+  CHECK(t.stand.writer_state().delayed_requests == 2);
+  world.run_for(4980ms);
+  CHECK_FALSE(half.there());
+  world.run_for(20ms);
+  REQUIRE((half.there() && behind.there()));
+  auto& cut = half.value().responses.at(0);
+  CHECK(cut.results.at(0).code == errc::none); // there was room for one
+  CHECK(cut.results.at(1).code == errc::busy);
+  CHECK(cut.failure.message.find("waited 5000 ms for the log file that begins at 65536") !=
+        std::string::npos);
+  CHECK(code_of(behind) == errc::busy);
+  // Only what is in the log counts as backlog.
+  CHECK(t.stand.writer_state().backlog == 21);
 }
 
 TEST_CASE("bound: unflushed bytes over the budget delay writers like missing room", "[actors]") {

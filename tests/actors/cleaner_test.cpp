@@ -1,3 +1,4 @@
+#include "net/consumer.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 
@@ -163,6 +164,7 @@ TEST_CASE("cleaner: a slice of a deleted file stays readable, and after two minu
   CHECK_FALSE(held.damaged());
   t.stand.world.run_for(25s);
   CHECK(held.damaged());
+  CHECK(client::decode(held).error().code == errc::corrupt);
   for (auto byte : held.bytes())
     REQUIRE(byte == std::byte{0});
 }

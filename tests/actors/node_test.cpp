@@ -131,6 +131,30 @@ TEST_CASE("node: negative and huge offsets of the log are answered with an error
   CHECK(restarts_of(node, "reader") == 0);
 }
 
+TEST_CASE("node: more clients than its limit are refused, and when it stops all", "[actors]") {
+  test_node node;
+  node.stand.options.session.sessions = 2;
+  node.start();
+  auto& world = node.stand.world;
+  auto greet = [&] {
+    return world.ask<session_actor>(node.node, hello_atom_v, caf::strong_actor_ptr{});
+  };
+  auto second = greet();
+  CHECK(second.there());
+  auto third = greet();
+  CHECK(third.code() == errc::busy);
+  CHECK(third.reason().find("sessions") != std::string::npos);
+  world.kill(second.value());
+  world.drain();
+  CHECK(greet().code() == errc::none);
+  node.stand.options.session.sessions = 1000;
+  auto report = world.request<stop_report>(node.node, stop_atom_v);
+  auto late = world.request<session_actor>(node.node, hello_atom_v, caf::strong_actor_ptr{});
+  world.drain();
+  CHECK(late.there());
+  CHECK(late.code() == errc::unavailable);
+}
+
 TEST_CASE("node: a role that only derives data is replaced and catches up", "[actors]") {
   auto victim = GENERATE(as<std::string>{}, "queue-manager", "dispatcher", "reader", "registrar",
                          "cleaner", "queue-flusher");

@@ -208,7 +208,7 @@ TEST_CASE("queue_manager: with synchronous flush only what is durable is shown",
   t.add_readers();
   t.start();
   world.tell(real, t.roles);
-  auto request = put_of("a", numbered("m", 3));
+  auto request = put_of("a", {{"m0", 0, "", "k"}, {"m1", 0, "", "k"}, {"m2", 0, "", "k"}});
   request.wait = false; // acknowledged before it is durable: hidden all the same
   auto response = t.put(request);
   REQUIRE(all_stored(response));
@@ -217,6 +217,13 @@ TEST_CASE("queue_manager: with synchronous flush only what is durable is shown",
   auto hidden = t.pull(t.wish("a", 0));
   CHECK(hidden.status == pull_status::nothing_new);
   CHECK(hidden.max == 0);
+  auto by_key = [&] {
+    key_query query;
+    query.topic = "a";
+    query.key = "k";
+    return bodies_of(world.ask<record_batch>(t.roles.queue_manager, query).value().records);
+  };
+  CHECK(by_key().empty());
   auto parked = t.wait_for(t.wish("a", 0), 10'000);
   // Durable up to and with the second one.
   world.tell(t.roles.queue_manager, log_flushed{response.results[2].offset, 0});
@@ -224,6 +231,7 @@ TEST_CASE("queue_manager: with synchronous flush only what is durable is shown",
   REQUIRE(parked.there());
   CHECK(bodies_of(parked.value().records) == texts{"m0", "m1"});
   CHECK(parked.value().max == 2);
+  CHECK(by_key() == texts{"m0", "m1"});
   auto too_far = t.pull(t.wish("a", 3));
   CHECK(too_far.status == pull_status::offset_too_large);
   // An older report takes nothing back.
@@ -314,6 +322,28 @@ TEST_CASE("queue_manager: a write that fails twice is no failure", "[actors]") {
   CHECK(t.pull(t.wish("a", 0)).max == 20);
   CHECK(t.writer_state().backlog == 0);
   CHECK(t.status().durable == t.writer_state().end);
+}
+
+TEST_CASE("queue_manager: what is applied meanwhile does not excuse failed writes", "[actors]") {
+  queues_stand t;
+  t.run();
+  auto since = t.world.now();
+  std::chrono::milliseconds third{0};
+  int failures = 0;
+  t.files.fault = [&](action what, const std::string& path) {
+    if (what != action::write || path.find("/consumequeue/") == std::string::npos)
+      return errc::none;
+    if (++failures == 3)
+      third = t.world.now() - since;
+    return errc::no_space;
+  };
+  for (int i = 0; i < 30 && t.status().failure.empty(); ++i) {
+    t.put(put_of("a", {{"m"}}));
+    t.world.run_for(50ms);
+  }
+  CHECK_FALSE(t.status().failure.empty());
+  CHECK(failures == 3);
+  CHECK(third >= 200ms); // a pause between two tries
 }
 
 TEST_CASE("queue_manager: a stop that cannot write says so", "[actors]") {
@@ -427,6 +457,20 @@ TEST_CASE("queue_manager: a key finds its messages and no others", "[actors]") {
   query.key = "nobody";
   query.begin_ms = 0;
   CHECK(find().empty());
+}
+
+TEST_CASE("queue_manager: a key finds no more than one answer may hold", "[actors]") {
+  queues_stand t;
+  t.options.store.log_file_size_bytes = 32 * storage::mib;
+  t.run();
+  for (int i = 0; i < 5; ++i)
+    t.store("a", {{std::string(5 * storage::mib, 'x'), 0, "", "k"}});
+  key_query query;
+  query.topic = "a";
+  query.key = "k";
+  auto found = t.world.ask<record_batch>(t.roles.queue_manager, query).value();
+  CHECK(found.records.size() == 3);
+  CHECK(found.left_out == 2);
 }
 
 TEST_CASE("queue_manager: bounds say when each queue's last message was stored", "[actors]") {

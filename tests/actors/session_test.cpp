@@ -293,6 +293,105 @@ TEST_CASE("session: more messages or bytes than the credit are refused as busy",
   CHECK(t.send(put_of("t", numbered("", 11))).value().failure.code == errc::too_large);
 }
 
+TEST_CASE("session: requests of every kind take of the credit", "[actors]") {
+  session_stand t;
+  t.stand.options.session.credit_messages = 3;
+  t.stand.options.session.credit_bytes = 64 * storage::kib;
+  t.start();
+  auto& world = t.stand.world;
+  pull_request pull;
+  pull.topic = "t";
+  pull.max_bytes = 1; // and yet a whole message may come
+  std::vector<answer<pull_response>> pulls;
+  for (int i = 0; i < 3; ++i)
+    pulls.push_back(world.request<pull_response>(t.session, pull));
+  world.drain();
+  CHECK(t.pulls.size() == 3);
+  CHECK(world.ask<pull_response>(t.session, pull).code() == errc::busy);
+  CHECK(world.ask<topic_list>(t.session, list_atom_v).code() == errc::busy);
+  CHECK(world.ask<record_batch>(t.session, fetch_atom_v, log_offset{0}).code() == errc::busy);
+  auto described = world.ask<topic_description>(t.session, bounds_atom_v, std::string("t"));
+  CHECK(described.code() == errc::busy);
+  auto unknown = t.send(put_of("unknown", {{"x"}}));
+  CHECK(outcome(unknown) == errc::busy);
+  world.run_for(t.stand.options.session.deadline + 200ms);
+  // All of it came back. By bytes there is room for a single one of these.
+  pull.max_bytes = 40 * storage::kib;
+  pulls.push_back(world.request<pull_response>(t.session, pull));
+  world.drain();
+  CHECK_FALSE(pulls.back().there());
+  CHECK(world.ask<pull_response>(t.session, pull).code() == errc::busy);
+  key_query query;
+  query.topic = "t";
+  CHECK(world.ask<record_batch>(t.session, query).code() == errc::busy);
+  CHECK(t.pulls.size() == 4);
+}
+
+TEST_CASE("session: no pull waits for longer than half a minute", "[actors]") {
+  session_stand t;
+  t.start();
+  pull_request pull;
+  pull.topic = "t";
+  pull.wait_ms = 0xffffffff;
+  auto parked = t.stand.world.request<pull_response>(t.session, pull);
+  t.stand.world.drain();
+  CHECK(t.pulls.at(0).wait_ms == 30'000);
+  t.stand.world.run_for(30s + t.stand.options.session.deadline + 200ms);
+  CHECK(parked.code() == errc::maybe_stored);
+}
+
+TEST_CASE("session: messages that all say WAIT=false are not waited for", "[actors]") {
+  session_stand t;
+  t.stand.options.store.flush = storage::flush_policy::sync;
+  t.start();
+  auto waits = [&](const std::vector<std::string>& properties) {
+    storage::message_batch_builder builder;
+    for (auto& text : properties) {
+      storage::new_message message;
+      message.properties = text;
+      builder.add(message);
+    }
+    put_request request;
+    request.topic = "t";
+    request.count = builder.count();
+    request.messages = builder.take();
+    t.send(request);
+    auto wait = t.groups.at(0).requests.at(0).wait;
+    t.answer_all();
+    return wait;
+  };
+  std::string no = "A\1b\2WAIT\1false\2";
+  CHECK_FALSE(waits({no}));
+  CHECK_FALSE(waits({no, no}));
+  CHECK(waits({no, ""}));
+  CHECK(waits({"", no}));
+  CHECK(waits({"WAIT\1true\2"}));
+  CHECK(waits({"A\1WAIT=false\2"}));
+}
+
+TEST_CASE("session: with synchronous flush only a durable message is fetched", "[actors]") {
+  session_stand t;
+  t.stand.options.store.flush = storage::flush_policy::sync;
+  auto& world = t.stand.world;
+  t.stand.roles.flusher = world.play<flusher_actor>([](caf::event_based_actor*) {
+    return caf::message_handler{[](status_atom) { return flusher_status{1000, 1, {}}; }};
+  });
+  t.stand.roles.readers.resize(1);
+  t.stand.roles.readers[0] = world.play<reader_actor>([](caf::event_based_actor*) {
+    return caf::message_handler{[](fetch_atom, log_offset) {
+      record_batch batch;
+      batch.records.emplace_back();
+      return batch;
+    }};
+  });
+  t.start();
+  auto fetch = [&](log_offset offset) {
+    return world.ask<record_batch>(t.session, fetch_atom_v, offset);
+  };
+  CHECK(fetch(999).value().records.size() == 1);
+  CHECK(fetch(1000).code() == errc::not_found);
+}
+
 TEST_CASE("session: a writer that never answers is answered for: maybe stored", "[actors]") {
   session_stand t;
   t.stand.options.session.deadline = 2s;

@@ -108,27 +108,6 @@ TEST_CASE("writer: a request rolls over as many files as it needs", "[actors]") 
   CHECK(t.files.count(action::write, "/commitlog/") < 15);
 }
 
-TEST_CASE("writer: a whole request lies in one piece, at the next file's start if need be",
-          "[actors]") {
-  running_pipeline t;
-  t.run();
-  REQUIRE(all_stored(t.put(put_of("a", numbered("fill", 15, 1, 3800)))));
-  auto request = put_of("a", numbered("w", 8, 1, 1000));
-  request.whole = true;
-  auto whole = t.put(request);
-  REQUIRE(all_stored(whole));
-  CHECK(whole.results.front().offset == 65536);
-  CHECK(whole.results.back().offset < 65536 + 10'000);
-  // Without the wish it would have been cut.
-  running_pipeline other;
-  other.run();
-  REQUIRE(all_stored(other.put(put_of("a", numbered("fill", 15, 1, 3800)))));
-  request.whole = false;
-  auto cut = other.put(request);
-  CHECK(cut.results.front().offset < 65536);
-  CHECK(cut.results.back().offset > 65536);
-}
-
 TEST_CASE("writer: a message too large for any file is refused alone", "[actors]") {
   running_pipeline t;
   t.run();
@@ -199,6 +178,25 @@ TEST_CASE("writer: without room for the next file writes are refused until there
   REQUIRE(all_stored(again));
   // No hole: numbers go on behind the last one that was stored.
   CHECK(again.results[0].queue_position == static_cast<queue_offset>(stored));
+  CHECK(t.writer_state().refusal.empty());
+}
+
+TEST_CASE("writer: a file that cannot be opened is tried again", "[actors]") {
+  running_pipeline t;
+  t.run();
+  bool scarce = true; // the flusher made the file, and then there is no descriptor for the writer
+  t.files.fault = [&](action what, const std::string& path) {
+    return scarce && what == action::open && path.ends_with("65536") ? errc::io_error : errc::none;
+  };
+  std::vector<put_response> responses;
+  for (int i = 0; i < 30; ++i)
+    responses.push_back(t.put(put_of("a", numbered("m", 1, 1, 3000))));
+  CHECK_FALSE(all_stored(responses.back()));
+  t.world.run_for(3s);
+  CHECK_FALSE(all_stored(t.put(put_of("a", {{"still"}}))));
+  scarce = false;
+  t.world.run_for(2s);
+  CHECK(all_stored(t.put(put_of("a", {{"again"}}))));
   CHECK(t.writer_state().refusal.empty());
 }
 
@@ -313,6 +311,21 @@ TEST_CASE("writer: a damaged log is not written to, and says so", "[actors]") {
   auto refused = t.put(put_of("a", {{"x"}}));
   CHECK(refused.results.at(0).code == errc::needs_repair);
   CHECK(refused.failure.message.find("troupe store repair") != std::string::npos);
+}
+
+TEST_CASE("writer: a write that fails during a stop does not hold it up", "[actors]") {
+  running_pipeline t;
+  t.run();
+  t.files.fault = [&](action what, const std::string& path) {
+    return what == action::write && is_log_file(path) ? errc::io_error : errc::none;
+  };
+  // So much that it is written while more is there to be staged.
+  for (int i = 0; i < 3; ++i)
+    t.world.request<put_group_response>(t.roles.writer,
+                                        group_of(put_of("a", numbered("m", 20, 1, 20'000))));
+  auto stopped = t.world.request<log_offset>(t.roles.writer, stop_atom_v);
+  t.world.run_for(1s);
+  CHECK(stopped.there());
 }
 
 TEST_CASE("writer: a stop answers everything that was accepted, then refuses", "[actors]") {

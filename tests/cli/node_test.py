@@ -68,6 +68,19 @@ class RoundTrip(Serving):
         self.assertEqual(self.good("consume", "large", "--length-prefixed").out, packed)
 
 
+class LargeMessages(Serving):
+    settings = {"store": "max-message-size = 6MiB"}
+
+    def test_the_limit_is_the_node_s(self):
+        body = random.Random(10).randbytes(6 << 20)
+        packed = struct.pack(">I", len(body)) + body
+        self.good("produce", "large", "--length-prefixed", stdin=packed)
+        self.assertEqual(self.good("consume", "large", "--length-prefixed").out, packed)
+        self.refused(1, "produce", "large", "--length-prefixed",
+                     stdin=struct.pack(">I", len(body) + 1) + body,
+                     words=["message 1 ", str(6 << 20)])
+
+
 class Fields(Serving):
     def setUp(self):
         super().setUp()

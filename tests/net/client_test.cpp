@@ -8,6 +8,8 @@
 #include "tests/support/catch.hpp"
 
 #include <chrono>
+#include <map>
+#include <memory>
 #include <set>
 
 using namespace troupe;
@@ -22,6 +24,46 @@ struct client_system {
     system = std::make_unique<caf::actor_system>(config);
   }
 };
+
+/// Bytes of a file that is lost as soon as they were read.
+struct lost_mapping final : storage::mapping {
+  explicit lost_mapping(storage::byte_view bytes) { bytes_ = bytes; }
+  bool damaged() const noexcept override { return lost; }
+  void revoke() noexcept override { lost = true; }
+  bool lost = false;
+};
+
+/// A topic of three queues. Answers pulls only when one waits in each, and then that of the last
+/// queue; whoever waits for too long is told that there is nothing.
+caf::behavior three_queues(caf::event_based_actor* self) {
+  struct state {
+    std::map<std::int32_t, caf::response_promise> waiting;
+    std::vector<std::uint64_t> bytes;
+  };
+  auto open = std::make_shared<state>();
+  auto answer = [open](std::int32_t queue, std::uint32_t damaged) {
+    pull_response response;
+    response.damaged = damaged;
+    if (auto found = open->waiting.extract(queue))
+      found.mapped().deliver(response);
+  };
+  return {
+      [](bounds_atom, const std::string& topic) {
+        return topic_description{{topic, 3, 3, 6}, {{0, 0, 0, -1}, {1, 0, 0, -1}, {2, 0, 0, -1}}};
+      },
+      [=](const pull_request& request) {
+        auto promise = self->make_response_promise();
+        open->waiting[request.queue_id] = promise;
+        if (open->waiting.size() == 3)
+          answer(2, 1);
+        else
+          self->delayed_send(self, std::chrono::milliseconds(request.wait_ms), retry_atom_v,
+                             request.queue_id);
+        return promise;
+      },
+      [=](retry_atom, std::int32_t queue) { answer(queue, 0); },
+  };
+}
 
 /// Makes every client look as one of the next release.
 auto next_release(front_actor::pointer self, front_actor real) -> front_actor::behavior_type {
@@ -123,6 +165,20 @@ TEST_CASE("client: where nobody listens a request ends as unavailable in time", 
   caf::anon_send(connection, stop_atom_v);
 }
 
+TEST_CASE("client: a request too large to cross is refused at once", "[net]") {
+  client_system client;
+  auto connection = client::connect(*client.system, {});
+  caf::scoped_actor self{*client.system};
+  put_request request;
+  request.topic = "t";
+  request.count = 1;
+  request.messages = storage::slice::copy_of(std::vector<std::byte>(max_block_bytes + 1));
+  auto answer = client::ask<put_response>(self, connection, request);
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == errc::too_large);
+  caf::anon_send(connection, stop_atom_v);
+}
+
 TEST_CASE("client: a node of another version is refused for good, naming both", "[net]") {
   client_system node;
   auto door = node.system->spawn(front, front_setup{node_actor{}, "n1", "troupe"});
@@ -149,4 +205,63 @@ TEST_CASE("client: a node of another version is refused for good, naming both", 
   }
   caf::anon_send_exit(published, caf::exit_reason::user_shutdown);
   caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("client: who follows has a pull waiting in every queue", "[net]") {
+  client_system client;
+  auto service = caf::actor_cast<store_service>(
+      caf::actor_cast<caf::strong_actor_ptr>(client.system->spawn(three_queues)));
+  client::consumer_options options;
+  options.topic = "t";
+  options.follow = true;
+  std::string notes;
+  {
+    auto consumer = client::consumer::open(*client.system, service, options,
+                                           [&](const std::string& note) { notes += note; });
+    REQUIRE(consumer);
+    for (int i = 0; i < 3 && notes.empty(); ++i)
+      REQUIRE(consumer.value().next());
+  }
+  CHECK(notes.find("t queue 2: 1 messages are damaged") == 0);
+  caf::anon_send_exit(service, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("client: records that are lost on their way do not arrive as zeros", "[net]") {
+  client_system client;
+  std::vector<std::byte> zeros(200);
+  auto map = std::make_shared<lost_mapping>(zeros);
+  record_batch sent;
+  sent.records.push_back(storage::slice::copy_of(zeros));
+  sent.records.emplace_back(std::shared_ptr<const storage::mapping>(map), map->bytes());
+  sent.left_out = 7;
+  auto cross = [&] {
+    std::vector<char> buffer;
+    caf::binary_serializer sink{*client.system, buffer};
+    CHECK_FALSE(sink(sent));
+    record_batch arrived;
+    caf::binary_deserializer source{*client.system, buffer};
+    CHECK_FALSE(source(arrived));
+    CHECK(arrived.left_out == 7);
+    REQUIRE(arrived.records.size() == 2);
+    return arrived;
+  };
+  CHECK(cross().records[1].size() == 200);
+  map->revoke();
+  auto decoded = client::decode(cross().records[1]);
+  REQUIRE_FALSE(decoded);
+  CHECK(decoded.error().message.find("try again") != std::string::npos);
+  // In the same process the mark itself is seen.
+  CHECK(client::decode(sent.records[1]).error().code == errc::corrupt);
+}
+
+TEST_CASE("client: a block that the other end would refuse is not sent", "[net]") {
+  client_system client;
+  std::vector<std::byte> half(max_block_bytes / 2 + 1);
+  auto owner = std::make_shared<int>();
+  storage::slice part{std::shared_ptr<const void>(owner), half};
+  record_batch sent;
+  sent.records = {part, part};
+  std::vector<char> buffer;
+  caf::binary_serializer sink{*client.system, buffer};
+  CHECK(sink(sent));
 }

@@ -175,7 +175,14 @@ TEST_CASE("config: a value out of range is refused with its range", "[net]") {
   CHECK(refusal("[store]\nmapped-file-size-consume-queue = 6000001\n") ==
         "c.ini:2: mapped-file-size-consume-queue = '6000001' is not a multiple of 20");
   CHECK(refusal("[store]\ndisk-space-warning-level-ratio = 101\n") ==
-        "c.ini:2: disk-space-warning-level-ratio = '101' is out of range: 1 to 100");
+        "c.ini:2: disk-space-warning-level-ratio = '101' is out of range: 35 to 90");
+  // What would not be carried out is not accepted either.
+  CHECK(refusal("[store]\ndisk-space-warning-level-ratio = 95\n").find("35 to 90") !=
+        std::string::npos);
+  CHECK(refusal("[store]\ndisk-space-clean-forcibly-ratio = 29\n").find("30 to 85") !=
+        std::string::npos);
+  CHECK(refusal("[store]\nmax-message-size = 33MiB\n").find("1 to 32MiB") != std::string::npos);
+  CHECK(refusal("[pull]\nmax-bytes = 33MiB\n").find("1 to 32MiB") != std::string::npos);
   CHECK(refusal("[store]\ndelete-when = 24\n") ==
         "c.ini:2: delete-when = '24' must be hours of the day, 00 to 23, parted by ';'");
   CHECK(refusal("[pull]\nmax-bytes = 9223372036854775808\n") ==
@@ -192,7 +199,7 @@ TEST_CASE("config: settings that contradict each other are refused", "[net]") {
         "a message must fit into one file");
   CHECK(refusal("[store]\nmax-index-num = 100000000\nmax-hash-slot-num = 100000000\n")
             .find("c.ini:2: an index file of 40") == 0);
-  CHECK(refusal("[store]\ndisk-max-used-space-ratio = 88\n").find("c.ini:1: ") == 0);
+  CHECK(refusal("[store]\ndisk-space-clean-forcibly-ratio = 60\n").find("c.ini:1: ") == 0);
   CHECK(refusal("[node a]\nactor-port = 7\nremoting-port = 7\n") ==
         "c.ini:3: remoting-port = 7 of [node a] is taken by another port of 127.0.0.1");
   CHECK(refusal("[node a]\n[node b]\n") ==

@@ -162,26 +162,6 @@ TEST_CASE("commit_log: one byte more than fits into any file is refused", "[stor
   CHECK(stage(log, overhead) == stage_result::staged);
 }
 
-TEST_CASE("commit_log: records that get room together lie in one file", "[storage]") {
-  fixture store;
-  commit_log log(store.settings(), 0, nullptr);
-  CHECK(log.make_room(1) == stage_result::needs_file);
-  CHECK(log.make_room(file_size - 7) == stage_result::too_large);
-  CHECK(log.make_room(~std::uint64_t{0}) == stage_result::too_large);
-  store.add_file(log);
-  CHECK(log.make_room(file_size - 8) == stage_result::staged);
-  CHECK(stage(log, 1000) == stage_result::staged);
-  CHECK(log.make_room(file_size - 1008) == stage_result::staged);
-  CHECK(log.staged_end() == 1000);
-  CHECK(log.make_room(file_size - 1007) == stage_result::needs_file);
-  CHECK(log.staged_end() == 1000);
-  store.add_file(log);
-  CHECK(log.make_room(file_size - 1007) == stage_result::staged);
-  CHECK(log.staged_end() == file_size);
-  REQUIRE(log.commit().has_value());
-  CHECK(log.end() == file_size);
-}
-
 TEST_CASE("commit_log: a failed commit forgets what was staged, and nothing follows", "[storage]") {
   failing_file_system fs(posix_file_system());
   fixture store(fs);
@@ -199,29 +179,6 @@ TEST_CASE("commit_log: a failed commit forgets what was staged, and nothing foll
   CHECK(log.staged_end() == 1000);
   CHECK(log.bytes_left_in_file() == file_size - 1000);
   CHECK(log.commit().error().code == errc::write_stopped);
-}
-
-TEST_CASE("commit_log: discarded records leave no trace, also across files", "[storage]") {
-  fixture store;
-  commit_log log(store.settings(), 0, nullptr);
-  for (int i = 0; i < 3; ++i)
-    store.add_file(log);
-  CHECK(stage(log, 1000) == stage_result::staged);
-  REQUIRE(log.commit().has_value());
-  for (int i = 0; i < 3; ++i)
-    CHECK(stage(log, 3500) == (i < 2 ? stage_result::staged : stage_result::needs_file));
-  log.discard_staged();
-  CHECK(log.staged_end() == 1000);
-  CHECK(log.end() == 1000);
-  CHECK(log.next_file_start() == 3 * file_size);
-  CHECK(log.bytes_left_in_file() == file_size - 1000);
-  log_offset offset = -1;
-  CHECK(stage(log, 500, &offset) == stage_result::staged);
-  CHECK(offset == 1000);
-  REQUIRE(log.commit().has_value());
-  auto view = store.view();
-  CHECK(view.read(1000).has_value());
-  CHECK(view.read(1500).error().code == errc::not_found);
 }
 
 TEST_CASE("commit_log: after a failed write nothing is written any more", "[storage]") {
@@ -278,8 +235,7 @@ TEST_CASE("log_file: names are 20 digits and nothing else", "[storage]") {
   }
 }
 
-TEST_CASE("commit_log: whatever is staged, discarded and committed is read back as it was",
-          "[storage]") {
+TEST_CASE("commit_log: whatever is staged and committed is read back as it was", "[storage]") {
   CHECK(rc::check("commit_log agrees with a map of records", [] {
     failing_file_system fs(posix_file_system());
     fs.skip_syncs();
@@ -293,9 +249,6 @@ TEST_CASE("commit_log: whatever is staged, discarded and committed is read back 
       if (step < 300) {
         RC_ASSERT(log.commit().has_value());
         committed.merge(pending);
-        pending.clear();
-      } else if (step < 450) {
-        log.discard_staged();
         pending.clear();
       } else {
         if (log.wants_file())

@@ -17,6 +17,7 @@ class observed_file_system final : public storage::file_system {
 public:
   enum class action {
     create,
+    open, ///< for writing
     allocate,
     write,
     sync,
@@ -49,6 +50,8 @@ public:
                                                        storage::open_mode mode) override {
     if (mode == storage::open_mode::create) {
       TROUPE_TRY(change(action::create, path));
+    } else if (mode == storage::open_mode::read_write) {
+      TROUPE_TRY(change(action::open, path));
     }
     TROUPE_TRY(auto opened, real_.open(path, mode));
     return std::shared_ptr<storage::file>(
