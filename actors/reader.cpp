@@ -1,5 +1,6 @@
 #include "actors/reader.hpp"
 
+#include "storage/gap_filler.hpp"
 #include "storage/logging.hpp"
 #include "storage/properties.hpp"
 
@@ -24,15 +25,18 @@ pull_response reader_state::read(read_request& request) {
   answer.records.reserve(request.records.size());
   for (auto& where : request.records) {
     auto message = log_->read(where.offset);
-    if (message && message.value().view.size == where.size) {
+    bool lost = message && storage::is_placeholder(message.value().view);
+    if (message && !lost && message.value().view.size == where.size) {
       answer.records.push_back(std::move(message.value().bytes));
       continue;
     }
     ++answer.damaged;
     if (answer.warning.empty())
-      answer.warning = message ? "the record at " + std::to_string(where.offset) +
-                                     " is not the one that its queue entry names"
-                               : message.error().message;
+      answer.warning = lost ? "the message at " + std::to_string(where.offset) +
+                                  " was lost; a repair of the log keeps its number"
+                       : message ? "the record at " + std::to_string(where.offset) +
+                                       " is not the one that its queue entry names"
+                                 : message.error().message;
   }
   return std::move(answer);
 }

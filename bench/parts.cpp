@@ -5,6 +5,7 @@
 #include "storage/commit_log.hpp"
 #include "storage/crc.hpp"
 #include "storage/key_index.hpp"
+#include "storage/log_scan.hpp"
 #include "storage/log_view.hpp"
 #include "storage/message_batch.hpp"
 #include "storage/posix_file_system.hpp"
@@ -268,6 +269,20 @@ void log_read_hot(benchmark::State& state) {
   state.SetItemsProcessed(count_of(state, 1));
 }
 BENCHMARK(log_read_hot);
+
+/// What recovery does, on one core: records in the page cache, every check and CRC.
+void log_scan_crc(benchmark::State& state) {
+  static const log_store store;
+  auto settings = store.settings();
+  settings.scan_threads = static_cast<unsigned>(state.range(0));
+  std::int64_t bytes = 0;
+  for (auto _ : state) {
+    log_scan scan(posix_file_system(), settings, {{0, 0}});
+    bytes += scan.walk(0).value().end;
+  }
+  state.SetBytesProcessed(bytes);
+}
+BENCHMARK(log_scan_crc)->ArgName("threads")->Arg(1)->Arg(2)->UseRealTime();
 
 // -- queues and index ----------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ std::vector<step> steps_of(const repair_plan& plan) {
     steps.push_back({"bridge", gap_text(gap)});
   if (auto lost = plan.lost_count(); lost != 0)
     steps.push_back({"placeholders", "put placeholders for " + number(lost) +
-                                         " lost messages, so that the others keep their numbers"});
+                                         (lost == 1 ? " lost message" : " lost messages") +
+                                         ", so that the others keep their numbers"});
   if (!steps.empty())
     steps.push_back({"rebuild", "set checkpoint, queues and index aside; the next start builds "
                                 "them anew from the log"});

@@ -390,3 +390,42 @@ TEST_CASE("repair: whatever is damaged, all that is whole is served again", "[st
     check_served(store, "crash-5.3.3", hit);
   }));
 }
+
+TEST_CASE("queue_recovery: a rebuild that was interrupted goes on from its checkpoint",
+          "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto& fs = fast_files();
+  log_offset half = 0;
+  std::filesystem::remove(store.root() + "/checkpoint");
+  {
+    auto opened = open_store(fs, store.options(), clock_of_tests).value();
+    queue_recovery_plan plan{0, opened.log.end, opened.known, false};
+    auto queues = recover_queues(fs, store.options(), {}, clock_of_tests, plan).value();
+    CHECK_FALSE(queues.rebuild_reason.empty());
+    CHECK(queues.applied == 0);
+    log_view view(fs, store.options(), 0);
+    auto batch = view.positions(0, opened.log.end, 700).value();
+    queue_table::applied done;
+    REQUIRE(queues.table->apply(batch, 0, done, [](auto&, auto&) {}).has_value());
+    REQUIRE(queues.index->add(batch).has_value());
+    REQUIRE(queues.table->write_out().has_value());
+    REQUIRE(queues.index->write_out().has_value());
+    half = batch.to;
+    checkpoint reached;
+    reached.log_time = reached.queue_time = batch.positions.back().store_timestamp;
+    reached.safe_offset = half;
+    reached.queue_count = static_cast<std::uint32_t>(queues.table->queue_count());
+    reached.entry_total = queues.table->entry_total();
+    reached.index_files = static_cast<std::uint32_t>(queues.index->file_count());
+    REQUIRE(save_checkpoint(fs, checkpoint_path(store.options()), reached).has_value());
+  }
+  {
+    auto opened = open_store(fs, store.options(), clock_of_tests).value();
+    CHECK(opened.log.scanned_from == half);
+    queue_recovery_plan plan{0, opened.log.end, opened.known, false};
+    auto queues = recover_queues(fs, store.options(), {}, clock_of_tests, plan).value();
+    CHECK(queues.rebuild_reason.empty());
+    CHECK(queues.applied == half);
+  }
+  check_served(store, "crash-5.3.3", [](auto&) { return false; });
+}
