@@ -168,12 +168,12 @@ auto inspect(Inspector& f, pull_response& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, record_location& x) {
-  return fields(f, "record_location", x.offset, x.size);
+  return fields(f, "record_location", x.offset, x.size, x.position);
 }
 
 template <class Inspector>
 auto inspect(Inspector& f, read_request& x) {
-  return fields(f, "read_request", x.records, x.answer);
+  return fields(f, "read_request", x.topic, x.queue_id, x.records, x.answer);
 }
 
 template <class Inspector>

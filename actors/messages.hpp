@@ -101,8 +101,11 @@ struct pull_response {
 struct record_location {
   log_offset offset = 0;
   std::uint32_t size = 0;
+  queue_offset position = 0; ///< in its queue
 };
 struct read_request {
+  std::string topic;
+  std::int32_t queue_id = 0;
   std::vector<record_location> records;
   pull_response answer;
 };

@@ -55,6 +55,8 @@ queue_offset queue_manager_state::visible_end(const storage::consume_queue& queu
 
 storage::result<void> queue_manager_state::look_up(const pull_request& request,
                                                    read_request& found) {
+  found.topic = request.topic;
+  found.queue_id = request.queue_id;
   auto& answer = found.answer;
   auto* queue = table_->find(request.topic, request.queue_id);
   answer.min = queue ? queue->min() : 0;
@@ -83,7 +85,7 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
         if (full)
           break;
         bytes += entry.size;
-        found.records.push_back({entry.offset, entry.size});
+        found.records.push_back({entry.offset, entry.size, answer.next});
       }
       ++answer.next;
     }
@@ -151,11 +153,16 @@ const reader_actor& queue_manager_state::next_reader() {
 caf::result<record_batch> queue_manager_state::query(const key_query& query) {
   if (roles_.readers.empty())
     return no_reader();
-  auto offsets = index_->query(query.topic, query.key, query.max, query.begin_ms, query.end_ms);
+  // The index knows hashes and seconds: more are looked at than are wanted.
+  auto offsets = index_->query(query.topic, query.key, storage::key_index::max_found,
+                               query.begin_ms, query.end_ms);
   if (!offsets)
     return to_caf(offsets.error());
   key_read candidates{query, std::move(offsets.value())};
-  std::erase_if(candidates.offsets, [end = visible_log_end()](auto o) { return o >= end; });
+  auto dead = dead_.find(query.topic);
+  auto begin = dead == dead_.end() ? log_min_ : dead->second; // the rest is of a deleted topic
+  std::erase_if(candidates.offsets,
+                [begin, end = visible_log_end()](auto o) { return o < begin || o >= end; });
   std::sort(candidates.offsets.begin(), candidates.offsets.end());
   return self_->delegate(next_reader(), std::move(candidates));
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace troupe {
 
@@ -190,6 +191,18 @@ void queue_manager_state::failed(const storage::error& why, int& tries) {
 void queue_manager_state::retry() {
   retry_pending_ = false;
   work();
+}
+
+/// Topics that only the queues on disk know, as after the loss of topics.json.
+void queue_manager_state::report_known_topics() {
+  std::map<std::string, std::int32_t> highest;
+  table_->for_each(
+      [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue& queue) {
+        highest[topic.name] = std::max(highest[topic.name], queue.queue_id());
+      });
+  for (auto& [topic, queue] : highest)
+    if (dead_.count(topic) == 0)
+      self_->send(roles_.registrar, seen_atom_v, topic, queue);
 }
 
 void queue_manager_state::report_topics(const storage::position_batch& batch) {
@@ -413,6 +426,8 @@ void queue_manager_state::set_roles(const role_table& table) {
   roles_ = table;
   if (catch_up_to_ == unknown_end)
     ask_catch_up_end();
+  if (!std::exchange(topics_reported_, true))
+    report_known_topics();
   self_->send(roles_.dispatcher, applied_atom_v, applied_);
   if (!failure_.empty())
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});

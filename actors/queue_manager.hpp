@@ -86,6 +86,7 @@ private:
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
   /// Once more in a moment, if `tries` allow it: each way to the disk counts its own.
   void failed(const storage::error& why, int& tries);
+  void report_known_topics();
   void report_topics(const storage::position_batch& batch);
   void answer_states();
   queue_state current_state() const;
@@ -146,6 +147,7 @@ private:
   parked_pulls parked_;
   std::vector<waiting_bounds> bounds_;
   std::size_t reader_turn_ = 0;
+  bool topics_reported_ = false;
   bool pulse_pending_ = false;
   caf::actor_clock::time_point pulse_at_;
   bool syncing_ = false;

@@ -12,6 +12,13 @@ namespace {
 
 constexpr auto held_check = std::chrono::seconds(1);
 
+/// A queue entry is derived data: the record has to say the same.
+bool is_named(const read_request& request, const record_location& where,
+              const storage::record_view& view) {
+  return view.size == where.size && view.queue_position == where.position &&
+         view.queue_id == request.queue_id && view.topic == request.topic;
+}
+
 } // namespace
 
 void reader_state::start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup) {
@@ -26,7 +33,7 @@ pull_response reader_state::read(read_request& request) {
   for (auto& where : request.records) {
     auto message = log_->read(where.offset);
     bool lost = message && storage::is_placeholder(message.value().view);
-    if (message && !lost && message.value().view.size == where.size) {
+    if (message && !lost && is_named(request, where, message.value().view)) {
       answer.records.push_back(std::move(message.value().bytes));
       continue;
     }
@@ -45,8 +52,10 @@ record_batch reader_state::read_keys(const key_read& request) {
   auto& query = request.query;
   record_batch batch;
   std::uint64_t bytes = 0;
-  for (auto offset : request.offsets) {
-    auto message = log_->read(offset);
+  // From the newest on, as many as are wanted; the answer is in the order of the log.
+  for (auto at = request.offsets.rbegin();
+       at != request.offsets.rend() && batch.records.size() < query.max; ++at) {
+    auto message = log_->read(*at);
     if (!message) // gone, or damaged: the index is a hint
       continue;
     auto& view = message.value().view;
@@ -62,6 +71,7 @@ record_batch reader_state::read_keys(const key_read& request) {
     else
       batch.records.push_back(std::move(message.value().bytes));
   }
+  std::reverse(batch.records.begin(), batch.records.end());
   return batch;
 }
 

@@ -23,6 +23,7 @@ node_options small_node_options() {
   options.store.index_entries = 64;
   options.store.max_message_size_bytes = 8 * storage::kib;
   options.store.delete_when_hours = {};
+  options.store.scan_threads = 1; // the simulation is one thread
   options.queue_manager.tail_entries = 8;
   options.queue_manager.open_files = 64;
   options.pull.readers = 1;

@@ -12,6 +12,7 @@ result<std::string> keep_vouched(recovered_queues& queues, const queue_recovery_
   auto& known = plan.known;
   // What was written later is read again from the log.
   TROUPE_TRY(queues.table->truncate(known.safe_offset));
+  TROUPE_TRY(queues.table->remove_empty());
   if (!plan.trust_queues) {
     TROUPE_TRY(queues.index->cut(known.safe_offset));
   }

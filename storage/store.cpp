@@ -1,6 +1,8 @@
 #include "storage/store.hpp"
 
 #include "storage/abort_marker.hpp"
+#include "storage/logging.hpp"
+#include "storage/offset_table.hpp"
 #include "storage/queue_table.hpp"
 
 #include <algorithm>
@@ -106,6 +108,11 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
     store.topics.insert(name);
   TROUPE_TRY(auto tombstones, tombstone_table::load(fs, o));
   store.tombstones = tombstones.all();
+  // Read again by the registrar; a file that cannot be is said now, before anything is served.
+  TROUPE_TRY(offset_table::load(fs, o));
+  for (auto& warning : store.log.warnings)
+    log_warning("log.recovered",
+                {{"file", warning.file}, {"offset", warning.offset}, {"what", warning.text}});
   return store;
 }
 
