@@ -30,6 +30,7 @@ void cleaner_state::start(cleaner_actor::stateful_pointer<cleaner_state> actor,
 }
 
 void cleaner_state::set_roles(const role_table& table) {
+  told_ = told_ && table.writer == roles_.writer;
   roles_ = table;
   if (!running_) {
     running_ = true;
@@ -74,21 +75,31 @@ void cleaner_state::look(log_offset durable) {
   auto decision = storage::decide_retention(options, input);
   if (decision.disk_full != disk_full_) {
     disk_full_ = decision.disk_full;
-    auto used = std::to_string(status_.disk_used_percent);
-    std::string reason;
-    if (disk_full_)
-      reason = "the disk of " + options.directory + " is " + used +
-               " % full (disk-space-warning-level-ratio = " +
-               std::to_string(options.disk_warning_percent) +
-               "); reads go on, and writes when it is back at " +
-               std::to_string(options.disk_clean_forcibly_percent) + " %";
-    storage::log_warning(disk_full_ ? "disk.full" : "disk.has_room", {{"used_percent", used}});
-    self_->send(roles_.writer, write_refusal{errc::disk_full, reason});
+    storage::log_warning(disk_full_ ? "disk.full" : "disk.has_room",
+                         {{"used_percent", status_.disk_used_percent}});
+    told_ = false;
   }
+  // Also at the first look: the cleaner before this one may have stopped the writer.
+  if (!told_)
+    tell_writer();
   if (decision.drop > 0)
     drop(files[std::min(decision.drop, files.size()) - 1].end, decision.drop);
   else
     rest();
+}
+
+void cleaner_state::tell_writer() {
+  told_ = true;
+  auto& options = setup_.options.store;
+  std::string reason;
+  if (disk_full_)
+    reason = "the disk of " + options.directory + " is " +
+             std::to_string(status_.disk_used_percent) +
+             " % full (disk-space-warning-level-ratio = " +
+             std::to_string(options.disk_warning_percent) +
+             "); reads go on, and writes when it is back at " +
+             std::to_string(options.disk_clean_forcibly_percent) + " %";
+  self_->send(roles_.writer, write_refusal{errc::disk_full, reason});
 }
 
 void cleaner_state::drop(log_offset min, std::size_t count) {

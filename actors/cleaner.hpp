@@ -29,6 +29,7 @@ struct cleaner_state {
 
 private:
   void look(log_offset durable);
+  void tell_writer();
   void drop(log_offset min, std::size_t count);
   void rest();
 
@@ -37,6 +38,7 @@ private:
   role_table roles_;
   cleaner_status status_;
   bool disk_full_ = false;
+  bool told_ = false; ///< the writer knows whether the disk is full
   bool running_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 namespace troupe {
 
@@ -17,6 +18,8 @@ constexpr auto replay_timeout = std::chrono::seconds(30);
 constexpr auto replay_pause = std::chrono::milliseconds(100);
 /// Of so many pauses one is written to the log.
 constexpr std::uint64_t pauses_told = 100;
+/// After that the node need not wait for the queues any more.
+constexpr auto unreadable_patience = std::chrono::seconds(5);
 /// As far as there are records.
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 
@@ -89,21 +92,37 @@ void dispatcher_state::read_log() {
           },
           [this, epoch](const caf::error& why) {
             if (epoch == epoch_)
-              pause(render(from_caf(why)));
+              pause(from_caf(why));
           });
 }
 
 /// The reader is away or the log cannot be read now: the same question again, later.
-void dispatcher_state::pause(const std::string& why) {
+void dispatcher_state::pause(const storage::error& why) {
+  auto now = self_->clock().now();
+  if (pauses_ == 0)
+    unreadable_since_ = now;
   if (pauses_++ % pauses_told == 0)
-    storage::log_warning("log.unreadable", {{"from", next_}, {"reason", why}});
+    storage::log_warning("log.unreadable", {{"from", next_}, {"reason", render(why)}});
+  ++all_pauses_;
+  if (unreadable_ == errc::none && now - unreadable_since_ >= unreadable_patience)
+    tell_unreadable(why);
   catching_up_ = catching_up::pausing;
   self_->delayed_send(self_, replay_pause, retry_atom_v);
 }
 
+/// The queues end here for now. Nobody knows for how long, so nobody should wait for it.
+void dispatcher_state::tell_unreadable(const storage::error& why) {
+  unreadable_ = why.code == errc::corrupt ? errc::needs_repair : errc::unavailable;
+  self_->send(roles_.node, failed_atom_v,
+              write_refusal{unreadable_, "the queues cannot follow the log, which is not readable "
+                                         "from " +
+                                             std::to_string(next_) + " on (" + why.message +
+                                             "); reads go on up to there"});
+}
+
 void dispatcher_state::replayed(const position_list& list) {
   if (list.batch->to <= next_ && written_ != unknown_end) {
-    pause("nothing valid is where the writer wrote; see `troupe store verify`");
+    pause({errc::corrupt, "nothing valid is where a message was written: see troupe store verify"});
     return;
   }
   if (list.batch->to <= next_) { // the end of the log
@@ -113,6 +132,8 @@ void dispatcher_state::replayed(const position_list& list) {
     return;
   }
   pauses_ = 0;
+  if (unreadable_ != errc::none)
+    self_->send(roles_.node, failed_atom_v, write_refusal{std::exchange(unreadable_, {}), {}});
   replayed_ += list.batch->positions.size();
   // The next piece is asked for when the queues have this one: catching up needs no more memory
   // than `replay_count` positions.
@@ -144,7 +165,7 @@ void dispatcher_state::retry() {
 }
 
 dispatcher_status dispatcher_state::status() const {
-  return {next_, applied_, replayed_};
+  return {next_, applied_, replayed_, all_pauses_};
 }
 
 void dispatcher_state::set_roles(const role_table& table) {

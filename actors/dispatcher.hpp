@@ -28,7 +28,8 @@ private:
   void find_end();
   void read_log();
   void replayed(const position_list& list);
-  void pause(const std::string& why);
+  void pause(const storage::error& why);
+  void tell_unreadable(const storage::error& why);
 
   dispatcher_actor::stateful_pointer<dispatcher_state> self_;
   role_table roles_;
@@ -49,7 +50,10 @@ private:
       held_; ///< arrived while the log is read; not confirmed, so the writer's credit bounds it
   std::uint64_t replayed_ = 0;
   std::uint64_t pauses_ = 0; ///< since the log could be read last
-  std::uint64_t epoch_ = 0;  ///< a new one at each `resume`, to know answers to older questions
+  std::uint64_t all_pauses_ = 0;
+  caf::actor_clock::time_point unreadable_since_;
+  errc unreadable_ = errc::none; ///< the node was told that the log cannot be read
+  std::uint64_t epoch_ = 0;      ///< a new one at each `resume`, to know answers to older questions
 };
 
 dispatcher_actor::behavior_type

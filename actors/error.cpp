@@ -22,6 +22,18 @@ storage::error from_caf(const caf::error& e) {
   return {errc::unavailable, caf::actor_system_config::render(e)};
 }
 
+std::string describe_end(const caf::error& reason) {
+  if (reason == caf::exit_reason::kill)
+    return "it was killed";
+  if (reason == caf::exit_reason::user_shutdown)
+    return "it was told to end";
+  if (!reason || reason.category() == caf::atom("exit"))
+    return "it ended by itself";
+  if (reason == caf::sec::runtime_error)
+    return "an exception left one of its handlers";
+  return render(from_caf(reason));
+}
+
 std::string render(const storage::error& e) {
   return e.message + " (" + std::string{name_of(e.code)} + ")";
 }

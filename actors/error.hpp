@@ -25,6 +25,9 @@ inline caf::error make_caf_error(errc code, std::string message) {
 /// become `unavailable` or `connection_lost`.
 storage::error from_caf(const caf::error& e);
 
+/// Why an actor ended, for people.
+std::string describe_end(const caf::error& reason);
+
 /// "message (category)" for people.
 std::string render(const storage::error& e);
 

@@ -27,9 +27,9 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
       fail(opened.error());
 }
 
-caf::typed_response_promise<put_group_response>
-flusher_state::flush_then(const log_written& what, put_group_response response) {
-  auto promise = self_->make_response_promise<put_group_response>();
+caf::result<put_group_response> flusher_state::flush_then(const log_written& what,
+                                                          put_group_response response) {
+  kept_promise<put_group_response> promise{self_};
   puts_.push_back({what.end, std::move(response), promise});
   written(what);
   if (!failure_.empty() || what.end <= flushed_.end)
@@ -37,8 +37,8 @@ flusher_state::flush_then(const log_written& what, put_group_response response) 
   return promise;
 }
 
-caf::typed_response_promise<log_flushed> flusher_state::flush_to(log_offset end) {
-  auto promise = self_->make_response_promise<log_flushed>();
+caf::result<log_flushed> flusher_state::flush_to(log_offset end) {
+  kept_promise<log_flushed> promise{self_};
   flushes_.push_back({end, promise});
   if (!failure_.empty() || end <= flushed_.end)
     answer_waiting();

@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/promise.hpp"
 #include "storage/log_file.hpp"
 
 #include <deque>
@@ -27,9 +28,8 @@ struct flusher_state {
 
   void start(flusher_actor::stateful_pointer<flusher_state> actor, flusher_setup setup);
 
-  caf::typed_response_promise<put_group_response> flush_then(const log_written& what,
-                                                             put_group_response response);
-  caf::typed_response_promise<log_flushed> flush_to(log_offset end);
+  caf::result<put_group_response> flush_then(const log_written& what, put_group_response response);
+  caf::result<log_flushed> flush_to(log_offset end);
   void written(const log_written& what);
   void pulse();
   void create(log_offset start);
@@ -43,11 +43,11 @@ private:
   struct waiting_put {
     log_offset end = 0;
     put_group_response response;
-    caf::typed_response_promise<put_group_response> promise;
+    kept_promise<put_group_response> promise;
   };
   struct waiting_flush {
     log_offset end = 0;
-    caf::typed_response_promise<log_flushed> promise;
+    kept_promise<log_flushed> promise;
   };
 
   void wake();

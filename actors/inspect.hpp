@@ -278,7 +278,7 @@ auto inspect(Inspector& f, flusher_status& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, dispatcher_status& x) {
-  return fields(f, "dispatcher_status", x.next, x.applied, x.replayed);
+  return fields(f, "dispatcher_status", x.next, x.applied, x.replayed, x.pauses);
 }
 
 template <class Inspector>

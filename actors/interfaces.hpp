@@ -142,7 +142,8 @@ using node_actor = caf::typed_actor<
     handles<std::string(ready_atom)>, handles<node_status(status_atom)>,
     /// A session for this client, which ends with the client.
     handles<session_actor(hello_atom, caf::strong_actor_ptr)>, handles<void(topic_map)>,
-    handles<stop_report(stop_atom)>>;
+    /// The queues cannot follow: the log is unreadable for this reason, or readable again (empty).
+    handles<void(failed_atom, write_refusal)>, handles<stop_report(stop_atom)>>;
 
 /// Who plays which role now. Sent to every actor at start, and again when one was replaced.
 struct role_table {

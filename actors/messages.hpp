@@ -242,6 +242,7 @@ struct dispatcher_status {
   log_offset next = 0;
   log_offset applied = 0;
   std::uint64_t replayed = 0; ///< positions read from the log instead of from the writer
+  std::uint64_t pauses = 0;   ///< times that the log could not be read
 };
 
 struct queue_manager_status {
@@ -259,9 +260,13 @@ struct cleaner_status {
   std::string failure;
 };
 
+inline constexpr const char* role_running = "running";
+inline constexpr const char* role_stopped = "stopped";
+inline constexpr const char* role_silent = "not answering";
+
 struct role_status {
   std::string role;
-  std::string state; ///< "running", "restarting", "stopped"
+  std::string state; ///< one of the above; what only the role knows is known if it is "running"
   std::uint32_t restarts = 0;
 };
 

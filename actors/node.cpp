@@ -9,6 +9,7 @@
 #include "actors/registrar.hpp"
 #include "actors/session.hpp"
 #include "actors/writer.hpp"
+#include "storage/check.hpp"
 #include "storage/logging.hpp"
 
 #include <algorithm>
@@ -32,39 +33,58 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   setup_ = std::move(setup);
   started_ = self_->clock().now();
   for (auto& t : setup_.store->tombstones)
-    tombstones_[t.topic] = {t.topic, t.deleted_at, t.next_offsets};
+    tombstones_.push_back({t.topic, t.deleted_at, t.next_offsets});
   topics_.topics = std::make_shared<std::map<std::string, topic_info>>();
   self_->set_down_handler([this](const caf::down_msg& message) { down(message); });
-  spawn_all();
+  roles_.node = node_actor{self_};
+  add_roles();
   announce();
   connect_queues();
 }
 
-void node_state::spawn_all() {
-  roles_.node = node_actor{self_};
-  roles_.registrar = spawn_registrar();
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, setup_.options.pull.readers); ++i)
-    roles_.readers.push_back(spawn_reader());
-  roles_.flusher = spawn_flusher();
-  roles_.writer = spawn_writer();
-  roles_.dispatcher = spawn_dispatcher();
-  roles_.queue_flusher = spawn_queue_flusher();
-  roles_.queue_manager = spawn_queue_manager();
-  roles_.cleaner = spawn_cleaner();
+template <class Handle>
+void node_state::add_role(const char* role_name, bool replaceable, Handle role_table::*place,
+                          Handle (node_state::*make)()) {
+  role r;
+  r.name = role_name;
+  r.replaceable = replaceable;
+  r.spawn = [this, role_name, place, make] { roles_.*place = watch(role_name, (this->*make)()); };
+  r.announce = [this, place] { self_->send(roles_.*place, roles_); };
+  parts_.push_back(std::move(r));
+  parts_.back().spawn();
 }
 
-namespace {
+void node_state::add_roles() {
+  add_role("writer", false, &role_table::writer, &node_state::spawn_writer);
+  add_role("dispatcher", true, &role_table::dispatcher, &node_state::spawn_dispatcher);
+  add_role("queue-manager", true, &role_table::queue_manager, &node_state::spawn_queue_manager);
+  add_role("flusher", false, &role_table::flusher, &node_state::spawn_flusher);
+  add_role("queue-flusher", true, &role_table::queue_flusher, &node_state::spawn_queue_flusher);
+  add_role("cleaner", true, &role_table::cleaner, &node_state::spawn_cleaner);
+  add_role("registrar", true, &role_table::registrar, &node_state::spawn_registrar);
+  role reader;
+  reader.name = "reader";
+  reader.replaceable = true;
+  reader.spawn = [this] { roles_.readers.push_back(watch("reader", spawn_reader())); };
+  reader.announce = [] {}; // asks nobody
+  parts_.push_back(std::move(reader));
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, setup_.options.pull.readers); ++i)
+    parts_.back().spawn();
+}
+
+node_state::role& node_state::find_role(const std::string& role_name) {
+  auto found = std::find_if(parts_.begin(), parts_.end(),
+                            [&](const role& r) { return r.name == role_name; });
+  TROUPE_CHECK(found != parts_.end());
+  return *found;
+}
 
 template <class Handle>
-Handle watch(node_actor::stateful_pointer<node_state> self,
-             std::map<caf::actor_addr, std::string>& watched, const char* role_name,
-             Handle handle) {
-  watched[handle.address()] = role_name;
-  self->monitor(handle);
+Handle node_state::watch(const std::string& role_name, Handle handle) {
+  watched_[handle.address()] = role_name;
+  self_->monitor(handle);
   return handle;
 }
-
-} // namespace
 
 writer_actor node_state::spawn_writer() {
   writer_setup setup;
@@ -78,11 +98,9 @@ writer_actor node_state::spawn_writer() {
   setup.current = std::move(log.current);
   if (log.needs_repair)
     setup.read_only = log.needs_repair->message;
-  for (auto& [topic, dead] : tombstones_)
-    setup.tombstones.push_back(dead);
+  setup.tombstones = tombstones_;
   setup.topics = setup_.store->topics;
-  return watch(self_, watched_, "writer",
-               spawn_blocking(self_->system(), writer, std::move(setup)));
+  return spawn_blocking(self_->system(), writer, std::move(setup));
 }
 
 flusher_actor node_state::spawn_flusher() {
@@ -92,18 +110,16 @@ flusher_actor node_state::spawn_flusher() {
   setup.end = setup_.store->log.end;
   setup.store_ms = setup_.store->log.last_store_timestamp;
   setup.read_only = setup_.store->log.needs_repair.has_value();
-  return watch(self_, watched_, "flusher",
-               spawn_blocking(self_->system(), flusher, std::move(setup)));
+  return spawn_blocking(self_->system(), flusher, std::move(setup));
 }
 
 dispatcher_actor node_state::spawn_dispatcher() {
-  return watch(self_, watched_, "dispatcher", self_->system().spawn(dispatcher));
+  return self_->system().spawn(dispatcher);
 }
 
 queue_flusher_actor node_state::spawn_queue_flusher() {
   queue_flusher_setup setup{setup_.options, setup_.files};
-  return watch(self_, watched_, "queue-flusher",
-               spawn_blocking(self_->system(), queue_flusher, std::move(setup)));
+  return spawn_blocking(self_->system(), queue_flusher, std::move(setup));
 }
 
 queue_manager_actor node_state::spawn_queue_manager() {
@@ -112,45 +128,40 @@ queue_manager_actor node_state::spawn_queue_manager() {
   setup.files = setup_.files;
   setup.clock = setup_.clock;
   setup.log_min = setup_.store->log.min_offset;
-  // Once the node serves, the log grows, and the flusher says how far it is durable.
-  setup.log_end = serving_ ? std::numeric_limits<log_offset>::max() : setup_.store->log.end;
-  setup.flushed = serving_ ? 0 : setup_.store->log.end;
+  // Once the writer is open the log grows, and the flusher says how far it is durable.
+  setup.log_end = writer_open_ ? std::numeric_limits<log_offset>::max() : setup_.store->log.end;
+  setup.flushed = writer_open_ ? 0 : setup_.store->log.end;
   setup.restarted = serving_;
+  setup.replacement = find_role("queue-manager").restarts > 0;
   setup.checkpoint = setup_.store->known;
   setup.trust_queues = setup_.store->after_orderly_stop;
   setup.read_only = setup_.store->log.needs_repair.has_value();
-  for (auto& [topic, dead] : tombstones_)
-    setup.tombstones.push_back(dead);
-  return watch(self_, watched_, "queue-manager",
-               spawn_blocking(self_->system(), queue_manager, std::move(setup)));
+  setup.tombstones = tombstones_;
+  return spawn_blocking(self_->system(), queue_manager, std::move(setup));
 }
 
 reader_actor node_state::spawn_reader() {
-  reader_setup setup{setup_.options, setup_.files, setup_.store->log.min_offset};
-  return watch(self_, watched_, "reader",
-               spawn_blocking(self_->system(), reader, std::move(setup)));
+  reader_setup setup;
+  setup.options = setup_.options;
+  setup.files = setup_.files;
+  setup.min = setup_.store->log.min_offset;
+  setup.replacement = find_role("reader").restarts > 0;
+  return spawn_blocking(self_->system(), reader, std::move(setup));
 }
 
 registrar_actor node_state::spawn_registrar() {
   registrar_setup setup{setup_.options, setup_.files, setup_.clock};
-  return watch(self_, watched_, "registrar",
-               spawn_blocking(self_->system(), registrar, std::move(setup)));
+  return spawn_blocking(self_->system(), registrar, std::move(setup));
 }
 
 cleaner_actor node_state::spawn_cleaner() {
   cleaner_setup setup{setup_.options, setup_.files, setup_.clock};
-  return watch(self_, watched_, "cleaner",
-               spawn_blocking(self_->system(), cleaner, std::move(setup)));
+  return spawn_blocking(self_->system(), cleaner, std::move(setup));
 }
 
 void node_state::announce() {
-  self_->send(roles_.writer, roles_);
-  self_->send(roles_.flusher, roles_);
-  self_->send(roles_.dispatcher, roles_);
-  self_->send(roles_.queue_flusher, roles_);
-  self_->send(roles_.queue_manager, roles_);
-  self_->send(roles_.registrar, roles_);
-  self_->send(roles_.cleaner, roles_);
+  for (auto& r : parts_)
+    r.announce();
   for (auto& [client, session] : sessions_)
     self_->send(session, roles_);
 }
@@ -163,15 +174,17 @@ void node_state::connect_queues() {
     return;
   }
   auto queues = roles_.queue_manager;
-  // A queue-manager that died comes back and gets here again.
-  auto not_ready = [](const caf::error& why) {
-    storage::log_error("queues.not_ready", {{"reason", render(from_caf(why))}});
+  auto not_ready = [this](const caf::error& e) {
+    auto why = from_caf(e);
+    storage::log_error("queues.not_ready", {{"reason", render(why)}});
+    if (why.code != errc::connection_lost) // else it died: another one comes and gets here again
+      serve_reads({why.code, why.message});
   };
   self_->request(queues, caf::infinite, resume_atom_v, log_offset{0})
       .then(
           [this, queues, not_ready](const queue_state& state) {
             self_->send(roles_.dispatcher, resume_atom_v, state.applied);
-            if (serving_)
+            if (writer_open_)
               return;
             auto end = setup_.store->log.end;
             if (state.applied < end)
@@ -183,8 +196,22 @@ void node_state::connect_queues() {
 }
 
 void node_state::open_writer(const queue_state& queues) {
-  serving_ = true;
+  writer_open_ = true;
   self_->send(roles_.writer, queues);
+  serve();
+}
+
+void node_state::serve_reads(const write_refusal& why) {
+  self_->send(roles_.writer, why);
+  serve();
+}
+
+/// Clients may come, as soon as it is known which topics there are.
+void node_state::serve() {
+  may_serve_ = true;
+  if (!topics_known_)
+    return;
+  serving_ = true;
   for (auto& promise : waiting_)
     promise.deliver(setup_.name);
   waiting_.clear();
@@ -193,8 +220,15 @@ void node_state::open_writer(const queue_state& queues) {
 caf::result<std::string> node_state::ready() {
   if (serving_)
     return setup_.name;
-  waiting_.push_back(self_->make_response_promise<std::string>());
+  if (start_failure_.code != errc::none)
+    return to_caf(start_failure_);
+  waiting_.emplace_back(self_);
   return waiting_.back();
+}
+
+void node_state::log_unreadable(const write_refusal& why) {
+  unreadable_ = why.reason;
+  serve_reads(why);
 }
 
 // -- clients -------------------------------------------------------------------------------------
@@ -215,8 +249,11 @@ caf::result<session_actor> node_state::open_session(const caf::strong_actor_ptr&
 
 void node_state::topics_changed(const topic_map& topics) {
   topics_ = topics;
+  topics_known_ = true;
   for (auto& [client, session] : sessions_)
     self_->send(session, topics_);
+  if (may_serve_ && !serving_)
+    serve();
 }
 
 // -- when one dies -------------------------------------------------------------------------------
@@ -227,17 +264,16 @@ void node_state::down(const caf::down_msg& message) {
   auto found = watched_.find(message.source);
   if (found == watched_.end() || stopping_)
     return;
-  auto role_name = found->second;
+  auto& r = find_role(found->second);
   watched_.erase(found);
-  auto why = render(from_caf(message.reason));
-  storage::log_error("role.died", {{"role", role_name}, {"reason", why}});
-  if (role_name == "reader")
-    std::erase_if(roles_.readers,
-                  [&](const reader_actor& r) { return r.address() == message.source; });
-  if (role_name == "writer" || role_name == "flusher" || !may_restart(states_[role_name]))
-    fail_stop(role_name, why);
+  auto why = describe_end(message.reason);
+  storage::log_error("role.died", {{"role", r.name}, {"reason", why}});
+  std::erase_if(roles_.readers,
+                [&](const reader_actor& reader) { return reader.address() == message.source; });
+  if (r.replaceable && may_restart(r))
+    restart(r);
   else
-    restart(role_name);
+    fail_stop(r, why);
 }
 
 bool node_state::may_restart(role& r) {
@@ -251,54 +287,36 @@ bool node_state::may_restart(role& r) {
   return true;
 }
 
-void node_state::fail_stop(const std::string& role_name, const std::string& why) {
-  states_[role_name].state = "stopped";
+void node_state::fail_stop(role& r, const std::string& why) {
+  r.state = role_stopped;
+  auto what = "the " + r.name + " stopped (" + why + ")";
   self_->send(roles_.writer,
-              write_refusal{errc::write_stopped, "the " + role_name + " stopped (" + why +
-                                                     "); restart the node: reads go on"});
-  if (role_name == "writer")
+              write_refusal{errc::write_stopped, what + "; restart the node: reads go on"});
+  if (r.name == "writer")
     roles_.writer = nullptr;
   announce();
+  if (serving_)
+    return;
+  start_failure_ = {errc::unavailable,
+                    "node " + setup_.name + " cannot serve: " + what + "; see the log for why"};
+  for (auto& promise : waiting_)
+    promise.deliver(to_caf(start_failure_));
+  waiting_.clear();
 }
 
-void node_state::restart(const std::string& role_name) {
-  // Files may have been deleted since the start.
-  if (auto listed = storage::list_log(*setup_.files, setup_.options.store);
-      listed && !listed.value().listing.files.empty())
-    setup_.store->log.min_offset = listed.value().listing.files.front().start;
-  bool queues = role_name == "queue-manager";
-  if (queues) {
-    // The newest checkpoint says how far the files can be trusted.
-    auto path = storage::checkpoint_path(setup_.options.store);
-    if (auto known = storage::load_checkpoint(*setup_.files, path))
-      setup_.store->known = known.value();
-    setup_.store->after_orderly_stop = false;
-    if (auto dead = storage::tombstone_table::load(*setup_.files, setup_.options.store))
-      for (auto& t : dead.value().all())
-        tombstones_[t.topic] = {t.topic, t.deleted_at, t.next_offsets};
-    roles_.queue_manager = spawn_queue_manager();
-  } else if (role_name == "dispatcher") {
-    roles_.dispatcher = spawn_dispatcher();
-  } else if (role_name == "queue-flusher") {
-    roles_.queue_flusher = spawn_queue_flusher();
-  } else if (role_name == "reader") {
-    roles_.readers.push_back(spawn_reader());
-  } else if (role_name == "registrar") {
-    roles_.registrar = spawn_registrar();
-  } else if (role_name == "cleaner") {
-    roles_.cleaner = spawn_cleaner();
-  }
+void node_state::restart(role& r) {
+  r.spawn();
   announce();
-  if (queues || role_name == "dispatcher")
+  if (r.name == "queue-manager" || r.name == "dispatcher")
     connect_queues();
 }
 
 // -- status --------------------------------------------------------------------------------------
 
 template <class Status, class Handle>
-void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
+void node_state::ask(const std::shared_ptr<gathering>& g, const char* role_name, const Handle& whom,
                      Status node_status::*part) {
-  if (!whom)
+  if (find_role(role_name).state != role_running)
     return;
   ++g->open;
   auto finished = [g] {
@@ -311,12 +329,17 @@ void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
             g->status.*part = answer;
             finished();
           },
-          [finished](const caf::error&) { finished(); });
+          [g, role_name, finished](const caf::error&) {
+            for (auto& r : g->status.roles)
+              if (r.role == role_name)
+                r.state = role_silent;
+            finished();
+          });
 }
 
 caf::result<node_status> node_state::status() {
   auto g = std::make_shared<gathering>();
-  g->promise = self_->make_response_promise<node_status>();
+  g->promise = kept_promise<node_status>{self_};
   auto& s = g->status;
   s.node = setup_.name;
   s.cluster = setup_.cluster;
@@ -325,17 +348,14 @@ caf::result<node_status> node_state::status() {
   s.uptime_ms = std::chrono::duration_cast<milliseconds>(self_->clock().now() - started_).count();
   s.sessions = static_cast<std::uint32_t>(sessions_.size());
   s.max_message_bytes = setup_.options.store.max_message_size_bytes;
-  for (auto* role_name : {"writer", "dispatcher", "queue-manager", "flusher", "queue-flusher",
-                          "cleaner", "registrar", "reader"}) {
-    auto& r = states_[role_name];
-    s.roles.push_back({role_name, r.state, r.restarts});
-  }
+  for (auto& r : parts_)
+    s.roles.push_back({r.name, r.state, r.restarts});
   ++g->open; // until all are asked
-  ask(g, roles_.writer, &node_status::writer);
-  ask(g, roles_.flusher, &node_status::flusher);
-  ask(g, roles_.dispatcher, &node_status::dispatcher);
-  ask(g, roles_.queue_manager, &node_status::queues);
-  ask(g, roles_.cleaner, &node_status::cleaner);
+  ask(g, "writer", roles_.writer, &node_status::writer);
+  ask(g, "flusher", roles_.flusher, &node_status::flusher);
+  ask(g, "dispatcher", roles_.dispatcher, &node_status::dispatcher);
+  ask(g, "queue-manager", roles_.queue_manager, &node_status::queues);
+  ask(g, "cleaner", roles_.cleaner, &node_status::cleaner);
   if (!roles_.writer)
     s.writer.refusal = "the writer stopped; restart the node";
   if (--g->open == 0)
@@ -346,58 +366,67 @@ caf::result<node_status> node_state::status() {
 // -- stopping ------------------------------------------------------------------------------------
 
 caf::result<stop_report> node_state::stop() {
-  stop_promise_ = self_->make_response_promise<stop_report>();
+  if (stopping_)
+    return make_caf_error(errc::busy, "the node is stopping already");
+  stop_promise_ = kept_promise<stop_report>{self_};
   auto answer = stop_promise_;
   stopping_ = true;
-  if (!roles_.writer) {
-    finish_stop({"the writer had stopped: the next start recovers"});
-    return answer;
-  }
-  // In the direction of a message: what was accepted is written, dispatched, flushed.
+  if (setup_.store->log.needs_repair)
+    leave_over(setup_.store->log.needs_repair->message);
+  for (auto& r : parts_)
+    if (r.state == role_stopped)
+      leave_over("the " + r.name + " had stopped: the next start recovers");
+  leave_over(unreadable_);
+  // In the direction of a message: what was accepted is written, dispatched, flushed. Who is dead
+  // is left out, and the others save what they have.
   self_->request(roles_.writer, caf::infinite, stop_atom_v)
       .then([this](log_offset end) { stop_queues(end); },
             [this](const caf::error& why) {
-              finish_stop({"stopping the writer: " + render(from_caf(why))});
+              leave_over("stopping the writer: " + render(from_caf(why)));
+              stop_queues(0);
             });
   return answer;
 }
 
+void node_state::leave_over(const std::string& what) {
+  if (left_over_.empty())
+    left_over_ = what;
+}
+
 void node_state::stop_queues(log_offset end) {
-  if (setup_.store->log.needs_repair) {
-    finish_stop({setup_.store->log.needs_repair->message});
-    return;
-  }
-  auto failed = [this](const caf::error& why) {
-    stop_flusher({"stopping the queues: " + render(from_caf(why))});
-  };
-  self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, end)
-      .then(
-          [this, failed](const queue_state&) {
-            self_->request(roles_.queue_manager, caf::infinite, stop_atom_v)
-                .then([this](const stop_report& report) { stop_flusher(report); }, failed);
-          },
-          failed);
+  // If something was left over already, nobody may be there who brings the queues up to the end.
+  auto reachable = left_over_.empty() ? end : log_offset{0};
+  self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, reachable)
+      .then([this](const queue_state&) { stop_rest(); },
+            [this](const caf::error& why) {
+              leave_over("stopping the queues: " + render(from_caf(why)));
+              stop_rest();
+            });
 }
 
-void node_state::stop_flusher(stop_report report) {
-  auto finish = [this, report](const stop_report& last) {
-    finish_stop({report.left_over.empty() ? last.left_over : report.left_over});
-  };
-  self_->request(roles_.flusher, caf::infinite, stop_atom_v)
-      .then(
-          [this, finish](const stop_report& flushed) {
-            self_->request(roles_.registrar, caf::infinite, stop_atom_v)
-                .then(
-                    [finish, flushed](const stop_report& registered) {
-                      finish(flushed.left_over.empty() ? registered : flushed);
-                    },
-                    [finish](const caf::error& why) { finish({render(from_caf(why))}); });
-          },
-          [finish](const caf::error& why) { finish({render(from_caf(why))}); });
+void node_state::stop_rest() {
+  stop_role("queue-manager", roles_.queue_manager, [this] {
+    stop_role("flusher", roles_.flusher,
+              [this] { stop_role("registrar", roles_.registrar, [this] { finish_stop(); }); });
+  });
 }
 
-void node_state::finish_stop(const stop_report& report) {
-  stop_promise_.deliver(report);
+template <class Handle>
+void node_state::stop_role(const char* role_name, const Handle& whom, std::function<void()> next) {
+  self_->request(whom, caf::infinite, stop_atom_v)
+      .then(
+          [this, next](const stop_report& report) {
+            leave_over(report.left_over);
+            next();
+          },
+          [this, role_name, next](const caf::error& why) {
+            leave_over(std::string{"stopping the "} + role_name + ": " + render(from_caf(why)));
+            next();
+          });
+}
+
+void node_state::finish_stop() {
+  stop_promise_.deliver(stop_report{left_over_});
   auto reason = caf::exit_reason::user_shutdown;
   for (auto& [client, session] : sessions_)
     self_->send_exit(session, reason);
@@ -417,6 +446,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
         return state.open_session(client);
       },
       [&state](const topic_map& topics) { state.topics_changed(topics); },
+      [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
       [&state](stop_atom) { return state.stop(); },
   };
 }

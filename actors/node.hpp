@@ -2,10 +2,12 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/promise.hpp"
 #include "storage/clock.hpp"
 #include "storage/store.hpp"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -28,7 +30,8 @@ struct node_setup {
 /// What happens when one dies: those that only derive data or read (dispatcher, queue-manager,
 /// queue-flusher, readers, registrar, cleaner) are started again from what is on disk and catch up
 /// from the log. The writer and the flusher fail stop: nobody knows what a dying writer had in
-/// hand, so writes are refused until the node is restarted and has recovered; reads go on.
+/// hand, so writes are refused until the node is restarted and has recovered; reads go on. A node
+/// that loses a part for good before it serves does not start.
 struct node_state {
   node_state() = default;
   static inline const char* name = "node";
@@ -42,19 +45,32 @@ struct node_state {
   caf::result<stop_report> stop();
   void down(const caf::down_msg& message);
 
+  void log_unreadable(const write_refusal& why);
+
 private:
+  /// One of those who are watched.
   struct role {
-    std::string state = "running";
+    std::string name;
+    bool replaceable = false;       ///< only derives data or reads
+    std::function<void()> spawn;    ///< and puts it into `roles_`
+    std::function<void()> announce; ///< tells it who plays which role
+    std::string state = role_running;
     std::uint32_t restarts = 0;
-    std::deque<caf::actor_clock::time_point> recent;
+    std::deque<caf::actor_clock::time_point> recent; ///< restarts
   };
   struct gathering {
     node_status status;
     int open = 0;
-    caf::typed_response_promise<node_status> promise;
+    kept_promise<node_status> promise;
   };
 
-  void spawn_all();
+  template <class Handle>
+  void add_role(const char* role_name, bool replaceable, Handle role_table::*place,
+                Handle (node_state::*make)());
+  void add_roles();
+  role& find_role(const std::string& role_name);
+  template <class Handle>
+  Handle watch(const std::string& role_name, Handle handle);
   writer_actor spawn_writer();
   flusher_actor spawn_flusher();
   dispatcher_actor spawn_dispatcher();
@@ -69,27 +85,41 @@ private:
   /// Lets the dispatcher go on where the queues are; at start also opens the writer.
   void connect_queues();
   void open_writer(const queue_state& queues);
-  void restart(const std::string& role_name);
+  /// Serves without taking writes.
+  void serve_reads(const write_refusal& why);
+  void serve();
+  void restart(role& r);
   bool may_restart(role& r);
-  void fail_stop(const std::string& role_name, const std::string& why);
+  void fail_stop(role& r, const std::string& why);
   template <class Status, class Handle>
-  void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Status node_status::*part);
-  void finish_stop(const stop_report& report);
+  void ask(const std::shared_ptr<gathering>& g, const char* role_name, const Handle& whom,
+           Status node_status::*part);
+  /// Asks for the last thing that is to be done; `next` goes on, also without an answer.
+  template <class Handle>
+  void stop_role(const char* role_name, const Handle& whom, std::function<void()> next);
   void stop_queues(log_offset end);
-  void stop_flusher(stop_report report);
+  void stop_rest();
+  void finish_stop();
+  void leave_over(const std::string& what);
 
   node_actor::stateful_pointer<node_state> self_;
   node_setup setup_;
   role_table roles_;
-  std::map<std::string, role> states_;
+  std::vector<role> parts_;
   std::map<caf::actor_addr, std::string> watched_;
   std::map<caf::actor_addr, session_actor> sessions_;
   topic_map topics_;
-  std::map<std::string, tombstone> tombstones_;
-  bool serving_ = false;
+  std::vector<tombstone> tombstones_;
+  bool serving_ = false;     ///< clients may come
+  bool may_serve_ = false;   ///< the same but for the topics, which are not known yet
+  bool topics_known_ = false;
+  bool writer_open_ = false; ///< the writer knows the queues, so the log may grow
   bool stopping_ = false;
-  std::vector<caf::typed_response_promise<std::string>> waiting_;
-  caf::typed_response_promise<stop_report> stop_promise_;
+  storage::error start_failure_; ///< why it will never serve
+  std::string unreadable_;       ///< why the queues cannot follow the log
+  std::string left_over_;        ///< what the stop could not finish
+  std::vector<kept_promise<std::string>> waiting_;
+  kept_promise<stop_report> stop_promise_;
   caf::actor_clock::time_point started_;
 };
 

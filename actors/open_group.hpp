@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/promise.hpp"
 #include "storage/message_batch.hpp"
 #include "storage/options.hpp"
 
@@ -10,7 +11,7 @@
 
 namespace troupe {
 
-using put_promise = caf::typed_response_promise<put_group_response>;
+using put_promise = kept_promise<put_group_response>;
 using caf_time = caf::actor_clock::time_point;
 
 /// A group of requests on its way into the log. Requests are worked through in order, message by

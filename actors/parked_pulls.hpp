@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/promise.hpp"
 
 #include <algorithm>
 #include <map>
@@ -13,7 +14,7 @@ namespace troupe {
 /// A pull that waits for a message.
 struct parked_pull {
   pull_request request;
-  caf::typed_response_promise<pull_response> promise;
+  kept_promise<pull_response> promise;
   caf::actor_clock::time_point deadline;
 };
 

@@ -14,11 +14,11 @@ void queue_flusher_state::start(queue_flusher_actor::stateful_pointer<queue_flus
 caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
   if (failed_.code != errc::none)
     return to_caf(failed_);
-  auto promise = self_->make_response_promise<queue_synced>();
+  kept_promise<queue_synced> promise{self_};
   auto held = std::make_shared<queue_sync>(std::move(request));
   self_->request(roles.flusher, caf::infinite, flush_atom_v, held->applied)
       .then(
-          [this, promise, held](const log_flushed& log) mutable {
+          [this, promise, held](const log_flushed& log) {
             auto done = sync_files(*held);
             if (done)
               done = save(*held, log);
@@ -29,7 +29,7 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
               promise.deliver(to_caf(failed_));
             }
           },
-          [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+          [promise](caf::error& why) { promise.deliver(std::move(why)); });
   return promise;
 }
 

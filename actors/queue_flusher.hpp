@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/promise.hpp"
 #include "storage/checkpoint.hpp"
 
 #include <memory>

@@ -111,7 +111,7 @@ caf::result<pull_response> queue_manager_state::pull(const pull_request& request
     return behind_error();
   if (!behind && (!may_wait(found.answer.status) || wait.count() == 0 || no_room))
     return std::move(found.answer);
-  auto promise = self_->make_response_promise<pull_response>();
+  kept_promise<pull_response> promise{self_};
   parked_.add({request, promise, self_->clock().now() + wait});
   arm_pulse();
   return promise;
@@ -188,7 +188,7 @@ bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const 
 
 caf::result<std::vector<queue_bounds>> queue_manager_state::bounds(const std::string& topic,
                                                                    log_offset end) {
-  auto promise = self_->make_response_promise<std::vector<queue_bounds>>();
+  kept_promise<std::vector<queue_bounds>> promise{self_};
   bounds_.push_back({end, topic, promise, self_->clock().now() + bounds_patience});
   answer_bounds();
   if (!bounds_.empty())
@@ -222,7 +222,7 @@ caf::result<queue_offset> queue_manager_state::search(const std::string& topic, 
   search->low = found->min();
   search->high = visible_end(*found);
   search->time_ms = time_ms;
-  search->promise = self_->make_response_promise<queue_offset>();
+  search->promise = kept_promise<queue_offset>{self_};
   auto answer = search->promise;
   probe(search);
   return answer;
@@ -254,7 +254,16 @@ void queue_manager_state::probe(std::shared_ptr<time_search> search) {
               search->low = middle + 1;
             probe(search);
           },
-          [this, search, middle](const caf::error&) {
+          [this, search, middle](const caf::error& e) {
+            auto why = from_caf(e);
+            bool no_answer = why.code == errc::corrupt || why.code == errc::not_found ||
+                             why.code == errc::offset_too_small;
+            if (!no_answer) {
+              // Nothing is known about the message, so going on would be guessing.
+              search->promise.deliver(make_caf_error(
+                  errc::unavailable, "searching by time: " + why.message + "; try again"));
+              return;
+            }
             // Gone or damaged: it cannot be the answer.
             search->low = middle + 1;
             probe(search);

@@ -1,6 +1,8 @@
 #include "actors/queue_manager.hpp"
 
+#include "storage/log_file.hpp"
 #include "storage/logging.hpp"
+#include "storage/topic_table.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -30,6 +32,8 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   options_ = setup.options;
   files_ = setup.files;
   clock_ = setup.clock;
+  if (setup.replacement)
+    look_again(setup);
   log_min_ = setup.log_min;
   read_only_ = setup.read_only;
   if (setup.restarted)
@@ -39,6 +43,20 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   if (auto opened = open(setup); !opened) {
     storage::log_error("queues.unreadable", {{"reason", opened.error().message}});
     self_->quit(to_caf(opened.error()));
+  }
+}
+
+/// Files may have been deleted since the node's start, topics too; and the newest checkpoint says
+/// how far the queues can be trusted.
+void queue_manager_state::look_again(queue_manager_setup& setup) const {
+  setup.trust_queues = false;
+  setup.log_min = storage::log_start(*files_, options_.store, setup.log_min);
+  if (auto known = storage::load_checkpoint(*files_, storage::checkpoint_path(options_.store)))
+    setup.checkpoint = known.value();
+  if (auto dead = storage::tombstone_table::load(*files_, options_.store)) {
+    setup.tombstones.clear();
+    for (auto& t : dead.value().all())
+      setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
   }
 }
 
@@ -184,8 +202,9 @@ void queue_manager_state::failed(const storage::error& why, int& tries) {
              "); restart the node when the cause is gone: reads go on";
   if (roles_.writer)
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
-  if (stop_promise_.pending())
-    stop_promise_.deliver(stop_report{failure_});
+  answer_states();
+  answer_waiting();
+  stop_promise_.deliver(stop_report{failure_});
 }
 
 void queue_manager_state::retry() {
@@ -298,8 +317,11 @@ void queue_manager_state::sync() {
             [this](const caf::error& why) {
               syncing_ = false;
               checkpoint_stale_ = true;
-              if (from_caf(why).code == errc::connection_lost && !stopping_) {
-                arm_pulse(); // the queue-flusher died, and another one comes
+              auto code = from_caf(why).code;
+              if ((code == errc::connection_lost || code == errc::maybe_stored) && !stopping_) {
+                // The queue-flusher died, and another one comes; or the disk takes its time.
+                next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
+                arm_pulse();
                 return;
               }
               write_tries_ = options_.store.queue_write_retries; // a failed sync is final
@@ -348,7 +370,7 @@ caf::result<stop_report> queue_manager_state::stop() {
   answer_bounds();
   if (!failure_.empty())
     return stop_report{failure_};
-  stop_promise_ = self_->make_response_promise<stop_report>();
+  stop_promise_ = kept_promise<stop_report>{self_};
   auto answer = stop_promise_;
   if (!wants_sync() && !syncing_)
     stop_promise_.deliver(stop_report{});
@@ -360,7 +382,7 @@ caf::result<stop_report> queue_manager_state::stop() {
 // -- state ---------------------------------------------------------------------------------------
 
 caf::result<queue_state> queue_manager_state::state_at(log_offset end) {
-  auto promise = self_->make_response_promise<queue_state>();
+  kept_promise<queue_state> promise{self_};
   states_.push_back({end, promise});
   answer_states();
   return promise;

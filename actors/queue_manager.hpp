@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/parked_pulls.hpp"
+#include "actors/promise.hpp"
 #include "storage/queue_recovery.hpp"
 
 #include <deque>
@@ -25,6 +26,7 @@ struct queue_manager_setup {
   bool trust_queues = false;      ///< the last stop was an orderly one
   bool read_only = false;         ///< the log is damaged: serve the queues as they are
   bool restarted = false;         ///< the node serves already, and the log has gone on
+  bool replacement = false;       ///< another one came before: what is said above may be old
   std::vector<tombstone> tombstones;
 };
 
@@ -60,13 +62,13 @@ struct queue_manager_state {
 private:
   struct waiting_state {
     log_offset end = 0;
-    caf::typed_response_promise<queue_state> promise;
+    kept_promise<queue_state> promise;
   };
   /// Somebody wants the bounds of a topic with everything that is in the log now.
   struct waiting_bounds {
     log_offset end = 0;
     std::string topic;
-    caf::typed_response_promise<std::vector<queue_bounds>> promise;
+    kept_promise<std::vector<queue_bounds>> promise;
     caf::actor_clock::time_point deadline;
   };
   /// A binary search for a store time; each probe asks a reader.
@@ -76,9 +78,10 @@ private:
     queue_offset low = 0;
     queue_offset high = 0;
     std::int64_t time_ms = 0;
-    caf::typed_response_promise<queue_offset> promise;
+    kept_promise<queue_offset> promise;
   };
 
+  void look_again(queue_manager_setup& setup) const;
   storage::result<void> open(const queue_manager_setup& setup);
   void rebuild(const std::string& why);
   void work();
@@ -153,7 +156,7 @@ private:
   bool syncing_ = false;
   bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
   caf::actor_clock::time_point next_sync_;
-  caf::typed_response_promise<stop_report> stop_promise_;
+  kept_promise<stop_report> stop_promise_;
   bool stopping_ = false;
 };
 

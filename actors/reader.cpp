@@ -1,6 +1,7 @@
 #include "actors/reader.hpp"
 
 #include "storage/gap_filler.hpp"
+#include "storage/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/properties.hpp"
 
@@ -24,7 +25,10 @@ bool is_named(const read_request& request, const record_location& where,
 void reader_state::start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup) {
   self_ = actor;
   options_ = setup.options;
-  log_ = std::make_unique<storage::log_view>(*setup.files, options_.store, setup.min);
+  auto min = setup.min;
+  if (setup.replacement)
+    min = storage::log_start(*setup.files, options_.store, min);
+  log_ = std::make_unique<storage::log_view>(*setup.files, options_.store, min);
 }
 
 pull_response reader_state::read(read_request& request) {

@@ -13,6 +13,7 @@ struct reader_setup {
   node_options options;
   storage::file_system* files = nullptr;
   log_offset min = 0;
+  bool replacement = false; ///< files may have been deleted since `min` was found
 };
 
 /// Reads records of the log and hands out slices of the page cache. Checking a record touches all

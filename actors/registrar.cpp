@@ -57,9 +57,7 @@ caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
     topics_->erase(wanted.name);
     return to_caf(done.error());
   }
-  if (auto* dead = tombstones_->find(wanted.name))
-    self_->send(roles_.writer, revive_atom_v,
-                tombstone{dead->topic, dead->deleted_at, dead->next_offsets});
+  keep(wanted.name);
   announce();
   return wanted;
 }
@@ -67,22 +65,47 @@ caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
 caf::result<tombstone> registrar_state::remove(const std::string& topic) {
   if (topics_->find(topic) == nullptr)
     return make_caf_error(errc::not_found, "there is no topic " + topic);
-  auto promise = self_->make_response_promise<tombstone>();
+  if (!roles_.writer)
+    return make_caf_error(errc::write_stopped, "topic " + topic +
+                                                   " is still there: the writer stopped; restart "
+                                                   "the node");
+  kept_promise<tombstone> promise{self_};
   // The writer refuses the topic from here on, so nothing new comes behind the tombstone.
   self_->request(roles_.writer, retire_timeout, remove_atom_v, topic)
-      .then(
-          [this, promise](const tombstone& dead) mutable {
-            if (auto done = bury(dead); !done) {
-              self_->send(roles_.writer, revive_atom_v, dead);
-              promise.deliver(to_caf(done.error()));
-              return;
-            }
-            self_->send(roles_.queue_manager, remove_atom_v, dead);
-            announce();
-            promise.deliver(dead);
-          },
-          [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
+      .then([this, promise](const tombstone& dead) { removed(dead, promise); },
+            [this, promise, topic](const caf::error& why) {
+              keep(topic); // the writer may get round to it yet
+              promise.deliver(make_caf_error(errc::busy, "topic " + topic +
+                                                             " is still there: the writer does not "
+                                                             "answer (" +
+                                                             from_caf(why).message +
+                                                             "); try again"));
+            });
   return promise;
+}
+
+void registrar_state::removed(const tombstone& dead, const kept_promise<tombstone>& promise) {
+  auto topics = *topics_;
+  auto tombstones = *tombstones_;
+  if (auto done = bury(dead); !done) {
+    // As it was before, here and in the files.
+    *topics_ = std::move(topics);
+    *tombstones_ = std::move(tombstones);
+    auto undone = topics_->save(setup_.clock->now_ms());
+    if (undone)
+      undone = tombstones_->save();
+    if (!undone)
+      storage::log_error("topic.half_deleted",
+                         {{"topic", dead.topic}, {"reason", undone.error().message}});
+    keep(dead.topic);
+    promise.deliver(to_caf(done.error()));
+    return;
+  }
+  offsets_->remove_topic(dead.topic);
+  save_offsets();
+  self_->send(roles_.queue_manager, remove_atom_v, dead);
+  announce();
+  promise.deliver(dead);
 }
 
 storage::result<void> registrar_state::bury(const tombstone& dead) {
@@ -90,9 +113,16 @@ storage::result<void> registrar_state::bury(const tombstone& dead) {
   tombstones_->put({dead.topic, dead.deleted_at, dead.next_offsets});
   TROUPE_TRY(tombstones_->save());
   topics_->erase(dead.topic);
-  offsets_->remove_topic(dead.topic);
-  TROUPE_TRY(topics_->save(setup_.clock->now_ms()));
-  return offsets_->save(setup_.clock->now_ms());
+  return topics_->save(setup_.clock->now_ms());
+}
+
+/// The writer takes the topic's messages, whatever it heard before.
+void registrar_state::keep(const std::string& topic) {
+  tombstone from;
+  from.topic = topic;
+  if (auto* dead = tombstones_->find(topic))
+    from = {dead->topic, dead->deleted_at, dead->next_offsets};
+  self_->send(roles_.writer, revive_atom_v, std::move(from));
 }
 
 void registrar_state::seen(const std::string& topic, std::int32_t queue) {
@@ -172,6 +202,12 @@ stop_report registrar_state::stop() {
 void registrar_state::set_roles(const role_table& table) {
   roles_ = table;
   announce();
+  if (has_roles_)
+    return;
+  has_roles_ = true;
+  // A registrar before this one may have died in the middle of a creation or a deletion.
+  for (auto& [topic, config] : topics_->topics())
+    keep(topic);
 }
 
 registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,

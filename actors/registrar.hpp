@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/promise.hpp"
 #include "storage/clock.hpp"
 #include "storage/offset_table.hpp"
 #include "storage/topic_table.hpp"
@@ -39,7 +40,9 @@ struct registrar_state {
 
 private:
   storage::result<void> load();
+  void removed(const tombstone& dead, const kept_promise<tombstone>& promise);
   storage::result<void> bury(const tombstone& dead);
+  void keep(const std::string& topic);
   void announce();
 
   registrar_actor::stateful_pointer<registrar_state> self_;
@@ -48,6 +51,7 @@ private:
   std::optional<storage::topic_table> topics_;
   std::optional<storage::tombstone_table> tombstones_;
   std::optional<storage::offset_table> offsets_;
+  bool has_roles_ = false;
   bool save_pending_ = false;
 };
 

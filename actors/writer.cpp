@@ -36,8 +36,8 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
 
 // -- accepting -----------------------------------------------------------------------------------
 
-put_promise writer_state::accept(put_group group) {
-  auto promise = self_->make_response_promise<put_group_response>();
+caf::result<put_group_response> writer_state::accept(put_group group) {
+  put_promise promise{self_};
   open_group entry{std::move(group), promise, self_->clock().now()};
   auto wait = entry.wait();
   if (stopping_) {
@@ -426,7 +426,7 @@ errc writer_state::refusal_code() const {
 
 caf::result<log_offset> writer_state::stop() {
   stopping_ = true;
-  stop_promise_ = self_->make_response_promise<log_offset>();
+  stop_promise_ = kept_promise<log_offset>{self_};
   auto answer = stop_promise_;
   work();
   return answer;

@@ -40,7 +40,7 @@ struct writer_state {
 
   void start(writer_actor::stateful_pointer<writer_state> actor, writer_setup setup);
 
-  put_promise accept(put_group group);
+  caf::result<put_group_response> accept(put_group group);
   void confirm(log_offset end);
   void set_queues(const queue_state& state);
   void file_ready(log_offset start);
@@ -108,7 +108,7 @@ private:
   bool retry_pending_ = false;
   bool file_requested_ = false;
   bool stopping_ = false;
-  caf::typed_response_promise<log_offset> stop_promise_;
+  kept_promise<log_offset> stop_promise_;
 };
 
 writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> self,

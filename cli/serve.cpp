@@ -6,6 +6,7 @@
 #include "storage/logging.hpp"
 #include "storage/posix_file_system.hpp"
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -20,15 +21,51 @@ namespace {
 
 using storage::result;
 
-/// Blocked before any thread starts, so that they arrive nowhere but in `wait_for_stop`.
-sigset_t block_stop_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
+/// SIGTERM and SIGINT end a node in order. While it starts, or at the second one, they end it at
+/// once: that is no worse than a crash, the abort marker stays, and the next start recovers.
+class stop_signals {
+public:
+  /// Blocks them, before any other thread starts: they arrive nowhere but here.
+  stop_signals() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGTERM);
+    sigaddset(&signals_, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    std::thread([this] { take(); }).detach();
+  }
+
+  /// From here on the first signal is kept for `wait`.
+  void serving() noexcept { phase_ = phase::serving; }
+  int wait() const noexcept {
+    phase_.wait(phase::serving);
+    return signal_;
+  }
+
+private:
+  enum class phase { starting, serving, stopping };
+
+  [[noreturn]] void take() {
+    for (;;) {
+      int signal = 0;
+      sigwait(&signals_, &signal);
+      signal_ = signal;
+      auto expected = phase::serving;
+      if (!phase_.compare_exchange_strong(expected, phase::stopping))
+        end_at_once(expected);
+      phase_.notify_one();
+    }
+  }
+  [[noreturn]] static void end_at_once(phase when) {
+    print_note(when == phase::starting
+                   ? "stopped by a signal while it started: the next start recovers"
+                   : "stopped at the second signal, in the middle: the next start recovers");
+    std::_Exit(static_cast<int>(exit_code::failed));
+  }
+
+  sigset_t signals_{};
+  std::atomic<phase> phase_{phase::starting};
+  std::atomic<int> signal_{0};
+};
 
 void print_ready(const context& ctx, const net::node_config& node, std::uint16_t port) {
   if (ctx.json()) {
@@ -46,18 +83,8 @@ void print_ready(const context& ctx, const net::node_config& node, std::uint16_t
   std::fflush(stdout);
 }
 
-/// A second signal means now: the marker stays, so the next start recovers.
-void end_at_second_signal(sigset_t signals) {
-  std::thread([signals] {
-    int signal = 0;
-    sigwait(&signals, &signal);
-    print_note("stopped at the second signal, in the middle: the next start recovers");
-    std::_Exit(static_cast<int>(exit_code::failed));
-  }).detach();
-}
-
 result<exit_code> serve(const context& ctx) {
-  auto signals = block_stop_signals();
+  static stop_signals signals; // its thread lives as long as the process
   TROUPE_TRY(auto chosen, ctx.load());
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};
@@ -67,11 +94,9 @@ result<exit_code> serve(const context& ctx) {
                                 {[&](auto done, auto total) { shown.show(done, total); }}));
   shown.clear();
   TROUPE_TRY(auto address, node->publish());
+  signals.serving();
   print_ready(ctx, chosen.node, address.actor_port);
-  int signal = 0;
-  sigwait(&signals, &signal);
-  storage::log_info("node.stopping", {{"signal", signal}});
-  end_at_second_signal(signals);
+  storage::log_info("node.stopping", {{"signal", signals.wait()}});
   auto stopped = node->stop();
   if (!stopped) {
     // Actors may hang on a dead disk: leaving without waiting for them is the only end.

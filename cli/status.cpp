@@ -3,6 +3,9 @@
 #include "cli/remote.hpp"
 #include "net/quantity.hpp"
 
+#include <algorithm>
+#include <initializer_list>
+
 namespace troupe::cli {
 
 namespace {
@@ -15,10 +18,28 @@ std::string json_text(std::string_view text) {
   return quoted;
 }
 
+std::string state_of(const node_status& s, std::string_view role) {
+  for (auto& r : s.roles)
+    if (r.role == role)
+      return r.state;
+  return role_silent;
+}
+
+/// What a role that is silent or gone would say is not known, and nothing is shown in its place.
+bool known(const node_status& s, std::initializer_list<std::string_view> roles) {
+  return std::all_of(roles.begin(), roles.end(),
+                     [&](auto role) { return state_of(s, role) == role_running; });
+}
+
 std::string reason_of(const node_status& s) {
   for (auto* reason : {&s.writer.refusal, &s.queues.failure, &s.flusher.failure})
     if (!reason->empty())
       return *reason;
+  for (auto* role : {"writer", "flusher", "queue-manager"})
+    if (auto state = state_of(s, role); state == role_silent)
+      return std::string{"unknown: the "} + role + " does not answer; it may wait for the disk";
+    else if (state != role_running)
+      return std::string{"the "} + role + " " + state + "; restart the node";
   return {};
 }
 
@@ -35,25 +56,26 @@ void print_json(const node_status& s) {
                      ",\"flush\":" + json_text(s.flush) + ",\"roles\":[" + roles + "]" +
                      ",\"writable\":" + (reason.empty() ? "true" : "false") +
                      ",\"reason\":" + json_text(reason);
-  auto number = [&](const char* name, auto value) {
-    line += std::string{",\""} + name + "\":" + std::to_string(value);
+  auto number = [&](const char* name, auto value, bool is_known = true) {
+    line += std::string{",\""} + name + "\":" + (is_known ? std::to_string(value) : "null");
   };
-  number("backlog", s.writer.backlog);
-  number("backlogMax", s.writer.backlog_max);
-  number("delayedRequests", s.writer.delayed_requests);
-  number("delayedMs", s.writer.delayed_ms);
-  number("parkedRequests", s.writer.parked_requests);
-  number("flushLagBytes", s.writer.end - s.flusher.flushed);
-  number("dirtyBytes", s.writer.dirty_bytes);
-  number("flushes", s.flusher.flushes);
-  number("diskUsedPercent", s.cleaner.disk_used_percent);
-  number("filesDeleted", s.cleaner.files_deleted);
-  number("logMinOffset", s.writer.min);
-  number("logMaxOffset", s.writer.end);
-  number("dispatchedOffset", s.dispatcher.applied);
-  number("queuesDurableOffset", s.queues.durable);
-  number("queues", s.queues.queues);
-  number("entries", s.queues.entries);
+  bool writer = known(s, {"writer"});
+  number("backlog", s.writer.backlog, writer);
+  number("backlogMax", s.writer.backlog_max, writer);
+  number("delayedRequests", s.writer.delayed_requests, writer);
+  number("delayedMs", s.writer.delayed_ms, writer);
+  number("parkedRequests", s.writer.parked_requests, writer);
+  number("flushLagBytes", s.writer.end - s.flusher.flushed, known(s, {"writer", "flusher"}));
+  number("dirtyBytes", s.writer.dirty_bytes, writer);
+  number("flushes", s.flusher.flushes, known(s, {"flusher"}));
+  number("diskUsedPercent", s.cleaner.disk_used_percent, known(s, {"cleaner"}));
+  number("filesDeleted", s.cleaner.files_deleted, known(s, {"cleaner"}));
+  number("logMinOffset", s.writer.min, writer);
+  number("logMaxOffset", s.writer.end, writer);
+  number("dispatchedOffset", s.dispatcher.applied, known(s, {"dispatcher"}));
+  number("queuesDurableOffset", s.queues.durable, known(s, {"queue-manager"}));
+  number("queues", s.queues.queues, known(s, {"queue-manager"}));
+  number("entries", s.queues.entries, known(s, {"queue-manager"}));
   number("sessions", s.sessions);
   number("uptime", s.uptime_ms);
   print_line(line + "}");
@@ -66,21 +88,29 @@ void print_text(const node_status& s) {
              net::duration_text(s.uptime_ms) + ", data in " + s.directory);
   print_line("writes    " +
              (reason.empty() ? "accepted, flush = " + s.flush : "refused: " + reason));
-  print_line("backlog   " + std::to_string(s.writer.backlog) + " positions (highest " +
-             std::to_string(s.writer.backlog_max) + "), " +
-             std::to_string(s.writer.delayed_requests) + " requests delayed for " +
-             std::to_string(s.writer.delayed_ms) + " ms in all, " +
-             std::to_string(s.writer.parked_requests) + " waiting");
-  print_line("flush     " + bytes(s.writer.end - s.flusher.flushed) + " not yet durable, " +
-             std::to_string(s.flusher.flushes) + " flushes");
-  print_line("log       " + std::to_string(s.writer.min) + " to " + std::to_string(s.writer.end) +
-             " (" + bytes(s.writer.end - s.writer.min) + "), dispatched to " +
-             std::to_string(s.dispatcher.applied));
-  print_line("queues    " + std::to_string(s.queues.queues) + " with " +
-             std::to_string(s.queues.entries) + " entries, durable to " +
-             std::to_string(s.queues.durable) + " of the log");
-  print_line("disk      " + std::to_string(s.cleaner.disk_used_percent) + " % used, " +
-             std::to_string(s.cleaner.files_deleted) + " log files deleted since the start");
+  auto about = [&](const char* name, std::initializer_list<std::string_view> roles,
+                   const std::string& text) {
+    print_line(name + (known(s, roles) ? text : "unknown"));
+  };
+  about("backlog   ", {"writer"},
+        std::to_string(s.writer.backlog) + " positions (highest " +
+            std::to_string(s.writer.backlog_max) + "), " +
+            std::to_string(s.writer.delayed_requests) + " requests delayed for " +
+            std::to_string(s.writer.delayed_ms) + " ms in all, " +
+            std::to_string(s.writer.parked_requests) + " waiting");
+  about("flush     ", {"writer", "flusher"},
+        bytes(s.writer.end - s.flusher.flushed) + " not yet durable, " +
+            std::to_string(s.flusher.flushes) + " flushes");
+  about("log       ", {"writer"},
+        std::to_string(s.writer.min) + " to " + std::to_string(s.writer.end) + " (" +
+            bytes(s.writer.end - s.writer.min) + ")");
+  about("queues    ", {"dispatcher", "queue-manager"},
+        std::to_string(s.queues.queues) + " with " + std::to_string(s.queues.entries) +
+            " entries, durable to " + std::to_string(s.queues.durable) +
+            " of the log, dispatched to " + std::to_string(s.dispatcher.applied));
+  about("disk      ", {"cleaner"},
+        std::to_string(s.cleaner.disk_used_percent) + " % used, " +
+            std::to_string(s.cleaner.files_deleted) + " log files deleted since the start");
   print_line("sessions  " + std::to_string(s.sessions));
   for (auto& r : s.roles)
     print_line("role      " + r.role + ": " + r.state +

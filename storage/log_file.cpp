@@ -112,4 +112,11 @@ result<log_directory_state> list_log(file_system& fs, const options& o) {
   return state;
 }
 
+log_offset log_start(file_system& fs, const options& o, log_offset otherwise) {
+  auto listed = list_log(fs, o);
+  if (!listed || listed.value().listing.files.empty())
+    return otherwise;
+  return listed.value().listing.files.front().start;
+}
+
 } // namespace troupe::storage

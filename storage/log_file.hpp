@@ -45,4 +45,7 @@ struct log_directory_state {
 };
 result<log_directory_state> list_log(file_system& fs, const options& o);
 
+/// Where the log starts now; `otherwise` when there is none or the directory cannot be read.
+log_offset log_start(file_system& fs, const options& o, log_offset otherwise);
+
 } // namespace troupe::storage

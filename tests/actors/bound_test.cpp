@@ -309,6 +309,7 @@ TEST_CASE("bound: any mix of batches and confirmations keeps bound, order and ev
       t.stand.world.run_for(1ms);
       check_bound();
     }
+    t.stand.world.drain();
     std::vector<log_offset> answered;
     queue_offset number = 0;
     for (auto& each : sent)

@@ -101,6 +101,18 @@ TEST_CASE("cleaner: over 90 percent writes are refused until it is back at 85", 
   CHECK(again.results[0].queue_position == 201);
 }
 
+TEST_CASE("cleaner: one that takes over lets writes go on when there is room", "[actors]") {
+  cleaner_stand t;
+  t.fill();
+  t.stand.files.used_percent = 91;
+  t.next_round();
+  CHECK(t.put(put_of("a", {{"x"}})).results.at(0).code == errc::disk_full);
+  t.stand.files.used_percent = 50;
+  REQUIRE(t.stand.world.kill_all("cleaner"));
+  t.next_round();
+  CHECK(all_stored(t.put(put_of("a", {{"again"}}))));
+}
+
 TEST_CASE("cleaner: who is overtaken learns the new minimum, and it does not go back", "[actors]") {
   cleaner_stand t;
   t.fill();

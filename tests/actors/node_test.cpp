@@ -194,6 +194,7 @@ TEST_CASE("node: queues that start again never show less than was shown", "[acto
   node.create_topic("a");
   REQUIRE(all_stored(node.put(put_of("a", numbered("m", 40)))));
   auto& world = node.stand.world;
+  world.drain();
   REQUIRE(node.read_all("a", 0).size() == 40);
   REQUIRE(world.kill_all("queue-manager"));
   std::vector<answer<pull_response>> pulls;
@@ -240,7 +241,7 @@ TEST_CASE("node: the queues may die before it serves", "[actors]") {
   node.start();
   node.create_topic("a");
   REQUIRE(all_stored(node.put(put_of("a", numbered("m", 100)))));
-  for (int moment = 1; moment < 40; moment += 3) {
+  for (int moment = 1; moment < 36; moment += 3) {
     INFO("killed after " << moment << " steps");
     node.crash();
     auto& world = node.stand.world;

@@ -204,6 +204,23 @@ class Directories(NodeTest):
             (self.node.directory / folder).rename(self.node.home / folder)
         self.assert_as_before()
 
+    def test_a_signal_ends_a_start_that_takes_long(self):
+        topics = self.node.directory / "config" / "topics.json"
+        kept = topics.rename(self.node.home / "topics.json")
+        os.mkfifo(topics)  # whoever opens it waits: a start that takes for ever
+        abort = self.node.directory / "abort"
+        process = self.node.launch()
+        self.addCleanup(process.kill)
+        wait_until("the node has begun to start", abort.exists)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=PATIENCE)
+        self.assertEqual((process.returncode, out), (1, b""))
+        self.assertIn("while it started", self.node.log())
+        self.assertTrue(abort.exists())
+        topics.unlink()
+        kept.rename(topics)
+        self.assert_as_before()
+
     def test_a_directory_that_is_a_file_is_refused(self):
         good = self.node.settings["directory"]
         self.node.settings["directory"] = self.node.home / "file"
