@@ -1,6 +1,7 @@
 #include "actors/flusher.hpp"
 
 #include "storage/check.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 
@@ -67,7 +68,10 @@ void flusher_state::pulse() {
   if (!failure_.empty() || written_.end <= flushed_.end)
     return;
   auto target = written_;
-  if (auto done = sync_to(target.end); !done) {
+  auto done = sync_to(target.end);
+  if (!done && TROUPE_MUTANT("flush-tried-again"))
+    done = sync_to(target.end);
+  if (!done && !TROUPE_MUTANT("flush-error-ignored")) {
     fail(done.error());
     return;
   }
@@ -186,7 +190,8 @@ storage::result<void> flusher_state::remove_unused() {
 
 stop_report flusher_state::stop() {
   wanted_file_ = -1;
-  pulse();
+  if (!TROUPE_MUTANT("stop-without-flush"))
+    pulse();
   stop_report report;
   report.left_over = failure_;
   if (auto removed = remove_unused(); !removed)

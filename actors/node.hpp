@@ -110,8 +110,8 @@ private:
   std::map<caf::actor_addr, session_actor> sessions_;
   topic_map topics_;
   std::vector<tombstone> tombstones_;
-  bool serving_ = false;     ///< clients may come
-  bool may_serve_ = false;   ///< the same but for the topics, which are not known yet
+  bool serving_ = false;   ///< clients may come
+  bool may_serve_ = false; ///< the same but for the topics, which are not known yet
   bool topics_known_ = false;
   bool writer_open_ = false; ///< the writer knows the queues, so the log may grow
   bool stopping_ = false;

@@ -1,5 +1,7 @@
 #include "actors/queue_flusher.hpp"
 
+#include "storage/mutant.hpp"
+
 #include <utility>
 
 namespace troupe {
@@ -16,6 +18,8 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
     return to_caf(failed_);
   kept_promise<queue_synced> promise{self_};
   auto held = std::make_shared<queue_sync>(std::move(request));
+  if (TROUPE_MUTANT("checkpoint-before-flush"))
+    (void)save(*held, {held->applied, held->last_store_ms});
   self_->request(roles.flusher, caf::infinite, flush_atom_v, held->applied)
       .then(
           [this, promise, held](const log_flushed& log) {
@@ -36,6 +40,8 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
 storage::result<void> queue_flusher_state::sync_files(const queue_sync& request) {
   // The queue-manager keeps each file open until it hears that this went well, so a write error
   // from before is still reported here.
+  if (TROUPE_MUTANT("queues-not-synced"))
+    return boost::outcome_v2::success();
   for (auto& path : request.files) {
     auto file = files_->open(path, storage::open_mode::read_write);
     if (!file && file.error().code == errc::not_found)

@@ -1,6 +1,7 @@
 #include "actors/writer.hpp"
 
 #include "storage/check.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 
@@ -182,6 +183,8 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
   bool queued = type == 0 || type == storage::sysflag::transaction_commit;
   storage::record_place place;
   place.queue_position = queued ? numbers[queue] : 0;
+  if (TROUPE_MUTANT("number-before-room"))
+    ++numbers[queue];
   place.store_timestamp = now;
   switch (log_->stage(fields, place)) {
   case storage::commit_log::stage_result::needs_file:
@@ -194,7 +197,7 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
     credit_.give_back(1);
     break;
   case storage::commit_log::stage_result::staged:
-    if (queued)
+    if (queued && !TROUPE_MUTANT("number-before-room"))
       ++numbers[queue];
     result.offset = place.offset;
     result.queue_position = place.queue_position;
@@ -246,7 +249,8 @@ void writer_state::answer_written() {
 }
 
 void writer_state::answer(open_group& group) {
-  if (!group.stored() || !group.wait() || options_.store.flush != storage::flush_policy::sync) {
+  bool flushed = group.wait() && options_.store.flush == storage::flush_policy::sync;
+  if (!group.stored() || !flushed || TROUPE_MUTANT("ack-before-flush")) {
     group.promise.deliver(std::move(group.response));
     return;
   }

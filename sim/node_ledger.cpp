@@ -55,6 +55,11 @@ void node_ledger::flushed(log_offset end) {
       entry.durable = true; // records are flushed as a whole
 }
 
+void node_ledger::shown(const seen_message& seen) {
+  if (auto* entry = find(seen.body))
+    entries_[entry->number].seen = true;
+}
+
 const ledger_entry* node_ledger::find(std::string_view body) const {
   std::uint64_t number = 0;
   auto* end = body.data() + body.size();
@@ -109,7 +114,11 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
       return name_of(*find(message.body)) + " is there twice";
   }
   for (auto& entry : entries_) {
-    if (there.count(entry.number) > 0 || entry.state != put_state::stored)
+    if (there.count(entry.number) > 0)
+      continue;
+    if (entry.seen)
+      return name_of(entry) + " was shown as durable, and is lost";
+    if (entry.state != put_state::stored)
       continue;
     if (entry.durable || !lost_power)
       return name_of(entry) + " was acknowledged, and is lost";

@@ -31,6 +31,7 @@ struct ledger_entry {
   std::uint32_t size = 0;
   put_state state = put_state::open;
   bool durable = false;   ///< has to survive a power cut
+  bool seen = false;      ///< was shown to a consumer when only what is durable is shown
   log_offset offset = -1; ///< of one that was stored
   queue_offset position = -1;
 };
@@ -64,6 +65,9 @@ public:
 
   /// The node says that its log is durable up to here.
   void flushed(log_offset end);
+
+  /// A consumer got the message from a node that only shows what is durable.
+  void shown(const seen_message& seen);
 
   /// A message that was read: it was sent, it is the same, it lies where it was acknowledged.
   problem check_message(const seen_message& seen) const;

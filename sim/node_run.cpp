@@ -3,6 +3,7 @@
 #include "sim/node.hpp"
 #include "sim/node_ledger.hpp"
 #include "storage/big_endian.hpp"
+#include "storage/checkpoint.hpp"
 #include "storage/message_batch.hpp"
 #include "storage/properties.hpp"
 
@@ -105,6 +106,7 @@ private:
   std::vector<open_put> puts_;
   std::vector<open_read> reads_;
   std::vector<answer<node_status>> probes_;
+  log_offset vouched_ = 0; ///< by the last checkpoint that was there after a life
   node_outcome outcome_;
 };
 
@@ -272,6 +274,10 @@ void node_runner::restart(bool lost_power) {
   ++outcome_.restarts;
   world_.drain(); // clients learn that it is away
   collect_answers();
+  auto path = storage::checkpoint_path(node_.options().store);
+  auto known = storage::load_checkpoint(node_.disk(), path);
+  if (known && known.value().extension_valid)
+    vouched_ = known.value().safe_offset;
   std::string why;
   for (int i = 0; i < start_tries; ++i) {
     auto started = node_.start();
@@ -331,8 +337,11 @@ void node_runner::collect_answers() {
     if (read.response.code() == errc::none)
       for (auto& record : read.response.value().records) {
         ++outcome_.messages;
-        if (auto wrong = ledger_.check_message(decode(record)))
+        auto seen = decode(record);
+        if (auto wrong = ledger_.check_message(seen))
           throw broken{*wrong};
+        if (plan_.sync_flush)
+          ledger_.shown(seen);
       }
     return true;
   });
@@ -395,6 +404,9 @@ void node_runner::check_status(const session_actor& session, std::size_t message
   if (status.writer.backlog_max > plan_.capacity)
     throw broken{"the dispatcher's bound of " + std::to_string(plan_.capacity) +
                  " was passed: " + std::to_string(status.writer.backlog_max)};
+  if (status.writer.end < vouched_)
+    throw broken{"the checkpoint vouches for the log up to " + std::to_string(vouched_) +
+                 ", which ends at " + std::to_string(status.writer.end)};
   if (!status.writer.refusal.empty())
     throw broken{"a node that was started anew refuses writes: " + status.writer.refusal};
   if (status.queues.entries < messages)

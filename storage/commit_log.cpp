@@ -1,6 +1,7 @@
 #include "storage/commit_log.hpp"
 
 #include "storage/check.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <array>
@@ -69,7 +70,8 @@ bool commit_log::roll() {
     return false;
   auto left = static_cast<std::uint32_t>(bytes_left_in_file());
   TROUPE_CHECK(left >= blank_header_bytes);
-  encode_blank(left, extend(blank_header_bytes).first<blank_header_bytes>());
+  auto length = TROUPE_MUTANT("blank-too-short") ? left - 1 : left;
+  encode_blank(length, extend(blank_header_bytes).first<blank_header_bytes>());
   left_.push_back(std::exchange(current_, std::move(spare_.front())));
   spare_.pop_front();
   staged_end_ = current_.start;

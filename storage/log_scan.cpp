@@ -1,6 +1,7 @@
 #include "storage/log_scan.hpp"
 
 #include "storage/check.hpp"
+#include "storage/mutant.hpp"
 #include "storage/parallel.hpp"
 
 #include <algorithm>
@@ -241,7 +242,7 @@ result<void> log_scan::load(log_offset start) {
 
 decoded log_scan::decode(log_offset offset, verify what) const {
   auto bytes = map_->bytes().subspan(static_cast<std::size_t>(offset - start_));
-  return decode_record(bytes, offset, what);
+  return decode_record(bytes, offset, TROUPE_MUTANT("crc-not-checked") ? verify::structure : what);
 }
 
 void log_scan::note_damage() {

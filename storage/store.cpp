@@ -2,6 +2,7 @@
 
 #include "storage/abort_marker.hpp"
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 #include "storage/offset_table.hpp"
 #include "storage/queue_table.hpp"
 
@@ -56,7 +57,7 @@ result<void> make_durable(file_system& fs, const options& o, const recovered_log
     TROUPE_TRY(auto file, fs.open(path, open_mode::read_write));
     auto from = std::max(start, again);
     auto to = std::min(start + size, log.end);
-    if (from < to) {
+    if (from < to && !TROUPE_MUTANT("tail-not-rewritten")) {
       TROUPE_TRY(write_again(*file, static_cast<std::uint64_t>(from - start),
                              static_cast<std::uint64_t>(to - start)));
     }
@@ -77,7 +78,9 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(auto lock, fs.lock(o.directory + "/lock"));
   store.lock = std::move(lock);
   store.after_orderly_stop = !abort_marker_exists(fs, o.directory);
-  TROUPE_TRY(create_abort_marker(fs, o.directory));
+  if (!TROUPE_MUTANT("abort-not-written")) {
+    TROUPE_TRY(create_abort_marker(fs, o.directory));
+  }
 
   TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(o)));
   auto now = clock.now_ms();
@@ -95,7 +98,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
     plan.highest_queue_end = end;
   }
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
-  if (!store.after_orderly_stop && !log.needs_repair) {
+  if (!store.after_orderly_stop && !log.needs_repair && !TROUPE_MUTANT("tail-not-synced")) {
     TROUPE_TRY(make_durable(fs, o, log, plan.safe_offset));
   }
   store.log = std::move(log);
