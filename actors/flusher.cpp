@@ -190,8 +190,7 @@ storage::result<void> flusher_state::remove_unused() {
 
 stop_report flusher_state::stop() {
   wanted_file_ = -1;
-  if (!TROUPE_MUTANT("stop-without-flush"))
-    pulse();
+  pulse();
   stop_report report;
   report.left_over = failure_;
   if (auto removed = remove_unused(); !removed)

@@ -21,6 +21,8 @@ using std::chrono::milliseconds;
 /// Long enough for every deadline of client, session and actors.
 constexpr auto until_all_answered = std::chrono::seconds(60);
 constexpr int start_tries = 5;
+/// A process dies in the middle of what its actors do.
+constexpr std::uint64_t most_steps_before_end = 100;
 
 /// A broken promise ends the run from wherever it is seen.
 struct broken {
@@ -82,6 +84,7 @@ private:
   void verify(bool lost_power);
   std::vector<seen_message> read_everything(const session_actor& session);
   void check_keys(const session_actor& session, const std::vector<seen_message>& seen);
+  void check_bound(const node_status& status) const;
   void check_status(const session_actor& session, std::size_t messages);
   void finish();
   template <class Result, class... Arguments>
@@ -126,7 +129,8 @@ node_outcome node_runner::run() {
   try {
     prepare();
     for (auto& event : plan_.events) {
-      world_.run_for(event.after);
+      if (event.after.count() > 0) // else it happens while the actors are at work
+        world_.run_for(event.after);
       collect_answers();
       if (tracer_)
         tracer_(std::to_string(world_.now().count()) + " ms: " + to_string(event));
@@ -176,6 +180,9 @@ void node_runner::prepare() {
 
 void node_runner::happen(const node_event& event) {
   random_source random(event.seed);
+  if (event.kind == event_kind::kill || event.kind == event_kind::power_cut)
+    for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
+      world_.step();
   switch (event.kind) {
   case event_kind::put:
     put(event);
@@ -346,8 +353,10 @@ void node_runner::collect_answers() {
     return true;
   });
   std::erase_if(probes_, [this](answer<node_status>& probe) {
-    if (probe.there() && probe.code() == errc::none)
+    if (probe.there() && probe.code() == errc::none) {
       ledger_.flushed(probe.value().flusher.flushed);
+      check_bound(probe.value());
+    }
     return probe.there();
   });
 }
@@ -399,11 +408,15 @@ void node_runner::check_keys(const session_actor& session, const std::vector<see
   }
 }
 
-void node_runner::check_status(const session_actor& session, std::size_t messages) {
-  auto status = ask<node_status>(session, status_atom_v);
+void node_runner::check_bound(const node_status& status) const {
   if (status.writer.backlog_max > plan_.capacity)
     throw broken{"the dispatcher's bound of " + std::to_string(plan_.capacity) +
                  " was passed: " + std::to_string(status.writer.backlog_max)};
+}
+
+void node_runner::check_status(const session_actor& session, std::size_t messages) {
+  auto status = ask<node_status>(session, status_atom_v);
+  check_bound(status);
   if (status.writer.end < vouched_)
     throw broken{"the checkpoint vouches for the log up to " + std::to_string(vouched_) +
                  ", which ends at " + std::to_string(status.writer.end)};

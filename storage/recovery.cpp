@@ -1,7 +1,6 @@
 #include "storage/recovery.hpp"
 
 #include "storage/log_scan.hpp"
-#include "storage/mutant.hpp"
 #include "storage/quarantine.hpp"
 
 #include <algorithm>
@@ -231,7 +230,7 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
     TROUPE_TRY(fs_.sync_directory(log_directory(options_)));
   }
   TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
-  if (!clean_file && !TROUPE_MUTANT("tail-not-cleared")) {
+  if (!clean_file) {
     TROUPE_TRY(
         current->zero_range(static_cast<std::uint64_t>(end - start), options_.log_file_size_bytes));
     TROUPE_TRY(current->sync());
