@@ -314,18 +314,31 @@ TEST_CASE("writer: a damaged log is not written to, and says so", "[actors]") {
 }
 
 TEST_CASE("writer: a write that fails during a stop does not hold it up", "[actors]") {
-  running_pipeline t;
-  t.run();
+  actor_stand t;
+  t.options.store.log_file_size_bytes = 16 * storage::mib;
+  t.open();
+  t.add_flusher();
+  auto real = t.roles.flusher;
+  // A flusher that makes files when the test says so.
+  t.roles.flusher = t.world.play<flusher_actor>(
+      [](caf::event_based_actor*) { return caf::message_handler{[](create_atom, log_offset) {}}; });
+  t.add_writer();
+  t.announce();
+  t.world.tell(real, t.roles);
+  t.world.tell(t.roles.writer, queue_state{});
   t.files.fault = [&](action what, const std::string& path) {
     return what == action::write && is_log_file(path) ? errc::io_error : errc::none;
   };
-  // So much that it is written while more is there to be staged.
-  for (int i = 0; i < 3; ++i)
-    t.world.request<put_group_response>(t.roles.writer,
-                                        group_of(put_of("a", numbered("m", 20, 1, 20'000))));
+  // So much that it is written while it is being staged, once there is a file.
+  auto request = put_of("a", numbered("m", 20, 1, 20'000));
+  auto sent = t.world.request<put_group_response>(t.roles.writer, group_of(request));
   auto stopped = t.world.request<log_offset>(t.roles.writer, stop_atom_v);
-  t.world.run_for(1s);
-  CHECK(stopped.there());
+  t.world.drain();
+  CHECK_FALSE(stopped.there());
+  t.world.tell(real, create_atom_v, log_offset{0});
+  t.world.drain();
+  CHECK(sent.there());
+  CHECK(stopped.there()); // at once: no time has passed
 }
 
 TEST_CASE("writer: a stop answers everything that was accepted, then refuses", "[actors]") {
