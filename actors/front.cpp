@@ -25,8 +25,9 @@ front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
                     const std::string&) -> caf::result<caf::strong_actor_ptr, std::string> {
         if (auto why = mismatch(version, cluster, setup); !why.empty())
           return make_caf_error(errc::version_mismatch, why);
+        auto client = self->current_sender(); // the promise takes the sender out of the message
         auto promise = self->make_response_promise<caf::strong_actor_ptr, std::string>();
-        self->request(setup.node, hello_timeout, hello_atom_v, self->current_sender())
+        self->request(setup.node, hello_timeout, hello_atom_v, client)
             .then(
                 [promise, setup](const session_actor& session) mutable {
                   promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(session), setup.node_name);

@@ -1,3 +1,4 @@
+#include "actors/front.hpp"
 #include "storage/inspect.hpp"
 #include "storage/posix_file_system.hpp"
 #include "tests/support/actor_stand.hpp"
@@ -153,6 +154,27 @@ TEST_CASE("node: more clients than its limit are refused, and when it stops all"
   world.drain();
   CHECK(late.there());
   CHECK(late.code() == errc::unavailable);
+}
+
+TEST_CASE("node: the session of a client that came in through the front ends with it", "[actors]") {
+  test_node node;
+  node.start();
+  auto& world = node.stand.world;
+  auto door = world.system().spawn(front, front_setup{node.node, "n1", "troupe"});
+  auto client =
+      world.play<caf::actor>([](caf::event_based_actor*) { return caf::message_handler{}; });
+  bool greeted = false;
+  world.inside(client, [&, door] {
+    auto* self = caf::actor_cast<caf::event_based_actor*>(client);
+    self->request(door, caf::infinite, hello_atom_v, protocol_version, std::string{}, std::string{})
+        .then([&](const caf::strong_actor_ptr&, const std::string&) { greeted = true; });
+  });
+  world.drain();
+  REQUIRE(greeted);
+  CHECK(node.status().sessions == 2);
+  world.kill(client);
+  world.drain();
+  CHECK(node.status().sessions == 1);
 }
 
 TEST_CASE("node: a role that only derives data is replaced and catches up", "[actors]") {

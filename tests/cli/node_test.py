@@ -3,9 +3,10 @@ import base64
 import hashlib
 import random
 import struct
+import subprocess
 import unittest
 
-from harness import NodeTest, programs, run
+from harness import NodeTest, programs, run, wait_until
 
 TROUPE, EXAMPLES = programs()
 NodeTest.troupe = TROUPE
@@ -191,6 +192,21 @@ class Topics(Serving):
         for role in ("writer", "dispatcher", "queue-manager", "flusher", "cleaner", "registrar"):
             self.assertEqual(roles.get(role), "running", roles)
         self.assertIn("accepted", self.good("status").out.decode())
+
+
+class Sessions(Serving):
+    def ended(self):
+        return self.node.status()["sessions"] == 1  # of the one who asks
+
+    def test_a_session_ends_with_its_client(self):
+        for _ in range(5):
+            self.good("topic", "list")
+        wait_until("the clients' sessions ended", self.ended)
+        killed = subprocess.Popen(self.node.command("produce", "t"), stdin=subprocess.PIPE)
+        wait_until("it is connected", lambda: not self.ended())
+        killed.kill()
+        killed.communicate()
+        wait_until("the killed client's session ended", self.ended)
 
 
 class Examples(Serving):
