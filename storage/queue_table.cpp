@@ -218,6 +218,18 @@ result<void> queue_table::truncate(log_offset log_end) {
   return change_all([log_end](consume_queue& queue) { return queue.truncate(log_end); });
 }
 
+result<void> queue_table::remove_empty() {
+  for (auto& [name, topic] : topics_) {
+    for (auto& queue : topic->by_id) {
+      if (queue && queue->log_end() == 0) {
+        TROUPE_TRY(queue->remove_files());
+        drop_queue(*topic, queue->queue_id());
+      }
+    }
+  }
+  return boost::outcome_v2::success();
+}
+
 result<void> queue_table::drop_until(log_offset log_min) {
   return change_all([log_min](consume_queue& queue) { return queue.drop_until(log_min); });
 }
