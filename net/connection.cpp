@@ -49,7 +49,8 @@ void connection_state::dial() {
 void connection_state::greet(const caf::strong_actor_ptr& front) {
   auto door = caf::actor_cast<front_actor>(front);
   self_
-      ->request(door, hello_timeout, hello_atom_v, protocol_version, options_.cluster, options_.name)
+      ->request(door, hello_timeout, hello_atom_v, protocol_version, options_.cluster,
+                options_.name)
       .then([this](const caf::strong_actor_ptr& session,
                    const std::string& node) { connected(session, node); },
             [this](const caf::error& why) {

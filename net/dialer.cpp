@@ -63,8 +63,7 @@ error unreachable(int number) {
 }
 
 result<owned_socket> connect_to(const addrinfo& where) {
-  owned_socket made{
-      ::socket(where.ai_family, where.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+  owned_socket made{::socket(where.ai_family, where.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
   if (made.get() < 0)
     return unreachable(errno);
   if (::connect(made.get(), where.ai_addr, where.ai_addrlen) != 0 && errno != EINPROGRESS)

@@ -89,7 +89,8 @@ public:
 
   /// Cuts every queue to the log's end.
   result<void> truncate(log_offset log_end);
-  /// Removes queues that hold nothing: those that `truncate` emptied.
+  /// Removes the queues that have no entry, with their files: the name of a file is no evidence of
+  /// where a queue begins, and its next message says it.
   result<void> remove_empty();
   /// The log begins at `log_min` now: minimum offsets rise, files below go.
   result<void> drop_until(log_offset log_min);
