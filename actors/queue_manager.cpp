@@ -88,7 +88,8 @@ void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
   rebuilt_ = true;
   applied_ = log_min_;
-  if (auto done = storage::discard_queues(*table_, *index_, log_min_); !done)
+  if (auto done = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
+      !done)
     failed(done.error(), apply_tries_);
 }
 

@@ -351,6 +351,10 @@ void simulated_disk::crash() noexcept {
   core_->crash();
 }
 
+void simulated_disk::set_watching(bool watching) noexcept {
+  core_->set_watching(watching);
+}
+
 void simulated_disk::restart() {
   core_->begin_life();
 }

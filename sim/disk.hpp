@@ -80,6 +80,10 @@ public:
   /// From now on every call fails and changes nothing, as a `crash` fault makes it.
   void crash() noexcept;
 
+  /// While false, calls are neither counted nor shown to `on_operation`, and no planned fault
+  /// happens: for a checker that only looks.
+  void set_watching(bool watching) noexcept;
+
   /// The process is gone and the next one may begin: the cache stays, handles and locks die, the
   /// plan is empty and calls count from 1.
   void restart();

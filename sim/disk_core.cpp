@@ -74,11 +74,13 @@ result<simulated_disk::core::permit> simulated_disk::core::enter(const operation
                                                                  disk_node* node) {
   if (owner_ == nullptr || crashed_)
     return dead(what.path);
+  permit allowed;
+  allowed.call = ++clock_;
+  if (!watching_)
+    return allowed;
   ++calls_;
   if (owner_->on_operation)
     owner_->on_operation(what);
-  permit allowed;
-  allowed.call = ++clock_;
   std::optional<error> failure;
   for (auto& each : plan_) {
     if (!happens(each, what, node))

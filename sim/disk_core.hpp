@@ -35,6 +35,7 @@ public:
   void set_faults(fault_plan plan);
   void begin_life();
   void crash() noexcept { crashed_ = true; }
+  void set_watching(bool watching) noexcept { watching_ = watching; }
   /// The disk is gone; its handles may still be there.
   void close() noexcept { owner_ = nullptr; }
 
@@ -83,6 +84,7 @@ private:
   std::uint64_t capacity_;
   std::int64_t now_ms_ = 0;
   bool crashed_ = false;
+  bool watching_ = true;
   simulated_disk* owner_;
 };
 

@@ -212,10 +212,11 @@ void file_image::revert() {
   }
 }
 
-void file_image::flip_bit(std::uint64_t offset, unsigned bit) noexcept {
+void file_image::flip_bit(std::uint64_t offset, unsigned bit) {
   auto turned = std::byte{1} << bit;
   block_->data()[offset] ^= turned;
   durable_->data()[offset] ^= turned;
+  reserve(offset, offset + 1);
   use_[offset / page_bytes] |= has_data;
   refresh_mirrors(offset, offset + 1);
 }

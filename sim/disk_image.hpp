@@ -71,7 +71,7 @@ public:
   void write_back_size() noexcept { durable_size_ = size_; }
   /// What is not durable is gone.
   void revert();
-  void flip_bit(std::uint64_t offset, unsigned bit) noexcept;
+  void flip_bit(std::uint64_t offset, unsigned bit);
 
   /// Memory that shows the bytes as long as somebody holds it, also those written later. The page
   /// at `broken`, if any, shows zeros instead.

@@ -142,23 +142,25 @@ result<bool> log_scan::continues_at(log_offset offset) {
   return found.kind != record_kind::end;
 }
 
-result<bool> log_scan::record_ends_at(log_offset offset) {
+result<std::optional<log_scan::record>> log_scan::record_ending_at(log_offset offset) {
+  std::optional<record> answer;
   if (offset <= begin() || offset > limit())
-    return false;
+    return answer;
   TROUPE_TRY(load(file_start(offset - 1)));
   auto* bytes = map_->bytes().data();
   auto end = static_cast<std::size_t>(offset - start_);
   // [magic_at, stop) is where the magic of a record that ends here may begin.
   auto stop = end - std::min<std::size_t>(end, record_layout::fixed_bytes_v1 - magic_at - 1);
-  auto answer = false;
   while (!answer && stop > magic_at) {
     auto* magic = ::memrchr(bytes + magic_at, magic_first_byte, stop - magic_at);
     if (magic == nullptr)
       break;
     stop = static_cast<std::size_t>(static_cast<const std::byte*>(magic) - bytes);
     auto from = stop - magic_at;
-    auto found = decode(start_ + static_cast<log_offset>(from));
-    answer = found.kind == record_kind::message && from + found.size == end;
+    auto at = start_ + static_cast<log_offset>(from);
+    auto found = decode(at);
+    if (found.kind == record_kind::message && from + found.size == end)
+      answer = record{at, found.size, found.view.store_timestamp};
   }
   note_damage();
   return answer;

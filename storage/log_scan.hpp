@@ -50,8 +50,8 @@ public:
   result<std::optional<record>> record_at(log_offset offset);
   /// True if a record or a blank starts there.
   result<bool> continues_at(log_offset offset);
-  /// True if a record ends exactly there, found by looking backwards.
-  result<bool> record_ends_at(log_offset offset);
+  /// The record that ends exactly there, found by looking backwards.
+  result<std::optional<record>> record_ending_at(log_offset offset);
   /// The first record that starts at `from` or anywhere behind it.
   result<std::optional<record>> find(log_offset from);
   /// True if `found`, a record behind the place where the log stops after `last`, was cut off at an

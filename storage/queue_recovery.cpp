@@ -1,14 +1,32 @@
 #include "storage/queue_recovery.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace troupe::storage {
 
 namespace {
 
+/// What a checkpoint vouches for is about to go: it must not be believed any more if the process
+/// dies before all is built again.
+result<void> void_checkpoint(file_system& fs, const options& o, bool only_index) {
+  auto path = checkpoint_path(o);
+  TROUPE_TRY(auto known, load_checkpoint(fs, path));
+  if (!known.extension_valid)
+    return boost::outcome_v2::success();
+  known.index_files = std::numeric_limits<std::uint32_t>::max();
+  if (!only_index) {
+    known.safe_offset = 0;
+    known.queue_count = 0;
+    known.entry_total = 0;
+  }
+  return save_checkpoint(fs, path, known);
+}
+
 /// Checks what the checkpoint says about them; otherwise the reason why they are no use.
-result<std::string> keep_vouched(recovered_queues& queues, const queue_recovery_plan& plan) {
+result<std::string> keep_vouched(file_system& fs, const options& o, recovered_queues& queues,
+                                 const queue_recovery_plan& plan) {
   auto& known = plan.known;
   // What was written later is read again from the log.
   TROUPE_TRY(queues.table->truncate(known.safe_offset));
@@ -19,9 +37,14 @@ result<std::string> keep_vouched(recovered_queues& queues, const queue_recovery_
   if (queues.table->queue_count() != known.queue_count ||
       queues.table->entry_total() != known.entry_total)
     return std::string("the checkpoint speaks of other queues");
-  if (queues.index->file_count() < known.index_files)
-    return std::string("files of the key index are missing");
   queues.applied = known.safe_offset;
+  // Files of the index that went with the oldest of the log, or got lost. It is made anew; the
+  // queues skip what they know, and keep the numbers of those that have no more records.
+  if (queues.index->file_count() < known.index_files) {
+    TROUPE_TRY(void_checkpoint(fs, o, true));
+    TROUPE_TRY(queues.index->cut(plan.log_min));
+    queues.applied = plan.log_min;
+  }
   return std::string();
 }
 
@@ -60,21 +83,23 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
   if (!queues.table->damaged().empty()) {
     queues.rebuild_reason = queues.table->damaged().front().reason;
   } else if (queues.vouched) {
-    TROUPE_TRY(auto reason, keep_vouched(queues, plan));
+    TROUPE_TRY(auto reason, keep_vouched(fs, o, queues, plan));
     queues.rebuild_reason = std::move(reason);
   } else if (plan.trust_queues && queues.table->queue_count() > 0) {
     TROUPE_TRY(keep_foreign(queues, plan));
-  } else if (queues.table->queue_count() > 0) {
+  } else if (queues.table->queue_count() > 0 || queues.index->file_count() > 0) {
     queues.rebuild_reason = "no checkpoint of this store vouches for them";
   }
   if (!queues.rebuild_reason.empty()) {
-    TROUPE_TRY(discard_queues(*queues.table, *queues.index, plan.log_min));
+    TROUPE_TRY(discard_queues(fs, o, *queues.table, *queues.index, plan.log_min));
     queues.applied = plan.log_min;
   }
   return queues;
 }
 
-result<void> discard_queues(queue_table& table, key_index& index, log_offset log_min) {
+result<void> discard_queues(file_system& fs, const options& o, queue_table& table, key_index& index,
+                            log_offset log_min) {
+  TROUPE_TRY(void_checkpoint(fs, o, false));
   std::vector<std::string> topics;
   table.for_each([&](const queue_table::topic_queues& topic, const consume_queue&) {
     if (topics.empty() || topics.back() != topic.name)

@@ -34,7 +34,9 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
                                         const queue_table_options& own, const wall_clock& clock,
                                         const queue_recovery_plan& plan);
 
-/// Empties queues and index, to be built again from the log's beginning.
-result<void> discard_queues(queue_table& table, key_index& index, log_offset log_min);
+/// Empties queues and index, to be built again from the log's beginning. No checkpoint vouches for
+/// them until the next one is written.
+result<void> discard_queues(file_system& fs, const options& o, queue_table& table, key_index& index,
+                            log_offset log_min);
 
 } // namespace troupe::storage

@@ -53,6 +53,7 @@ private:
   const options& options_;
   recovery_plan plan_;
   log_scan scan_;
+  std::optional<log_scan::record> before_start_; ///< ends where the check begins
   recovered_log& out_;
 };
 
@@ -63,8 +64,8 @@ result<void> log_recovery::run() {
   TROUPE_TRY(auto found, find_end());
   TROUPE_TRY(auto rest, look_behind(found.end, found.last));
   out_.end = found.end;
-  if (found.last)
-    out_.last_store_timestamp = found.last->store_timestamp;
+  if (auto& newest = found.last ? found.last : before_start_)
+    out_.last_store_timestamp = newest->store_timestamp;
   if (rest.holds_durable || !scan_.unreadable().empty()) {
     refuse_writes(found, std::move(rest));
   } else {
@@ -116,11 +117,12 @@ result<std::optional<log_offset>> log_recovery::start_by_safe_offset() {
   auto safe = plan_.safe_offset;
   if (safe < scan_.begin() || safe > scan_.limit())
     return std::optional<log_offset>{};
+  // At the end of the log a record before it is all there is to see.
+  TROUPE_TRY(before_start_, scan_.record_ending_at(safe));
+  if (before_start_)
+    return std::optional(safe);
   TROUPE_TRY(auto continues, scan_.continues_at(safe));
   if (continues)
-    return std::optional(safe);
-  TROUPE_TRY(auto ends, scan_.record_ends_at(safe)); // all there is to see at the end of the log
-  if (ends)
     return std::optional(safe);
   return std::optional(scan_.file_start(std::min(safe, scan_.limit() - 1)));
 }

@@ -47,12 +47,15 @@ result<void> write_again(file& log_file, std::uint64_t from, std::uint64_t to) {
 
 /// A process that died leaves its last records in the page cache only. Nobody may build on them,
 /// and no checkpoint vouch for them, before they are on the disk. They are written again, because
-/// after a failed flush the kernel takes pages for clean that never got there.
+/// after a failed flush the kernel takes pages for clean that never got there. An orderly stop after
+/// a failed write may leave the beginning of that write, so its word is not taken.
 result<void> make_durable(file_system& fs, const options& o, const recovered_log& log,
                           log_offset safe_offset) {
   auto size = static_cast<log_offset>(o.log_file_size_bytes);
   auto again = std::max({log.scanned_from, safe_offset, log.end - most_unflushed});
-  for (auto start = log.scanned_from - log.scanned_from % size; start < log.end; start += size) {
+  // The file to go on with may be there by its cached name only, before its first record.
+  auto behind = log.current ? log.end + 1 : log.end;
+  for (auto start = log.scanned_from - log.scanned_from % size; start < behind; start += size) {
     auto path = log_directory(o) + "/" + offset_file_name(start);
     TROUPE_TRY(auto file, fs.open(path, open_mode::read_write));
     auto from = std::max(start, again);
@@ -98,7 +101,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
     plan.highest_queue_end = end;
   }
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
-  if (!store.after_orderly_stop && !log.needs_repair && !TROUPE_MUTANT("tail-not-synced")) {
+  if (!log.needs_repair && !TROUPE_MUTANT("tail-not-synced")) {
     TROUPE_TRY(make_durable(fs, o, log, plan.safe_offset));
   }
   store.log = std::move(log);

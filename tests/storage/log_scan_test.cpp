@@ -67,18 +67,18 @@ TEST_CASE("log_scan: records are known by their start and by their end", "[stora
     CAPTURE(offset);
     CHECK(scan.record_at(offset).value()->size == lines[i].size);
     CHECK_FALSE(scan.record_at(offset + 1).value().has_value());
-    CHECK(scan.record_ends_at(end).value());
-    CHECK_FALSE(scan.record_ends_at(end - 1).value());
-    CHECK_FALSE(scan.record_ends_at(end + 1).value());
+    CHECK(scan.record_ending_at(end).value());
+    CHECK_FALSE(scan.record_ending_at(end - 1).value());
+    CHECK_FALSE(scan.record_ending_at(end + 1).value());
   }
   for (log_offset outside :
        {log_offset{-1}, log_offset{0}, scan.limit() + 1, std::numeric_limits<log_offset>::max()}) {
-    CHECK_FALSE(scan.record_ends_at(outside).value());
+    CHECK_FALSE(scan.record_ending_at(outside).value());
     if (outside != 0) {
       CHECK_FALSE(scan.record_at(outside).value().has_value());
     }
   }
-  CHECK_FALSE(scan.record_ends_at(90).value());
+  CHECK_FALSE(scan.record_ending_at(90).value());
 }
 
 TEST_CASE("log_scan: a walk rolls over blanks and tells its last record", "[storage]") {

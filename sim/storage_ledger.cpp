@@ -1,0 +1,42 @@
+#include "sim/storage_ledger.hpp"
+
+#include <algorithm>
+
+namespace troupe::sim {
+
+void storage_ledger::staged(put_record record) {
+  history_.emplace(record.offset, record.body_hash);
+  if (record.queued)
+    next_[{record.topic, record.queue_id}] = record.queue_position + 1;
+  records_.push_back(std::move(record));
+}
+
+void storage_ledger::recovered(storage::log_offset min, storage::log_offset end) {
+  auto behind = std::ranges::find_if(records_, [&](auto& r) { return r.end() > end; });
+  records_.erase(behind, records_.end());
+  auto first = std::ranges::find_if(records_, [&](auto& r) { return r.offset >= min; });
+  for (auto at = records_.begin(); at != first; ++at)
+    if (at->queued)
+      gone_[{at->topic, at->queue_id}] = at->queue_position + 1;
+  records_.erase(records_.begin(), first);
+  next_ = gone_;
+  for (auto& r : records_)
+    if (r.queued)
+      next_[{r.topic, r.queue_id}] = r.queue_position + 1;
+  written_ = durable_ = end;
+}
+
+void storage_ledger::renumbered() {
+  gone_.clear();
+  next_.clear();
+  for (auto& r : records_)
+    if (r.queued)
+      next_[{r.topic, r.queue_id}] = r.queue_position + 1;
+}
+
+bool storage_ledger::ever_put(storage::log_offset offset, std::uint64_t body_hash) const {
+  auto [from, to] = history_.equal_range(offset);
+  return std::any_of(from, to, [&](auto& put) { return put.second == body_hash; });
+}
+
+} // namespace troupe::sim

@@ -1,0 +1,183 @@
+#include "sim/storage_load.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace troupe::sim {
+
+namespace {
+
+constexpr std::array<std::string_view, step_kind_count> step_names{
+    "append", "flush", "dispatch", "begin-sync", "finish-sync", "clean", "read"};
+constexpr std::array<std::string_view, 3> ending_names{"kill", "power-cut", "stop"};
+
+/// Which things happen in one run at all: a run with all of them hides what one alone would show.
+struct classes {
+  bool crash = false;
+  bool errors = false;
+  bool no_space = false;
+  bool bad_syncs = false;
+  bool write_back = false;
+  bool damage = false; ///< the disk does not keep its word
+  bool power = false;
+  bool clean = false;
+};
+
+run_knobs draw_knobs(random_source& random) {
+  run_knobs knobs;
+  knobs.log_file_size_bytes = 4 * storage::kib * random.between(1, 8);
+  knobs.queue_file_size_bytes = 20 * random.between(2, 60);
+  knobs.index_slots = static_cast<std::uint32_t>(random.between(1, 40));
+  knobs.index_entries = static_cast<std::uint32_t>(random.between(2, 120));
+  knobs.tail_entries = static_cast<std::uint32_t>(random.between(1, 12));
+  knobs.open_files = static_cast<std::uint32_t>(random.between(1, 12));
+  knobs.topics = static_cast<std::uint32_t>(random.between(1, 3));
+  knobs.queues = static_cast<std::uint32_t>(random.between(1, 4));
+  knobs.body_bytes = static_cast<std::uint32_t>(random.between(1, 1200));
+  knobs.record_crc = random.one_in(3);
+  knobs.backward_clock = random.one_in(4);
+  return knobs;
+}
+
+step_kind draw_step_kind(random_source& random, bool clean) {
+  auto dice = random.below(100);
+  if (dice < 40)
+    return step_kind::append;
+  if (dice < 58)
+    return step_kind::flush;
+  if (dice < 76)
+    return step_kind::dispatch;
+  if (dice < 84)
+    return step_kind::begin_sync;
+  if (dice < 92)
+    return step_kind::finish_sync;
+  return dice < 96 && clean ? step_kind::clean : step_kind::read;
+}
+
+fault draw_fault(const classes& on, std::uint64_t calls, random_source& random) {
+  fault f;
+  f.call = random.between(1, calls);
+  f.argument = random.next() % 100'000;
+  constexpr std::array kinds{call_kind::open,   call_kind::allocate, call_kind::write,
+                             call_kind::read,   call_kind::sync,     call_kind::map,
+                             call_kind::remove, call_kind::rename,   call_kind::sync_directory};
+  auto aimed = [&](call_kind kind) {
+    f.call = 0;
+    f.kind = kind;
+    f.skip = static_cast<std::uint32_t>(random.below(20));
+  };
+  auto dice = random.below(100);
+  if (dice < 30 && on.write_back) {
+    f.what = fault_kind::write_back;
+  } else if (dice < 50 && on.bad_syncs) {
+    f.what = fault_kind::lost_sync;
+    aimed(random.one_in(4) ? call_kind::sync_directory : call_kind::sync);
+  } else if (dice < 60 && on.errors) {
+    f.what = fault_kind::short_write;
+    f.argument %= 5000;
+    aimed(call_kind::write);
+  } else if (dice < 66 && on.errors) {
+    f.what = random.one_in(2) ? fault_kind::broken_page : fault_kind::too_many_files;
+    if (f.what == fault_kind::broken_page)
+      aimed(call_kind::map);
+  } else if (dice < 74 && on.no_space) {
+    f.what = fault_kind::no_space;
+    aimed(random.one_in(2) ? call_kind::allocate : call_kind::write);
+    f.count = static_cast<std::uint32_t>(random.between(1, 6));
+  } else if (dice < 84 && on.damage) {
+    f.what = random.one_in(2) ? fault_kind::lying_sync : fault_kind::flip_bit;
+    if (f.what == fault_kind::lying_sync)
+      aimed(random.one_in(3) ? call_kind::sync_directory : call_kind::sync);
+  } else if (on.errors) {
+    aimed(kinds[random.below(kinds.size())]);
+  } else {
+    f.what = fault_kind::write_back;
+  }
+  return f;
+}
+
+life draw_life(const classes& on, random_source& random) {
+  life l;
+  // Some processes die as soon as they start, others after a long time.
+  auto steps = random.one_in(4) ? random.below(4) : random.between(4, 40);
+  for (std::uint64_t i = 0; i < steps; ++i)
+    l.steps.push_back({draw_step_kind(random, on.clean), random.next()});
+  auto calls = 90 + 9 * steps; // about
+  if (on.errors || on.no_space || on.bad_syncs || on.write_back || on.damage)
+    for (auto count = random.below(4); count > 0; --count)
+      l.faults.push_back(draw_fault(on, calls, random));
+  if (on.crash && random.percent(70))
+    l.faults.push_back({.what = fault_kind::crash, .call = random.between(1, calls)});
+  auto dice = random.below(10);
+  l.end = dice < 2 ? ending::stop : (dice < 5 || !on.power ? ending::kill : ending::power_cut);
+  l.survives = static_cast<survival>(random.below(survival_count));
+  l.seed = random.next();
+  return l;
+}
+
+} // namespace
+
+bool storage_scenario::honest_disk() const noexcept {
+  return believe_disk || std::ranges::none_of(lives, [](const life& l) {
+           return std::ranges::any_of(l.faults, [](const fault& f) {
+             return f.what == fault_kind::lying_sync || f.what == fault_kind::flip_bit;
+           });
+         });
+}
+
+std::size_t storage_scenario::step_count() const noexcept {
+  std::size_t count = 0;
+  for (auto& l : lives)
+    count += l.steps.size();
+  return count;
+}
+
+storage_scenario draw_scenario(std::uint64_t seed) {
+  storage_scenario scenario;
+  scenario.seed = seed;
+  auto random = stream(seed, "knobs");
+  scenario.knobs = draw_knobs(random);
+  classes on;
+  on.crash = random.percent(80);
+  on.errors = random.percent(40);
+  on.no_space = random.percent(30);
+  on.bad_syncs = random.percent(40);
+  on.write_back = random.percent(60);
+  on.damage = random.percent(10);
+  on.power = random.percent(80);
+  on.clean = random.percent(60);
+  if (on.damage)
+    scenario.knobs.record_crc = true; // without it nothing protects header and properties
+  auto faults = stream(seed, "storage");
+  auto lives = faults.between(2, 6);
+  for (std::uint64_t i = 0; i < lives; ++i)
+    scenario.lives.push_back(draw_life(on, faults));
+  return scenario;
+}
+
+std::string to_string(const run_knobs& k) {
+  auto number = [](auto value) { return std::to_string(value); };
+  return "log-file=" + number(k.log_file_size_bytes) +
+         " queue-file=" + number(k.queue_file_size_bytes) + " slots=" + number(k.index_slots) +
+         " entries=" + number(k.index_entries) + " tail=" + number(k.tail_entries) +
+         " open-files=" + number(k.open_files) + " topics=" + number(k.topics) +
+         " queues=" + number(k.queues) + " body=" + number(k.body_bytes) +
+         " record-crc=" + number(k.record_crc) + " backward-clock=" + number(k.backward_clock);
+}
+
+std::string to_string(const storage_scenario& scenario) {
+  auto text = "seed=" + std::to_string(scenario.seed) + " " + to_string(scenario.knobs) + "\n";
+  for (auto& l : scenario.lives) {
+    text += "life:";
+    for (auto& s : l.steps)
+      text += " " + std::string(step_names[static_cast<std::size_t>(s.what)]);
+    text += " | " + std::string(ending_names[static_cast<std::size_t>(l.end)]);
+    if (l.end == ending::power_cut)
+      text += " " + std::string(name_of(l.survives)) + " " + std::to_string(l.seed);
+    text += " | " + to_string(l.faults) + "\n";
+  }
+  return text;
+}
+
+} // namespace troupe::sim

@@ -1,0 +1,328 @@
+#include "sim/storage_run.hpp"
+
+#include "sim/storage_check.hpp"
+#include "sim/trace_hash.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace troupe::sim {
+
+namespace {
+
+/// Faults and counting rest while it lives.
+class unwatched {
+public:
+  explicit unwatched(simulated_disk& disk) : disk_(disk) { disk_.set_watching(false); }
+  ~unwatched() { disk_.set_watching(true); }
+  unwatched(const unwatched&) = delete;
+  unwatched& operator=(const unwatched&) = delete;
+
+private:
+  simulated_disk& disk_;
+};
+
+class storage_run {
+public:
+  explicit storage_run(const storage_scenario& scenario);
+  run_outcome run();
+
+private:
+  void run_life(const life& l);
+  bool recover();
+  bool recover_once(std::uint64_t& fingerprint);
+  void check_recovered();
+  void carry_out(const step& s);
+  storage::result<void> act(const step& s, random_source random);
+  void read(random_source random);
+  void end(const life& l, bool serving);
+  void judge(const char* what, const storage::error& why);
+  void judge(const check_result& found);
+  void fail(std::string what);
+  bool faulty() const { return disk_.faults_hit() > 0 || !honest_; }
+
+  const storage_scenario& scenario_;
+  bool honest_;
+  storage::options options_;
+  simulated_disk disk_;
+  run_clock clock_;
+  storage_ledger ledger_;
+  std::unique_ptr<store_process> process_;
+  trace_hash trace_;
+  run_outcome outcome_;
+  std::size_t life_ = 0;
+  std::optional<std::size_t> step_;
+};
+
+storage_run::storage_run(const storage_scenario& scenario)
+    : scenario_(scenario), honest_(scenario.honest_disk()) {
+  auto& knobs = scenario.knobs;
+  options_.directory = "/store";
+  options_.log_file_size_bytes = knobs.log_file_size_bytes;
+  options_.queue_file_size_bytes = knobs.queue_file_size_bytes;
+  options_.index_slots = knobs.index_slots;
+  options_.index_entries = knobs.index_entries;
+  options_.record_crc = knobs.record_crc;
+  disk_.on_operation = [this](const operation& call) {
+    ++outcome_.calls;
+    trace_.add(static_cast<std::uint64_t>(call.kind));
+    trace_.add(call.path);
+    trace_.add(call.offset);
+    if (!call.path.ends_with("/abort")) // holds the number of this process
+      trace_.add(call.size);
+  };
+}
+
+run_outcome storage_run::run() {
+  for (life_ = 0; life_ < scenario_.lives.size() && !outcome_.failure; ++life_)
+    run_life(scenario_.lives[life_]);
+  outcome_.trace = trace_.value();
+  return outcome_;
+}
+
+void storage_run::run_life(const life& l) {
+  step_.reset();
+  disk_.set_faults(l.faults);
+  auto serving = recover();
+  if (serving) {
+    for (std::size_t i = 0; i < l.steps.size() && !disk_.crashed() && !outcome_.failure; ++i) {
+      step_ = i;
+      carry_out(l.steps[i]);
+    }
+    step_.reset();
+  }
+  if (!outcome_.failure)
+    end(l, serving);
+}
+
+/// Twice: the second recovery must find nothing left to do.
+bool storage_run::recover() {
+  std::uint64_t first = 0;
+  std::uint64_t second = 0;
+  if (!recover_once(first))
+    return false;
+  auto hits = disk_.faults_hit();
+  process_.reset();
+  if (!recover_once(second))
+    return false;
+  if (first != second && disk_.faults_hit() == hits && honest_)
+    fail("a second recovery changed the store");
+  if (auto done = process_->catch_up(); !done) {
+    judge("the queues cannot be brought up to the log", done.error());
+    return false;
+  }
+  check_recovered();
+  return !outcome_.failure && !disk_.crashed();
+}
+
+bool storage_run::recover_once(std::uint64_t& fingerprint) {
+  process_ = std::make_unique<store_process>(disk_, options_, scenario_.knobs, clock_, ledger_);
+  if (auto done = process_->recover(); !done) {
+    judge("the start was refused", done.error());
+    return false;
+  }
+  if (honest_)
+    if (auto found = check_bounds(ledger_, process_->min(), process_->end())) {
+      fail(*found);
+      return false;
+    }
+  ledger_.recovered(process_->min(), process_->end());
+  fingerprint = disk_.fingerprint();
+  return true;
+}
+
+void storage_run::check_recovered() {
+  unwatched quiet(disk_);
+  if (disk_.crashed())
+    return;
+  ++outcome_.recoveries;
+  outcome_.records += ledger_.records().size();
+  if (process_->rebuilt())
+    ledger_.renumbered();
+  if (honest_)
+    judge(check_store(*process_, ledger_));
+  else if (auto found = check_bytes(*process_, ledger_))
+    fail(*found);
+}
+
+void storage_run::carry_out(const step& s) {
+  random_source random(s.seed);
+  clock_.now += static_cast<std::int64_t>(random.one_in(10) ? random.below(5000) : random.below(4));
+  if (scenario_.knobs.backward_clock && random.one_in(20))
+    clock_.now -= static_cast<std::int64_t>(random.below(10'000));
+  disk_.set_time_ms(clock_.now);
+  if (auto done = act(s, random); !done)
+    judge("a step failed", done.error());
+}
+
+storage::result<void> storage_run::act(const step& s, random_source random) {
+  switch (s.what) {
+  case step_kind::append:
+    return process_->append(random);
+  case step_kind::flush:
+    return process_->flush();
+  case step_kind::dispatch:
+    return process_->dispatch(random);
+  case step_kind::begin_sync:
+    return process_->begin_sync();
+  case step_kind::finish_sync:
+    return process_->finish_sync();
+  case step_kind::clean:
+    return process_->clean(random);
+  case step_kind::read:
+    read(random);
+    break;
+  }
+  return boost::outcome_v2::success();
+}
+
+void storage_run::read(random_source random) {
+  auto& records = ledger_.records();
+  auto known = std::min(process_->applied(), ledger_.written());
+  for (int i = 0; i < 5 && !records.empty(); ++i) {
+    auto& put = records[random.below(records.size())];
+    if (put.offset < process_->min() || put.end() > known)
+      continue;
+    if (honest_)
+      judge(check_read(*process_, put));
+  }
+}
+
+void storage_run::end(const life& l, bool serving) {
+  if (l.end == ending::stop && serving && !disk_.crashed())
+    if (auto done = process_->stop(); !done)
+      judge("the stop was not orderly", done.error());
+  process_.reset();
+  if (auto held = disk_.open_handles(); !held.empty())
+    fail("P9: not closed: " + held.front());
+  if (l.end == ending::power_cut) {
+    random_source random(l.seed);
+    disk_.power_cut(l.survives, random);
+    ledger_.lost_power();
+  } else {
+    disk_.restart();
+  }
+  trace_.add(disk_.fingerprint(options_.directory + "/commitlog"));
+  trace_.add(disk_.fingerprint(options_.directory + "/consumequeue"));
+  trace_.add(disk_.fingerprint(options_.directory + "/index"));
+}
+
+/// An error is well deserved after a fault, and a bug without one.
+void storage_run::judge(const char* what, const storage::error& why) {
+  if (!faulty())
+    fail(std::string(what) + " without a fault: " + why.message);
+}
+
+void storage_run::judge(const check_result& found) {
+  if (found.wrong)
+    fail(*found.wrong);
+  else if (found.unreadable && !faulty())
+    fail(*found.unreadable);
+}
+
+void storage_run::fail(std::string what) {
+  if (!outcome_.failure)
+    outcome_.failure = run_failure{scenario_.seed, life_, step_, std::move(what)};
+}
+
+// -- shortening ----------------------------------------------------------------------------------
+
+/// Tries smaller scenarios as long as there are runs left, and keeps the last that failed.
+class shortening {
+public:
+  shortening(storage_scenario scenario, const run_function& run, std::size_t tries)
+      : best_(std::move(scenario)), run_(run), tries_(tries) {}
+
+  storage_scenario find() {
+    cut_behind_failure();
+    for (bool shorter = true; shorter && tries_ > 0;) {
+      shorter = drop_lives();
+      for (std::size_t i = 0; i < best_.lives.size(); ++i) {
+        shorter |= drop_parts([i](storage_scenario & s) -> auto& { return s.lives[i].faults; });
+        shorter |= drop_parts([i](storage_scenario & s) -> auto& { return s.lives[i].steps; });
+      }
+    }
+    return std::move(best_);
+  }
+
+private:
+  bool still_fails(const storage_scenario& tried) {
+    if (tries_ == 0)
+      return false;
+    --tries_;
+    if (!run_(tried).failure)
+      return false;
+    best_ = tried;
+    cut_behind_failure();
+    return true;
+  }
+
+  void cut_behind_failure() {
+    auto failure = run_(best_).failure;
+    if (!failure)
+      return;
+    best_.lives.resize(failure->life + 1);
+    if (failure->step)
+      best_.lives.back().steps.resize(*failure->step + 1);
+  }
+
+  bool drop_lives() {
+    bool shorter = false;
+    for (std::size_t i = 0; i < best_.lives.size();) {
+      auto tried = best_;
+      tried.lives.erase(tried.lives.begin() + static_cast<std::ptrdiff_t>(i));
+      if (still_fails(tried))
+        shorter = true;
+      else
+        ++i;
+    }
+    return shorter;
+  }
+
+  /// Halves first, then smaller and smaller parts of a list.
+  template <class List>
+  bool drop_parts(List list) {
+    bool shorter = false;
+    for (auto part = list(best_).size(); part > 0; part /= 2) {
+      for (std::size_t from = 0; from < list(best_).size();) {
+        auto tried = best_;
+        auto& items = list(tried);
+        auto to = std::min(from + part, items.size());
+        items.erase(items.begin() + static_cast<std::ptrdiff_t>(from),
+                    items.begin() + static_cast<std::ptrdiff_t>(to));
+        auto lives = best_.lives.size();
+        if (still_fails(tried)) {
+          shorter = true;
+          if (best_.lives.size() != lives)
+            return true; // the list may be another one now
+        } else {
+          from += part;
+        }
+      }
+    }
+    return shorter;
+  }
+
+  storage_scenario best_;
+  const run_function& run_;
+  std::size_t tries_;
+};
+
+} // namespace
+
+run_outcome run_storage(const storage_scenario& scenario) {
+  return storage_run(scenario).run();
+}
+
+storage_scenario shorten(storage_scenario scenario, const run_function& run, std::size_t tries) {
+  return shortening(std::move(scenario), run, tries).find();
+}
+
+std::string to_string(const run_failure& failure, const storage_scenario& scenario) {
+  return failure.what + "\nin life " + std::to_string(failure.life) +
+         (failure.step ? ", step " + std::to_string(*failure.step) : ", outside of the steps") +
+         "\n" + to_string(scenario);
+}
+
+} // namespace troupe::sim
