@@ -1,13 +1,13 @@
 #include "net/connection.hpp"
 
-#include <set>
+#include "net/dialer.hpp"
 
 namespace troupe::client {
 
 namespace {
 
 constexpr auto redial_pause = std::chrono::milliseconds(200);
-constexpr auto dial_timeout = std::chrono::seconds(3);
+constexpr auto greet_timeout = std::chrono::seconds(3);
 constexpr std::chrono::milliseconds no_more{0};
 
 } // namespace
@@ -29,11 +29,10 @@ std::string connection_state::address() const {
 
 void connection_state::dial() {
   self_
-      ->request(self_->system().middleman().actor_handle(), dial_timeout, caf::connect_atom::value,
+      ->request(self_->spawn<caf::detached>(dialer), caf::infinite, caf::connect_atom::value,
                 options_.host, options_.port)
       .then(
-          [this](const caf::node_id&, const caf::strong_actor_ptr& front,
-                 const std::set<std::string>&) {
+          [this](const caf::strong_actor_ptr& front) {
             if (front)
               greet(front);
             else
@@ -50,7 +49,8 @@ void connection_state::dial() {
 void connection_state::greet(const caf::strong_actor_ptr& front) {
   auto door = caf::actor_cast<front_actor>(front);
   self_
-      ->request(door, dial_timeout, hello_atom_v, protocol_version, options_.cluster, options_.name)
+      ->request(door, greet_timeout, hello_atom_v, protocol_version, options_.cluster,
+                options_.name)
       .then([this](const caf::strong_actor_ptr& session,
                    const std::string& node) { connected(session, node); },
             [this](const caf::error& why) {

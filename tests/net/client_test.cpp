@@ -12,6 +12,11 @@
 #include <memory>
 #include <set>
 
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 using namespace troupe;
 
 namespace {
@@ -163,6 +168,31 @@ TEST_CASE("client: where nobody listens a request ends as unavailable in time", 
   REQUIRE_FALSE(hello);
   CHECK(hello.error().message.find("troupe serve") != std::string::npos);
   caf::anon_send(connection, stop_atom_v);
+}
+
+TEST_CASE("client: a program may end while it dials in vain", "[net]") {
+  // The system lets callers in, and nobody ever speaks to them.
+  auto door = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  REQUIRE(::bind(door, generic, size) == 0);
+  REQUIRE(::listen(door, 1) == 0);
+  REQUIRE(::getsockname(door, generic, &size) == 0);
+  auto began = std::chrono::steady_clock::now();
+  {
+    client_system client;
+    client::connect_options options;
+    options.port = ntohs(address.sin_port);
+    auto connection = client::connect(*client.system, options);
+    pollfd caller{door, POLLIN, 0};
+    REQUIRE(::poll(&caller, 1, 5000) == 1);
+    caf::anon_send(connection, stop_atom_v);
+  }
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
+  ::close(door);
 }
 
 TEST_CASE("client: a request too large to cross is refused at once", "[net]") {
