@@ -76,12 +76,17 @@ caf::error load_block(Deserializer& f, Make make) {
   return length > 0 ? f.apply_raw(length, memory) : caf::error{};
 }
 
-/// Spawns an actor whose handlers block on the disk: it gets a thread of its own. A system in
-/// testing mode schedules it like any other.
+/// True for a system in testing mode: everything happens on one thread, in an order of its own.
+inline bool is_simulated(const caf::actor_system& system) {
+  return caf::get_or(system.config(), "scheduler.policy", caf::atom("sharing")) ==
+         caf::atom("testing");
+}
+
+/// Spawns an actor whose handlers block on the disk: it gets a thread of its own, except in a
+/// simulation.
 template <class Function, class... Arguments>
 auto spawn_blocking(caf::actor_system& system, Function function, Arguments&&... arguments) {
-  auto policy = caf::get_or(system.config(), "scheduler.policy", caf::atom("sharing"));
-  if (policy == caf::atom("testing"))
+  if (is_simulated(system))
     return system.spawn(function, std::forward<Arguments>(arguments)...);
   return system.spawn<caf::detached>(function, std::forward<Arguments>(arguments)...);
 }

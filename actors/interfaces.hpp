@@ -52,7 +52,7 @@ using flusher_actor = caf::typed_actor<
     handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(pulse_atom)>,
     handles<void(retry_atom)>>;
 
-/// Makes the queues and the index durable, file by file, then writes the checkpoint.
+/// Makes the queues and the index durable, then writes the checkpoint.
 using queue_flusher_actor =
     caf::typed_actor<handles<queue_synced(queue_sync)>, handles<void(role_table)>>;
 

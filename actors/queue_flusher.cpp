@@ -1,16 +1,50 @@
 #include "actors/queue_flusher.hpp"
 
 #include "storage/mutant.hpp"
+#include "storage/parallel.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <functional>
 #include <utility>
 
 namespace troupe {
+
+namespace {
+
+/// The file system joins flushes that come at the same time into one: thousands of files are synced
+/// some fifty times as fast with this many threads as with one, and no faster with more.
+constexpr std::size_t sync_threads = 16;
+
+using sync_function = std::function<storage::result<void>(const std::string& path)>;
+
+/// Syncs every path, or says why that failed: nothing is known about the others then.
+storage::result<void> sync_each(const std::vector<std::string>& paths, std::size_t threads,
+                                const sync_function& sync) {
+  threads = std::min(threads, paths.size());
+  std::vector<storage::result<void>> outcomes(threads, boost::outcome_v2::success());
+  std::atomic<std::size_t> next = 0;
+  storage::run_parallel(threads, [&](std::size_t thread) {
+    for (auto i = next++; i < paths.size() && outcomes[thread]; i = next++) {
+      outcomes[thread] = sync(paths[i]);
+      if (!outcomes[thread])
+        next = paths.size(); // no use in the rest
+    }
+  });
+  for (auto& outcome : outcomes) {
+    TROUPE_TRY(std::move(outcome));
+  }
+  return boost::outcome_v2::success();
+}
+
+} // namespace
 
 void queue_flusher_state::start(queue_flusher_actor::stateful_pointer<queue_flusher_state> actor,
                                 queue_flusher_setup setup) {
   self_ = actor;
   options_ = setup.options;
   files_ = setup.files;
+  threads_ = is_simulated(self_->system()) ? 1 : sync_threads;
 }
 
 caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
@@ -42,19 +76,21 @@ storage::result<void> queue_flusher_state::sync_files(const queue_sync& request)
   // from before is still reported here.
   if (TROUPE_MUTANT("queues-not-synced"))
     return boost::outcome_v2::success();
-  for (auto& path : request.files) {
+  auto sync_file = [this](const std::string& path) -> storage::result<void> {
     auto file = files_->open(path, storage::open_mode::read_write);
     if (!file && file.error().code == errc::not_found)
-      continue; // deleted meanwhile
+      return boost::outcome_v2::success(); // deleted meanwhile
     TROUPE_TRY(file);
-    TROUPE_TRY(file.value()->sync());
-  }
-  for (auto& path : request.directories) {
+    return file.value()->sync();
+  };
+  auto sync_directory = [this](const std::string& path) -> storage::result<void> {
     auto done = files_->sync_directory(path);
-    if (!done && done.error().code != errc::not_found)
-      return done.error();
-  }
-  return boost::outcome_v2::success();
+    if (!done && done.error().code == errc::not_found)
+      return boost::outcome_v2::success();
+    return done;
+  };
+  TROUPE_TRY(sync_each(request.files, threads_, sync_file));
+  return sync_each(request.directories, threads_, sync_directory);
 }
 
 storage::result<void> queue_flusher_state::save(const queue_sync& request, const log_flushed& log) {

@@ -15,7 +15,7 @@ struct queue_flusher_setup {
   storage::file_system* files = nullptr;
 };
 
-/// Makes what the queue-manager wrote durable, one file after the other, and then says so in the
+/// Makes what the queue-manager wrote durable, many files at a time, and then says so in the
 /// checkpoint: never before the log itself is durable up to the same place.
 struct queue_flusher_state {
   queue_flusher_state() = default;
@@ -35,6 +35,7 @@ private:
   queue_flusher_actor::stateful_pointer<queue_flusher_state> self_;
   node_options options_;
   storage::file_system* files_ = nullptr;
+  std::size_t threads_ = 1;
   storage::error failed_; ///< a failed sync is final until a restart
 };
 

@@ -16,8 +16,10 @@ namespace {
 constexpr auto write_retry_pause = std::chrono::milliseconds(100);
 /// How often parked pulls are looked at for their deadline.
 constexpr auto parked_interval = std::chrono::milliseconds(50);
-/// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long.
+/// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long, but
+/// not for ever, since what came meanwhile has to be done again after a crash.
 constexpr int sync_rest = 8;
+constexpr std::chrono::seconds longest_rest{30};
 constexpr auto writer_patience = std::chrono::seconds(1);
 /// Nobody has said yet how far the log went when this queue-manager took over.
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
@@ -352,7 +354,8 @@ void queue_manager_state::synced(const running_sync& done) {
   index_->synced(done.index);
   durable_ = std::max(durable_, done.applied);
   auto now = self_->clock().now();
-  auto rest = sync_rest * (now - done.began);
+  auto rest =
+      std::min<caf::actor_clock::duration_type>(sync_rest * (now - done.began), longest_rest);
   next_sync_ =
       now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
   if (stop_promise_.pending()) {

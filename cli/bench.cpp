@@ -2,6 +2,7 @@
 #include "cli/bench_report.hpp"
 #include "cli/commands.hpp"
 #include "cli/remote.hpp"
+#include "cli/system_config.hpp"
 #include "net/consumer.hpp"
 #include "net/server.hpp"
 #include "storage/posix_file_system.hpp"

@@ -1,8 +1,12 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "net/quantity.hpp"
 
 #include <cerrno>
 #include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <malloc.h>
 
@@ -39,6 +43,26 @@ void keep_freed_memory() {
   ::mallopt(M_ARENA_MAX, 4);
 }
 
+/// Where a verb was wanted and another word came: names it and the nearest verb.
+bool print_unknown_verb(const CLI::App& app) {
+  const auto* noun = &app;
+  std::string said = "troupe ";
+  while (!noun->get_subcommands().empty()) {
+    noun = noun->get_subcommands().front();
+    said += noun->get_name() + " ";
+  }
+  auto words = app.remaining(true);
+  if (noun->get_require_subcommand_min() == 0 || words.empty() || words.front().starts_with('-'))
+    return false;
+  std::vector<std::string_view> verbs;
+  for (auto* verb : noun->get_subcommands([](const CLI::App*) { return true; }))
+    verbs.push_back(verb->get_name());
+  auto nearest = std::string(net::nearest(words.front(), verbs));
+  print_note("there is no '" + said + words.front() + "'; the nearest is '" + said + nearest +
+             "'; --help shows them all");
+  return true;
+}
+
 int run(int argc, char** argv) {
   keep_freed_memory();
   CLI::App app("Troupe: a node that stores and serves messages as the Apache RocketMQ store does.",
@@ -60,6 +84,8 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
+    if (e.get_name() == "RequiredError" && print_unknown_verb(app))
+      return static_cast<int>(exit_code::usage);
     auto code = app.exit(e); // prints help, version or what is wrong
     return static_cast<int>(code == 0 ? exit_code::done : exit_code::usage);
   }

@@ -1,6 +1,6 @@
 #include "cli/remote.hpp"
 
-#include <sstream>
+#include "cli/system_config.hpp"
 
 namespace troupe::cli {
 
@@ -21,23 +21,6 @@ storage::result<client::connect_options> address_of(const context& ctx) {
 }
 
 } // namespace
-
-storage::result<std::unique_ptr<caf::actor_system_config>>
-make_system_config(const std::vector<std::pair<std::string, std::string>>& settings) {
-  auto config = std::make_unique<caf::actor_system_config>();
-  client::configure(*config);
-  std::vector<std::string> arguments;
-  for (auto& [key, value] : settings)
-    arguments.push_back("--" + key + "=" + value);
-  std::istringstream no_file;
-  if (auto problem = config->parse(std::move(arguments), no_file))
-    return storage::error{errc::invalid_argument,
-                          "[caf] in the configuration: " + from_caf(problem).message};
-  if (!config->remainder.empty())
-    return storage::error{errc::invalid_argument,
-                          "[caf] in the configuration: cannot use " + config->remainder.front()};
-  return config;
-}
 
 storage::result<std::unique_ptr<remote>> remote::open(const context& ctx) {
   TROUPE_TRY(auto options, address_of(ctx));

@@ -35,8 +35,4 @@ private:
   client::connection_actor connection_;
 };
 
-/// Makes the framework's configuration, with the `[caf]` settings of cluster.ini as arguments.
-storage::result<std::unique_ptr<caf::actor_system_config>>
-make_system_config(const std::vector<std::pair<std::string, std::string>>& settings);
-
 } // namespace troupe::cli

@@ -1,12 +1,13 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
-#include "cli/remote.hpp"
+#include "cli/system_config.hpp"
 #include "net/server.hpp"
 #include "storage/logging.hpp"
 #include "storage/posix_file_system.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -21,8 +22,12 @@ namespace {
 
 using storage::result;
 
+/// Who stops a whole process group may hit one process twice, as timeout(1) does.
+constexpr auto echo_time = std::chrono::milliseconds(100);
+
 /// SIGTERM and SIGINT end a node in order. While it starts, or at the second one, they end it at
-/// once: that is no worse than a crash, the abort marker stays, and the next start recovers.
+/// once: that is no worse than a crash, the abort marker stays, and the next start recovers. The
+/// same one right behind the first is its echo and no second one.
 class stop_signals {
 public:
   /// Blocks them, before any other thread starts: they arrive nowhere but here.
@@ -45,14 +50,19 @@ private:
   enum class phase { starting, serving, stopping };
 
   [[noreturn]] void take() {
+    std::chrono::steady_clock::time_point began;
     for (;;) {
       int signal = 0;
       sigwait(&signals_, &signal);
-      signal_ = signal;
+      auto now = std::chrono::steady_clock::now();
+      auto first = signal_.exchange(signal);
       auto expected = phase::serving;
-      if (!phase_.compare_exchange_strong(expected, phase::stopping))
+      if (phase_.compare_exchange_strong(expected, phase::stopping)) {
+        began = now;
+        phase_.notify_one();
+      } else if (expected == phase::starting || signal != first || now - began > echo_time) {
         end_at_once(expected);
-      phase_.notify_one();
+      }
     }
   }
   [[noreturn]] static void end_at_once(phase when) {
@@ -84,7 +94,8 @@ void print_ready(const context& ctx, const net::node_config& node, std::uint16_t
 }
 
 result<exit_code> serve(const context& ctx) {
-  static stop_signals signals; // its thread lives as long as the process
+  std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit on file sizes fails like any other
+  static stop_signals signals;   // its thread lives as long as the process
   TROUPE_TRY(auto chosen, ctx.load());
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};

@@ -154,7 +154,8 @@ result<void> take_section(const source& from, const std::string& section, const 
     auto& key = entry.first;
     auto value = entry.second.get_value<std::string>();
     if (section == "caf") {
-      config.caf.emplace_back(key, value);
+      config.caf.push_back(
+          {key, value, from.file + ":" + std::to_string(from.line_of(section, key))});
       continue;
     }
     auto s = std::ranges::find_if(settings(), [&](const setting& candidate) {
@@ -251,6 +252,9 @@ result<void> take_tree(const source& from, const ptree& tree, cluster_config& co
 } // namespace
 
 result<cluster_config> parse_config(std::string_view text, const std::string& file) {
+  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf"; // some editors begin a file so
+  if (text.starts_with(byte_order_mark))
+    text.remove_prefix(byte_order_mark.size());
   source from(text, file);
   if (text.find('\0') != std::string_view::npos)
     return from.wrong(0, "holds a zero byte; this is no configuration file");

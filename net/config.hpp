@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace troupe::net {
@@ -22,12 +21,19 @@ struct node_config {
   std::vector<std::string> roles = {"all"};
 };
 
+/// A line of `[caf]`, which is not looked into here.
+struct framework_setting {
+  std::string key;
+  std::string value;
+  std::string place; ///< file:line
+};
+
 /// A whole cluster.ini: settings that all nodes share, and the nodes.
 struct cluster_config {
   std::string cluster_name = "troupe";
   node_options options;
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
-  std::vector<std::pair<std::string, std::string>> caf; ///< handed to CAF as arguments
+  std::vector<framework_setting> caf;
 };
 
 /// Reads cluster.ini. Whatever is not understood is refused with file, line and the nearest valid

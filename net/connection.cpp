@@ -7,7 +7,7 @@ namespace troupe::client {
 namespace {
 
 constexpr auto redial_pause = std::chrono::milliseconds(200);
-constexpr auto hello_timeout = std::chrono::seconds(3);
+constexpr auto greet_timeout = std::chrono::seconds(3);
 constexpr std::chrono::milliseconds no_more{0};
 
 } // namespace
@@ -49,7 +49,7 @@ void connection_state::dial() {
 void connection_state::greet(const caf::strong_actor_ptr& front) {
   auto door = caf::actor_cast<front_actor>(front);
   self_
-      ->request(door, hello_timeout, hello_atom_v, protocol_version, options_.cluster,
+      ->request(door, greet_timeout, hello_atom_v, protocol_version, options_.cluster,
                 options_.name)
       .then([this](const caf::strong_actor_ptr& session,
                    const std::string& node) { connected(session, node); },

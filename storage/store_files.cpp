@@ -15,6 +15,7 @@ constexpr std::uint64_t index_header_bytes = 40;
 constexpr std::uint64_t index_slot_bytes = 4;
 constexpr std::uint64_t index_entry_bytes = 20;
 constexpr std::uint64_t entries_per_slot = 4;
+constexpr auto unfinished_file = "was just being made at a crash; the next start removes it";
 
 using file_names = std::vector<directory_entry>;
 
@@ -58,7 +59,9 @@ void take_well_formed(const offset_files& files, std::uint64_t length, const fin
     auto path = files.directory + "/" + entry.name;
     auto start = parse_offset_file_name(entry.name);
     if (entry.directory || !start) {
-      report({path, 0, "is no file of this store; it is ignored"});
+      report({path, 0, "is no file of this store; it is ignored", true});
+    } else if (entry.size == 0 && &entry == &files.names.back()) {
+      report({path, 0, unfinished_file, true});
     } else if (entry.size != length) {
       report({path, 0,
               "has " + std::to_string(entry.size) + " bytes instead of " + std::to_string(length)});
@@ -106,14 +109,15 @@ result<void> find_queues(file_system& fs, store_files& out, const finding_sink& 
   for (auto& topic : topics) {
     auto topic_path = root + "/" + topic.name;
     if (!topic.directory) {
-      report({topic_path, 0, "is no topic's directory; it is ignored"});
+      report({topic_path, 0, "is no topic's directory; it is ignored", true});
       continue;
     }
     TROUPE_TRY(auto queues, list_if_there(fs, topic_path));
     for (auto& queue : queues) {
       auto id = parse_queue_id(queue.name);
       if (!queue.directory || !id) {
-        report({topic_path + "/" + queue.name, 0, "is no queue of this topic; it is ignored"});
+        report(
+            {topic_path + "/" + queue.name, 0, "is no queue of this topic; it is ignored", true});
         continue;
       }
       out.queues.push_back({topic.name, *id, {}});
@@ -186,7 +190,9 @@ result<void> find_indexes(file_system& fs, store_files& out, const index_shape& 
   for (auto& entry : names) {
     auto path = root + "/" + entry.name;
     if (entry.directory || !is_index_name(entry.name))
-      report({path, 0, "is no index file; it is ignored"});
+      report({path, 0, "is no index file; it is ignored", true});
+    else if (entry.size == 0)
+      report({path, 0, unfinished_file, true});
     else if (entry.size != usual)
       report({path, 0,
               "has " + std::to_string(entry.size) + " bytes instead of " + std::to_string(usual)});

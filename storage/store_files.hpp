@@ -17,6 +17,7 @@ struct finding {
   std::string file;
   std::int64_t at = 0; ///< byte in the file
   std::string what;
+  bool harmless = false; ///< only worth knowing: a node passes over it
 };
 using finding_sink = std::function<void(finding)>;
 

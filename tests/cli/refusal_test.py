@@ -95,6 +95,14 @@ class LateTrouble(NodeTest):
         self.assertEqual(sorted(self.good("consume", "t").lines()), [b"one", b"two"])
 
 
+class Accepted(NodeTest):
+    settings = {"store": "[caf]\nscheduler.max-threads = 2"}
+
+    def test_a_setting_of_the_framework(self):
+        self.node.start()
+        self.good("status")
+
+
 class NoNode(unittest.TestCase):
     def test_a_hint_what_to_do(self):
         for command in (["topic", "list"], ["produce", "t"], ["consume", "t"], ["status"],
@@ -122,6 +130,14 @@ class Usage(unittest.TestCase):
             done = run(TROUPE, *command)
             self.assertEqual((done.code, done.out), (2, b""), command)
             self.assertNotEqual(done.err, "")
+
+    def test_a_word_that_is_no_verb_is_named_with_the_nearest(self):
+        for words, nearest in ((["prodcue", "t"], "troupe produce"), (["topics"], "troupe topic"),
+                               (["topic", "lsit"], "troupe topic list"),
+                               (["--config", "x", "serv"], "troupe serve")):
+            done = run(TROUPE, *words)
+            self.assertEqual((done.code, done.out), (2, b""), words)
+            self.assertIn(f"'{nearest}'", done.err)
 
     def test_help_everywhere(self):
         for command in ([], ["serve"], ["topic"], ["topic", "create"], ["produce"], ["consume"],
@@ -155,7 +171,12 @@ class Settings(unittest.TestCase):
         self.refused("[node n]\nhost\n", "cluster.ini:2")
         self.refused("[node n]\nactor-port = 1\nactor-port = 2\n", "cluster.ini:3", "actor-port")
         self.refused("[node n]\nroles = writer juggler\n", "cluster.ini:2", "juggler")
-        self.refused("[caf]\nnonsense = 1\n" + node, "nonsense")
+        self.refused("[caf]\nnonsense = 1\n" + node, "cluster.ini:2", "nonsense")
+        self.refused("[caf]\n\ncaf.scheduler.max-thread = 2\n" + node, "cluster.ini:3",
+                     "caf.scheduler.max-thread'", "'scheduler.max-threads'")
+        self.refused("[caf]\nscheduler.max-threads = many\n" + node, "cluster.ini:2",
+                     "max-threads", "many")
+        self.refused("[caf]\nhelp = true\n" + node, "cluster.ini:2", "help")
 
     def test_a_file_or_node_that_is_not_there(self):
         with tempfile.TemporaryDirectory() as home:

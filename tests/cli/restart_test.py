@@ -1,8 +1,10 @@
 """Stops, kills and restarts of a node with clients at work. restart_test.py TROUPE EXAMPLES"""
 import os
+import resource
 import signal
 import subprocess
 import threading
+import time
 import unittest
 
 from harness import PATIENCE, Load, NodeTest, programs, wait_until
@@ -94,6 +96,14 @@ class Signals(NodeTest):
         self.assertEqual(self.node.stop(), 0)
         self.assertEqual(self.node.verify().code, 0, self.node.verify().out)
 
+    def test_an_echo_of_the_signal_is_no_second_one(self):
+        # As timeout(1) does: first the process, then its whole group.
+        end = time.monotonic() + 0.03
+        while time.monotonic() < end:
+            os.kill(self.node.process.pid, signal.SIGTERM)
+        self.assertEqual(self.node.wait(), 0, self.node.log())
+        self.assertFalse((self.node.directory / "abort").exists())
+
     def test_sigint_is_an_orderly_stop_too(self):
         self.assertEqual(self.node.end(signal.SIGINT), 0)
         self.assertFalse((self.node.directory / "abort").exists())
@@ -162,6 +172,32 @@ class Signals(NodeTest):
         self.good("produce", "w", "--queue", 0, stdin=b"b c\n")
         self.assertEqual(counter.wait(PATIENCE), 0, counter.stderr)
         self.assertEqual(self.good("consume", "counts").out, b"a 1\nb 1\nb 2\nc 1\n")
+
+
+class ManyQueues(NodeTest):
+    QUEUES = 3000
+    settings = {"store": "[flusher]\nqueue-interval = 10m"}  # so that all is left for the end
+
+    def test_an_orderly_stop_does_not_take_a_sync_for_each_file_in_turn(self):
+        self.node.start()
+        for i in range(self.QUEUES // 1000):
+            self.good("topic", "create", f"t{i}", "--queues", 1000)
+            self.good("produce", f"t{i}", stdin=b"x\n" * 1000)
+        began = time.monotonic()
+        self.assertEqual(self.node.stop(), 0, self.node.log())
+        self.assertLess(time.monotonic() - began, 8)
+        self.assertFalse((self.node.directory / "abort").exists())
+
+
+class FileSizeLimit(NodeTest):
+    def test_a_write_beyond_it_fails_and_does_not_kill_the_node(self):
+        self.node.start()
+        self.good("produce", "t", stdin=b"before\n")
+        limit = 4 << 10  # of any file that is written from now on
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+        self.refused(1, "produce", "t", stdin=b"".join(b"%1000d\n" % i for i in range(100)))
+        self.assertIn("before", self.good("consume", "t").out.decode())
+        self.assertIsNone(self.node.process.poll())
 
 
 class Directories(NodeTest):

@@ -89,6 +89,13 @@ class Store(unittest.TestCase):
             self.assertIn(word, findings[0]["what"])
 
 
+    def assert_noted(self, path, words):
+        """Verify finds nothing, and says something about this file all the same."""
+        self.assertEqual(self.verify()[0], [])
+        self.assertIn(f"{path}:0: ", troupe("store", "verify", str(self.dir))[2])
+        self.assertIn(words, troupe("store", "verify", str(self.dir))[2])
+
+
 class Golden(unittest.TestCase):
     def test_dump_agrees_with_the_manifest_field_by_field(self):
         for name in STORES:
@@ -247,7 +254,20 @@ class LogDamage(Store):
     def test_a_foreign_file(self):
         path = self.dir / "commitlog" / "notes.txt"
         path.write_text("x")
-        self.assert_only(path, 0, "is no file of this store")
+        self.assert_noted(path, "is no file of this store")
+
+    def test_foreign_files_elsewhere(self):
+        topic = self.queue_file(self.messages[0]["topic"], 0).parent.parent
+        for path in (self.dir / "consumequeue" / "notes.txt", topic / "notes.txt",
+                     self.dir / "index" / "notes.txt"):
+            path.write_text("x")
+            self.assert_noted(path, "it is ignored")
+            path.unlink()
+
+    def test_an_index_file_that_a_kill_left_empty(self):
+        path = self.dir / "index" / "20991231235959999"
+        path.write_text("")
+        self.assert_noted(path, "the next start removes it")
 
     def test_bytes_that_are_no_utf8_still_make_json(self):
         m = self.messages[0]

@@ -96,13 +96,19 @@ TEST_CASE("config: every key of the table is read into its own place", "[net]") 
   }
 }
 
+TEST_CASE("config: a byte order mark before the first line is no part of it", "[net]") {
+  CHECK(accepted("\xef\xbb\xbf[store]\nflush = sync\n").options.store.flush ==
+        storage::flush_policy::sync);
+  CHECK(accepted("\xef\xbb\xbf# a comment\n").nodes.size() == 1);
+}
+
 TEST_CASE("config: values with units, comments of both kinds, and CRLF", "[net]") {
   auto c = accepted("; first\r\n[store]\r\n# second\r\nflush=sync\r\n"
                     "mapped-file-size-commit-log = 64 KiB # third\r\n"
                     "file-reserved-time = 2h ; fourth\r\n"
                     "record-crc = on\r\ndelete-when = 04;16\r\n"
                     "disk-max-used-space-ratio = 70%\r\n"
-                    "[caf]\r\ncaf.scheduler.max-threads = 2\r\n"
+                    "[caf]\r\nscheduler.max-threads = 2\r\n"
                     "[node a]\r\ndirectory = /var/lib/a b\r\nroles = writer, reader\r\n"
                     "[node b]\r\nactor-port = 0\r\nremoting-port = 0");
   auto& o = c.options.store;
@@ -113,8 +119,10 @@ TEST_CASE("config: values with units, comments of both kinds, and CRLF", "[net]"
   CHECK(o.delete_when_hours == std::vector<int>{4, 16});
   CHECK(o.disk_max_used_percent == 70);
   CHECK(o.max_message_size_bytes == 65536); // shrunk, for it was not given
-  CHECK(c.caf ==
-        std::vector<std::pair<std::string, std::string>>{{"caf.scheduler.max-threads", "2"}});
+  REQUIRE(c.caf.size() == 1);
+  CHECK(c.caf[0].key == "scheduler.max-threads");
+  CHECK(c.caf[0].value == "2");
+  CHECK(c.caf[0].place == "c.ini:11");
   REQUIRE(c.nodes.size() == 2);
   CHECK(c.nodes[0].directory == "/var/lib/a b");
   CHECK(c.nodes[0].roles == std::vector<std::string>{"writer", "reader"});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +125,7 @@ private:
   };
 
   storage::result<void> change(action what, const std::string& path) {
+    std::scoped_lock one_at_a_time{changing_};
     events.push_back({what, path});
     auto code = fault ? fault(what, path) : storage::errc::none;
     if (code != storage::errc::none)
@@ -132,6 +134,7 @@ private:
   }
 
   storage::file_system& real_;
+  std::mutex changing_;
 };
 
 } // namespace troupe::test

@@ -1,0 +1,103 @@
+#include "actors/queue_flusher.hpp"
+
+#include "net/client.hpp"
+#include "storage/posix_file_system.hpp"
+#include "tests/support/actor_stand.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+using action = observed_file_system::action;
+
+namespace {
+
+/// A queue-flusher with all its threads, in a system of its own, behind a log that is durable.
+class threaded_stand {
+public:
+  threaded_stand() : files(storage::posix_file_system()) {
+    client::configure(config_);
+    system_ = std::make_unique<caf::actor_system>(config_);
+    REQUIRE(storage::make_directories(files, options_.store.directory));
+    for (int i = 0; i < 200; ++i) {
+      request.directories.push_back(directory_ / ("store/" + std::to_string(i)));
+      request.files.push_back(request.directories.back() + "/00");
+      REQUIRE(files.make_directory(request.directories.back()));
+      REQUIRE(files.open(request.files.back(), storage::open_mode::create));
+    }
+    request.applied = 4711;
+    files.events.clear();
+    auto log = system_->spawn([] {
+      return caf::behavior{[](flush_atom, log_offset end) { return log_flushed{end, 1000}; }};
+    });
+    role_table roles;
+    roles.flusher = caf::actor_cast<flusher_actor>(caf::actor_cast<caf::strong_actor_ptr>(log));
+    flusher_ = system_->spawn<caf::detached>(queue_flusher, queue_flusher_setup{options_, &files});
+    caf::anon_send(flusher_, roles);
+  }
+  ~threaded_stand() { caf::anon_send_exit(flusher_, caf::exit_reason::user_shutdown); }
+
+  errc sync() {
+    caf::scoped_actor self{*system_};
+    auto code = errc::none;
+    self->request(flusher_, caf::infinite, request)
+        .receive([](const queue_synced&) {},
+                 [&](const caf::error& why) { code = from_caf(why).code; });
+    return code;
+  }
+
+private:
+  temporary_directory directory_;
+
+public:
+  observed_file_system files;
+  queue_sync request;
+
+private:
+  node_options options_ = small_options(directory_ / "store");
+  caf::actor_system_config config_;
+  std::unique_ptr<caf::actor_system> system_;
+  queue_flusher_actor flusher_;
+};
+
+} // namespace
+
+TEST_CASE("queue_flusher: syncs every file, then every directory, then the checkpoint",
+          "[actors]") {
+  threaded_stand t;
+  REQUIRE(t.sync() == errc::none);
+  std::vector<std::string> files, directories;
+  bool checkpoint = false;
+  for (auto& [what, path] : t.files.events) {
+    checkpoint = checkpoint || path.find("checkpoint") != std::string::npos;
+    if (checkpoint)
+      continue;
+    if (what == action::sync) {
+      CHECK(directories.empty());
+      files.push_back(path);
+    } else if (what == action::sync_directory) {
+      directories.push_back(path);
+    }
+  }
+  CHECK(checkpoint);
+  std::ranges::sort(files);
+  std::ranges::sort(directories);
+  std::ranges::sort(t.request.files);
+  std::ranges::sort(t.request.directories);
+  CHECK(files == t.request.files);
+  CHECK(directories == t.request.directories);
+}
+
+TEST_CASE("queue_flusher: what one thread cannot sync keeps the checkpoint away", "[actors]") {
+  for (auto failing : {action::sync, action::sync_directory}) {
+    threaded_stand t;
+    auto bad = failing == action::sync ? t.request.files[150] : t.request.directories[150];
+    t.files.fault = [&](action what, const std::string& path) {
+      return what == failing && path == bad ? errc::io_error : errc::none;
+    };
+    CHECK(t.sync() == errc::io_error);
+    CHECK(t.files.count(action::create, "checkpoint") == 0);
+    t.files.fault = nullptr;
+    CHECK(t.sync() == errc::io_error); // a failed sync is final
+    CHECK(t.files.count(action::create, "checkpoint") == 0);
+  }
+}
