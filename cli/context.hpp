@@ -59,6 +59,9 @@ std::string problem_of(const storage::result<T>& read) {
   return read ? std::string{} : read.error().message;
 }
 
+/// What a node with this flush policy loses in which failure (docs/durability.md), in one line.
+std::string_view durability_text(bool synchronous_flush);
+
 /// "troupe: <what> (<code>)" on standard error.
 void print_error(const storage::error& e);
 /// "troupe: <text>" on standard error: something to know that ends nothing.

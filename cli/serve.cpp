@@ -106,6 +106,8 @@ result<exit_code> serve(const context& ctx) {
   shown.clear();
   TROUPE_TRY(auto address, node->publish());
   signals.serving();
+  auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
+  print_note(durability_text(synchronous));
   print_ready(ctx, chosen.node, address.actor_port);
   storage::log_info("node.stopping", {{"signal", signals.wait()}});
   auto stopped = node->stop();

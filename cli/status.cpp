@@ -51,11 +51,12 @@ void print_json(const node_status& s) {
              ",\"restarts\":" + std::to_string(r.restarts) + "}";
   }
   auto reason = reason_of(s);
-  std::string line = "{\"node\":" + json_text(s.node) + ",\"cluster\":" + json_text(s.cluster) +
-                     ",\"directory\":" + json_text(s.directory) +
-                     ",\"flush\":" + json_text(s.flush) + ",\"roles\":[" + roles + "]" +
-                     ",\"writable\":" + (reason.empty() ? "true" : "false") +
-                     ",\"reason\":" + json_text(reason);
+  std::string line =
+      "{\"node\":" + json_text(s.node) + ",\"cluster\":" + json_text(s.cluster) +
+      ",\"directory\":" + json_text(s.directory) + ",\"flush\":" + json_text(s.flush) +
+      ",\"durability\":" + json_text(durability_text(s.flush == "sync")) + ",\"roles\":[" + roles +
+      "]" + ",\"writable\":" + (reason.empty() ? "true" : "false") +
+      ",\"reason\":" + json_text(reason);
   auto number = [&](const char* name, auto value, bool is_known = true) {
     line += std::string{",\""} + name + "\":" + (is_known ? std::to_string(value) : "null");
   };
@@ -88,6 +89,7 @@ void print_text(const node_status& s) {
              net::duration_text(s.uptime_ms) + ", data in " + s.directory);
   print_line("writes    " +
              (reason.empty() ? "accepted, flush = " + s.flush : "refused: " + reason));
+  print_line("promise   " + std::string(durability_text(s.flush == "sync")));
   auto about = [&](const char* name, std::initializer_list<std::string_view> roles,
                    const std::string& text) {
     print_line(name + (known(s, roles) ? text : "unknown"));

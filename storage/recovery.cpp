@@ -220,15 +220,12 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
   if (rest.holds_records) {
     TROUPE_TRY(quarantine(end, rest.end));
   }
-  auto removed = false;
   for (auto at = scan_.files().rbegin(); at != scan_.files().rend(); ++at) {
     auto& file = *at;
     if (file.start <= start)
       break;
     TROUPE_TRY(fs_.remove(path_of(file.start)));
-    removed = true;
-  }
-  if (removed) {
+    // Each by itself, the newest first: else a power cut may leave one behind a gap.
     TROUPE_TRY(fs_.sync_directory(log_directory(options_)));
   }
   TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
