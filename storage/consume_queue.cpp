@@ -174,6 +174,8 @@ result<void> consume_queue::read(queue_offset from, std::size_t count,
     from += static_cast<queue_offset>(stored);
     count -= stored;
   }
+  if (count == 0)
+    return boost::outcome_v2::success();
   for (auto* at = tail_.data() + (from - written_) * entry_bytes; count > 0; --count) {
     into.push_back(load_entry(at));
     at += queue_entry_bytes;
