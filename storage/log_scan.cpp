@@ -55,6 +55,8 @@ result<log_scan::run> log_scan::walk(log_offset from, const visitor& visit) {
     auto parts = split(answer.end);
     run_parallel(parts.size(), [&](std::size_t i) { check(parts[i]); });
     for (auto& part : parts) {
+      if (part.from != answer.end)
+        break; // what was found there lies inside a record: go on from where that ends
       if (visit)
         visit_records(part, visit);
       if (part.last)
@@ -75,25 +77,23 @@ result<log_scan::run> log_scan::walk(log_offset from, const visitor& visit) {
   return answer;
 }
 
-/// Cuts what lies behind `from` into one piece for each thread, each beginning where a record does
-/// by what the record before says. If that is damaged, the check of the piece before finds it.
+/// Cuts what lies behind `from` into one piece for each thread. Each next one begins at a record
+/// that is found without walking there; whether the log really leads to it, the walk sees later.
 std::vector<log_scan::piece> log_scan::split(log_offset from) const {
   auto threads = thread_count(options_.scan_threads);
   auto file_end = start_ + static_cast<log_offset>(options_.log_file_size_bytes);
   std::vector<piece> parts;
-  auto whole = true;
-  while (whole && parts.size() < threads && from < file_end) {
-    auto stop = std::min(file_end, from + static_cast<log_offset>(piece_bytes));
-    auto at = from;
-    while (whole && at < stop && threads > 1) {
-      auto found = decode(at, verify::structure);
-      whole = found.kind == record_kind::message;
-      at += whole ? static_cast<log_offset>(found.size) : 0;
-    }
+  while (from < file_end) {
     auto& added = parts.emplace_back();
     added.from = from;
-    added.stop = stop;
-    from = at;
+    added.stop = std::min(file_end, from + static_cast<log_offset>(piece_bytes));
+    if (parts.size() == threads || added.stop == file_end)
+      break;
+    auto at = static_cast<std::size_t>(added.stop - start_);
+    auto next = find_in_file(at, at + piece_bytes);
+    if (!next)
+      break;
+    from = added.stop = next->offset;
   }
   return parts;
 }
@@ -169,7 +169,7 @@ result<std::optional<log_scan::record>> log_scan::record_ending_at(log_offset of
 result<std::optional<log_scan::record>> log_scan::find(log_offset from) {
   while (from < limit()) {
     TROUPE_TRY(load(file_start(from)));
-    auto found = find_in_file(static_cast<std::size_t>(from - start_));
+    auto found = find_in_file(static_cast<std::size_t>(from - start_), map_->bytes().size());
     note_damage();
     if (found)
       return found;
@@ -178,8 +178,8 @@ result<std::optional<log_scan::record>> log_scan::find(log_offset from) {
   return std::optional<record>{};
 }
 
-std::optional<log_scan::record> log_scan::find_in_file(std::size_t from) {
-  auto bytes = map_->bytes();
+std::optional<log_scan::record> log_scan::find_in_file(std::size_t from, std::size_t to) const {
+  auto bytes = map_->bytes().first(std::min(to, map_->bytes().size()));
   while (from + record_layout::fixed_bytes_v1 <= bytes.size()) {
     // A record's size may begin with zeros, so it may start a little before the data.
     if (auto data = file_->next_data(from); data > from + magic_at)
@@ -244,7 +244,15 @@ result<void> log_scan::load(log_offset start) {
 
 decoded log_scan::decode(log_offset offset, verify what) const {
   auto bytes = map_->bytes().subspan(static_cast<std::size_t>(offset - start_));
-  return decode_record(bytes, offset, TROUPE_MUTANT("crc-not-checked") ? verify::structure : what);
+  auto found =
+      decode_record(bytes, offset, TROUPE_MUTANT("crc-not-checked") ? verify::structure : what);
+  // Nothing could be written behind such a record, so nobody wrote it.
+  auto left = bytes.size() - found.size;
+  if (found.kind == record_kind::message && left > 0 && left < blank_header_bytes) {
+    found.kind = record_kind::end;
+    found.problem = "the record leaves no room for the blank that ends a file";
+  }
+  return found;
 }
 
 void log_scan::note_damage() {

@@ -81,7 +81,7 @@ private:
   std::vector<piece> split(log_offset from) const;
   void check(piece& part) const;
   void visit_records(const piece& part, const visitor& visit) const;
-  std::optional<record> find_in_file(std::size_t from);
+  std::optional<record> find_in_file(std::size_t from, std::size_t to) const;
   void note_damage();
 
   file_system& fs_;

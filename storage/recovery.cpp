@@ -42,7 +42,7 @@ private:
   bool ends_before_checkpoint(const log_scan::run& found) const;
   result<rest_of_log> look_behind(log_offset end, const std::optional<log_scan::record>& last);
   bool nothing_known() const;
-  bool known_durable(const log_scan::record& record) const;
+  bool known_durable(const log_scan::record& record, log_offset log_end) const;
   void refuse_writes(const log_scan::run& found, rest_of_log rest);
   result<void> cut(const log_scan::run& found, const rest_of_log& rest);
   result<void> quarantine(log_offset from, log_offset to);
@@ -171,7 +171,7 @@ log_recovery::look_behind(log_offset end, const std::optional<log_scan::record>&
     rest.gaps.push_back({rest.end, found->offset});
     rest.holds_records = true;
     rest.holds_durable =
-        rest.holds_durable || (known_durable(*found) && !scan_.is_leftover(*found, last));
+        rest.holds_durable || (known_durable(*found, end) && !scan_.is_leftover(*found, last));
     TROUPE_TRY(auto more, scan_.walk(found->offset));
     rest.end = more.end;
     rest.last = more.last;
@@ -183,10 +183,13 @@ bool log_recovery::nothing_known() const {
   return plan_.safe_offset < 0 && plan_.log_time_ms <= 0;
 }
 
-/// True if the checkpoint vouches for the record.
-bool log_recovery::known_durable(const log_scan::record& record) const {
+/// True if the checkpoint vouches for the record, which lies behind the place where the log ends.
+bool log_recovery::known_durable(const log_scan::record& record, log_offset log_end) const {
   if (record.offset < plan_.safe_offset || record.store_timestamp < plan_.log_time_ms)
     return true;
+  auto file = scan_.file_start(record.offset);
+  if (file > log_end && file < plan_.safe_offset)
+    return true; // a later file that holds synced data
   // Of several records in one millisecond the sync may have covered only the first. A checkpoint
   // with an exact offset settles it; without one nothing is cut that may have been durable.
   return plan_.safe_offset < 0 && record.store_timestamp == plan_.log_time_ms;

@@ -110,6 +110,13 @@ TEST_CASE("log_scan: any number of threads finds the same end and visits the sam
   std::vector<std::byte> record(encoded_size(fields, false));
   for (; place.queue_position < 20; ++place.queue_position) {
     place.store_timestamp = 1000 + place.queue_position;
+    if (place.queue_position == 5) { // a whole record in its body, where a search begins
+      record_fields inner;
+      inner.topic = "inner";
+      record_place where{.queue_position = 0, .offset = 16 * mib + 1000, .store_timestamp = 1};
+      auto at = static_cast<std::size_t>(where.offset - place.offset) - 88;
+      encode_record(inner, where, false, std::span(body).subspan(at, encoded_size(inner, false)));
+    }
     encode_record(fields, place, false, record);
     std::array<byte_view, 1> parts{record};
     REQUIRE(to->write_at(static_cast<std::uint64_t>(place.offset), parts).has_value());

@@ -1,6 +1,7 @@
 #include "storage/recovery.hpp"
 
 #include "storage/abort_marker.hpp"
+#include "storage/commit_log.hpp"
 #include "storage/log_view.hpp"
 #include "storage/posix_file_system.hpp"
 #include "tests/support/bytes.hpp"
@@ -252,6 +253,56 @@ TEST_CASE("recovery: an exact durable offset decides what is damage in the middl
   }
 }
 
+TEST_CASE("recovery: a later file that holds synced data is not cut", "[storage]") {
+  // Nothing valid is left from the damage up to the synced end, which lies in the next file.
+  golden_copy store("crash-5.3.3");
+  constexpr log_offset last_file = 786432;
+  auto damaged = record_number("crash-5.3.3", 1450);
+  REQUIRE(damaged.offset < last_file);
+  store.write_log(damaged.offset,
+                  std::string(static_cast<std::size_t>(last_file - damaged.offset), 'x'));
+  store.flip_bit(body_of(last_file));
+  auto plan = crash_plan(store);
+  plan.log_time_ms = 1; // of no use
+  SECTION("synced into the later file: kept") {
+    plan.safe_offset = last_file + 1;
+    auto log = recover(store, plan);
+    CHECK(log.needs_repair);
+    CHECK(log.end == crash_end);
+  }
+  SECTION("synced up to the later file: cut") {
+    plan.safe_offset = last_file;
+    auto log = recover(store, plan);
+    CHECK_FALSE(log.needs_repair);
+    CHECK(log.end == last_file);
+    CHECK_FALSE(log.quarantine.empty());
+  }
+}
+
+TEST_CASE("recovery: a record behind which no blank fits is not taken", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  constexpr log_offset last_file = 786432;
+  auto left = GENERATE(0u, 1u, 7u, 8u);
+  std::string body(65536 - 92 - left, 'n');
+  record_fields fields;
+  fields.topic = "T";
+  fields.body = as_bytes(body);
+  std::vector<std::byte> record(encoded_size(fields, false));
+  REQUIRE(record.size() == 65536 - left);
+  record_place place{.queue_position = 0, .offset = last_file, .store_timestamp = later - 5};
+  encode_record(fields, place, false, record);
+  store.write_log(last_file, as_text(record) + std::string(left, '\0'));
+  auto log = recover(store, crash_plan(store));
+  INFO(left);
+  CHECK_FALSE(log.needs_repair);
+  CHECK(log.end == (left == 0 || left == 8 ? last_file + 65536 - left : last_file));
+  // Whatever the end is, the log goes on from it.
+  commit_log next(store.options(), log.end, log.current);
+  record_place behind{};
+  fields.body = {};
+  CHECK(next.stage(fields, behind) != commit_log::stage_result::too_large);
+}
+
 TEST_CASE("recovery: lost last files move the end back to the last blank", "[storage]") {
   golden_copy store("crash-5.3.3");
   for (log_offset start : {786432, 851968})
@@ -306,7 +357,7 @@ TEST_CASE("recovery: a checkpoint that cannot be true is not used", "[storage]")
 TEST_CASE("recovery: the scan starts at the exact durable offset", "[storage]") {
   golden_copy store("crash-5.3.3");
   auto plan = crash_plan(store);
-  auto from = record_number("crash-5.3.3", 1500);
+  auto from = record_number("crash-5.3.3", 1450);
   plan.safe_offset = from.offset;
   auto log = recover(store, plan);
   CHECK(log.scanned_from == from.offset);
