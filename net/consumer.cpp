@@ -250,7 +250,9 @@ storage::result<std::vector<consumer::message>> consumer::next_arrived() {
 }
 
 bool consumer::outlasts(const storage::error& why) {
-  if (why.code != errc::connection_lost && why.code != errc::unavailable)
+  // A pull changes nothing, so one without an answer is asked again.
+  if (why.code != errc::connection_lost && why.code != errc::unavailable &&
+      why.code != errc::maybe_stored)
     return false;
   if (!away_)
     note_("the node is away (" + why.message + "); going on when it is back");
