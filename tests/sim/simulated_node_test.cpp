@@ -4,6 +4,8 @@
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
 
+#include <string>
+#include <utility>
 #include <vector>
 
 using namespace troupe;
@@ -151,4 +153,29 @@ TEST_CASE("simulated_node: its orderly stop leaves nothing open", "[sim]") {
   CHECK(s.node.disk().open_handles().empty());
   REQUIRE(s.node.start());
   CHECK(s.stored() == 1);
+}
+
+TEST_CASE("simulated_node: after the same load a larger store starts with the same work", "[sim]") {
+  auto work_of_a_start = [](int stored) {
+    stand s;
+    for (int i = 0; i < stored; ++i)
+      s.around.ask<put_response>(s.wire->service(), stand::one(std::string(500, 'x'))).value();
+    s.around.run_for(5s); // with a checkpoint
+    auto end = s.node.disk().used_bytes();
+    for (int i = 0; i < 20; ++i)
+      s.around.ask<put_response>(s.wire->service(), stand::one(std::string(500, 'y'))).value();
+    s.node.kill();
+    REQUIRE(s.node.start());
+    auto calls = s.node.disk().calls();
+    CHECK(s.stored() == stored + 20);
+    return std::pair(calls, end);
+  };
+  for (int phase : {0, 7, 14}) { // the end of a file may lie on the way or not
+    auto [small, small_bytes] = work_of_a_start(100 + phase);
+    auto [large, large_bytes] = work_of_a_start(1500 + phase);
+    CHECK(large_bytes > 8 * small_bytes);
+    // Finding the end of a queue takes some more steps of a binary search, and that is all: there
+    // are 70 more files in the queue, and 50 in the log.
+    CHECK(large < small + 40);
+  }
 }
