@@ -368,8 +368,9 @@ TEST_CASE("repair: whatever is damaged, all that is whole is served again", "[st
     auto before = tree_of(log_directory(store.options()));
     repair(store);
     RC_ASSERT(plan_for(store).nothing_to_do());
+    auto quarantine = tree_of(store.root() + "/quarantine");
     auto quarantined = [&](log_offset at, std::byte was) {
-      for (auto& [name, bytes] : tree_of(store.root() + "/quarantine")) {
+      for (auto& [name, bytes] : quarantine) {
         auto start = name.ends_with(".log") ? std::stoll(name.substr(0, 20)) : log_end;
         if (at >= start && at < start + static_cast<log_offset>(bytes.size()) &&
             bytes[static_cast<std::size_t>(at - start)] == was)

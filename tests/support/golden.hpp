@@ -57,7 +57,7 @@ public:
   }
 
 private:
-  temporary_directory directory_;
+  temporary_directory directory_{quick_place()};
   storage::options options_;
 };
 

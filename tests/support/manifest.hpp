@@ -51,12 +51,14 @@ inline std::vector<std::string> golden_stores() {
 }
 
 inline std::vector<std::byte> read_bytes(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
   if (!in)
     throw std::runtime_error("cannot open " + path);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  auto* from = reinterpret_cast<const std::byte*>(text.data());
-  return {from, from + text.size()};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
+  in.seekg(0);
+  if (!in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size())))
+    throw std::runtime_error("cannot read " + path);
+  return bytes;
 }
 
 inline golden_message parse_golden_message(const boost::json::object& line) {
