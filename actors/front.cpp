@@ -22,15 +22,17 @@ std::string mismatch(std::uint32_t version, const std::string& cluster, const fr
 front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
   return {
       [self, setup](hello_atom, std::uint32_t version, const std::string& cluster,
-                    const std::string&) -> caf::result<caf::strong_actor_ptr, std::string> {
+                    const std::string&) -> caf::result<caf::strong_actor_ptr, welcome> {
         if (auto why = mismatch(version, cluster, setup); !why.empty())
           return make_caf_error(errc::version_mismatch, why);
         auto client = self->current_sender(); // the promise takes the sender out of the message
-        auto promise = self->make_response_promise<caf::strong_actor_ptr, std::string>();
+        auto promise = self->make_response_promise<caf::strong_actor_ptr, welcome>();
         self->request(setup.node, hello_timeout, hello_atom_v, client)
             .then(
                 [promise, setup](const session_actor& session) mutable {
-                  promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(session), setup.node_name);
+                  promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(session),
+                                  welcome{setup.node_name, setup.session.credit_messages,
+                                          setup.session.credit_bytes});
                 },
                 [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
         return promise;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/interfaces.hpp"
+#include "actors/options.hpp"
 
 #include <string>
 
@@ -10,6 +11,7 @@ struct front_setup {
   node_actor node;
   std::string node_name;
   std::string cluster;
+  session_options session = {};
 };
 
 /// The door for clients: a client that speaks our version and means our cluster gets a session.

@@ -230,6 +230,11 @@ auto inspect(Inspector& f, topic_description& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, welcome& x) {
+  return fields(f, "welcome", x.node, x.credit_messages, x.credit_bytes);
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, tombstone& x) {
   return fields(f, "tombstone", x.topic, x.deleted_at, x.next_offsets);
 }

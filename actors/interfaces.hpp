@@ -131,10 +131,9 @@ using session_actor = store_service::extend<handles<void(topic_map)>, handles<vo
                                             handles<void(commit_atom)>, handles<void(pulse_atom)>>;
 
 /// The only actor that is published: gives each client that speaks our version a session.
-/// The answer holds the session and the node's name.
 using front_actor =
     caf::typed_actor<caf::replies_to<hello_atom, std::uint32_t, std::string,
-                                     std::string>::with<caf::strong_actor_ptr, std::string>>;
+                                     std::string>::with<caf::strong_actor_ptr, welcome>>;
 
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<

@@ -19,7 +19,14 @@ using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
+
+/// What a node grants to a client: beyond it, requests are refused as busy.
+struct welcome {
+  std::string node;
+  std::uint64_t credit_messages = 0; ///< open at a time; another request counts as one
+  std::uint64_t credit_bytes = 0;    ///< of messages, sent or to be answered
+};
 
 // -- producing -----------------------------------------------------------------------------------
 
@@ -316,6 +323,7 @@ CAF_ADD_TYPE_ID(troupe, (troupe::topic_map))
 CAF_ADD_TYPE_ID(troupe, (troupe::topic_list))
 CAF_ADD_TYPE_ID(troupe, (troupe::topic_description))
 CAF_ADD_TYPE_ID(troupe, (troupe::tombstone))
+CAF_ADD_TYPE_ID(troupe, (troupe::welcome))
 CAF_ADD_TYPE_ID(troupe, (troupe::group_offset))
 CAF_ADD_TYPE_ID(troupe, (troupe::log_written))
 CAF_ADD_TYPE_ID(troupe, (troupe::log_flushed))

@@ -59,8 +59,8 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   found.queue_id = request.queue_id;
   auto& answer = found.answer;
   auto* queue = table_->find(request.topic, request.queue_id);
-  answer.min = queue ? queue->min() : 0;
-  answer.max = queue ? visible_end(*queue) : 0;
+  answer.min = queue ? queue->min() : first_number(request.topic, request.queue_id);
+  answer.max = queue ? visible_end(*queue) : answer.min;
   answer.next = request.from;
   if (request.from < answer.min) {
     answer.status = pull_status::offset_too_small;
@@ -159,22 +159,42 @@ caf::result<record_batch> queue_manager_state::query(const key_query& query) {
   if (!offsets)
     return to_caf(offsets.error());
   key_read candidates{query, std::move(offsets.value())};
-  auto dead = dead_.find(query.topic);
-  auto begin = dead == dead_.end() ? log_min_ : dead->second; // the rest is of a deleted topic
+  auto dead = dead_.find(query.topic); // what lies before is of a deleted topic
+  auto begin = dead == dead_.end() ? log_min_ : dead->second.deleted_at;
   std::erase_if(candidates.offsets,
                 [begin, end = visible_log_end()](auto o) { return o < begin || o >= end; });
   std::sort(candidates.offsets.begin(), candidates.offsets.end());
   return self_->delegate(next_reader(), std::move(candidates));
 }
 
+queue_offset queue_manager_state::first_number(const std::string& topic, std::int32_t queue) const {
+  auto dead = dead_.find(topic);
+  auto index = static_cast<std::size_t>(queue);
+  return dead != dead_.end() && index < dead->second.next_offsets.size()
+             ? dead->second.next_offsets[index]
+             : 0;
+}
+
 bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const {
   bounds_read request;
+  auto add_empty = [&](std::int32_t id) {
+    if (auto number = first_number(topic, id); number > 0) {
+      request.queues.push_back({id, number, number, -1});
+      request.last_records.push_back(-1);
+    }
+  };
   auto* found = table_->find(topic);
-  if (found == nullptr)
-    return request;
-  for (auto& queue : found->by_id) {
-    if (!queue)
+  auto known = found == nullptr ? std::int32_t{0} : static_cast<std::int32_t>(found->by_id.size());
+  auto dead = dead_.find(topic);
+  auto numbered = dead == dead_.end() ? 0 : dead->second.next_offsets.size();
+  for (std::int32_t id = known; id < static_cast<std::int32_t>(numbered); ++id)
+    add_empty(id);
+  for (std::int32_t id = 0; id < known; ++id) {
+    auto& queue = found->by_id[static_cast<std::size_t>(id)];
+    if (!queue) {
+      add_empty(id);
       continue;
+    }
     auto end = visible_end(*queue);
     request.queues.push_back({queue->queue_id(), queue->min(), end, -1});
     log_offset last = -1;
@@ -215,7 +235,7 @@ caf::result<queue_offset> queue_manager_state::search(const std::string& topic, 
                                                       std::int64_t time_ms) {
   auto* found = table_->find(topic, queue);
   if (found == nullptr)
-    return queue_offset{0};
+    return first_number(topic, queue);
   auto search = std::make_shared<time_search>();
   search->topic = topic;
   search->queue = queue;

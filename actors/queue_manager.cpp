@@ -42,7 +42,7 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   if (setup.restarted)
     catch_up_to_ = unknown_end;
   for (auto& t : setup.tombstones)
-    dead_[t.topic] = t.deleted_at;
+    dead_[t.topic] = t;
   if (auto opened = open(setup); !opened) {
     storage::log_error("queues.unreadable", {{"reason", opened.error().message}});
     self_->quit(to_caf(opened.error()));
@@ -177,7 +177,7 @@ std::optional<storage::position_batch>
 queue_manager_state::without_dead(const storage::position_batch& batch) const {
   auto is_dead = [&](const storage::position& p) {
     auto found = dead_.find(batch.topics[p.topic]);
-    return found != dead_.end() && p.offset < found->second;
+    return found != dead_.end() && p.offset < found->second.deleted_at;
   };
   if (std::none_of(batch.positions.begin(), batch.positions.end(), is_dead))
     return std::nullopt;
@@ -244,7 +244,7 @@ void queue_manager_state::flushed(const log_flushed& what) {
 }
 
 void queue_manager_state::remove(const tombstone& dead) {
-  dead_[dead.topic] = dead.deleted_at;
+  dead_[dead.topic] = dead;
   done_in_front_ = 0; // counted without the records that are dead now; those done are skipped
   checkpoint_stale_ = true;
   if (auto removed = table_->remove(dead.topic); !removed)
@@ -270,10 +270,16 @@ bool queue_manager_state::wants_sync() const noexcept {
   return applied_ > durable_ || checkpoint_stale_;
 }
 
+bool queue_manager_state::may_sync() const noexcept {
+  return wants_sync() && !syncing_ && failure_.empty();
+}
+
 void queue_manager_state::arm_pulse() {
   auto now = self_->clock().now();
-  auto wait = std::chrono::duration_cast<milliseconds>(next_sync_ - now);
-  wait = std::clamp(wait, milliseconds{1}, options_.flusher.queue_interval);
+  auto wait = options_.flusher.queue_interval;
+  if (may_sync())
+    wait = std::clamp(std::chrono::duration_cast<milliseconds>(next_sync_ - now), milliseconds{1},
+                      wait);
   if (!parked_.empty() || !bounds_.empty())
     wait = std::min<milliseconds>(wait, parked_interval);
   if (pulse_pending_ && pulse_at_ <= now + wait)
@@ -293,12 +299,12 @@ void queue_manager_state::pulse() {
   answer_bounds();
   if (now >= next_sync_)
     sync();
-  if (!parked_.empty() || !bounds_.empty() || (wants_sync() && !syncing_ && failure_.empty()))
+  if (!parked_.empty() || !bounds_.empty() || may_sync())
     arm_pulse();
 }
 
 void queue_manager_state::sync() {
-  if (syncing_ || !failure_.empty() || !wants_sync())
+  if (!may_sync())
     return;
   storage::result<void> written = table_->write_out();
   if (written)

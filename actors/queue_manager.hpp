@@ -94,6 +94,10 @@ private:
   void answer_states();
   queue_state current_state() const;
   bool wants_sync() const noexcept;
+  /// True if a sync that is wanted may begin when its time comes.
+  bool may_sync() const noexcept;
+  /// Number of the first message of a queue that has none: a topic that was deleted goes on.
+  queue_offset first_number(const std::string& topic, std::int32_t queue) const;
   void arm_pulse();
   void sync();
   /// What one sync is to make durable.
@@ -129,7 +133,7 @@ private:
   role_table roles_;
   std::unique_ptr<storage::queue_table> table_;
   std::unique_ptr<storage::key_index> index_;
-  std::map<std::string, log_offset> dead_; ///< topic -> records before this are of a deleted topic
+  std::map<std::string, tombstone> dead_; ///< topics that were deleted, also those made again
 
   log_offset log_min_ = 0;
   log_offset applied_ = 0;

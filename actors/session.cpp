@@ -211,23 +211,27 @@ storage::result<void> session_state::check(put_request& request) const {
 
 caf::result<put_response> session_state::put(put_request request) {
   auto promise = self_->make_response_promise<put_response>();
-  if (topics.topics->count(request.topic) > 0) {
+  // Those behind one that is held wait with it, or they would be stored before it.
+  if (held_puts_ == 0 && topics.topics->count(request.topic) > 0) {
     store(std::move(request), promise);
     return promise;
   }
-  // It may have been created a moment ago through another session.
+  // The topic may have been created a moment ago through another session.
   auto id = open(promise, {1, request.messages.size()});
   if (!id)
     return promise;
+  ++held_puts_;
   auto held = std::make_shared<put_request>(std::move(request));
   self_->request(roles.registrar, caf::infinite, watch_atom_v)
       .then(
           [this, id = *id, held, promise](const topic_map& newest) {
+            --held_puts_;
             topics = newest;
             if (close(id))
               store(std::move(*held), promise);
           },
           [this, id = *id, promise](caf::error& why) mutable {
+            --held_puts_;
             if (close(id))
               promise.deliver(std::move(why));
           });
@@ -295,6 +299,9 @@ caf::result<pull_response> session_state::pull(pull_request request) {
     return to_caf(good.error());
   if (request.from < 0 || request.queue_id < 0)
     return make_caf_error(errc::invalid_argument, "a negative offset or queue");
+  if (auto known = topics.topics->find(request.topic);
+      known != topics.topics->end() && (known->second.perm & 4) == 0)
+    return make_caf_error(errc::invalid_argument, "topic " + request.topic + " is not readable");
   request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
   request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
   request.wait_ms = std::min(request.wait_ms, longest_wait_ms);

@@ -129,8 +129,9 @@ private:
   request_id first_put_ = 1;
   std::uint64_t open_messages_ = 0;
   std::uint64_t open_bytes_ = 0;
-  outgoing waiting_;     ///< to be answered as durable as the node's policy says
-  outgoing not_waiting_; ///< to be answered after the write
+  outgoing waiting_;          ///< to be answered as durable as the node's policy says
+  outgoing not_waiting_;      ///< to be answered after the write
+  std::size_t held_puts_ = 0; ///< wait for the newest topics
   bool send_pending_ = false;
   bool pulse_pending_ = false;
 };

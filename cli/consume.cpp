@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 namespace troupe::cli {
 
@@ -21,7 +22,7 @@ struct arguments {
   std::string topic;
   std::int32_t queue = -1;
   std::string from = "earliest";
-  std::uint64_t count = 0;
+  std::optional<std::uint64_t> count;
   std::string tag = "*";
   bool follow = false;
   bool length_prefixed = false;
@@ -40,8 +41,8 @@ result<client::start_position> start_of(const std::string& text) {
   auto moment = net::parse_moment(text, storage::system_wall_clock().now_ms());
   if (!moment)
     return storage::error{errc::invalid_argument,
-                          "--from " + text +
-                              ": give earliest, latest, an offset, a time such as "
+                          "\"" + text +
+                              "\": give earliest, latest, an offset, a time such as "
                               "2024-05-01T12:00:00Z, or a time ago such as -10m"};
   return client::start_position{client::start_time{moment.value()}};
 }
@@ -73,7 +74,7 @@ result<exit_code> consume(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto consumer,
              client::consumer::open(node->system(), node->service(), options,
                                     [](const std::string& note) { print_note(note); }));
-  std::uint64_t left = args.count > 0 ? args.count : UINT64_MAX;
+  auto left = args.count.value_or(UINT64_MAX);
   while (left > 0 && !consumer.finished()) {
     TROUPE_TRY(auto messages, consumer.next());
     for (auto& message : messages) {

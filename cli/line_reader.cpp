@@ -1,5 +1,7 @@
 #include "cli/line_reader.hpp"
 
+#include "cli/interruption.hpp"
+
 #include "storage/big_endian.hpp"
 
 #include <cerrno>
@@ -71,6 +73,10 @@ storage::result<bool> line_reader::fill() {
     }
     if (errno != EINTR)
       return storage::system_error(errno, "cannot read " + name_);
+    if (interruption::happened()) {
+      at_end_ = true;
+      return false;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "net/client.hpp"
 #include "net/quantity.hpp"
 
 #include <cerrno>
@@ -23,7 +24,8 @@ void add_global_options(CLI::App& app, context& ctx) {
   app.add_option("--node", ctx.node_name, "The node to run or to ask (default: the first)")
       ->type_name("NAME");
   app.add_option("--connect", ctx.connect, "The node to ask, without any configuration")
-      ->type_name("HOST:PORT");
+      ->type_name("HOST:PORT")
+      ->check([](const std::string& text) { return problem_of(client::parse_address(text)); });
   auto set_output = [&ctx](const std::string& mode) {
     if (mode != "text" && mode != "json")
       throw CLI::ValidationError("--output", "'" + mode + "' is neither text nor json");
@@ -57,9 +59,8 @@ bool print_unknown_verb(const CLI::App& app) {
   std::vector<std::string_view> verbs;
   for (auto* verb : noun->get_subcommands([](const CLI::App*) { return true; }))
     verbs.push_back(verb->get_name());
-  auto nearest = std::string(net::nearest(words.front(), verbs));
-  print_note("there is no '" + said + words.front() + "'; the nearest is '" + said + nearest +
-             "'; --help shows them all");
+  print_note("there is no '" + said + words.front() + "'" + net::hint(words.front(), verbs, said) +
+             "; --help shows them all");
   return true;
 }
 

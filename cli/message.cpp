@@ -60,21 +60,32 @@ result<exit_code> get(const context& ctx, const arguments& args) {
 }
 
 result<exit_code> query(const context& ctx, const arguments& args) {
+  if (args.begin_ms && args.end_ms && *args.begin_ms > *args.end_ms)
+    return storage::error{errc::invalid_argument, "--begin is later than --end"};
   TROUPE_TRY(auto node, remote::open(ctx));
-  key_query request{args.topic, args.key, args.max, args.begin_ms.value_or(0),
+  // One more than wanted, to know whether there are more.
+  key_query request{args.topic, args.key, args.max + 1, args.begin_ms.value_or(0),
                     args.end_ms.value_or(INT64_MAX)};
   TROUPE_TRY(auto found, node->ask<record_batch>(request));
+  bool more = found.records.size() > args.max;
+  if (more) // the oldest: the answer is in the order of the log
+    found.records.erase(found.records.begin());
   for (auto& record : found.records) {
     TROUPE_TRY(auto view, client::decode(record));
     print_message(ctx, view);
   }
+  if (more)
+    print_note("more messages have the key, these are the newest " + std::to_string(args.max) +
+               "; narrow the search with --begin, --end, or raise --max");
   if (found.left_out > 0)
     print_note(std::to_string(found.left_out) +
                " more have the key: together they are too large for one answer; narrow the search "
                "with --begin, --end");
-  if (found.records.empty())
+  if (found.records.empty()) {
+    TROUPE_TRY(node->ask<topic_description>(bounds_atom_v, args.topic)); // or there is no topic
     return storage::error{errc::not_found,
                           "no message of topic " + args.topic + " has the key " + args.key};
+  }
   return exit_code::done;
 }
 
@@ -86,7 +97,8 @@ void add_message(CLI::App& app, context& ctx) {
 
   auto* get_verb = message->add_subcommand("get", "Print the message of an id");
   get_verb->add_option("ID", args->id, "As printed with a message: 32 or 56 hex digits")
-      ->required();
+      ->required()
+      ->check([](const std::string& id) { return problem_of(storage::parse_message_id(id)); });
   get_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return get(ctx, *args); }); });
 
   auto* query_verb = message->add_subcommand("query", "Print the messages that have a key");

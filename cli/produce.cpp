@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/interruption.hpp"
 #include "cli/line_reader.hpp"
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace troupe::cli {
 
@@ -41,7 +43,7 @@ result<char> delimiter_of(const std::string& text) {
   if (text.size() == 1)
     return text.front();
   return storage::error{errc::invalid_argument,
-                        "--delimiter takes one byte, or \\n, \\t, \\0; not \"" + text + "\""};
+                        "takes one byte, or \\n, \\t, \\0; not \"" + text + "\""};
 }
 
 result<std::string> properties_of(const std::vector<std::string>& pairs) {
@@ -51,7 +53,7 @@ result<std::string> properties_of(const std::vector<std::string>& pairs) {
     if (equals == std::string::npos ||
         !builder.add(pair.substr(0, equals), pair.substr(equals + 1)))
       return storage::error{errc::invalid_argument,
-                            "--property " + pair + ": give name=value, both not empty"};
+                            "\"" + pair + "\": give name=value, both not empty"};
   }
   return builder.take();
 }
@@ -69,11 +71,13 @@ class line_producer {
 public:
   line_producer(remote& node, const topic_info& topic, const arguments& args,
                 std::string properties)
-      : producer_(node.system(), node.service()), batch_(topic.name), args_(args),
-        properties_(std::move(properties)), queues_(topic.write_queues), shown_("sent") {}
+      : producer_(node.system(), node.service(), client::producer_options::within(node.granted())),
+        batch_(topic.name), args_(args), properties_(std::move(properties)),
+        most_(std::min<std::uint64_t>(args.batch, node.granted().credit_messages)),
+        queues_(topic.write_queues), shown_("sent") {}
 
   result<void> run(line_reader& input) {
-    for (;;) {
+    while (!interruption::happened()) {
       // Whoever types or pipes slowly wants to see each message go.
       if (batch_.count() > 0 && input.would_wait()) {
         TROUPE_TRY(send());
@@ -93,8 +97,8 @@ public:
       message.properties = properties_;
       TROUPE_TRY(batch_.add(message));
       ++messages_;
-      bytes_ += body->size();
-      if (batch_.count() >= args_.batch || batch_.bytes() >= batch_bytes) {
+      batch_bytes_read_ += body->size();
+      if (batch_.count() >= most_ || batch_.bytes() >= batch_bytes) {
         TROUPE_TRY(send());
       }
     }
@@ -107,6 +111,7 @@ public:
   result<void> finish() { return producer_.finish(); }
   std::uint64_t messages() const noexcept { return messages_; }
   std::uint64_t acknowledged() const { return producer_.acknowledged(); }
+  /// Bytes of the bodies that were sent.
   std::uint64_t bytes() const noexcept { return bytes_; }
   double seconds() const { return shown_.seconds(); }
 
@@ -119,17 +124,21 @@ private:
 
   result<void> send() {
     shown_.show(producer_.acknowledged(), bytes_);
-    return producer_.send(batch_.take());
+    TROUPE_TRY(producer_.send(batch_.take()));
+    bytes_ += std::exchange(batch_bytes_read_, 0);
+    return boost::outcome_v2::success();
   }
 
   client::producer producer_;
   client::batch batch_;
   const arguments& args_;
   std::string properties_;
+  std::uint64_t most_; ///< messages that travel together
   std::int32_t queues_;
   std::int32_t turn_ = 0;
   std::uint64_t messages_ = 0;
   std::uint64_t bytes_ = 0;
+  std::uint64_t batch_bytes_read_ = 0;
   progress shown_;
 };
 
@@ -138,11 +147,17 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto properties, properties_of(args.properties));
   auto framing = args.length_prefixed ? line_reader::framing::length_prefixed
                                       : line_reader::framing::delimiter;
+  interruption stop;
   TROUPE_TRY(auto node, remote::open(ctx));
+  stop.listen();
   TROUPE_TRY(auto status, node->ask<node_status>(status_atom_v));
   TROUPE_TRY(auto input,
              line_reader::open(args.file, framing, delimiter, status.max_message_bytes));
   TROUPE_TRY(auto topic, find_topic(*node, args.topic));
+  if (args.queue >= topic.write_queues)
+    return storage::error{errc::invalid_argument, "topic " + topic.name + " has no queue " +
+                                                      std::to_string(args.queue) + ", only 0 to " +
+                                                      std::to_string(topic.write_queues - 1)};
   line_producer lines(*node, topic, args, std::move(properties));
   auto read = lines.run(input);
   auto sent = lines.finish();
@@ -155,6 +170,9 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
     print_line("acknowledged " + rate_text(done, lines.bytes(), lines.seconds()));
   TROUPE_TRY(sent); // the cause of trouble, before what reading made of it
   TROUPE_TRY(read);
+  if (interruption::happened())
+    return storage::error{errc::unavailable,
+                          "interrupted: what was read until then is sent, the rest is not"};
   if (done == lines.messages())
     return exit_code::done;
   return storage::error{errc::maybe_stored, std::to_string(lines.messages() - done) +
@@ -166,7 +184,9 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
 void add_produce(CLI::App& app, context& ctx) {
   auto args = std::make_shared<arguments>();
   auto* verb = app.add_subcommand("produce", "Send the lines of a file or of standard input");
-  verb->add_option("TOPIC", args->topic, "Created with 8 queues if it is not there")->required();
+  verb->add_option("TOPIC", args->topic, "Created with 8 queues if it is not there")
+      ->required()
+      ->check([](const std::string& name) { return problem_of(storage::check_topic_name(name)); });
   verb->add_option("--file", args->file, "Input (default: standard input)")->type_name("FILE");
   auto* delimiter =
       verb->add_option("--delimiter", args->delimiter, "Byte that ends a message")

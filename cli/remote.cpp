@@ -27,7 +27,7 @@ storage::result<std::unique_ptr<remote>> remote::open(const context& ctx) {
   TROUPE_TRY(auto config, make_system_config({}));
   std::unique_ptr<remote> made{new remote(std::move(config))};
   made->connection_ = client::connect(made->system_, options);
-  TROUPE_TRY(made->ask<std::string>(hello_atom_v));
+  TROUPE_TRY(made->granted_, made->ask<welcome>(hello_atom_v));
   return made;
 }
 

@@ -19,6 +19,7 @@ public:
 
   caf::actor_system& system() noexcept { return system_; }
   store_service service() const { return connection_; }
+  const welcome& granted() const noexcept { return granted_; }
 
   /// Asks the node and waits.
   template <class Result, class... Arguments>
@@ -33,6 +34,7 @@ private:
   caf::actor_system system_;
   caf::scoped_actor self_;
   client::connection_actor connection_;
+  welcome granted_;
 };
 
 } // namespace troupe::cli

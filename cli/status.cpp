@@ -86,7 +86,7 @@ void print_text(const node_status& s) {
   auto bytes = [](std::int64_t n) { return net::size_text(n); };
   auto reason = reason_of(s);
   print_line("node      " + s.node + " of cluster " + s.cluster + ", up " +
-             net::duration_text(s.uptime_ms) + ", data in " + s.directory);
+             net::span_text(s.uptime_ms) + ", data in " + s.directory);
   print_line("writes    " +
              (reason.empty() ? "accepted, flush = " + s.flush : "refused: " + reason));
   print_line("promise   " + std::string(durability_text(s.flush == "sync")));
@@ -107,9 +107,10 @@ void print_text(const node_status& s) {
         std::to_string(s.writer.min) + " to " + std::to_string(s.writer.end) + " (" +
             bytes(s.writer.end - s.writer.min) + ")");
   about("queues    ", {"dispatcher", "queue-manager"},
-        std::to_string(s.queues.queues) + " with " + std::to_string(s.queues.entries) +
-            " entries, durable to " + std::to_string(s.queues.durable) +
-            " of the log, dispatched to " + std::to_string(s.dispatcher.applied));
+        std::to_string(s.queues.queues) + " hold messages, with " +
+            std::to_string(s.queues.entries) + " entries, durable to " +
+            std::to_string(s.queues.durable) + " of the log, dispatched to " +
+            std::to_string(s.dispatcher.applied));
   about("disk      ", {"cleaner"},
         std::to_string(s.cleaner.disk_used_percent) + " % used, " +
             std::to_string(s.cleaner.files_deleted) + " log files deleted since the start");

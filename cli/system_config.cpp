@@ -37,9 +37,8 @@ storage::result<void> check(const system_config& config, const net::framework_se
                                                         std::string(standard(option.type_name()))};
     return boost::outcome_v2::success();
   }
-  return storage::error{errc::invalid_argument, s.place + ": unknown key '" + s.key +
-                                                    "' in [caf]; the nearest is '" +
-                                                    std::string(net::nearest(s.key, names)) + "'"};
+  return storage::error{errc::invalid_argument, s.place + ": unknown key '" + s.key + "' in [caf]" +
+                                                    net::hint(s.key, names)};
 }
 
 } // namespace

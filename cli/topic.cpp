@@ -86,7 +86,9 @@ void add_topic(CLI::App& app, context& ctx) {
   auto* topic = add_noun(app, "topic", "Create, list, describe and delete topics");
 
   auto* create_verb = topic->add_subcommand("create", "Create a topic");
-  create_verb->add_option("TOPIC", args->topic, "Letters, digits, % | _ -")->required();
+  create_verb->add_option("TOPIC", args->topic, "Letters, digits, % | _ -")
+      ->required()
+      ->check([](const std::string& name) { return problem_of(storage::check_topic_name(name)); });
   create_verb->add_option("--queues", args->queues, "Number of queues")
       ->check(CLI::Range(1, static_cast<int>(storage::max_queues_per_topic)))
       ->capture_default_str();

@@ -31,8 +31,8 @@ storage::result<connect_options> parse_address(std::string_view address);
 /// again when the node went away, and ends every request with an answer or an error: those that
 /// were sent on a connection that broke end as `connection_lost` (they may have taken effect).
 using connection_actor = store_service::extend<
-    /// The node's name, once connected; or why that fails.
-    handles<std::string(hello_atom)>,
+    /// Which node it is and what it grants, once connected; or why that fails.
+    handles<welcome(hello_atom)>,
     /// Ends the connection and this actor.
     handles<void(stop_atom)>, handles<void(retry_atom)>>;
 

@@ -184,6 +184,12 @@ result<ptree> read_tree(const source& from) {
 /// Rules between several settings.
 result<void> check_together(const source& from, cluster_config& config) {
   auto& o = config.options.store;
+  auto line_of_any = [&](std::initializer_list<std::string_view> keys) {
+    int line = 0;
+    for (auto key : keys)
+      line = line != 0 ? line : from.line_of("store", key);
+    return line;
+  };
   if (o.max_message_size_bytes > o.log_file_size_bytes) {
     if (from.line_of("store", "max-message-size") != 0)
       return from.wrong(
@@ -200,7 +206,8 @@ result<void> check_together(const source& from, cluster_config& config) {
                       "would be 2GiB or more");
   if (o.disk_max_used_percent > o.disk_clean_forcibly_percent ||
       o.disk_clean_forcibly_percent > o.disk_warning_percent)
-    return from.wrong("store", {},
+    return from.wrong(line_of_any({"disk-max-used-space-ratio", "disk-space-clean-forcibly-ratio",
+                                   "disk-space-warning-level-ratio"}),
                       "disk-max-used-space-ratio (" + std::to_string(o.disk_max_used_percent) +
                           ") <= disk-space-clean-forcibly-ratio (" +
                           std::to_string(o.disk_clean_forcibly_percent) +
@@ -281,11 +288,13 @@ result<cluster_config> load_config(const std::string& path) {
     return error{errc::too_large, path + " is over 1MiB; this is no configuration file"};
   text.resize(static_cast<std::size_t>(in.gcount()));
   TROUPE_TRY(auto config, parse_config(text, path));
-  for (auto& n : config.nodes) {
-    auto base = std::filesystem::path(path).parent_path();
-    if (!base.empty() && base != "." && std::filesystem::path(n.directory).is_relative())
-      n.directory = (base / n.directory).lexically_normal().string();
-  }
+  // Whoever asks the node from elsewhere must be able to use what it says of its directory.
+  std::error_code failed;
+  auto file = std::filesystem::absolute(path, failed);
+  if (failed)
+    return storage::system_error(failed.value(), "cannot find the directory of " + path);
+  for (auto& n : config.nodes)
+    n.directory = (file.parent_path() / n.directory).lexically_normal().string();
   return config;
 }
 

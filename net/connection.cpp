@@ -52,7 +52,7 @@ void connection_state::greet(const caf::strong_actor_ptr& front) {
       ->request(door, greet_timeout, hello_atom_v, protocol_version, options_.cluster,
                 options_.name)
       .then([this](const caf::strong_actor_ptr& session,
-                   const std::string& node) { connected(session, node); },
+                   const welcome& granted) { connected(session, granted); },
             [this](const caf::error& why) {
               auto reason = from_caf(why);
               if (reason.code == errc::version_mismatch) {
@@ -63,13 +63,13 @@ void connection_state::greet(const caf::strong_actor_ptr& front) {
             });
 }
 
-void connection_state::connected(const caf::strong_actor_ptr& session, const std::string& node) {
+void connection_state::connected(const caf::strong_actor_ptr& session, const welcome& granted) {
   session_ = caf::actor_cast<store_service>(session);
-  node_ = node;
+  granted_ = granted;
   last_error_ = {};
   self_->monitor(session_);
   for (auto& promise : greetings_)
-    promise.deliver(node_);
+    promise.deliver(granted_);
   greetings_.clear();
   auto waiting = std::move(waiting_);
   waiting_.clear();
@@ -114,12 +114,12 @@ void connection_state::fail_all(const storage::error& why) {
     request.fail(why);
 }
 
-caf::result<std::string> connection_state::hello() {
+caf::result<welcome> connection_state::hello() {
   if (session_)
-    return node_;
+    return granted_;
   if (last_error_.code != errc::none)
     return to_caf(last_error_);
-  auto promise = self_->make_response_promise<std::string>();
+  auto promise = self_->make_response_promise<welcome>();
   greetings_.push_back(promise);
   return promise;
 }

@@ -46,7 +46,7 @@ struct connection_state {
     return promise;
   }
 
-  caf::result<std::string> hello();
+  caf::result<welcome> hello();
   void retry();
   void stop();
 
@@ -61,7 +61,7 @@ private:
 
   void dial();
   void greet(const caf::strong_actor_ptr& front);
-  void connected(const caf::strong_actor_ptr& session, const std::string& node);
+  void connected(const caf::strong_actor_ptr& session, const welcome& granted);
   void not_connected(const storage::error& why);
   void lost();
   void fail_all(const storage::error& why);
@@ -70,13 +70,13 @@ private:
   connection_actor::stateful_pointer<connection_state> self_;
   connect_options options_;
   store_service session_;
-  std::string node_;
+  welcome granted_;
   storage::error last_error_;
   storage::error final_error_; ///< dialling again is useless
   std::uint64_t next_id_ = 1;
   std::map<std::uint64_t, fail_function> sent_;
   std::deque<waiting_request> waiting_;
-  std::deque<caf::typed_response_promise<std::string>> greetings_;
+  std::deque<caf::typed_response_promise<welcome>> greetings_;
   bool stopped_ = false;
 };
 

@@ -177,7 +177,8 @@ storage::result<void> consumer::find_start(const queue_bounds& bounds) {
                           options_.from);
   if (failed.code != errc::none)
     return failed;
-  if (options_.follow || start < bounds.max)
+  // One that is asked for more than it has says so.
+  if (options_.follow || start != bounds.max)
     queues_.push_back({bounds.queue_id, start, bounds.max});
   return boost::outcome_v2::success();
 }
@@ -265,9 +266,10 @@ storage::result<std::vector<consumer::message>> consumer::take(queue_state& queu
   auto where = options_.topic + " queue " + std::to_string(queue.id);
   if (answer.status == pull_status::offset_too_small)
     note_(where + ": messages " + std::to_string(queue.next) + " to " +
-          std::to_string(answer.next - 1) + " are gone (retention); going on behind them");
-  if (answer.status == pull_status::offset_too_large && options_.follow)
-    note_(where + ": ends at " + std::to_string(answer.max) + "; going on from there");
+          std::to_string(answer.next - 1) + " are gone; going on behind them");
+  if (answer.status == pull_status::offset_too_large)
+    note_(where + ": ends at " + std::to_string(answer.max) +
+          (options_.follow ? "; going on from there" : ", before what was asked for"));
   if (answer.damaged > 0)
     note_(where + ": " + std::to_string(answer.damaged) +
           " messages are damaged: " + answer.warning);

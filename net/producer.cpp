@@ -1,39 +1,62 @@
 #include "net/producer.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 
 namespace troupe::client {
 
+namespace {
+
+struct put_size {
+  std::size_t messages = 0;
+  std::size_t bytes = 0;
+
+  explicit put_size(const put_request& request)
+      : messages(request.count), bytes(request.messages.size()) {}
+};
+
+} // namespace
+
+producer_options producer_options::within(const welcome& granted) {
+  producer_options options;
+  options.max_open_messages =
+      std::min<std::size_t>(options.max_open_messages, granted.credit_messages);
+  options.max_open_bytes = std::min<std::size_t>(options.max_open_bytes, granted.credit_bytes);
+  return options;
+}
+
 struct producer::shared {
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::size_t open_requests = 0;
+  std::size_t open_messages = 0;
   std::size_t open_bytes = 0;
   std::uint64_t acknowledged = 0;
   storage::error failure;
 
-  void answered(std::size_t bytes, const put_response& response) {
+  void answered(const put_size& size, const put_response& response) {
     std::lock_guard lock(mutex);
     for (auto& result : response.results)
       if (result.code == errc::none)
         ++acknowledged;
     if (response.failure.code != errc::none && failure.code == errc::none)
       failure = response.failure;
-    close(bytes);
+    close(size);
   }
 
-  void failed(std::size_t bytes, const storage::error& why) {
+  void failed(const put_size& size, const storage::error& why) {
     std::lock_guard lock(mutex);
     if (failure.code == errc::none)
       failure = why;
-    close(bytes);
+    close(size);
   }
 
 private:
-  void close(std::size_t bytes) {
+  void close(const put_size& size) {
     --open_requests;
-    open_bytes -= bytes;
+    open_messages -= size.messages;
+    open_bytes -= size.bytes;
     changed.notify_all();
   }
 };
@@ -46,11 +69,11 @@ caf::behavior courier(caf::event_based_actor* self, store_service service,
                       std::shared_ptr<Shared> shared) {
   return {
       [=](put_request& request) {
-        auto bytes = request.messages.size();
+        put_size size(request);
         // The connection owns the deadline and answers in any case.
         self->request(service, caf::infinite, std::move(request))
-            .then([=](const put_response& response) { shared->answered(bytes, response); },
-                  [=](const caf::error& why) { shared->failed(bytes, from_caf(why)); });
+            .then([=](const put_response& response) { shared->answered(size, response); },
+                  [=](const caf::error& why) { shared->failed(size, from_caf(why)); });
       },
   };
 }
@@ -67,18 +90,20 @@ producer::~producer() {
 }
 
 storage::result<void> producer::send(put_request request) {
-  auto bytes = request.messages.size();
+  put_size size(request);
   {
     std::unique_lock lock(shared_->mutex);
     shared_->changed.wait(lock, [&] {
       return shared_->failure.code != errc::none || shared_->open_requests == 0 ||
              (shared_->open_requests < options_.max_open_requests &&
-              shared_->open_bytes + bytes <= options_.max_open_bytes);
+              shared_->open_messages + size.messages <= options_.max_open_messages &&
+              shared_->open_bytes + size.bytes <= options_.max_open_bytes);
     });
     if (shared_->failure.code != errc::none)
       return shared_->failure;
     ++shared_->open_requests;
-    shared_->open_bytes += bytes;
+    shared_->open_messages += size.messages;
+    shared_->open_bytes += size.bytes;
   }
   caf::anon_send(courier_, std::move(request));
   return boost::outcome_v2::success();

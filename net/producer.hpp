@@ -7,9 +7,14 @@
 
 namespace troupe::client {
 
+/// What is open at a time, at most. One request is always let through, however large.
 struct producer_options {
   std::size_t max_open_requests = 16;
+  std::size_t max_open_messages = 65'536;
   std::size_t max_open_bytes = 16 * storage::mib;
+
+  /// Within what the node grants, so that it has no reason to refuse.
+  static producer_options within(const welcome& granted);
 };
 
 /// Sends batches without waiting for each answer, in order and with a bound on what is open. For

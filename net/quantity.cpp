@@ -205,6 +205,18 @@ std::string size_text(std::int64_t bytes) {
   return text.empty() ? std::to_string(bytes) : text;
 }
 
+std::string span_text(std::int64_t ms) {
+  auto seconds = ms / 1000;
+  if (seconds < 60)
+    return std::to_string(seconds) + " s";
+  if (seconds < 3600)
+    return std::to_string(seconds / 60) + " min " + std::to_string(seconds % 60) + " s";
+  auto hours = seconds / 3600;
+  if (hours < 48)
+    return std::to_string(hours) + " h " + std::to_string(seconds / 60 % 60) + " min";
+  return std::to_string(hours / 24) + " days " + std::to_string(hours % 24) + " h";
+}
+
 std::string duration_text(std::int64_t ms) {
   auto text = in_units(ms, time_units);
   return text.empty() ? std::to_string(ms) + "ms" : text;
@@ -261,6 +273,16 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
     }
   }
   return best;
+}
+
+std::string hint(std::string_view name, std::span<const std::string_view> candidates,
+                 std::string_view prefix) {
+  auto found = nearest(name, candidates);
+  // Half of the letters changed is another word.
+  if (found.empty() ||
+      2 * distance(name.substr(0, 100), found) > std::max(name.size(), found.size()))
+    return {};
+  return "; the nearest is '" + std::string(prefix) + std::string(found) + "'";
 }
 
 } // namespace troupe::net

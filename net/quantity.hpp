@@ -36,11 +36,18 @@ storage::result<std::int64_t> parse_moment(std::string_view text, std::int64_t n
 std::string size_text(std::int64_t bytes);
 std::string duration_text(std::int64_t ms);
 
+/// A span of time for people, in its two largest units: "3 min 25 s".
+std::string span_text(std::int64_t ms);
+
 /// "2024-05-01T12:00:00.250Z".
 std::string moment_text(std::int64_t ms);
 
 /// The candidate that takes the fewest letters to change into `name`, and of those the one that
 /// begins most like it; empty without candidates.
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
+
+/// "; the nearest is 'PREFIXcandidate'", or nothing when none is near.
+std::string hint(std::string_view name, std::span<const std::string_view> candidates,
+                 std::string_view prefix = {});
 
 } // namespace troupe::net

@@ -96,13 +96,14 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
 
 storage::result<server::address> server::publish() {
   auto& p = *parts_;
-  p.front = p.system.spawn(front, front_setup{p.node, p.config.name, p.cluster});
+  p.front = p.system.spawn(front, front_setup{p.node, p.config.name, p.cluster, p.options.session});
   auto port =
       p.system.middleman().publish(p.front, p.config.actor_port, p.config.host.c_str(), true);
   if (!port)
     return storage::error{errc::unavailable, "cannot listen at " + p.config.host + ":" +
                                                  std::to_string(p.config.actor_port) +
-                                                 " (actor-port): is another node running there?"};
+                                                 " (actor-port): is another node running there, "
+                                                 "and is the address one of this machine?"};
   return address{*port};
 }
 

@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -267,6 +268,8 @@ void encode_blank(std::uint32_t size, std::span<std::byte, blank_header_bytes> o
 result<void> check_topic_name(std::string_view topic) {
   auto refuse = [&](std::string_view why) {
     std::string shown(topic.substr(0, max_retry_topic_bytes));
+    std::ranges::replace_if(
+        shown, [](char c) { return c < ' ' || c > '~'; }, '?');
     return error{errc::invalid_argument, "topic '" + shown + "' " + std::string(why)};
   };
   if (topic.empty())
@@ -275,9 +278,7 @@ result<void> check_topic_name(std::string_view topic) {
     bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                    c == '%' || c == '|' || c == '_' || c == '-';
     if (!allowed)
-      return error{errc::invalid_argument,
-                   "topic name holds a character that is not allowed: use letters, digits, %, |, _ "
-                   "and -"};
+      return refuse("holds a character that is not allowed: use letters, digits, %, |, _ and -");
   }
   const auto limit = topic.starts_with("%RETRY%") ? max_retry_topic_bytes : max_topic_bytes;
   if (topic.size() > limit)

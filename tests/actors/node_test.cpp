@@ -167,7 +167,7 @@ TEST_CASE("node: the session of a client that came in through the front ends wit
   world.inside(client, [&, door] {
     auto* self = caf::actor_cast<caf::event_based_actor*>(client);
     self->request(door, caf::infinite, hello_atom_v, protocol_version, std::string{}, std::string{})
-        .then([&](const caf::strong_actor_ptr&, const std::string&) { greeted = true; });
+        .then([&](const caf::strong_actor_ptr&, const welcome&) { greeted = true; });
   });
   world.drain();
   REQUIRE(greeted);
@@ -419,6 +419,14 @@ TEST_CASE("node: a deleted topic stays deleted through restarts of queues and no
   node.start();
   check();
   node.create_topic("a");
+  auto empty =
+      node.stand.world.ask<topic_description>(node.session, bounds_atom_v, std::string("a"))
+          .value()
+          .queues.at(0);
+  CHECK(empty.min == 5); // it goes on behind what was deleted, also before its first message
+  CHECK(empty.max == 5);
+  CHECK(node.pull("a", 0, 5).status == pull_status::no_queue);
+  CHECK(node.pull("a", 0, 0).status == pull_status::offset_too_small);
   auto again = node.put(put_of("a", {{"alive"}}));
   REQUIRE(all_stored(again));
   CHECK(again.results[0].queue_position == 5);

@@ -177,6 +177,18 @@ TEST_CASE("queue_manager: a parked pull ends when its time is over", "[actors]")
   CHECK(bodies_of(late.value().records) == texts{"new"});
 }
 
+TEST_CASE("queue_manager: whoever waits for a message costs next to nothing", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", {{"old"}});
+  t.world.run_for(5s); // everything is durable
+  auto before = t.world.steps();
+  auto waiting = t.wait_for(t.wish("a", 1), 30'000);
+  t.world.run_for(10s);
+  CHECK_FALSE(waiting.there());
+  CHECK(t.world.steps() - before < 500);
+}
+
 TEST_CASE("queue_manager: of too many parked pulls the last are answered at once", "[actors]") {
   queues_stand t;
   t.options.queue_manager.parked_pulls = 2;
@@ -248,7 +260,8 @@ TEST_CASE("queue_manager: records of a deleted topic do not come back", "[actors
   t.store("b", numbered("kept", 2));
   auto dead = t.world.ask<tombstone>(t.roles.writer, remove_atom_v, std::string("a")).value();
   t.world.tell(t.roles.queue_manager, remove_atom_v, dead);
-  CHECK(t.pull(t.wish("a", 0)).status == pull_status::no_queue);
+  CHECK(t.pull(t.wish("a", 0)).status == pull_status::offset_too_small);
+  CHECK(t.pull(t.wish("a", 3)).status == pull_status::no_queue); // where it would go on
   // Everything again, from the log's first byte.
   t.world.tell(t.roles.writer, revive_atom_v, dead);
   t.store("a", {{"alive"}});

@@ -29,8 +29,13 @@ struct session_stand {
         return promises.back();
       }};
     });
-    stand.roles.registrar = world.play<registrar_actor>([this](caf::event_based_actor*) {
-      return caf::message_handler{[this](watch_atom) { return topics; }};
+    stand.roles.registrar = world.play<registrar_actor>([this](caf::event_based_actor* self) {
+      return caf::message_handler{[this, self](watch_atom) -> caf::result<topic_map> {
+        if (!hold_topics)
+          return topics;
+        topic_promises.push_back(self->make_response_promise<topic_map>());
+        return topic_promises.back();
+      }};
     });
     stand.roles.queue_manager =
         world.play<queue_manager_actor>([this](caf::event_based_actor* self) {
@@ -87,6 +92,8 @@ struct session_stand {
   std::vector<caf::typed_response_promise<put_group_response>> promises;
   std::vector<pull_request> pulls;
   std::vector<caf::typed_response_promise<pull_response>> pull_promises;
+  bool hold_topics = false; ///< the registrar takes its time
+  std::vector<caf::typed_response_promise<topic_map>> topic_promises;
 };
 
 /// Why a put was not stored, in whichever form it was said.
@@ -143,6 +150,34 @@ TEST_CASE("session: bad requests end here, with the reason", "[actors]") {
   CHECK(t.refusal(with_properties("k\1" + std::string(40'000, 'v') + "\2")).code ==
         errc::too_large);
   CHECK(t.groups.empty());
+}
+
+TEST_CASE("session: nothing overtakes a put whose topic is not known yet", "[actors]") {
+  session_stand t;
+  t.hold_topics = true;
+  t.start();
+  auto first = t.send(put_of("new", {{"1"}}));
+  REQUIRE(t.topic_promises.size() == 1);
+  // The node tells everybody of the topic before the registrar answers this session.
+  auto all = std::make_shared<std::map<std::string, topic_info>>(*t.topics.topics);
+  (*all)["new"] = {"new", 1, 1, 6};
+  t.stand.world.tell(t.session, topic_map{all});
+  auto second = t.send(put_of("new", {{"2"}}));
+  CHECK(t.groups.empty());
+  t.stand.world.inside(t.stand.roles.registrar, [&] {
+    for (auto& promise : t.topic_promises)
+      promise.deliver(topic_map{all});
+  });
+  t.stand.world.drain();
+  std::vector<std::string> bodies;
+  for (auto& group : t.groups)
+    for (auto& request : group.requests) {
+      storage::message_batch_reader batch{request.messages.bytes()};
+      bodies.push_back(as_text(batch.next().value()->body));
+    }
+  CHECK(bodies == std::vector<std::string>{"1", "2"});
+  t.answer_all();
+  CHECK(all_stored(second.value()));
 }
 
 TEST_CASE("session: a batch must hold what it announces", "[actors]") {

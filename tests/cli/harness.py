@@ -21,6 +21,7 @@ mapped-file-size-consume-queue = 20000
 max-hash-slot-num = 1000
 max-index-num = 4000
 {store}
+{more}
 [node local]
 actor-port = {port}
 directory = {directory}
@@ -64,11 +65,11 @@ def run(program, *arguments, stdin=b"", cwd=None):
 class Node:
     """A node with a directory of its own; start, stop and start it again."""
 
-    def __init__(self, troupe, home, flush="async", log_file="16MiB", store=""):
+    def __init__(self, troupe, home, flush="async", log_file="16MiB", store="", more=""):
         self.troupe, self.home = troupe, Path(home)
         self.directory = self.home / "data"
         self.config = self.home / "cluster.ini"
-        self.settings = {"flush": flush, "log_file": log_file, "store": store, "port": 0,
+        self.settings = {"flush": flush, "log_file": log_file, "store": store, "more": more, "port": 0,
                          "directory": self.directory}
         self.process = None
         self.port = None

@@ -1,7 +1,9 @@
 """A node and the commands as two processes: what goes in comes out. node_test.py TROUPE EXAMPLES"""
 import base64
 import hashlib
+import json
 import random
+import signal
 import struct
 import subprocess
 import unittest
@@ -69,6 +71,41 @@ class RoundTrip(Serving):
         self.assertEqual(self.good("consume", "large", "--length-prefixed").out, packed)
 
 
+class Credit(Serving):
+    settings = {"more": "[session]\ncredit-messages = 1000\ncredit-bytes = 64KiB"}
+
+    def test_a_producer_stays_within_what_the_node_grants(self):
+        lines = [b"%d " % i + b"x" * 100 for i in range(20_000)]
+        for batch in (1, 256, 65536):
+            done = self.good("produce", "t", "--queue", 0, "--batch", batch, "--output", "json",
+                             stdin=b"\n".join(lines))
+            self.assertEqual(done.json()[0]["acknowledged"], len(lines))
+        self.assertEqual(self.good("consume", "t").lines(), 3 * lines)
+
+
+class Interrupted(Serving):
+    def test_a_producer_says_how_far_it_came(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            writer = subprocess.Popen(self.node.command("produce", "t", "--output", "json"),
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE)
+            writer.stdin.write(b"x\n" * 1000)
+            writer.stdin.flush()
+            wait_until("some arrived", lambda: self.count() >= 1000)
+            writer.send_signal(number)
+            out, err = writer.stdout.read(), writer.stderr.read()
+            self.assertEqual(writer.wait(), 1)
+            self.assertEqual(json.loads(out)["acknowledged"], 1000)
+            self.assertIn(b"interrupted", err)
+            self.good("topic", "delete", "t")
+            for pipe in (writer.stdin, writer.stdout, writer.stderr):
+                pipe.close()
+
+    def count(self):
+        done = self.node.run("topic", "describe", "t", "--output", "json")
+        return sum(q["maxOffset"] - q["minOffset"] for q in done.json()) if done.code == 0 else 0
+
+
 class LargeMessages(Serving):
     settings = {"store": "max-message-size = 6MiB"}
 
@@ -122,16 +159,26 @@ class Fields(Serving):
         self.assertEqual(len(self.messages("message", "query", "t", "--key", "k2")), 3)
         self.refused(1, "message", "query", "t", "--key", "nobody", words=["nobody"])
         self.refused(1, "message", "query", "t", "--key", "k1", "--end", "2001-01-01T00:00:00Z")
+        self.refused(1, "message", "query", "t", "--key", "k1", "--begin", "-1m", "--end", "-2m",
+                     words=["--begin"])
+        self.refused(1, "message", "query", "nowhere", "--key", "k1", words=["no topic nowhere"])
+
+    def test_a_query_says_that_there_is_more(self):
+        few = self.good("message", "query", "t", "--key", "k2", "--max", 2, "--output", "json")
+        bodies = [base64.b64decode(m["body"]) for m in few.json()]
+        self.assertEqual(bodies, [b"second", b"third"])
+        self.assertIn("more messages", few.err)
+        self.assertEqual(self.good("message", "query", "t", "--key", "k2", "--max", 3).err, "")
 
     def test_an_id_that_names_nothing_is_refused(self):
         good = self.messages("consume", "t", "--queue", 3)[0]["msgId"]
         other = good[:16] + f"{int(good[16:], 16) + 1:016X}"
         self.refused(1, "message", "get", other)
         self.refused(1, "message", "get", good[:16] + "7" + "F" * 15)
-        self.refused(1, "message", "get", good[:16] + "F" * 16)
+        self.refused(2, "message", "get", good[:16] + "F" * 16)
         self.refused(1, "message", "get", "0A" + good[2:], words=["another node"])
         for nonsense in ("x", good[:-1], good[:-1] + "G", ""):
-            self.refused(1, "message", "get", nonsense)
+            self.refused(2, "message", "get", nonsense)
 
     def test_from_and_count(self):
         self.good("produce", "n", "--queue", 0, stdin=b"".join(b"%d\n" % i for i in range(100)))
@@ -142,7 +189,10 @@ class Fields(Serving):
         self.assertEqual(len(read("--from", "-10m")), 100)
         self.assertEqual(read("--from", "2100-01-01T00:00:00Z"), [])
         self.assertEqual(len(read("--from", "2001-01-01T00:00:00Z")), 100)
-        self.assertEqual(read("--from", 2**63 - 1), [])
+        beyond = self.good("consume", "n", "--queue", 0, "--from", 2**63 - 1)
+        self.assertEqual(beyond.lines(), [])
+        self.assertIn("ends at 100", beyond.err)
+        self.assertEqual(read("--count", 0), [])
 
 
 class Topics(Serving):
@@ -175,6 +225,8 @@ class Topics(Serving):
                 self.node.start()
             self.good("topic", "create", "t")
             self.assertEqual(self.good("consume", "t").lines(), [])
+            again = self.good("topic", "describe", "t", "--output", "json").json()[0]
+            self.assertEqual((again["minOffset"], again["maxOffset"]), (before, before))
             self.good("produce", "t", "--queue", 0, stdin=b"new\n")
             got = self.good("consume", "t", "--output", "json").json()
             self.assertEqual([m["queueOffset"] for m in got], [before])

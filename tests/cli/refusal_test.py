@@ -34,8 +34,8 @@ class Input(NodeTest):
         for name in ("a/b", "/", "../up", ".", "..", "a.b", "", "x" * 128, "x" * 5000, "a\nb", "a\x01",
                      "\x7f", "a b", "größe", "a\\b"):
             with self.subTest(name=name[:20]):
-                self.refused(1, "topic", "create", name, words=["topic"])
-                self.refused(1, "produce", name, stdin=b"lost\n", words=["topic"])
+                self.refused(2, "topic", "create", name, words=["topic"])
+                self.refused(2, "produce", name, stdin=b"lost\n", words=["topic"])
                 self.refused(1, "consume", name, words=["topic"])
                 self.refused(1, "topic", "delete", name, words=["topic"])
 

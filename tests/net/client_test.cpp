@@ -164,7 +164,7 @@ TEST_CASE("client: where nobody listens a request ends as unavailable in time", 
   CHECK(answer.error().message.find("not sent") != std::string::npos);
   CHECK(answer.error().message.find("127.0.0.1:1") != std::string::npos);
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
-  auto hello = client::ask<std::string>(self, connection, hello_atom_v);
+  auto hello = client::ask<welcome>(self, connection, hello_atom_v);
   REQUIRE_FALSE(hello);
   CHECK(hello.error().message.find("troupe serve") != std::string::npos);
   caf::anon_send(connection, stop_atom_v);
