@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t entry_bytes = index_geometry::entry_bytes;
 constexpr std::size_t entries_a_piece = 3200;
-constexpr std::size_t slots_a_piece = 16 * 1024;
+constexpr std::size_t slots_a_piece = 16'384;
 
 } // namespace
 

@@ -14,6 +14,11 @@
 #include <string>
 #include <utility>
 
+/// What libFuzzer calls with each input; its name is not ours. Answers 0, or -1 for an input that
+/// is not worth keeping.
+// NOLINTNEXTLINE(readability-identifier-naming)
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+
 namespace troupe::fuzz {
 
 /// The property of a target: a sentence that is true of every input. libFuzzer keeps the input of
