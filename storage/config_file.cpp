@@ -1,5 +1,6 @@
 #include "storage/config_file.hpp"
 
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -71,7 +72,7 @@ void advance_data_version(json::object& content, std::int64_t now_ms) {
   std::int64_t count = 0;
   if (auto* counter = members.if_contains("counter"); counter != nullptr && counter->is_int64())
     count = counter->get_int64();
-  members["counter"] = count + 1;
+  members["counter"] = count == std::numeric_limits<std::int64_t>::max() ? 1 : count + 1;
   members["timestamp"] = now_ms;
 }
 

@@ -167,7 +167,7 @@ result<void> consume_queue::read(queue_offset from, std::size_t count,
     const auto before = into.size();
     TROUPE_TRY(read_files(from, stored, into));
     for (std::size_t i = before; i < into.size(); ++i)
-      if (!into[i].valid() || into[i].filler())
+      if (!into[i].valid() || into[i].filler() || into[i].end() > log_end_)
         return damaged(file_start(from), "has a damaged entry for message " +
                                              std::to_string(from + static_cast<queue_offset>(i) -
                                                             static_cast<queue_offset>(before)));

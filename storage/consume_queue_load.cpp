@@ -4,6 +4,7 @@
 #include "storage/sparse_file.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace troupe::storage {
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::int64_t entry_bytes = queue_entry_bytes;
 constexpr std::size_t entries_a_piece = 3200;
+/// Far above what messages can reach, and far enough below the largest number to count on.
+constexpr std::int64_t max_file_start = std::numeric_limits<std::int64_t>::max() / 2;
 
 } // namespace
 
@@ -37,6 +40,8 @@ result<void> consume_queue::list_files(std::vector<std::string>& warnings) {
     if (entry.size != files_.file_size_bytes())
       return damaged(start, "has " + std::to_string(entry.size) + " bytes instead of " +
                                 std::to_string(file_bytes));
+    if (start > max_file_start)
+      return damaged(start, "begins where no queue reaches");
     if (start % file_bytes != 0)
       return damaged(start, "does not begin at a multiple of the file size");
     if (has_files() && start != last_file_ + file_bytes)

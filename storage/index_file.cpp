@@ -225,8 +225,6 @@ result<index_entry> index_file::entry(std::uint32_t number) {
 }
 
 result<void> index_file::find(index_search& search) {
-  // An entry's time is rounded down to a whole second: it may belong to any moment of it.
-  constexpr std::int64_t rounding_ms = 999;
   const auto bound = std::min(header_.next_entry, geometry_.entries);
   TROUPE_TRY(auto number, slot_value(search.hash % geometry_.slots));
   for (auto before = bound; number > 0 && number < before && search.steps_left > 0;) {
@@ -234,8 +232,8 @@ result<void> index_file::find(index_search& search) {
     TROUPE_TRY(auto current, entry(number));
     if (current.seconds < 0)
       break;
-    const auto time = header_.begin_time + current.seconds * std::int64_t{1000};
-    if (time + rounding_ms < search.begin_ms)
+    const auto time = header_.time_of(current.seconds);
+    if (time + index_header::rounding_ms < search.begin_ms)
       break;
     const bool known = std::ranges::find(search.found, current.offset) != search.found.end();
     if (current.hash == search.hash && time <= search.end_ms && current.offset >= 0 && !known)

@@ -4,8 +4,10 @@
 #include "storage/file_system.hpp"
 #include "storage/record.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,6 +40,15 @@ struct index_header {
   log_offset end_offset = 0; ///< of the last record in the index
   std::uint32_t used_slots = 0;
   std::uint32_t next_entry = 1; ///< number of the next entry; the first is 1
+
+  /// Entries know their store time to the second only: it is rounded down by at most this.
+  static constexpr std::int64_t rounding_ms = 999;
+  /// Store time of an entry `seconds` behind the begin; such that `rounding_ms` can be added.
+  std::int64_t time_of(std::int32_t seconds) const noexcept {
+    const auto behind = seconds * std::int64_t{1000};
+    constexpr auto most = std::numeric_limits<std::int64_t>::max() - rounding_ms;
+    return std::min(begin_time, most - behind) + behind;
+  }
 };
 
 struct index_entry {
@@ -46,7 +57,8 @@ struct index_entry {
   std::int32_t seconds = 0;   ///< behind the file's begin time
   std::uint32_t previous = 0; ///< older entry with the same slot, 0 when there is none
 
-  bool empty() const noexcept { return hash == 0 && offset == 0 && seconds == 0 && previous == 0; }
+  /// Names no record; a link alone says nothing, as it can be made anew from the entries.
+  bool empty() const noexcept { return hash == 0 && offset == 0 && seconds == 0; }
 };
 
 index_header load_index_header(const std::byte* from) noexcept;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t entry_bytes = index_geometry::entry_bytes;
 constexpr std::size_t entries_a_piece = 3200;
-constexpr std::size_t slots_a_piece = 16 * 1024;
+constexpr std::size_t slots_a_piece = 16'384;
 
 } // namespace
 
@@ -59,7 +59,7 @@ result<void> index_file::collect_entries(log_offset safe_offset,
     }
   }
   // The second of the last entry is known, its end is the latest it can have been stored.
-  const auto latest = begin_time + last_seconds * std::int64_t{1000} + 999;
+  const auto latest = header_.time_of(last_seconds) + index_header::rounding_ms;
   header_.end_time = claimed == header_.next_entry && end_time >= begin_time && end_time <= latest
                          ? end_time
                          : latest;

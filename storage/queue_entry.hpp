@@ -4,6 +4,7 @@
 #include "storage/record.hpp"
 
 #include <cstdint>
+#include <limits>
 
 namespace troupe::storage {
 
@@ -18,8 +19,13 @@ struct queue_entry {
   bool valid() const noexcept { return offset >= 0 && size > 0 && size <= 0x7fffffff; }
   /// Fills a queue's first file up to its first message, when that is not number 0.
   bool filler() const noexcept { return offset == 0 && size == 0x7fffffff; }
-  /// End of the record in the log.
-  log_offset end() const noexcept { return filler() ? 0 : offset + size; }
+  /// End of the record in the log; the largest number when a damaged one lies beyond all numbers.
+  log_offset end() const noexcept {
+    constexpr auto most = std::numeric_limits<log_offset>::max();
+    if (filler())
+      return 0;
+    return offset > most - size ? most : offset + size;
+  }
   bool empty() const noexcept { return offset == 0 && size == 0 && tags_code == 0; }
 
   friend bool operator==(const queue_entry&, const queue_entry&) = default;

@@ -138,6 +138,15 @@ TEST_CASE("topic_table: members that nobody here knows survive", "[storage]") {
   CHECK(f.topics().topics().empty());
 }
 
+TEST_CASE("config_file: a counter of changes that is full counts from 1 again", "[storage]") {
+  fixture f;
+  f.write("topics.json", R"({"dataVersion":{"counter":9223372036854775807}})");
+  auto table = f.topics();
+  REQUIRE(table.save(1234).has_value());
+  auto content = parse_fastjson(f.text("topics.json"), "after").value().as_object();
+  CHECK(content["dataVersion"].as_object()["counter"] == 1);
+}
+
 TEST_CASE("topic_table: what cannot be a topic is refused", "[storage]") {
   fixture f;
   auto table = f.topics();

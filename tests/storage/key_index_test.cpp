@@ -241,6 +241,28 @@ TEST_CASE("key_index: a cut builds slots and chains anew from the entries", "[st
   CHECK(f.query("k").size() == 10);
 }
 
+TEST_CASE("key_index: a begin beyond all times does not hide the entries", "[storage]") {
+  fixture f;
+  REQUIRE(f.add(100, 1000, {"a"}).has_value());
+  REQUIRE(f.index->write_out().has_value());
+  scribble(f.files()[0], 0, std::string("\x7f") + std::string(7, '\xff'));
+  scribble(f.files()[0], 8, std::string("\x7f") + std::string(7, '\xff'));
+  f.reopen();
+  CHECK(f.query("a", 64, 0, no_end) == offsets{100});
+  REQUIRE(f.index->cut(no_end).has_value());
+  CHECK(f.query("a", 64, 0, no_end) == offsets{100});
+}
+
+TEST_CASE("key_index: an entry that holds nothing but a link is none", "[storage]") {
+  fixture f;
+  REQUIRE(f.add(100, 1000, {"a"}).has_value());
+  REQUIRE(f.index->write_out().has_value());
+  scribble(f.files()[0], 40 + 100 * 4 + 20, std::string(19, '\0') + "\7");
+  f.reopen();
+  REQUIRE(f.index->cut(no_end).has_value());
+  CHECK(f.index->file_count() == 0);
+}
+
 TEST_CASE("key_index: hostile contents end a query instead of trapping it", "[storage]") {
   CHECK(rc::check("random damage", [] {
     fixture f(3, 50);

@@ -328,6 +328,45 @@ TEST_CASE("queue_table: garbage behind a trusted end is wiped", "[storage]") {
   CHECK(std::count(bytes.begin() + 180, bytes.end(), std::byte{0}) == 20);
 }
 
+TEST_CASE("consume_queue: an entry with an end beyond all numbers lies behind the log",
+          "[storage]") {
+  fixture f;
+  {
+    auto table = f.open();
+    append_up_to(*table, "T", 0, 9);
+    REQUIRE(table->write_out().has_value());
+  }
+  overwrite(f.file("T/0", 0), 3 * 20, "\x7f\xff\xff\xff\xff\xff\xff\xff");
+  auto table = f.open({0, 1900, 0});
+  CHECK(table->find("T", 0)->next() == 3);
+  CHECK(table->find("T", 0)->log_end() == 1300);
+}
+
+TEST_CASE("consume_queue: an entry behind the newest one is not handed out", "[storage]") {
+  fixture f;
+  {
+    auto table = f.open();
+    append_up_to(*table, "T", 0, 9);
+    REQUIRE(table->write_out().has_value());
+  }
+  overwrite(f.file("T/0", 0), 3 * 20, "\x01"); // the checkpoint vouches for it
+  auto table = f.open({0, 1900, 1900});
+  std::vector<queue_entry> found;
+  auto outcome = table->find("T", 0)->read(0, 9, found);
+  REQUIRE(outcome.has_error());
+  CHECK(outcome.error().code == errc::corrupt);
+  CHECK(outcome.error().message.find("message 3") != std::string::npos);
+}
+
+TEST_CASE("queue_table: a file that begins where no queue reaches is damage", "[storage]") {
+  fixture f;
+  std::filesystem::create_directories(f.directory / "consumequeue/T/0");
+  std::ofstream(f.file("T/0", 9'223'372'036'854'775'800)) << std::string(200, '\0');
+  auto table = f.open();
+  REQUIRE(table->damaged().size() == 1);
+  CHECK(table->damaged()[0].reason.find("09223372036854775800") != std::string::npos);
+}
+
 TEST_CASE("queue_table: foreign names are ignored with a warning", "[storage]") {
   fixture f;
   {

@@ -1,0 +1,94 @@
+#include "storage/properties.hpp"
+#include "storage/record.hpp"
+#include "tests/fuzz/hostile.hpp"
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::storage;
+using fuzz::require;
+
+namespace {
+
+using pairs = std::vector<std::pair<std::string_view, std::string_view>>;
+
+bool inside(std::string_view outer, std::string_view part) {
+  return part.data() >= outer.data() && part.data() + part.size() <= outer.data() + outer.size();
+}
+
+pairs pairs_of(std::string_view text) {
+  pairs found;
+  for_each_property(text, [&](std::string_view name, std::string_view value) {
+    require(inside(text, name) && inside(text, value), "a property lies inside of its text");
+    require(!name.empty() && !value.empty(), "a property that counts has a name and a value");
+    found.emplace_back(name, value);
+  });
+  return found;
+}
+
+void check_found(std::string_view text, const pairs& all) {
+  for (auto& [name, first] : all) {
+    std::string_view last;
+    for (auto& [other, value] : all)
+      if (other == name)
+        last = value;
+    require(find_property(text, name) == last, "of a repeated name the last value counts");
+  }
+}
+
+void check_rebuilt(const pairs& all) {
+  properties_builder builder;
+  pairs kept;
+  for (auto& pair : all)
+    if (builder.add(pair.first, pair.second))
+      kept.push_back(pair);
+  require(property_problem(builder.text()) == nullptr, "a text that was built is sound");
+  require(pairs_of(builder.text()) == kept, "what was built is found again, in its order");
+}
+
+void check_keys(std::string_view text) {
+  const indexed_properties found(text);
+  require(found.tags == find_property(text, property::tags) &&
+              found.keys == find_property(text, property::keys) &&
+              found.unique_key == find_property(text, property::unique_key) &&
+              found.delay == find_property(text, property::delay),
+          "one pass finds what a search for each name finds");
+  for_each_key(found, [&](std::string_view key) {
+    require(!key.empty() && inside(text, key), "a key lies inside of its text");
+    require(key_hash("topic", key) <= 0x7fffffff, "the hash of a key is not negative");
+  });
+  constexpr std::int64_t now = 1'767'225'600'000;
+  auto delivery = tags_code(delay_topic, found, now);
+  require(delivery == java_hash(found.tags) || (delivery > now && delivery <= now + 7'200'000),
+          "a delayed message is due within two hours");
+}
+
+/// No character of UTF-8, and no broken piece of one, goes on behind an ASCII byte.
+void check_hash(std::string_view text) {
+  for (std::size_t at = 0; at < text.size(); ++at)
+    if (static_cast<unsigned char>(text[at]) < 0x80) {
+      require(java_hash(text) == java_hash(text.substr(at), java_hash(text.substr(0, at))),
+              "a hash goes on where it was cut");
+      return;
+    }
+}
+
+} // namespace
+
+/// Any bytes as the properties of a record.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size > max_properties_bytes)
+    return -1;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  auto all = pairs_of(text);
+  if (all.size() < 100) // the check takes the square
+    check_found(text, all);
+  check_rebuilt(all);
+  check_keys(text);
+  check_hash(text);
+  auto* problem = property_problem(text);
+  require(problem == nullptr || *problem != '\0', "a problem has a name");
+  return 0;
+}
