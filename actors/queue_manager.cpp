@@ -75,6 +75,21 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   durable_ = applied_;
   checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_);
   flushed_ = setup.flushed;
+  return finish_deletions();
+}
+
+/// A crash may have left messages of a deleted topic, which would be seen again once it is made
+/// anew. A topic that is still listed keeps them: its deletion was not told to anybody.
+storage::result<void> queue_manager_state::finish_deletions() {
+  if (read_only_ || dead_.empty())
+    return boost::outcome_v2::success();
+  TROUPE_TRY(auto topics, storage::topic_table::load(*files_, options_.store));
+  for (auto& [topic, deleted_at] : dead_) {
+    if (topics.find(topic) != nullptr)
+      continue;
+    TROUPE_TRY(auto removed, table_->remove_dead(topic, deleted_at));
+    checkpoint_stale_ = checkpoint_stale_ || removed;
+  }
   return boost::outcome_v2::success();
 }
 
