@@ -1,5 +1,6 @@
 #include "actors/queue_flusher.hpp"
 
+#include "actors/passing.hpp"
 #include "storage/mutant.hpp"
 #include "storage/parallel.hpp"
 
@@ -31,9 +32,13 @@ storage::result<void> sync_each(const std::vector<std::string>& paths, std::size
         next = paths.size(); // no use in the rest
     }
   });
-  for (auto& outcome : outcomes) {
-    TROUPE_TRY(std::move(outcome));
-  }
+  // What may pass must not hide an error that is final.
+  auto worst =
+      std::ranges::find_if(outcomes, [](auto& o) { return !o && !may_pass(o.error().code); });
+  if (worst == outcomes.end())
+    worst = std::ranges::find_if(outcomes, [](auto& o) { return !o; });
+  if (worst != outcomes.end())
+    return std::move(*worst);
   return boost::outcome_v2::success();
 }
 
@@ -62,10 +67,13 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
               done = save(*held, log);
             if (done) {
               promise.deliver(queue_synced{held->applied});
-            } else {
-              failed_ = done.error();
-              promise.deliver(to_caf(failed_));
+              return;
             }
+            // Without descriptors the queue-manager still holds the files; without room the old
+            // checkpoint stays.
+            if (!may_pass(done.error().code))
+              failed_ = done.error();
+            promise.deliver(to_caf(done.error()));
           },
           [promise](caf::error& why) { promise.deliver(std::move(why)); });
   return promise;
@@ -81,12 +89,17 @@ storage::result<void> queue_flusher_state::sync_files(const queue_sync& request)
     if (!file && file.error().code == errc::not_found)
       return boost::outcome_v2::success(); // deleted meanwhile
     TROUPE_TRY(file);
-    return file.value()->sync();
+    // Final whatever the cause was, also if the file system noticed late that it is full.
+    if (auto done = file.value()->sync(); !done)
+      return storage::error{errc::io_error, done.error().message};
+    return boost::outcome_v2::success();
   };
   auto sync_directory = [this](const std::string& path) -> storage::result<void> {
     auto done = files_->sync_directory(path);
     if (!done && done.error().code == errc::not_found)
       return boost::outcome_v2::success();
+    if (!done && done.error().code == errc::no_space)
+      return storage::error{errc::io_error, done.error().message};
     return done;
   };
   TROUPE_TRY(sync_each(request.files, threads_, sync_file));

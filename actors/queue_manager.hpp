@@ -40,7 +40,7 @@ struct queue_manager_state {
   void start(queue_manager_actor::stateful_pointer<queue_manager_state> actor,
              queue_manager_setup setup);
 
-  // Applying: queue_manager.cpp.
+  // Applying: queue_manager.cpp. Making it durable: queue_sync.cpp.
   void add(const position_list& list);
   void retry();
   void pulse();
@@ -83,12 +83,16 @@ private:
 
   void look_again(queue_manager_setup& setup) const;
   storage::result<void> open(const queue_manager_setup& setup);
+  storage::result<void> finish_deletions();
   void rebuild(const std::string& why);
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
-  /// Once more in a moment, if `tries` allow it: each way to the disk counts its own.
+  /// Once more in a moment, if `tries` allow it: each way to the disk counts its own. Without room
+  /// or descriptors it is tried for ever, and the writer refuses meanwhile.
   void failed(const storage::error& why, int& tries);
+  void blocked(const storage::error& why);
+  void unblocked();
   void report_known_topics();
   void report_topics(const storage::position_batch& batch);
   void answer_states();
@@ -149,6 +153,10 @@ private:
   log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
   bool read_only_ = false;     ///< nothing will be added
   std::string failure_;
+  /// By what the writer refuses while something keeps the queues from being written that may pass:
+  /// no code of the flusher or the cleaner, who take theirs back when it suits them.
+  static constexpr errc obstacle_code = errc::busy;
+  std::string obstacle_;
 
   std::vector<waiting_state> states_;
   parked_pulls parked_;

@@ -32,7 +32,7 @@ void reader_state::start(reader_actor::stateful_pointer<reader_state> actor, rea
   log_ = std::make_unique<storage::log_view>(*setup.files, options_.store, min);
 }
 
-pull_response reader_state::read(read_request& request) {
+caf::result<pull_response> reader_state::read(read_request& request) {
   auto& answer = request.answer;
   answer.records.reserve(request.records.size());
   for (auto& where : request.records) {
@@ -42,6 +42,8 @@ pull_response reader_state::read(read_request& request) {
       answer.records.push_back(std::move(message.value().bytes));
       continue;
     }
+    if (!message && message.error().code == errc::too_many_files)
+      return to_caf(message.error());
     ++answer.damaged;
     if (answer.warning.empty())
       answer.warning = lost ? "the message at " + std::to_string(where.offset) +

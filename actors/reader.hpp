@@ -24,8 +24,9 @@ struct reader_state {
 
   void start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup);
 
-  /// Completes a pull: damaged records are left out and reported.
-  pull_response read(read_request& request);
+  /// Completes a pull: damaged records are left out and reported. It fails when descriptors or
+  /// memory are missing: that may pass, and whoever reads must not skip messages for it.
+  caf::result<pull_response> read(read_request& request);
   record_batch read_keys(const key_read& request);
   std::vector<queue_bounds> read_bounds(bounds_read& request);
   caf::result<record_batch> fetch(log_offset offset);

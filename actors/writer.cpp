@@ -418,12 +418,18 @@ writer_status writer_state::status() const {
   return s;
 }
 
+/// What only a restart mends comes before what may pass.
+std::map<errc, std::string>::const_iterator writer_state::gravest_refusal() const {
+  auto final = refusals_.find(errc::write_stopped);
+  return final != refusals_.end() ? final : refusals_.begin();
+}
+
 std::string writer_state::refusal_text() const {
-  return refusals_.empty() ? std::string{} : refusals_.begin()->second;
+  return refusals_.empty() ? std::string{} : gravest_refusal()->second;
 }
 
 errc writer_state::refusal_code() const {
-  return refusals_.begin()->first;
+  return gravest_refusal()->first;
 }
 
 // -- stopping ------------------------------------------------------------------------------------

@@ -80,6 +80,7 @@ private:
   void arm_retry();
   void want_file();
   void stop_if_idle();
+  std::map<errc, std::string>::const_iterator gravest_refusal() const;
   std::string refusal_text() const;
   errc refusal_code() const;
 

@@ -5,8 +5,12 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <malloc.h>
@@ -45,6 +49,33 @@ void keep_freed_memory() {
   ::mallopt(M_ARENA_MAX, 4);
 }
 
+std::terminate_handler usual_terminate = nullptr;
+
+/// Libraries throw when they get no memory or no thread, also where nobody can catch it. That is no
+/// bug of ours: it ends with a message. Whatever else comes here is one, and aborts as usual.
+[[noreturn]] void end_without_resources() noexcept {
+  const char* what = nullptr;
+  try {
+    if (std::current_exception())
+      throw;
+  } catch (const std::bad_alloc&) {
+    what = "memory";
+  } catch (const std::system_error& e) {
+    if (e.code() == std::errc::resource_unavailable_try_again)
+      what = "threads or memory";
+  } catch (...) {
+  }
+  if (what == nullptr) {
+    usual_terminate();
+    std::abort();
+  }
+  std::fprintf(stderr,
+               "troupe: the system gives no more %s; raise the limits of this process "
+               "(ulimit -v, ulimit -u) and start it again\n",
+               what);
+  std::_Exit(static_cast<int>(exit_code::failed));
+}
+
 /// Where a verb was wanted and another word came: names it and the nearest verb.
 bool print_unknown_verb(const CLI::App& app) {
   const auto* noun = &app;
@@ -66,6 +97,7 @@ bool print_unknown_verb(const CLI::App& app) {
 
 int run(int argc, char** argv) {
   keep_freed_memory();
+  usual_terminate = std::set_terminate(end_without_resources);
   CLI::App app("Troupe: a node that stores and serves messages as the Apache RocketMQ store does.",
                "troupe");
   context ctx;

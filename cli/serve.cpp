@@ -93,6 +93,14 @@ void print_ready(const context& ctx, const net::node_config& node, std::uint16_t
   std::fflush(stdout);
 }
 
+/// Actors may hang, on a dead disk or because others could not be made: leaving without waiting for
+/// them is the only end.
+[[noreturn]] void leave_at_once(const storage::error& why) {
+  print_error(why);
+  std::fflush(stdout);
+  std::_Exit(static_cast<int>(exit_code::failed));
+}
+
 result<exit_code> serve(const context& ctx) {
   std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit on file sizes fails like any other
   static stop_signals signals;   // its thread lives as long as the process
@@ -100,9 +108,12 @@ result<exit_code> serve(const context& ctx) {
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};
   byte_progress shown("checking the log");
-  TROUPE_TRY(auto node,
-             net::server::start(system, chosen.cluster, chosen.node, storage::posix_file_system(),
-                                {[&](auto done, auto total) { shown.show(done, total); }}));
+  auto started =
+      net::server::start(system, chosen.cluster, chosen.node, storage::posix_file_system(),
+                         {[&](auto done, auto total) { shown.show(done, total); }});
+  if (!started)
+    leave_at_once(started.error());
+  auto node = std::move(started).value();
   shown.clear();
   TROUPE_TRY(auto address, node->publish());
   signals.serving();
@@ -112,11 +123,8 @@ result<exit_code> serve(const context& ctx) {
   storage::log_info("node.stopping", {{"signal", signals.wait()}});
   auto stopped = node->stop();
   if (!stopped) {
-    // Actors may hang on a dead disk: leaving without waiting for them is the only end.
-    print_error(stopped.error());
     print_note("not everything was flushed: the next start recovers");
-    std::fflush(stdout);
-    std::_Exit(static_cast<int>(exit_code::failed));
+    leave_at_once(stopped.error());
   }
   storage::log_info("node.stopped");
   return exit_code::done;

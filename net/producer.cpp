@@ -40,19 +40,25 @@ struct producer::shared {
     for (auto& result : response.results)
       if (result.code == errc::none)
         ++acknowledged;
-    if (response.failure.code != errc::none && failure.code == errc::none)
-      failure = response.failure;
+    if (response.failure.code != errc::none)
+      note(response.failure);
     close(size);
   }
 
   void failed(const put_size& size, const storage::error& why) {
     std::lock_guard lock(mutex);
-    if (failure.code == errc::none)
-      failure = why;
+    note(why);
     close(size);
   }
 
 private:
+  void note(const storage::error& why) {
+    // Answers may overtake each other: "not stored" must not hide that some may be.
+    auto graver = why.code == errc::maybe_stored && failure.code != errc::maybe_stored;
+    if (failure.code == errc::none || graver)
+      failure = why;
+  }
+
   void close(const put_size& size) {
     --open_requests;
     open_messages -= size.messages;

@@ -31,7 +31,8 @@ public:
   /// that error is returned.
   storage::result<void> send(put_request request);
 
-  /// Waits until everything that was sent is answered; the first error, if there was one.
+  /// Waits until everything that was sent is answered; the first error, if there was one. That
+  /// messages may be stored comes before any that says "not stored".
   storage::result<void> finish();
 
   /// Messages acknowledged so far. Any thread may ask.

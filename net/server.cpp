@@ -3,6 +3,7 @@
 #include "actors/front.hpp"
 #include "actors/node.hpp"
 #include "storage/clock.hpp"
+#include "storage/logging.hpp"
 
 #include <algorithm>
 #include <string>
@@ -83,6 +84,9 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->files = &files;
   auto& clock = storage::system_wall_clock();
   TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock, std::move(progress)));
+  storage::log_info("store.opened", {{"after", opened.after_orderly_stop ? "stop" : "crash"},
+                                     {"log_min", opened.log.min_offset},
+                                     {"log_end", opened.log.end}});
   p->store = std::make_shared<storage::opened_store>(std::move(opened));
   node_setup setup{node_settings.name, cluster.cluster_name, p->options, &files, &clock, p->store};
   p->node = system.spawn(troupe::node, std::move(setup));

@@ -348,7 +348,7 @@ TEST_CASE("queue_manager: what is applied meanwhile does not excuse failed write
       return errc::none;
     if (++failures == 3)
       third = t.world.now() - since;
-    return errc::no_space;
+    return errc::io_error;
   };
   for (int i = 0; i < 30 && t.status().failure.empty(); ++i) {
     t.put(put_of("a", {{"m"}}));
@@ -357,6 +357,30 @@ TEST_CASE("queue_manager: what is applied meanwhile does not excuse failed write
   CHECK_FALSE(t.status().failure.empty());
   CHECK(failures == 3);
   CHECK(third >= 200ms); // a pause between two tries
+}
+
+TEST_CASE("queue_manager: writing goes on by itself when the disk has room again", "[actors]") {
+  queues_stand t;
+  t.run();
+  bool full = true;
+  auto part = GENERATE(as<std::string>{}, "/consumequeue/", "/index/", "/checkpoint");
+  t.files.fault = [&](action what, const std::string& path) {
+    return full && what == action::write && path.find(part) != std::string::npos ? errc::no_space
+                                                                                 : errc::none;
+  };
+  REQUIRE(all_stored(t.put(put_of("a", numbered("m", 20)))));
+  REQUIRE(all_stored(t.put(put_of("b", {{"m", 0, "", "key"}}))));
+  t.world.run_for(10s);
+  CHECK(t.status().failure.empty());
+  CHECK(t.writer_state().refusal.find("and writing when the cause is gone") != std::string::npos);
+  CHECK(t.put(put_of("a", {{"n"}})).results.at(0).code == errc::busy);
+  full = false;
+  t.world.run_for(5s);
+  CHECK(t.writer_state().refusal.empty());
+  CHECK(all_stored(t.put(put_of("a", {{"n"}}))));
+  t.world.run_for(10s);
+  CHECK(t.status().durable == t.writer_state().end);
+  CHECK(t.pull(t.wish("a", 0)).max == 21);
 }
 
 TEST_CASE("queue_manager: a stop that cannot write says so", "[actors]") {

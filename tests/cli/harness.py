@@ -73,13 +73,14 @@ class Node:
                          "directory": self.directory}
         self.process = None
         self.port = None
+        self.spawn = {}  # more for subprocess.Popen
 
     def launch(self):
         self.config.write_text(SETTINGS.format(**self.settings))
         with open(self.home / "log", "ab") as log:
             return subprocess.Popen(
                 [self.troupe, "serve", "--config", self.config, "--output", "json"],
-                stdout=subprocess.PIPE, stderr=log, cwd=self.home)
+                stdout=subprocess.PIPE, stderr=log, cwd=self.home, **self.spawn)
 
     def start(self):
         self.process = self.launch()
@@ -132,10 +133,11 @@ class Node:
 
 class Load:
     """`produce` that is fed numbered lines until it ends; `line(i)` is the i-th."""
+    batch = 50
 
     def __init__(self, node, topic):
         self.process = subprocess.Popen(
-            node.command("produce", topic, "--output", "json", "--batch", "50"),
+            node.command("produce", topic, "--output", "json", "--batch", self.batch),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.feeder = threading.Thread(target=self.feed)
         self.feeder.start()

@@ -1,0 +1,203 @@
+#include "actors/queue_manager.hpp"
+
+#include "actors/passing.hpp"
+#include "storage/logging.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto write_retry_pause = std::chrono::milliseconds(100);
+/// How long to wait while room or descriptors are missing.
+constexpr auto obstacle_pause = std::chrono::seconds(1);
+/// How often parked pulls are looked at for their deadline.
+constexpr auto parked_interval = std::chrono::milliseconds(50);
+/// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long, but
+/// not for ever, since what came meanwhile has to be done again after a crash.
+constexpr int sync_rest = 8;
+constexpr std::chrono::seconds longest_rest{30};
+constexpr auto sync_timeout = std::chrono::minutes(10);
+
+} // namespace
+
+// -- when it fails -------------------------------------------------------------------------------
+
+void queue_manager_state::failed(const storage::error& why, int& tries) {
+  bool out_of_tries = ++tries >= options_.store.queue_write_retries;
+  // Nothing is lost meanwhile: when there are room and descriptors again, it goes on.
+  bool waits = may_pass(why.code) && !stopping_;
+  bool final = why.code == errc::needs_repair || (out_of_tries && !waits);
+  if (obstacle_.empty())
+    storage::log_warning("queues.write_failed", {{"try", tries}, {"reason", why.message}});
+  if (!final) {
+    if (out_of_tries)
+      blocked(why);
+    retry_pending_ = true;
+    self_->delayed_send(self_, out_of_tries ? obstacle_pause : write_retry_pause, retry_atom_v);
+    return;
+  }
+  failure_ = "writing the queues failed (" + why.message +
+             "); restart the node when the cause is gone: reads go on";
+  if (roles_.writer)
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+  answer_states();
+  answer_waiting();
+  stop_promise_.deliver(stop_report{failure_});
+}
+
+void queue_manager_state::retry() {
+  retry_pending_ = false;
+  work();
+}
+
+void queue_manager_state::blocked(const storage::error& why) {
+  obstacle_ = "writing the queues failed (" + why.message +
+              "); reads go on, and writing when the cause is gone";
+  if (roles_.writer)
+    self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_});
+}
+
+void queue_manager_state::unblocked() {
+  // Each way to the disk has to get through.
+  if (obstacle_.empty() || apply_tries_ > 0 || write_tries_ > 0)
+    return;
+  obstacle_.clear();
+  storage::log_info("queues.unblocked");
+  if (roles_.writer)
+    self_->send(roles_.writer, write_refusal{obstacle_code, {}});
+}
+
+// -- making it durable ---------------------------------------------------------------------------
+
+bool queue_manager_state::wants_sync() const noexcept {
+  return applied_ > durable_ || checkpoint_stale_;
+}
+
+bool queue_manager_state::may_sync() const noexcept {
+  return wants_sync() && !syncing_ && failure_.empty();
+}
+
+void queue_manager_state::arm_pulse() {
+  auto now = self_->clock().now();
+  auto wait = options_.flusher.queue_interval;
+  if (may_sync())
+    wait = std::clamp(std::chrono::duration_cast<milliseconds>(next_sync_ - now), milliseconds{1},
+                      wait);
+  if (!parked_.empty() || !bounds_.empty())
+    wait = std::min<milliseconds>(wait, parked_interval);
+  if (pulse_pending_ && pulse_at_ <= now + wait)
+    return;
+  pulse_pending_ = true;
+  pulse_at_ = now + wait;
+  self_->delayed_send(self_, wait, write_atom_v);
+}
+
+void queue_manager_state::pulse() {
+  auto now = self_->clock().now();
+  if (!pulse_pending_ || now < pulse_at_)
+    return; // one that was armed sooner came first
+  pulse_pending_ = false;
+  for (auto& pull : parked_.take_expired(now))
+    answer_parked(pull, true);
+  answer_bounds();
+  if (now >= next_sync_)
+    sync();
+  if (!parked_.empty() || !bounds_.empty() || may_sync())
+    arm_pulse();
+}
+
+void queue_manager_state::sync() {
+  if (!may_sync())
+    return;
+  storage::result<void> written = table_->write_out();
+  if (written)
+    written = index_->write_out();
+  if (!written) {
+    failed(written.error(), write_tries_);
+    next_sync_ = self_->clock().now();
+    next_sync_ += obstacle_.empty() ? write_retry_pause : milliseconds{obstacle_pause};
+    return;
+  }
+  syncing_ = true;
+  auto running = std::make_shared<running_sync>();
+  running->queues = table_->unsynced();
+  running->index = index_->unsynced();
+  running->applied = applied_;
+  checkpoint_stale_ = false;
+  running->began = self_->clock().now();
+  self_->request(roles_.queue_flusher, sync_timeout, sync_request(*running))
+      .then([this, running](const queue_synced&) { synced(*running); },
+            [this](const caf::error& why) {
+              syncing_ = false;
+              checkpoint_stale_ = true;
+              auto code = from_caf(why).code;
+              if ((code == errc::connection_lost || code == errc::maybe_stored) && !stopping_) {
+                // The queue-flusher died, and another one comes; or the disk takes its time.
+                next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
+                arm_pulse();
+                return;
+              }
+              write_tries_ = options_.store.queue_write_retries; // a failed sync is final
+              failed(from_caf(why), write_tries_);
+              next_sync_ = self_->clock().now() + obstacle_pause;
+              if (failure_.empty()) // such as no room for the checkpoint
+                arm_pulse();
+            });
+}
+
+queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
+  queue_sync request;
+  request.files = sync.queues.files;
+  request.files.insert(request.files.end(), sync.index.files.begin(), sync.index.files.end());
+  request.directories = sync.queues.directories;
+  request.directories.insert(request.directories.end(), sync.index.directories.begin(),
+                             sync.index.directories.end());
+  request.applied = sync.applied;
+  request.last_store_ms = last_store_ms_;
+  request.queue_count = table_->queue_count();
+  request.entry_total = table_->entry_total();
+  request.index_files = static_cast<std::uint32_t>(index_->file_count());
+  return request;
+}
+
+void queue_manager_state::synced(const running_sync& done) {
+  syncing_ = false;
+  write_tries_ = 0;
+  unblocked();
+  table_->synced(done.queues);
+  index_->synced(done.index);
+  durable_ = std::max(durable_, done.applied);
+  auto now = self_->clock().now();
+  auto rest =
+      std::min<caf::actor_clock::duration_type>(sync_rest * (now - done.began), longest_rest);
+  next_sync_ =
+      now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
+  if (stop_promise_.pending()) {
+    if (wants_sync()) {
+      sync();
+      return;
+    }
+    stop_promise_.deliver(stop_report{failure_});
+  }
+  if (wants_sync())
+    arm_pulse();
+}
+
+caf::result<stop_report> queue_manager_state::stop() {
+  stopping_ = true;
+  wake_all();
+  answer_bounds();
+  if (!failure_.empty())
+    return stop_report{failure_};
+  stop_promise_ = kept_promise<stop_report>{self_};
+  auto answer = stop_promise_;
+  if (!wants_sync() && !syncing_)
+    stop_promise_.deliver(stop_report{});
+  else
+    sync();
+  return answer;
+}
+
+} // namespace troupe
