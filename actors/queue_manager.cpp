@@ -84,10 +84,10 @@ storage::result<void> queue_manager_state::finish_deletions() {
   if (read_only_ || dead_.empty())
     return boost::outcome_v2::success();
   TROUPE_TRY(auto topics, storage::topic_table::load(*files_, options_.store));
-  for (auto& [topic, deleted_at] : dead_) {
+  for (auto& [topic, dead] : dead_) {
     if (topics.find(topic) != nullptr)
       continue;
-    TROUPE_TRY(auto removed, table_->remove_dead(topic, deleted_at));
+    TROUPE_TRY(auto removed, table_->remove_dead(topic, dead.deleted_at));
     checkpoint_stale_ = checkpoint_stale_ || removed;
   }
   return boost::outcome_v2::success();
