@@ -46,6 +46,7 @@ public:
     net::cluster_config cluster;
     cluster.options.store.flush =
         args.flush == "sync" ? storage::flush_policy::sync : storage::flush_policy::async;
+    cluster.gateway.enabled = false; // only sessions of this process
     net::node_config node;
     node.name = "bench";
     node.directory = made->directory_;

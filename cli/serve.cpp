@@ -77,18 +77,26 @@ private:
   std::atomic<int> signal_{0};
 };
 
-void print_ready(const context& ctx, const net::node_config& node, std::uint16_t port) {
+void print_ready(const context& ctx, const net::node_config& node, const net::server::address& at) {
   if (ctx.json()) {
     std::string line = "{\"ready\":true,\"node\":";
     append_json_string(line, node.name);
     line += ",\"host\":";
     append_json_string(line, node.host);
-    line += ",\"actorPort\":" + std::to_string(port) + ",\"directory\":";
+    line += ",\"actorPort\":" + std::to_string(at.actor_port) +
+            ",\"remotingPort\":" + std::to_string(at.remoting_port) +
+            ",\"nameServerPort\":" + std::to_string(at.name_server_port) + ",\"directory\":";
     append_json_string(line, node.directory);
     print_line(line + ",\"pid\":" + std::to_string(::getpid()) + "}");
   } else {
-    print_line("ready: node " + node.name + " at " + node.host + ":" + std::to_string(port) +
-               ", data in " + node.directory + ", process " + std::to_string(::getpid()));
+    std::string doors;
+    if (at.remoting_port != 0)
+      doors = ", RocketMQ clients at " + std::to_string(at.remoting_port);
+    if (at.name_server_port != 0)
+      doors += ", name server at " + std::to_string(at.name_server_port);
+    print_line("ready: node " + node.name + " at " + node.host + ":" +
+               std::to_string(at.actor_port) + doors + ", data in " + node.directory +
+               ", process " + std::to_string(::getpid()));
   }
   std::fflush(stdout);
 }
@@ -119,7 +127,7 @@ result<exit_code> serve(const context& ctx) {
   signals.serving();
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
   print_note(durability_text(synchronous));
-  print_ready(ctx, chosen.node, address.actor_port);
+  print_ready(ctx, chosen.node, address);
   storage::log_info("node.stopping", {{"signal", signals.wait()}});
   auto stopped = node->stop();
   if (!stopped) {

@@ -221,7 +221,8 @@ result<void> check_ports(const source& from, const cluster_config& config) {
   std::set<std::pair<std::string, std::uint16_t>> taken;
   for (auto& n : config.nodes)
     for (auto [key, port] :
-         {std::pair{"actor-port", n.actor_port}, std::pair{"remoting-port", n.remoting_port}})
+         {std::pair{"actor-port", n.actor_port}, std::pair{"remoting-port", n.remoting_port},
+          std::pair{"name-server-port", n.name_server_port.value_or(0)}})
       if (port != 0 && !taken.emplace(n.host, port).second) {
         auto section = "node " + n.name;
         auto line = from.line_of(section, key);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/options.hpp"
+#include "net/gateway/options.hpp"
 #include "storage/error.hpp"
 
 #include <cstdint>
@@ -17,6 +18,8 @@ struct node_config {
   std::string host = "127.0.0.1";      ///< IPv4 address; part of STOREHOST and of message ids
   std::uint16_t actor_port = 10915;    ///< for client actors; 0: any free one
   std::uint16_t remoting_port = 10911; ///< for RocketMQ clients; part of message ids; 0: any
+  /// Where RocketMQ clients ask for routes; 0: any, none: another name server does that.
+  std::optional<std::uint16_t> name_server_port = 9876;
   std::string directory = "./data";
   std::vector<std::string> roles = {"all"};
 };
@@ -32,6 +35,7 @@ struct framework_setting {
 struct cluster_config {
   std::string cluster_name = "troupe";
   node_options options;
+  gateway_options gateway;
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
   std::vector<framework_setting> caf;
 };

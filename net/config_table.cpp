@@ -66,6 +66,22 @@ constexpr setting number(std::string_view section, std::string_view key, quantit
                            std::int64_t value) { from_number((c.options.*Part).*Field, value); }};
 }
 
+/// A number at `gateway.*Field`.
+template <auto Field>
+constexpr setting gateway(std::string_view key, quantity kind, range r, std::string_view about) {
+  return {.section = "gateway",
+          .key = key,
+          .kind = kind,
+          .least = r.least,
+          .most = r.most,
+          .step = r.step,
+          .about = about,
+          .number = [](const cluster_config& c,
+                       const node_config&) { return to_number(c.gateway.*Field); },
+          .set_number = [](cluster_config& c, node_config&,
+                           std::int64_t value) { from_number(c.gateway.*Field, value); }};
+}
+
 /// A port number of a node.
 template <auto Field>
 constexpr setting port(std::string_view key, std::string_view about) {
@@ -154,6 +170,22 @@ std::string set_host(cluster_config&, node_config& n, std::string_view value) {
     return "is not an IPv4 address such as 127.0.0.1 (message ids hold the address itself)";
   n.host = std::move(host);
   return {};
+}
+
+std::string set_name_server_port(cluster_config&, node_config& n, std::string_view value) {
+  if (value == "off") {
+    n.name_server_port.reset();
+    return {};
+  }
+  auto port = parse_count(value);
+  if (!port || port.value() < 0 || port.value() > 65535)
+    return "is neither 'off' nor a port: 0 to 65535";
+  n.name_server_port = static_cast<std::uint16_t>(port.value());
+  return {};
+}
+
+std::string name_server_port_text(const cluster_config&, const node_config& n) {
+  return n.name_server_port ? std::to_string(*n.name_server_port) : "off";
 }
 
 std::string set_directory(cluster_config&, node_config& n, std::string_view value) {
@@ -314,12 +346,32 @@ const std::array table = {
     number<sessions, &session_options::sessions>("session", "sessions", q::count, {1, 1'000'000},
                                                  "Clients at the same time."),
 
+    gateway<&gateway_options::enabled>("enabled", q::on_off, {0, 1},
+                                       "Let RocketMQ clients in at remoting-port."),
+    gateway<&gateway_options::connections>("connections", q::count, {1, 100'000},
+                                           "Their connections at the same time."),
+    gateway<&gateway_options::connection_bytes>(
+        "connection-bytes", q::bytes, {64 * kib, tebibyte},
+        "Unanswered requests and unread answers of one; above it is not read from."),
+    gateway<&gateway_options::total_bytes>("total-bytes", q::bytes, {64 * kib, tebibyte},
+                                           "The same of all connections together."),
+    gateway<&gateway_options::idle_time>("idle-time", q::duration, {second, day},
+                                         "A connection from which nothing comes is closed."),
+    gateway<&gateway_options::frame_time>(
+        "frame-time", q::duration, {second, day},
+        "Time to complete a frame that began, or to take some of an answer."),
+    gateway<&gateway_options::auto_create_topics>("auto-create-topics", q::on_off, {0, 1},
+                                                  "Create a topic at the first message for it."),
+
     text(
         "node", "host", "IPv4 address to listen at; message ids carry it.",
         [](const cluster_config&, const node_config& n) { return n.host; }, set_host),
     port<&node_config::actor_port>("actor-port", "Port for client actors and commands; 0: any."),
     port<&node_config::remoting_port>("remoting-port",
                                       "Port for RocketMQ clients; message ids carry it; 0: any."),
+    text("node", "name-server-port",
+         "Port where RocketMQ clients ask for routes; 0: any; off: use another name server.",
+         name_server_port_text, set_name_server_port),
     text(
         "node", "directory", "Where the data lies, relative to this file.",
         [](const cluster_config&, const node_config& n) { return n.directory; }, set_directory),
@@ -329,9 +381,9 @@ const std::array table = {
          roles_text, set_roles),
 };
 
-constexpr std::array<std::string_view, 11> sections = {
+constexpr std::array<std::string_view, 12> sections = {
     "cluster", "store", "writer",  "dispatcher", "flusher", "queue-manager",
-    "cleaner", "pull",  "session", "caf",        "node"};
+    "cleaner", "pull",  "session", "gateway",    "caf",     "node"};
 
 /// A number as the file shows it.
 std::string number_text(quantity kind, std::int64_t value) {

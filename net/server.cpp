@@ -2,6 +2,8 @@
 
 #include "actors/front.hpp"
 #include "actors/node.hpp"
+#include "net/gateway/gateway.hpp"
+#include "net/gateway/socket_server.hpp"
 #include "storage/clock.hpp"
 #include "storage/logging.hpp"
 
@@ -25,6 +27,9 @@ struct server::parts {
   std::shared_ptr<storage::opened_store> store;
   node_actor node;
   front_actor front;
+  std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
+  gateway_options gateway_settings;
+  gateway_actor gateway;
   bool stopped = false;
 };
 
@@ -39,15 +44,16 @@ storage::result<void> check_roles(const node_config& node) {
 }
 
 /// Descriptors that are left for the log, clients and libraries.
-constexpr rlim_t other_files = 256;
+constexpr rlim_t least_other_files = 256;
 constexpr rlim_t most_queue_files = 100'000;
 
 /// Thousands of queue files may be open: takes what the system allows, and returns how many of them
 /// the queues may have.
-std::size_t queue_file_limit() {
+std::size_t queue_file_limit(rlim_t connections) {
+  const auto other_files = connections + least_other_files;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-    return other_files;
+    return least_other_files;
   auto wanted = std::min<rlim_t>(limit.rlim_max, most_queue_files + other_files);
   if (limit.rlim_cur < wanted) {
     auto raised = limit;
@@ -60,6 +66,39 @@ std::size_t queue_file_limit() {
 }
 
 } // namespace
+
+/// Takes the ports for RocketMQ clients; message ids carry the first.
+storage::result<void> server::listen_for_remoting(parts& p, const cluster_config& cluster) {
+  if (!cluster.gateway.enabled)
+    return boost::outcome_v2::success();
+  p.gateway_settings = cluster.gateway;
+  std::vector<std::uint16_t> ports{p.config.remoting_port};
+  if (p.config.name_server_port)
+    ports.push_back(*p.config.name_server_port);
+  auto sockets = socket_server::listen(cluster.gateway, p.config.host, ports);
+  if (!sockets)
+    return storage::error{errc::unavailable,
+                          sockets.error().message + " (remoting-port or name-server-port of node " +
+                              p.config.name +
+                              "): is another node or a RocketMQ server running there?"};
+  p.sockets = std::move(sockets.value());
+  p.options.store.store_port = p.sockets->ports().front();
+  return boost::outcome_v2::success();
+}
+
+void server::start_gateway(parts& p) {
+  auto port = std::to_string(p.sockets->ports().front());
+  p.gateway = spawn_gateway(p.system, {.node = p.node,
+                                       .address = {.cluster = p.cluster,
+                                                   .broker = p.config.name,
+                                                   .address = p.config.host + ":" + port},
+                                       .node_settings = p.options,
+                                       .options = p.gateway_settings,
+                                       .send = p.sockets->send_function()});
+  auto to = p.gateway;
+  p.sockets->start({.requests = [to](arrived batch) { caf::anon_send(to, std::move(batch)); },
+                    .end = [to](departed who) { caf::anon_send(to, who); }});
+}
 
 server::server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
 
@@ -78,7 +117,8 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
-  auto file_limit = queue_file_limit();
+  TROUPE_TRY(listen_for_remoting(*p, cluster));
+  auto file_limit = queue_file_limit(p->sockets ? p->gateway_settings.connections : 0);
   auto& open_files = p->options.queue_manager.open_files;
   open_files = open_files == 0 ? file_limit : std::min(open_files, file_limit);
   p->files = &files;
@@ -108,7 +148,14 @@ storage::result<server::address> server::publish() {
                                                  std::to_string(p.config.actor_port) +
                                                  " (actor-port): is another node running there, "
                                                  "and is the address one of this machine?"};
-  return address{*port};
+  address bound{*port};
+  if (p.sockets) {
+    auto ports = p.sockets->ports();
+    bound.remoting_port = ports.front();
+    bound.name_server_port = ports.size() > 1 ? ports.back() : std::uint16_t{0};
+    start_gateway(p);
+  }
+  return bound;
 }
 
 storage::result<session_actor> server::open_session() {
@@ -127,6 +174,11 @@ const node_actor& server::node() const noexcept {
 storage::result<void> server::stop() {
   auto& p = *parts_;
   p.stopped = true;
+  if (p.sockets)
+    p.sockets->stop(); // nothing comes from there any more
+  if (p.gateway)
+    caf::anon_send_exit(p.gateway, caf::exit_reason::user_shutdown);
+  p.gateway = nullptr;
   if (p.front) {
     p.system.middleman().unpublish(p.front);
     caf::anon_send_exit(p.front, caf::exit_reason::user_shutdown);

@@ -14,7 +14,9 @@ namespace troupe::net {
 class server {
 public:
   struct address {
-    std::uint16_t actor_port = 0; ///< as bound: never 0 when published
+    std::uint16_t actor_port = 0;       ///< as bound: never 0 when published
+    std::uint16_t remoting_port = 0;    ///< 0: the gateway is off
+    std::uint16_t name_server_port = 0; ///< 0: off
   };
 
   /// Opens, recovers, and returns when the node serves; `progress` is told how much of the log is
@@ -26,7 +28,7 @@ public:
   server(const server&) = delete;
   server& operator=(const server&) = delete;
 
-  /// Lets client actors in at the node's host and actor port.
+  /// Lets client actors in at the node's host and actor port, and RocketMQ clients at its others.
   storage::result<address> publish();
 
   /// A session for actors of this process.
@@ -40,6 +42,8 @@ public:
 
 private:
   struct parts;
+  static storage::result<void> listen_for_remoting(parts& p, const cluster_config& cluster);
+  static void start_gateway(parts& p);
   explicit server(std::unique_ptr<parts> p);
   std::unique_ptr<parts> parts_;
 };

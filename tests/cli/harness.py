@@ -24,6 +24,8 @@ max-index-num = 4000
 {more}
 [node local]
 actor-port = {port}
+remoting-port = {remoting_port}
+name-server-port = 0
 directory = {directory}
 """
 
@@ -69,8 +71,8 @@ class Node:
         self.troupe, self.home = troupe, Path(home)
         self.directory = self.home / "data"
         self.config = self.home / "cluster.ini"
-        self.settings = {"flush": flush, "log_file": log_file, "store": store, "more": more, "port": 0,
-                         "directory": self.directory}
+        self.settings = {"flush": flush, "log_file": log_file, "store": store, "more": more,
+                         "port": 0, "remoting_port": 0, "directory": self.directory}
         self.process = None
         self.port = None
         self.spawn = {}  # more for subprocess.Popen
@@ -90,7 +92,10 @@ class Node:
         ready = json.loads(line)
         assert ready["ready"] and ready["pid"] == self.process.pid, ready
         self.port = ready["actorPort"]
-        self.settings["port"] = self.port  # the same after a restart
+        self.remoting_port = ready["remotingPort"]
+        self.name_server_port = ready["nameServerPort"]
+        # The same after a restart.
+        self.settings.update(port=self.port, remoting_port=self.remoting_port)
         return self
 
     def log(self):

@@ -54,6 +54,8 @@ TEST_CASE("config: the shipped file describes one node on loopback", "[net]") {
   CHECK(c.nodes[0].host == "127.0.0.1");
   CHECK(c.nodes[0].actor_port == 10915);
   CHECK(c.nodes[0].remoting_port == 10911);
+  CHECK(c.nodes[0].name_server_port == 9876);
+  CHECK(c.gateway.enabled);
   CHECK(c.nodes[0].directory == "./data");
   CHECK(c.nodes[0].roles == std::vector<std::string>{"all"});
   CHECK(c.caf.empty());
@@ -110,7 +112,8 @@ TEST_CASE("config: values with units, comments of both kinds, and CRLF", "[net]"
                     "disk-max-used-space-ratio = 70%\r\n"
                     "[caf]\r\nscheduler.max-threads = 2\r\n"
                     "[node a]\r\ndirectory = /var/lib/a b\r\nroles = writer, reader\r\n"
-                    "[node b]\r\nactor-port = 0\r\nremoting-port = 0");
+                    "[node b]\r\nactor-port = 0\r\nremoting-port = 0\r\n"
+                    "name-server-port = off");
   auto& o = c.options.store;
   CHECK(o.flush == storage::flush_policy::sync);
   CHECK(o.log_file_size_bytes == 65536);
@@ -210,6 +213,12 @@ TEST_CASE("config: settings that contradict each other are refused", "[net]") {
   CHECK(refusal("[store]\ndisk-space-clean-forcibly-ratio = 60\n").find("c.ini:1: ") == 0);
   CHECK(refusal("[node a]\nactor-port = 7\nremoting-port = 7\n") ==
         "c.ini:3: remoting-port = 7 of [node a] is taken by another port of 127.0.0.1");
+  CHECK(refusal("[node a]\nactor-port = 7\nname-server-port = 7\n") ==
+        "c.ini:3: name-server-port = 7 of [node a] is taken by another port of 127.0.0.1");
+  CHECK(refusal("[node a]\nname-server-port = of\n") ==
+        "c.ini:2: name-server-port = 'of' is neither 'off' nor a port: 0 to 65535");
+  CHECK(refusal("[node a]\nname-server-port = 65536\n").find("neither 'off' nor a port") !=
+        std::string::npos);
   CHECK(refusal("[node a]\n[node b]\n") ==
         "c.ini:2: actor-port = 10915 of [node b] is taken by another port of 127.0.0.1");
 }
@@ -243,7 +252,8 @@ TEST_CASE("config: what is no INI file is refused with its line", "[net]") {
 TEST_CASE("config: a file's directories count from the file", "[net]") {
   test::temporary_directory dir;
   std::ofstream(dir / "c.ini")
-      << "[node a]\n[node b]\nactor-port=1\nremoting-port=2\ndirectory=/b\n";
+      << "[node a]\n[node b]\nactor-port=1\nremoting-port=2\nname-server-port=0\n"
+         "directory=/b\n";
   auto c = load_config(dir / "c.ini");
   REQUIRE(c);
   CHECK(c.value().nodes[0].directory == dir / "data");

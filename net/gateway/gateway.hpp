@@ -1,0 +1,33 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "actors/options.hpp"
+#include "net/gateway/options.hpp"
+#include "net/gateway/traffic.hpp"
+#include "net/remoting/route.hpp"
+
+#include <functional>
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::arrived)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::departed)
+
+namespace troupe::net {
+
+/// What RocketMQ clients talk to: broker and name service in one. It knows who produces and
+/// consumes, turns requests into messages for the node's sessions, one for each client, and never
+/// waits. Answers go to `gateway_setup::send`.
+using gateway_actor =
+    caf::typed_actor<handles<void(arrived)>, handles<void(departed)>, handles<void(pulse_atom)>>;
+
+struct gateway_setup {
+  node_actor node;
+  remoting::broker_address address; ///< what the name service says of this node
+  node_options node_settings;       ///< with the address and port that message ids carry
+  gateway_options options;
+  std::function<void(outgoing)> send; ///< called from the actor, must not block
+};
+
+/// Spawns the gateway of a node.
+gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup);
+
+} // namespace troupe::net

@@ -1,0 +1,181 @@
+#include "net/gateway/gateway_state.hpp"
+#include "net/remoting/codes.hpp"
+#include "net/remoting/subscription.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace troupe::net {
+
+namespace {
+
+namespace response_code = remoting::response_code;
+namespace pull_flag = remoting::pull_flag;
+
+/// RocketMQ's limits of one answer.
+constexpr std::int32_t most_messages = 32;
+constexpr std::int32_t most_bytes = 256 * 1024;
+/// Pulls of one client that may bring as much at the same time; more take turns.
+constexpr std::size_t most_open_pulls = 32;
+/// A pull that waits answers with little, at once, and the next one gets the rest: it costs the
+/// client less of its credit while it waits.
+constexpr std::uint64_t waiting_bytes = 16 * 1024;
+constexpr std::int64_t longest_wait_ms = 30'000;
+
+struct outcome {
+  std::int32_t code;
+  const char* remark;
+};
+
+outcome outcome_of(const pull_response& found, std::int64_t from) {
+  switch (found.status) {
+  case pull_status::found:
+    if (!found.records.empty())
+      return {response_code::success, "FOUND"};
+    [[fallthrough]]; // all of them are damaged
+  case pull_status::filtered:
+    return {response_code::pull_retry_immediately, "NO_MATCHED_MESSAGE"};
+  case pull_status::nothing_new:
+    return {response_code::pull_not_found, "OFFSET_OVERFLOW_ONE"};
+  case pull_status::offset_too_small:
+    return {response_code::pull_offset_moved, "OFFSET_TOO_SMALL"};
+  case pull_status::offset_too_large:
+    return {response_code::pull_offset_moved, "OFFSET_OVERFLOW_BADLY"};
+  case pull_status::no_queue:
+    break;
+  }
+  if (from == 0)
+    return {response_code::pull_not_found, "NO_MESSAGE_IN_QUEUE"};
+  return {response_code::pull_offset_moved, "NO_MESSAGE_IN_QUEUE"};
+}
+
+} // namespace
+
+void gateway_state::take_pull(const ticket& who, const client_request& request, bool may_ask) {
+  auto fields = fields_of<remoting::pull_header>(who, request);
+  if (!fields)
+    return;
+  auto& h = *fields;
+  auto* topic = find_topic(h.topic);
+  if (topic == nullptr && may_ask)
+    return refresh_topics([this, who, request] { take_pull(who, request, false); });
+  if (topic == nullptr)
+    return reply(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
+  if (h.queue_id < 0 || h.queue_id >= topic->read_queues)
+    return reply(who, response_code::system_error,
+                 "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" + h.topic +
+                     "] has " + std::to_string(topic->read_queues) + " queues to read");
+  remoting::subscription wanted{h.topic, h.subscription, h.expression_type, h.sub_version};
+  if ((h.sysflag & pull_flag::subscription) == 0) {
+    auto* known = groups_.find(h.group, h.topic);
+    if (known == nullptr)
+      return reply(who, response_code::subscription_not_exist,
+                   groups_.has_consumers(h.group) ? "the consumer's subscription not exist"
+                                                  : "the consumer's group info not exist");
+    if (known->version < h.sub_version)
+      return reply(who, response_code::subscription_not_latest,
+                   "the consumer's subscription not latest");
+    wanted = *known;
+  }
+  if (wanted.expression_type != "TAG" && !wanted.expression_type.empty())
+    return reply(who, response_code::system_error,
+                 "The broker does not support consumer to filter message by " +
+                     wanted.expression_type);
+  auto tags = remoting::tag_hashes(wanted.expression);
+  if (!tags)
+    return fail(who, tags.error());
+  send_pull(who, h, std::move(tags.value()));
+}
+
+void gateway_state::send_pull(const ticket& who, const remoting::pull_header& header,
+                              std::vector<std::int32_t> tags) {
+  auto found = clients_.find(who.from);
+  if (found == clients_.end() || !found->second.session)
+    return fail(who, {errc::unavailable, "the client's session ended"});
+  if ((header.sysflag & pull_flag::commit_offset) != 0 && header.commit_offset >= 0)
+    self_
+        ->request(found->second.session, caf::infinite, store_atom_v,
+                  group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
+        .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
+  pull_request wanted;
+  wanted.topic = header.topic;
+  wanted.queue_id = header.queue_id;
+  wanted.from = std::max<std::int64_t>(header.queue_offset, 0);
+  wanted.max_messages =
+      static_cast<std::uint32_t>(std::clamp(header.max_messages, 1, most_messages));
+  wanted.max_bytes = static_cast<std::uint64_t>(
+      header.max_bytes > 0 ? std::min(header.max_bytes, most_bytes) : most_bytes);
+  wanted.tag_hashes = std::move(tags);
+  auto& c = found->second;
+  if (c.open_pulls >= most_open_pulls) {
+    c.waiting_pulls.push_back({who, {header, std::move(wanted)}});
+    return;
+  }
+  ++c.open_pulls;
+  ask_pull(who, {header, std::move(wanted)});
+}
+
+void gateway_state::ask_pull(const ticket& who, pull_work work) {
+  auto found = clients_.find(who.from);
+  if (found == clients_.end() || !found->second.session)
+    return fail(who, {errc::unavailable, "the client's session ended"});
+  auto waits = work.wanted.wait_ms > 0;
+  auto shared = std::make_shared<pull_work>(std::move(work));
+  self_->request(found->second.session, caf::infinite, shared->wanted)
+      .then(
+          [this, who, waits, shared](pull_response& response) {
+            if (!waits)
+              pull_done(who.from);
+            answer_pull(who, *shared, response);
+          },
+          [this, who, waits](const caf::error& why) {
+            if (!waits)
+              pull_done(who.from);
+            fail(who, from_caf(why));
+          });
+}
+
+/// Lets the client's next pull go.
+void gateway_state::pull_done(connection_id from) {
+  auto found = clients_.find(from);
+  if (found == clients_.end())
+    return;
+  auto& c = found->second;
+  if (c.session && !c.waiting_pulls.empty()) {
+    auto [who, work] = std::move(c.waiting_pulls.front());
+    c.waiting_pulls.pop_front();
+    return ask_pull(who, std::move(work));
+  }
+  --c.open_pulls;
+  for (auto& [who, work] : std::exchange(c.waiting_pulls, {}))
+    fail(who, {errc::unavailable, "the client's session ended"});
+}
+
+void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_response& found) {
+  auto& header = work.header;
+  auto& wanted = work.wanted;
+  bool nothing = found.status == pull_status::nothing_new ||
+                 (found.status == pull_status::no_queue && header.queue_offset == 0);
+  bool may_wait = (header.sysflag & pull_flag::suspend) != 0 && header.suspend_ms > 0;
+  if (nothing && may_wait && wanted.wait_ms == 0) {
+    wanted.wait_ms =
+        static_cast<std::uint32_t>(std::min<std::int64_t>(header.suspend_ms, longest_wait_ms));
+    wanted.max_bytes = std::min<std::uint64_t>(wanted.max_bytes, waiting_bytes);
+    return ask_pull(who, std::move(work));
+  }
+  if (header.queue_offset < 0) { // answered as from 0: below any minimum
+    found.status = pull_status::offset_too_small;
+    found.next = found.min;
+    found.records.clear();
+  }
+  auto [code, remark] = outcome_of(found, header.queue_offset);
+  if (found.status == pull_status::no_queue)
+    found.next = 0;
+  auto answer = header_for(who, code, remark);
+  remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
+  if (code != response_code::success)
+    found.records.clear();
+  reply(who, answer, std::move(found.records));
+}
+
+} // namespace troupe::net

@@ -1,0 +1,90 @@
+#include "net/gateway/gateway_state.hpp"
+#include "net/remoting/codes.hpp"
+
+#include <algorithm>
+
+namespace troupe::net {
+
+namespace {
+
+namespace request_code = remoting::request_code;
+namespace response_code = remoting::response_code;
+
+constexpr std::int32_t most_results = 64; // as RocketMQ's broker
+
+} // namespace
+
+/// A queue that is not there begins and ends at 0.
+void gateway_state::answer_bounds(client& c, const ticket& who, const client_request& request) {
+  auto h = fields_of<remoting::queue_header>(who, request);
+  if (!h)
+    return;
+  bool maximum = who.code == request_code::get_max_offset;
+  self_->request(c.session, caf::infinite, bounds_atom_v, h->topic)
+      .then(
+          [this, who, maximum, queue = h->queue_id](const topic_description& topic) {
+            std::int64_t offset = 0;
+            for (auto& q : topic.queues)
+              if (q.queue_id == queue)
+                offset = maximum ? q.max : q.min;
+            succeed(who, remoting::offset_header{offset});
+          },
+          [this, who](const caf::error& why) {
+            if (auto e = from_caf(why); e.code != errc::not_found)
+              fail(who, e);
+            else
+              succeed(who, remoting::offset_header{0});
+          });
+}
+
+void gateway_state::search_time(client& c, const ticket& who, const client_request& request) {
+  auto h = fields_of<remoting::search_header>(who, request);
+  if (!h)
+    return;
+  self_->request(c.session, caf::infinite, search_atom_v, h->topic, h->queue_id, h->time_ms)
+      .then([this, who](queue_offset offset) { succeed(who, remoting::offset_header{offset}); },
+            [this, who](const caf::error& why) {
+              if (auto e = from_caf(why); e.code != errc::not_found)
+                fail(who, e);
+              else
+                succeed(who, remoting::offset_header{0});
+            });
+}
+
+void gateway_state::view_message(client& c, const ticket& who, const client_request& request) {
+  auto h = fields_of<remoting::offset_header>(who, request);
+  if (!h)
+    return;
+  ask<record_batch>(
+      who, c.session,
+      [this, who, offset = h->offset](record_batch& found) {
+        if (found.records.empty())
+          return reply(who, response_code::system_error,
+                       "can not find message by offset " + std::to_string(offset));
+        reply(who, header_for(who, response_code::success), std::move(found.records));
+      },
+      fetch_atom_v, static_cast<log_offset>(h->offset));
+}
+
+void gateway_state::query_key(client& c, const ticket& who, const client_request& request) {
+  auto h = fields_of<remoting::key_header>(who, request);
+  if (!h)
+    return;
+  key_query query;
+  query.topic = h->topic;
+  query.key = h->key;
+  query.max = static_cast<std::uint32_t>(std::clamp(h->max, 1, most_results));
+  query.begin_ms = h->begin_ms;
+  query.end_ms = h->end_ms;
+  ask<record_batch>(
+      who, c.session,
+      [this, who](record_batch& found) {
+        if (found.records.empty())
+          return reply(who, response_code::query_not_found,
+                       "can not find message, maybe time range not correct");
+        succeed(who, remoting::key_answer{}, std::move(found.records));
+      },
+      query);
+}
+
+} // namespace troupe::net

@@ -1,0 +1,253 @@
+#include "net/gateway/gateway_state.hpp"
+
+#include "net/remoting/codes.hpp"
+#include "net/remoting/frame.hpp"
+#include "storage/logging.hpp"
+
+namespace troupe::net {
+
+namespace {
+
+namespace request_code = remoting::request_code;
+namespace response_code = remoting::response_code;
+
+/// Producers try another broker on 2 and 14; consumers ask again.
+std::int32_t response_for(errc code) noexcept {
+  switch (code) {
+  case errc::busy:
+    return response_code::system_busy;
+  case errc::no_space:
+  case errc::too_many_files:
+  case errc::write_stopped:
+  case errc::disk_full:
+  case errc::unavailable:
+  case errc::connection_lost:
+    return response_code::service_not_available;
+  default:
+    return response_code::system_error;
+  }
+}
+
+} // namespace
+
+void gateway_state::start(pointer actor, gateway_setup setup) {
+  self_ = actor;
+  setup_ = std::move(setup);
+  // A session that died is opened again at the next request.
+  self_->set_down_handler([this](const caf::down_msg& down) {
+    if (own_ && own_.address() == down.source)
+      own_ = nullptr;
+    for (auto& [id, c] : clients_)
+      if (c.session && c.session.address() == down.source)
+        c.session = nullptr;
+  });
+}
+
+gateway_state::ticket gateway_state::ticket_of(connection_id from, const client_request& request) {
+  auto& h = request.header;
+  return {from, h.code, h.opaque, h.is_oneway(), h.type, request.bytes};
+}
+
+// -- requests ------------------------------------------------------------------------------------
+
+void gateway_state::take(arrived& batch) {
+  if (!own_) {
+    early_.push_back(std::move(batch));
+    return open_own_session();
+  }
+  auto& c = clients_[batch.from];
+  c.peer = batch.peer;
+  for (auto& request : batch.requests) {
+    auto who = ticket_of(batch.from, request);
+    if (handle_here(who, request))
+      continue;
+    if (c.session)
+      handle(c, who, request);
+    else
+      c.waiting.push_back(std::move(request));
+  }
+  send_puts();
+  if (!c.waiting.empty())
+    open_session(batch.from);
+}
+
+void gateway_state::open_own_session() {
+  if (std::exchange(own_opening_, true))
+    return;
+  auto me = caf::actor_cast<caf::strong_actor_ptr>(self_);
+  self_->request(setup_.node, caf::infinite, hello_atom_v, me)
+      .then(
+          [this](const session_actor& session) {
+            own_opening_ = false;
+            own_ = session;
+            self_->monitor(own_);
+            for (auto& batch : std::exchange(early_, {}))
+              take(batch);
+          },
+          [this](const caf::error& why) {
+            own_opening_ = false;
+            for (auto& batch : std::exchange(early_, {}))
+              for (auto& request : batch.requests)
+                fail(ticket_of(batch.from, request), from_caf(why));
+          });
+}
+
+void gateway_state::open_session(connection_id from) {
+  if (std::exchange(clients_[from].opening, true))
+    return;
+  auto me = caf::actor_cast<caf::strong_actor_ptr>(self_);
+  self_->request(setup_.node, caf::infinite, hello_atom_v, me)
+      .then([this, from](const session_actor& session) { session_open(from, session); },
+            [this, from](const caf::error& why) { session_refused(from, from_caf(why)); });
+}
+
+void gateway_state::session_open(connection_id from, const session_actor& session) {
+  auto found = clients_.find(from);
+  if (found == clients_.end()) {
+    caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
+    return;
+  }
+  auto& c = found->second;
+  c.opening = false;
+  c.session = session;
+  self_->monitor(session);
+  for (auto& request : std::exchange(c.waiting, {}))
+    handle(c, ticket_of(from, request), request);
+  send_puts();
+}
+
+void gateway_state::session_refused(connection_id from, const storage::error& why) {
+  auto found = clients_.find(from);
+  if (found == clients_.end())
+    return;
+  found->second.opening = false;
+  for (auto& request : std::exchange(found->second.waiting, {}))
+    fail(ticket_of(from, request), why);
+}
+
+void gateway_state::forget(connection_id from) {
+  std::erase_if(early_, [from](const arrived& batch) { return batch.from == from; });
+  auto found = clients_.find(from);
+  if (found == clients_.end())
+    return;
+  if (found->second.session)
+    caf::anon_send_exit(found->second.session, caf::exit_reason::user_shutdown);
+  clients_.erase(found);
+  notify_groups(groups_.forget(from));
+}
+
+bool gateway_state::handle_here(const ticket& who, const client_request& request) {
+  switch (who.code) {
+  case request_code::heart_beat:
+    take_heartbeat(who, request);
+    return true;
+  case request_code::unregister_client:
+    take_leave(who, request);
+    return true;
+  case request_code::get_consumer_list_by_group:
+    list_consumers(who, request);
+    return true;
+  case request_code::get_routeinfo_by_topic:
+    answer_route(who, request);
+    return true;
+  case request_code::get_broker_cluster_info: {
+    auto text = remoting::write_cluster_info(setup_.address);
+    reply(who, header_for(who, response_code::success),
+          {storage::slice::copy_of(std::as_bytes(std::span(text)))});
+    return true;
+  }
+  case request_code::send_message:
+  case request_code::send_message_v2:
+  case request_code::send_batch_message:
+  case request_code::pull_message:
+  case request_code::lite_pull_message:
+  case request_code::query_consumer_offset:
+  case request_code::update_consumer_offset:
+  case request_code::get_max_offset:
+  case request_code::get_min_offset:
+  case request_code::search_offset_by_timestamp:
+  case request_code::view_message_by_id:
+  case request_code::query_message:
+    return false;
+  default:
+    reply(who, response_code::request_code_not_supported,
+          " request type " + std::to_string(who.code) + " not supported");
+    return true;
+  }
+}
+
+void gateway_state::handle(client& c, const ticket& who, const client_request& request) {
+  switch (who.code) {
+  case request_code::pull_message:
+  case request_code::lite_pull_message:
+    return take_pull(who, request, true);
+  case request_code::query_consumer_offset:
+    return fetch_offset(c, who, request);
+  case request_code::update_consumer_offset:
+    return store_offset(c, who, request);
+  case request_code::get_max_offset:
+  case request_code::get_min_offset:
+    return answer_bounds(c, who, request);
+  case request_code::search_offset_by_timestamp:
+    return search_time(c, who, request);
+  case request_code::view_message_by_id:
+    return view_message(c, who, request);
+  case request_code::query_message:
+    return query_key(c, who, request);
+  default:
+    return take_send(who, request, true);
+  }
+}
+
+// -- answers -------------------------------------------------------------------------------------
+
+remoting::command gateway_state::header_for(const ticket& who, std::int32_t code,
+                                            std::string remark) {
+  remoting::command header;
+  header.code = code;
+  header.opaque = who.opaque;
+  header.flag = remoting::answer_flag;
+  header.remark = std::move(remark);
+  header.type = who.type;
+  return header;
+}
+
+void gateway_state::reply(const ticket& who, const remoting::command& header, slices body) {
+  outgoing message;
+  message.to = who.from;
+  message.settled_bytes = who.bytes;
+  if (!who.oneway) {
+    std::size_t bytes = 0;
+    for (auto& slice : body)
+      bytes += slice.size();
+    remoting::append_frame_head(message.head, header, bytes);
+    message.body = std::move(body);
+  }
+  setup_.send(std::move(message));
+}
+
+void gateway_state::reply(const ticket& who, std::int32_t code, std::string remark) {
+  reply(who, header_for(who, code, std::move(remark)));
+}
+
+void gateway_state::fail(const ticket& who, const storage::error& why) {
+  reply(who, response_for(why.code), why.message);
+}
+
+// -- the actor -----------------------------------------------------------------------------------
+
+gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
+  auto behavior = [](gateway_state::pointer self,
+                     gateway_setup with) -> gateway_actor::behavior_type {
+    auto& state = self->state;
+    state.start(self, std::move(with));
+    return {
+        [&state](arrived& batch) { state.take(batch); },
+        [&state](const departed& who) { state.forget(who.from); },
+        [&state](pulse_atom) { state.pulse(); },
+    };
+  };
+  return system.spawn(behavior, std::move(setup));
+}
+
+} // namespace troupe::net

@@ -1,0 +1,167 @@
+#pragma once
+
+#include "actors/error.hpp"
+#include "net/gateway/gateway.hpp"
+#include "net/remoting/fields.hpp"
+#include "net/remoting/headers.hpp"
+#include "storage/message_batch.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+namespace troupe::net {
+
+/// The gateway's mind; its members are spread over gateway_*.cpp by what clients do: send, pull,
+/// belong to groups, ask. Every request is answered or settled exactly once.
+struct gateway_state {
+  gateway_state() = default;
+  static inline const char* name = "gateway";
+  using pointer = gateway_actor::stateful_pointer<gateway_state>;
+
+  void start(pointer actor, gateway_setup setup);
+  void take(arrived& batch);
+  void forget(connection_id from);
+  void pulse();
+
+private:
+  /// What it takes to answer a request.
+  struct ticket {
+    connection_id from = 0;
+    std::int32_t code = 0;
+    std::int32_t opaque = 0;
+    bool oneway = false;
+    remoting::header_type type = remoting::header_type::json;
+    std::size_t bytes = 0;
+  };
+  /// A pull with all that is needed to ask for it again.
+  struct pull_work {
+    remoting::pull_header header;
+    pull_request wanted;
+  };
+  struct client {
+    storage::host peer;
+    session_actor session;
+    bool opening = false;
+    std::vector<client_request> waiting; ///< for the session
+    std::size_t open_pulls = 0;          ///< that may bring much
+    std::deque<std::pair<ticket, pull_work>> waiting_pulls;
+  };
+  /// One request's messages in a put.
+  struct send_part {
+    ticket who;
+    std::int32_t queue_id = 0;
+    std::uint32_t count = 0;
+  };
+  struct open_put {
+    storage::message_batch_builder builder;
+    std::vector<send_part> parts;
+  };
+  /// Client, topic, and whether the messages wait for the flush.
+  using put_key = std::tuple<connection_id, std::string, bool>;
+  using slices = std::vector<storage::slice>;
+
+  // -- requests and answers (gateway_state.cpp)
+  static ticket ticket_of(connection_id from, const client_request& request);
+  void open_own_session();
+  void open_session(connection_id from);
+  void session_open(connection_id from, const session_actor& session);
+  void session_refused(connection_id from, const storage::error& why);
+  /// Handles what needs no session of the client; false otherwise.
+  bool handle_here(const ticket& who, const client_request& request);
+  void handle(client& c, const ticket& who, const client_request& request);
+  void reply(const ticket& who, const remoting::command& header, slices body = {});
+  void reply(const ticket& who, std::int32_t code, std::string remark);
+  void fail(const ticket& who, const storage::error& why);
+  static remoting::command header_for(const ticket& who, std::int32_t code,
+                                      std::string remark = {});
+  template <class Header>
+  void succeed(const ticket& who, Header fields, slices body = {}) {
+    auto header = header_for(who, 0);
+    remoting::write_fields(header, std::move(fields));
+    reply(who, header, std::move(body));
+  }
+  /// The header's fields, or nothing after the request was refused.
+  template <class Header>
+  std::optional<Header> fields_of(const ticket& who, const client_request& request) {
+    auto fields = remoting::read_fields<Header>(request.header);
+    if (fields)
+      return std::move(fields.value());
+    fail(who, fields.error());
+    return std::nullopt;
+  }
+  /// Asks an actor for the client: `then` takes the answer; an error is the client's.
+  template <class Result, class Handle, class Then, class... Arguments>
+  void ask(const ticket& who, const Handle& whom, Then then, Arguments&&... arguments) {
+    self_->request(whom, caf::infinite, std::forward<Arguments>(arguments)...)
+        .then([then](Result& answer) mutable { then(answer); },
+              [this, who](const caf::error& why) { fail(who, from_caf(why)); });
+  }
+
+  // -- topics (gateway_names.cpp)
+  /// Reads the topics anew, all that was created before included; then calls `then`.
+  void refresh_topics(std::function<void()> then);
+  /// Calls `then` when the topic is there or cannot be made.
+  void create_topic(const topic_info& topic, std::function<void()> then);
+  const topic_info* find_topic(const std::string& topic) const;
+  void answer_route(const ticket& who, const client_request& request);
+  void route_known(const ticket& who, const remoting::route_header& wanted,
+                   remoting::route_dialect dialect);
+
+  // -- producing (gateway_send.cpp)
+  void take_send(const ticket& who, const client_request& request, bool may_ask);
+  void make_topic(const ticket& who, const client_request& request,
+                  const remoting::send_header& header);
+  storage::result<send_part> add_messages(const ticket& who, const client_request& request,
+                                          const remoting::send_header& header,
+                                          const topic_info& topic);
+  void send_puts();
+  void send_put(const put_key& key, open_put& put);
+  void answer_put(const std::vector<send_part>& parts, const put_response& response);
+  void answer_part(const send_part& part, const message_result* results,
+                   const storage::error& failure);
+
+  // -- consuming (gateway_pull.cpp)
+  void take_pull(const ticket& who, const client_request& request, bool may_ask);
+  void send_pull(const ticket& who, const remoting::pull_header& header,
+                 std::vector<std::int32_t> tags);
+  void ask_pull(const ticket& who, pull_work work);
+  void pull_done(connection_id from);
+  void answer_pull(const ticket& who, pull_work& work, pull_response& found);
+
+  // -- groups and their offsets (gateway_groups.cpp)
+  void take_heartbeat(const ticket& who, const client_request& request);
+  void take_leave(const ticket& who, const client_request& request);
+  void list_consumers(const ticket& who, const client_request& request);
+  void notify_groups(const std::vector<std::string>& groups);
+  void fetch_offset(client& c, const ticket& who, const client_request& request);
+  void first_offset(const ticket& who, const remoting::group_queue_header& wanted);
+  void store_offset(client& c, const ticket& who, const client_request& request);
+  std::int64_t now_ms() const;
+  void arm_pulse();
+
+  // -- questions (gateway_queries.cpp)
+  void answer_bounds(client& c, const ticket& who, const client_request& request);
+  void search_time(client& c, const ticket& who, const client_request& request);
+  void view_message(client& c, const ticket& who, const client_request& request);
+  void query_key(client& c, const ticket& who, const client_request& request);
+
+  pointer self_ = nullptr;
+  gateway_setup setup_;
+  session_actor own_; ///< for what concerns no client: topics. Without it nothing is handled
+  bool own_opening_ = false;
+  std::vector<arrived> early_; ///< wait for it
+  std::map<connection_id, client> clients_;
+  std::map<put_key, open_put> puts_;
+  std::map<std::string, topic_info> topics_;
+  std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
+  remoting::client_groups groups_;
+  std::int32_t next_opaque_ = 0;
+  bool pulse_pending_ = false;
+};
+
+} // namespace troupe::net

@@ -1,0 +1,233 @@
+#include "net/gateway/socket_server.hpp"
+
+#include "net/gateway/client_socket.hpp"
+#include "net/gateway/outbox.hpp"
+#include "storage/logging.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <thread>
+#include <unordered_map>
+
+namespace troupe::net {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+/// How often the clients' times are looked at; they are seconds long.
+constexpr auto sweep_interval = std::chrono::seconds(1);
+/// After a failed accept: descriptors are short, and may come back.
+constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+} // namespace
+
+struct socket_server::parts {
+  struct listener {
+    tcp::acceptor acceptor;
+    asio::steady_timer pause;
+  };
+
+  explicit parts(const gateway_options& o)
+      : answers(std::make_shared<outbox>([this] { asio::post(io, [this] { deliver(); }); })),
+        context(std::make_shared<socket_context>()), sweeper(io) {
+    context->options = o;
+    context->room = [this] { wake_readers(); };
+    context->closed = [this](connection_id id) { ended(id); };
+  }
+
+  storage::result<void> bind(const std::string& host, std::uint16_t port);
+  void accept(listener& at);
+  void take_in(tcp::socket socket);
+  void deliver();
+  void wake_readers();
+  void ended(connection_id id);
+  void sweep();
+  void arm_sweep();
+
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  std::shared_ptr<outbox> answers;
+  std::shared_ptr<socket_context> context;
+  std::vector<std::unique_ptr<listener>> listeners;
+  std::unordered_map<connection_id, std::shared_ptr<client_socket>> clients;
+  connection_id next_id = 1;
+  asio::steady_timer sweeper;
+  bool sweeping = false;
+  bool full = false; ///< said in the log
+  handlers to;
+  std::thread thread;
+};
+
+storage::result<void> socket_server::parts::bind(const std::string& host, std::uint16_t port) {
+  auto made = std::make_unique<listener>(listener{tcp::acceptor(io), asio::steady_timer(io)});
+  boost::system::error_code failure;
+  auto address = asio::ip::make_address(host, failure);
+  auto& acceptor = made->acceptor;
+  if (!failure)
+    acceptor.open(address.is_v4() ? tcp::v4() : tcp::v6(), failure);
+  if (!failure)
+    acceptor.set_option(tcp::acceptor::reuse_address(true), failure);
+  if (!failure)
+    acceptor.bind({address, port}, failure);
+  if (!failure)
+    acceptor.listen(1024, failure);
+  if (!failure)
+    acceptor.non_blocking(true, failure);
+  if (failure)
+    return storage::error{storage::errc::unavailable, "cannot listen at " + host + ":" +
+                                                          std::to_string(port) + ": " +
+                                                          failure.message()};
+  listeners.push_back(std::move(made));
+  return boost::outcome_v2::success();
+}
+
+void socket_server::parts::accept(listener& at) {
+  at.acceptor.async_accept(
+      [this, &at](const boost::system::error_code& failure, tcp::socket socket) {
+        if (failure == asio::error::operation_aborted)
+          return;
+        if (!failure) {
+          take_in(std::move(socket));
+          accept(at);
+          return;
+        }
+        storage::log_warning("gateway.not_accepted", {{"reason", failure.message()}});
+        at.pause.expires_after(accept_pause);
+        at.pause.async_wait([this, &at](const boost::system::error_code& cancelled) {
+          if (!cancelled)
+            accept(at);
+        });
+      });
+}
+
+void socket_server::parts::take_in(tcp::socket socket) {
+  if (clients.size() >= context->options.connections) {
+    if (!std::exchange(full, true))
+      storage::log_warning("gateway.full",
+                           {{"connections", clients.size()},
+                            {"hint", "more are closed at once; see [gateway] connections"}});
+    return;
+  }
+  full = false;
+  auto id = next_id++;
+  auto made = std::make_shared<client_socket>(id, std::move(socket), context);
+  clients.emplace(id, made);
+  made->start();
+  arm_sweep();
+}
+
+void socket_server::parts::deliver() {
+  std::vector<std::shared_ptr<client_socket>> touched;
+  for (auto& message : answers->take()) {
+    auto found = clients.find(message.to);
+    if (found == clients.end())
+      continue;
+    auto client = found->second;
+    client->send(std::move(message));
+    if (touched.empty() || touched.back() != client)
+      touched.push_back(std::move(client));
+  }
+  for (auto& client : touched)
+    client->flush();
+}
+
+void socket_server::parts::wake_readers() {
+  asio::post(io, [this] {
+    for (auto& [id, client] : clients)
+      client->resume();
+  });
+}
+
+void socket_server::parts::ended(connection_id id) {
+  // Later: the caller still stands in the client's own function.
+  asio::post(io, [this, id] {
+    if (clients.erase(id) > 0 && to.end)
+      to.end({id});
+  });
+}
+
+void socket_server::parts::arm_sweep() {
+  if (sweeping || clients.empty())
+    return;
+  sweeping = true;
+  sweeper.expires_after(sweep_interval);
+  sweeper.async_wait([this](const boost::system::error_code& cancelled) {
+    sweeping = false;
+    if (!cancelled)
+      sweep();
+  });
+}
+
+void socket_server::parts::sweep() {
+  auto now = client_socket::clock::now();
+  for (auto& [id, client] : clients)
+    client->check_time(now);
+  arm_sweep();
+}
+
+socket_server::socket_server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
+
+socket_server::~socket_server() {
+  stop();
+}
+
+storage::result<std::unique_ptr<socket_server>>
+socket_server::listen(const gateway_options& options, const std::string& host,
+                      const std::vector<std::uint16_t>& ports) {
+  auto p = std::make_unique<parts>(options);
+  for (auto port : ports) {
+    TROUPE_TRY(p->bind(host, port));
+  }
+  return std::unique_ptr<socket_server>(new socket_server(std::move(p)));
+}
+
+std::vector<std::uint16_t> socket_server::ports() const {
+  std::vector<std::uint16_t> bound;
+  for (auto& at : parts_->listeners) {
+    boost::system::error_code ignored;
+    bound.push_back(at->acceptor.local_endpoint(ignored).port());
+  }
+  return bound;
+}
+
+void socket_server::start(handlers to) {
+  auto& p = *parts_;
+  p.to = std::move(to);
+  p.context->requests = p.to.requests;
+  for (auto& at : p.listeners)
+    p.accept(*at);
+  p.thread = std::thread([&p] { p.io.run(); });
+}
+
+void socket_server::stop() {
+  auto& p = *parts_;
+  p.answers->close();
+  if (!p.thread.joinable())
+    return;
+  asio::post(p.io, [&p] {
+    p.to.end = nullptr;
+    for (auto& at : p.listeners) {
+      boost::system::error_code ignored;
+      at->acceptor.close(ignored);
+      at->pause.cancel();
+    }
+    p.sweeper.cancel();
+    auto all = p.clients;
+    for (auto& [id, client] : all)
+      client->close();
+    p.work.reset();
+  });
+  p.thread.join();
+  p.clients.clear();
+}
+
+socket_server::sender socket_server::send_function() const {
+  return [answers = parts_->answers](outgoing message) { answers->put(std::move(message)); };
+}
+
+} // namespace troupe::net

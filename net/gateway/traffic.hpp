@@ -1,0 +1,45 @@
+#pragma once
+
+#include "net/remoting/client_groups.hpp"
+#include "net/remoting/command.hpp"
+#include "storage/record.hpp"
+#include "storage/slice.hpp"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+/// What the thread of the sockets and the gateway's actor hand each other.
+namespace troupe::net {
+
+using remoting::connection_id;
+
+/// A request as it came.
+struct client_request {
+  remoting::command header;
+  storage::slice body;
+  std::size_t bytes = 0; ///< counted against the connection's limit until it is settled
+};
+
+/// Requests of one client that arrived together, in order.
+struct arrived {
+  connection_id from = 0;
+  storage::host peer;
+  std::vector<client_request> requests;
+};
+
+/// The client's connection is closed.
+struct departed {
+  connection_id from = 0;
+};
+
+/// Bytes for a client: a frame without its body, and the body in slices. Settles a request; one
+/// without an answer is settled by an empty head.
+struct outgoing {
+  connection_id to = 0;
+  std::string head;
+  std::vector<storage::slice> body;
+  std::size_t settled_bytes = 0;
+};
+
+} // namespace troupe::net

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace troupe::remoting {
+
+/// Requests that this node answers or sends; docs/compatibility.md lists the others.
+namespace request_code {
+inline constexpr std::int32_t send_message = 10;
+inline constexpr std::int32_t pull_message = 11;
+inline constexpr std::int32_t query_message = 12;
+inline constexpr std::int32_t query_consumer_offset = 14;
+inline constexpr std::int32_t update_consumer_offset = 15;
+inline constexpr std::int32_t search_offset_by_timestamp = 29;
+inline constexpr std::int32_t get_max_offset = 30;
+inline constexpr std::int32_t get_min_offset = 31;
+inline constexpr std::int32_t view_message_by_id = 33;
+inline constexpr std::int32_t heart_beat = 34;
+inline constexpr std::int32_t unregister_client = 35;
+inline constexpr std::int32_t get_consumer_list_by_group = 38;
+inline constexpr std::int32_t notify_consumer_ids_changed = 40; ///< to clients
+inline constexpr std::int32_t get_routeinfo_by_topic = 105;
+inline constexpr std::int32_t get_broker_cluster_info = 106;
+inline constexpr std::int32_t send_message_v2 = 310;
+inline constexpr std::int32_t send_batch_message = 320;
+inline constexpr std::int32_t lite_pull_message = 361;
+} // namespace request_code
+
+/// What clients make of an answer depends on these: on `system_busy` and `service_not_available`
+/// a producer tries another broker, the others end the request.
+namespace response_code {
+inline constexpr std::int32_t success = 0;
+inline constexpr std::int32_t system_error = 1;
+inline constexpr std::int32_t system_busy = 2;
+inline constexpr std::int32_t request_code_not_supported = 3;
+inline constexpr std::int32_t flush_disk_timeout = 10;
+inline constexpr std::int32_t message_illegal = 13;
+inline constexpr std::int32_t service_not_available = 14;
+inline constexpr std::int32_t no_permission = 16;
+inline constexpr std::int32_t topic_not_exist = 17;
+inline constexpr std::int32_t pull_not_found = 19;
+inline constexpr std::int32_t pull_retry_immediately = 20;
+inline constexpr std::int32_t pull_offset_moved = 21;
+inline constexpr std::int32_t query_not_found = 22;
+inline constexpr std::int32_t subscription_not_exist = 24;
+inline constexpr std::int32_t subscription_not_latest = 25;
+} // namespace response_code
+
+/// The topic of which a producer learns where new topics are created.
+inline constexpr std::string_view default_topic = "TBW102";
+inline constexpr std::string_view retry_prefix = "%RETRY%";
+
+} // namespace troupe::remoting

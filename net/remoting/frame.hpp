@@ -1,0 +1,65 @@
+#pragma once
+
+#include "net/remoting/command.hpp"
+#include "storage/slice.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace troupe::remoting {
+
+/// What a peer may send in one frame. Properties of 32 KiB, every byte escaped, are a header of
+/// 200 KiB.
+struct frame_limits {
+  std::size_t frame_bytes = std::size_t{16} << 20; ///< the length word's most
+  std::size_t header_bytes = std::size_t{1} << 20;
+};
+
+/// One frame as it was received. The slices share the block into which the socket was read.
+struct frame {
+  header_type type = header_type::json;
+  storage::slice header;
+  storage::slice body;
+  std::size_t bytes = 0; ///< of the whole frame, with its length word
+};
+
+/// Cuts a stream into frames: read into `room()`, say how much came with `received`, take frames
+/// with `next` until there is none. Memory grows with what has come, never with what a length
+/// announces; while nothing is pending none is held.
+class frame_splitter {
+public:
+  explicit frame_splitter(frame_limits limits = {});
+
+  /// Where the next bytes go: never empty. Bytes that were handed out in a frame are never written
+  /// again.
+  std::span<std::byte> room();
+  void received(std::size_t count);
+
+  /// The next whole frame, nothing when more bytes are needed, or why the stream cannot be
+  /// understood any more; then it must be closed.
+  storage::result<std::optional<frame>> next();
+
+  /// Bytes of a frame that is not complete.
+  std::size_t pending() const noexcept { return end_ - begin_; }
+
+private:
+  byte_view rest() const noexcept { return {block_.get() + begin_, end_ - begin_}; }
+  storage::slice part(std::size_t from, std::size_t count) const;
+  void move_to_new_block(std::size_t capacity);
+
+  frame_limits limits_;
+  std::shared_ptr<std::byte[]> block_;
+  std::size_t capacity_ = 0;
+  std::size_t begin_ = 0; ///< of what is not handed out
+  std::size_t end_ = 0;   ///< of what was received
+  bool shared_ = false;   ///< a frame of this block was handed out
+  std::size_t usual_room_;
+};
+
+/// Appends a frame without its body, which is to follow: lengths and header.
+void append_frame_head(std::string& out, const command& c, std::size_t body_bytes);
+
+} // namespace troupe::remoting

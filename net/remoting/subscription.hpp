@@ -1,0 +1,25 @@
+#pragma once
+
+#include "storage/error.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::remoting {
+
+/// What a consumer group wants of a topic.
+struct subscription {
+  std::string topic;
+  std::string expression = "*";
+  std::string expression_type = "TAG";
+  std::int64_t version = 0; ///< grows when the consumer changes its mind
+  friend bool operator==(const subscription&, const subscription&) = default;
+};
+
+/// The hashes of the tags in `a || b`; none for every message (empty or `*`).
+/// Refuses a list without any tag.
+storage::result<std::vector<std::int32_t>> tag_hashes(std::string_view expression);
+
+} // namespace troupe::remoting

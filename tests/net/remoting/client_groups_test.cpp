@@ -1,0 +1,67 @@
+#include "net/remoting/client_groups.hpp"
+#include "tests/support/catch.hpp"
+
+#include <algorithm>
+
+using namespace troupe::remoting;
+using names = client_groups::names;
+
+namespace {
+
+heartbeat consumer_of(const std::string& client, const std::string& group,
+                      std::vector<subscription> wanted) {
+  heartbeat h;
+  h.client_id = client;
+  h.producer_groups = {"P"};
+  h.consumers = {{group, true, std::move(wanted)}};
+  return h;
+}
+
+subscription topic(const std::string& name, std::int64_t version = 1,
+                   const std::string& expression = "*") {
+  return {name, expression, "TAG", version};
+}
+
+} // namespace
+
+TEST_CASE("client_groups: only news are told", "[remoting]") {
+  client_groups groups;
+  auto h = consumer_of("c1", "G", {topic("T")});
+  CHECK(groups.heartbeat(1, h, 0) == names{"G"});
+  CHECK(groups.heartbeat(1, h, 1) == names{});
+  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T")}), 2) == names{"G"});
+  CHECK(groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 2)}), 3) == names{});
+  CHECK(groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 3, "a")}), 4) == names{"G"});
+  CHECK(groups.client_ids("G") == names{"c1", "c2"});
+  CHECK(groups.connections("G") == std::vector<connection_id>{1, 2});
+  CHECK(groups.client_ids("other") == names{});
+}
+
+TEST_CASE("client_groups: the newest subscription of a group counts", "[remoting]") {
+  client_groups groups;
+  groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 5, "new"), topic("U")}), 0);
+  groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 4, "old"), topic("U")}), 0);
+  REQUIRE(groups.find("G", "T") != nullptr);
+  CHECK(groups.find("G", "T")->expression == "new");
+  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 6, "newer")}), 0) == names{"G"});
+  CHECK(groups.find("G", "T")->expression == "newer");
+  CHECK(groups.find("G", "U") == nullptr); // no longer named
+  CHECK(groups.find("H", "T") == nullptr);
+}
+
+TEST_CASE("client_groups: who leaves or is silent is forgotten", "[remoting]") {
+  client_groups groups;
+  groups.heartbeat(1, consumer_of("c1", "G", {topic("T")}), 100);
+  groups.heartbeat(2, consumer_of("c2", "G", {topic("T")}), 200);
+  groups.heartbeat(3, consumer_of("c3", "H", {topic("T")}), 300);
+  CHECK(groups.expire(100) == names{});
+  CHECK(groups.expire(250) == names{"G"});
+  CHECK_FALSE(groups.has_consumers("G"));
+  CHECK(groups.leave(3, "", "nothing") == names{});
+  CHECK(groups.leave(3, "P", "H") == names{"H"});
+  CHECK(groups.empty());
+  groups.heartbeat(4, consumer_of("c4", "G", {}), 0);
+  CHECK(groups.forget(4) == names{"G"});
+  CHECK(groups.forget(4) == names{});
+  CHECK(groups.empty());
+}
