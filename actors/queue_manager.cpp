@@ -71,7 +71,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     own.open_files = options_.queue_manager.open_files;
   TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_,
                                                   {setup.log_min, setup.log_end, setup.checkpoint,
-                                                   setup.trust_queues}));
+                                                   setup.trust_queues, dead_}));
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
   for (auto& warning : table_->warnings())
@@ -81,7 +81,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", queues.rebuild_reason}});
   applied_ = queues.applied;
   durable_ = applied_;
-  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_);
+  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_ || queues.removed_dead);
   flushed_ = setup.flushed;
   return boost::outcome_v2::success();
 }
@@ -176,6 +176,8 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
 std::optional<storage::position_batch>
 queue_manager_state::without_dead(const storage::position_batch& batch) const {
   auto is_dead = [&](const storage::position& p) {
+    if (TROUPE_MUTANT("dead-dispatched"))
+      return false;
     auto found = dead_.find(batch.topics[p.topic]);
     return found != dead_.end() && p.offset < found->second;
   };
@@ -254,6 +256,8 @@ void queue_manager_state::remove(const tombstone& dead) {
 }
 
 void queue_manager_state::drop(log_offset min) {
+  if (TROUPE_MUTANT("queues-not-shortened"))
+    return;
   log_min_ = std::max(log_min_, min);
   checkpoint_stale_ = true;
   storage::result<void> done = table_->drop_until(min);
