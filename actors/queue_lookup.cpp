@@ -1,5 +1,6 @@
 #include "actors/queue_manager.hpp"
 
+#include "storage/mutant.hpp"
 #include "storage/properties.hpp"
 
 #include <algorithm>
@@ -46,7 +47,8 @@ log_offset queue_manager_state::visible_log_end() const noexcept {
 }
 
 queue_offset queue_manager_state::visible_end(const storage::consume_queue& queue) const {
-  if (options_.store.flush == storage::flush_policy::async || queue.log_end() <= flushed_)
+  if (options_.store.flush == storage::flush_policy::async || queue.log_end() <= flushed_ ||
+      TROUPE_MUTANT("shown-before-flush"))
     return queue.next();
   // With synchronous flush only what is durable is shown.
   auto first = queue.find_first(flushed_);

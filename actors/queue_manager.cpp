@@ -61,9 +61,12 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   own.read_only = setup.read_only;
   if (options_.queue_manager.open_files > 0)
     own.open_files = options_.queue_manager.open_files;
-  TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_,
-                                                  {setup.log_min, setup.log_end, setup.checkpoint,
-                                                   setup.trust_queues}));
+  storage::queue_recovery_plan plan{
+      setup.log_min, setup.log_end, setup.checkpoint, setup.trust_queues, {}};
+  for (auto& [topic, dead] : dead_)
+    if (!setup.read_only)
+      plan.dead[topic] = dead.deleted_at;
+  TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_, plan));
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
   for (auto& warning : table_->warnings())
@@ -73,23 +76,8 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", queues.rebuild_reason}});
   applied_ = queues.applied;
   durable_ = applied_;
-  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_);
+  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_ || queues.removed_dead);
   flushed_ = setup.flushed;
-  return finish_deletions();
-}
-
-/// A crash may have left messages of a deleted topic, which would be seen again once it is made
-/// anew. A topic that is still listed keeps them: its deletion was not told to anybody.
-storage::result<void> queue_manager_state::finish_deletions() {
-  if (read_only_ || dead_.empty())
-    return boost::outcome_v2::success();
-  TROUPE_TRY(auto topics, storage::topic_table::load(*files_, options_.store));
-  for (auto& [topic, dead] : dead_) {
-    if (topics.find(topic) != nullptr)
-      continue;
-    TROUPE_TRY(auto removed, table_->remove_dead(topic, dead.deleted_at));
-    checkpoint_stale_ = checkpoint_stale_ || removed;
-  }
   return boost::outcome_v2::success();
 }
 
@@ -184,6 +172,8 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
 std::optional<storage::position_batch>
 queue_manager_state::without_dead(const storage::position_batch& batch) const {
   auto is_dead = [&](const storage::position& p) {
+    if (TROUPE_MUTANT("dead-dispatched"))
+      return false;
     auto found = dead_.find(batch.topics[p.topic]);
     return found != dead_.end() && p.offset < found->second.deleted_at;
   };
@@ -240,6 +230,8 @@ void queue_manager_state::remove(const tombstone& dead) {
 }
 
 void queue_manager_state::drop(log_offset min) {
+  if (TROUPE_MUTANT("queues-not-shortened"))
+    return;
   log_min_ = std::max(log_min_, min);
   checkpoint_stale_ = true;
   storage::result<void> done = table_->drop_until(min);

@@ -83,7 +83,6 @@ private:
 
   void look_again(queue_manager_setup& setup) const;
   storage::result<void> open(const queue_manager_setup& setup);
-  storage::result<void> finish_deletions();
   void rebuild(const std::string& why);
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);

@@ -44,13 +44,15 @@ caf::result<pull_response> reader_state::read(read_request& request) {
     }
     if (!message && message.error().code == errc::too_many_files)
       return to_caf(message.error());
-    ++answer.damaged;
-    if (answer.warning.empty())
-      answer.warning = lost ? "the message at " + std::to_string(where.offset) +
-                                  " was lost; a repair of the log keeps its number"
-                       : message ? "the record at " + std::to_string(where.offset) +
-                                       " is not the one that its queue entry names"
-                                 : message.error().message;
+    if (++answer.damaged > 1)
+      continue; // only of the first one is told what is wrong
+    auto why = lost ? "the message at " + std::to_string(where.offset) +
+                          " was lost; a repair of the log keeps its number"
+               : message ? "the record at " + std::to_string(where.offset) +
+                               " is not the one that its queue entry names"
+                         : message.error().message;
+    answer.warning = request.topic + " queue " + std::to_string(request.queue_id) + " offset " +
+                     std::to_string(where.position) + ": " + why;
   }
   return std::move(answer);
 }

@@ -1,6 +1,7 @@
 #include "actors/registrar.hpp"
 
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 
@@ -109,6 +110,10 @@ void registrar_state::removed(const tombstone& dead, const kept_promise<tombston
 }
 
 storage::result<void> registrar_state::bury(const tombstone& dead) {
+  if (TROUPE_MUTANT("tombstone-last")) {
+    topics_->erase(dead.topic);
+    TROUPE_TRY(topics_->save(setup_.clock->now_ms()));
+  }
   // First the tombstone: a topic that is gone without one would come back from the log.
   tombstones_->put({dead.topic, dead.deleted_at, dead.next_offsets});
   TROUPE_TRY(tombstones_->save());

@@ -377,8 +377,12 @@ bool simulated_disk::flip_bit(const std::string& path, std::uint64_t offset, uns
   auto node = core_->tree().find(path);
   if (!node || offset >= node->image.size() || bit > 7)
     return false;
-  node->image.flip_bit(offset, bit);
+  core_->flip_bit(*node, path, offset, bit);
   return true;
+}
+
+const std::vector<simulated_disk::flipped_bit>& simulated_disk::flipped_bits() const noexcept {
+  return core_->flipped_bits();
 }
 
 void simulated_disk::set_time_ms(std::int64_t now) noexcept {
@@ -387,6 +391,10 @@ void simulated_disk::set_time_ms(std::int64_t now) noexcept {
 
 void simulated_disk::set_capacity(std::uint64_t bytes) noexcept {
   core_->set_capacity(bytes);
+}
+
+void simulated_disk::set_other_bytes(std::uint64_t bytes) noexcept {
+  core_->set_other_bytes(bytes);
 }
 
 std::uint64_t simulated_disk::used_bytes() const noexcept {

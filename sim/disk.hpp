@@ -97,10 +97,18 @@ public:
   void write_back(random_source& random);
   /// Turns one bit of a file over, both in the cache and on the disk. False without such a byte.
   bool flip_bit(const std::string& path, std::uint64_t offset, unsigned bit);
+  /// All bits that were turned over so far, by whatever.
+  struct flipped_bit {
+    std::string path;
+    std::uint64_t offset = 0; ///< of its byte
+  };
+  const std::vector<flipped_bit>& flipped_bits() const noexcept;
   /// What `modified_ms` of files changed from now on shows.
   void set_time_ms(std::int64_t now) noexcept;
   void set_capacity(std::uint64_t bytes) noexcept;
-  /// Bytes of all blocks that files take, those of removed but open ones included.
+  /// What others have on the same disk.
+  void set_other_bytes(std::uint64_t bytes) noexcept;
+  /// Bytes of all blocks that files take, those of removed but open ones and others' included.
   std::uint64_t used_bytes() const noexcept;
 
   /// Paths of the files, mappings and locks that this life still holds, sorted: "file PATH".

@@ -130,7 +130,7 @@ std::optional<error> simulated_disk::core::act(const fault& f, const operation& 
     break;
   case fault_kind::flip_bit: {
     auto bit = f.argument % (node->image.size() * 8);
-    node->image.flip_bit(bit / 8, static_cast<unsigned>(bit % 8));
+    flip_bit(*node, what.path, bit / 8, static_cast<unsigned>(bit % 8));
     break;
   }
   case fault_kind::write_back: {
@@ -175,7 +175,7 @@ std::uint64_t simulated_disk::core::used_bytes() const {
   tree_.walk([&](const std::string&, const node_ptr& node) { count(node); });
   for (auto& [id, each] : holders_)
     count(each.node);
-  return blocks * page_bytes;
+  return other_bytes_ + blocks * page_bytes;
 }
 
 std::uint64_t simulated_disk::core::fitting(const file_image& image, std::uint64_t offset,

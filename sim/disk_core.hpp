@@ -47,6 +47,12 @@ public:
   void release(std::uint64_t id) { holders_.erase(id); }
   const std::map<std::uint64_t, holder>& holders() const noexcept { return holders_; }
 
+  void flip_bit(disk_node& node, const std::string& path, std::uint64_t offset, unsigned bit) {
+    node.image.flip_bit(offset, bit);
+    flipped_.push_back({path, offset});
+  }
+  const std::vector<flipped_bit>& flipped_bits() const noexcept { return flipped_; }
+
   /// How many bytes of [offset, offset + size) find blocks on the disk.
   std::uint64_t fitting(const file_image& image, std::uint64_t offset, std::uint64_t size) const;
   std::uint64_t used_bytes() const;
@@ -60,6 +66,7 @@ public:
   bool crashed() const noexcept { return crashed_; }
   std::uint64_t capacity() const noexcept { return capacity_; }
   void set_capacity(std::uint64_t bytes) noexcept { capacity_ = bytes; }
+  void set_other_bytes(std::uint64_t bytes) noexcept { other_bytes_ = bytes; }
   std::int64_t now_ms() const noexcept { return now_ms_; }
   void set_time_ms(std::int64_t now) noexcept { now_ms_ = now; }
 
@@ -75,6 +82,7 @@ private:
 
   disk_tree tree_;
   std::vector<planned> plan_;
+  std::vector<flipped_bit> flipped_;
   std::map<std::uint64_t, holder> holders_;
   std::uint64_t next_holder_ = 1;
   std::uint64_t life_ = 1;
@@ -82,6 +90,7 @@ private:
   std::uint64_t clock_ = 0; ///< calls of all lives: orders the writes
   std::uint64_t faults_hit_ = 0;
   std::uint64_t capacity_;
+  std::uint64_t other_bytes_ = 0;
   std::int64_t now_ms_ = 0;
   bool crashed_ = false;
   bool watching_ = true;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
-#include <set>
 #include <utility>
 
 namespace troupe::sim {
@@ -23,12 +22,15 @@ std::string name_of(const ledger_entry& entry) {
 
 } // namespace
 
-ledger_entry& node_ledger::add(const std::string& topic, std::int32_t queue, std::uint32_t size) {
+ledger_entry& node_ledger::add(const std::string& topic, std::int32_t queue, std::uint32_t size,
+                               std::int64_t now_ms) {
   ledger_entry entry;
   entry.number = entries_.size();
   entry.topic = topic;
   entry.queue = queue;
   entry.size = size;
+  entry.deleted_before = topics_.deleted_at(topic);
+  entry.sent_ms = now_ms;
   entries_.push_back(std::move(entry));
   return entries_.back();
 }
@@ -49,6 +51,14 @@ std::string node_ledger::tag_of(const ledger_entry& entry) {
   return "tag-" + std::to_string(entry.number % 4);
 }
 
+queue_offset node_ledger::next_position(const std::string& topic, std::int32_t queue) const {
+  queue_offset next = 0;
+  for (auto& entry : entries_)
+    if (entry.queue == queue && entry.topic == topic && entry.state != put_state::gone)
+      next = std::max(next, entry.position + 1);
+  return next;
+}
+
 void node_ledger::flushed(log_offset end) {
   for (auto& entry : entries_)
     if (entry.state == put_state::stored && entry.offset < end)
@@ -56,8 +66,19 @@ void node_ledger::flushed(log_offset end) {
 }
 
 void node_ledger::shown(const seen_message& seen) {
-  if (auto* entry = find(seen.body))
-    entries_[entry->number].seen = true;
+  auto* found = find(seen.body);
+  if (found == nullptr)
+    return;
+  auto& entry = entries_[found->number];
+  entry.seen = true;
+  entry.offset = seen.offset;
+  entry.position = seen.position;
+}
+
+/// A topic's deletion kills what lay before it, but not what was sent when it was known.
+bool node_ledger::deleted(const ledger_entry& entry, log_offset offset) const {
+  auto at = topics_.deleted_at(entry.topic);
+  return offset >= 0 && offset < at && entry.deleted_before < at;
 }
 
 const ledger_entry* node_ledger::find(std::string_view body) const {
@@ -88,12 +109,22 @@ node_ledger::problem node_ledger::check_message(const seen_message& seen) const 
   return std::nullopt;
 }
 
+node_ledger::problem node_ledger::check_living(const seen_message& seen) const {
+  if (auto wrong = check_message(seen))
+    return wrong;
+  auto* entry = find(seen.body);
+  if (deleted(*entry, seen.offset))
+    return name_of(*entry) + " is there, and its topic was deleted at " +
+           std::to_string(topics_.deleted_at(entry->topic));
+  return std::nullopt;
+}
+
 node_ledger::problem node_ledger::check_order(const std::vector<seen_message>& seen) const {
   for (std::size_t i = 1; i < seen.size(); ++i) {
     auto& before = seen[i - 1];
     auto& after = seen[i];
     bool same = before.topic == after.topic && before.queue == after.queue;
-    if (same && (after.position != before.position + 1 || after.offset <= before.offset))
+    if (same && (after.position <= before.position || after.offset <= before.offset))
       return after.topic + " queue " + std::to_string(after.queue) + ": position " +
              std::to_string(after.position) + " at offset " + std::to_string(after.offset) +
              " follows " + std::to_string(before.position) + " at " + std::to_string(before.offset);
@@ -101,34 +132,52 @@ node_ledger::problem node_ledger::check_order(const std::vector<seen_message>& s
   return std::nullopt;
 }
 
-node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& seen,
-                                            bool lost_power) {
-  if (auto wrong = check_order(seen))
-    return wrong;
-  std::set<std::uint64_t> there;
+/// Nothing is missing that has to be there, and what is left is a prefix.
+node_ledger::problem node_ledger::check_missing(const std::vector<seen_message>& seen,
+                                                const std::set<std::uint64_t>& there,
+                                                const missing_rule& may) const {
   auto first_lost = std::numeric_limits<log_offset>::max();
-  for (auto& message : seen) {
-    if (auto wrong = check_message(message))
-      return wrong;
-    if (!there.insert(find(message.body)->number).second)
-      return name_of(*find(message.body)) + " is there twice";
-  }
   for (auto& entry : entries_) {
-    if (there.count(entry.number) > 0)
+    if (there.count(entry.number) > 0 || entry.state == put_state::gone)
+      continue;
+    bool known = entry.offset >= 0;
+    if (known && (entry.offset < may.min || deleted(entry, entry.offset) || may.excused(entry)))
       continue;
     if (entry.seen)
       return name_of(entry) + " was shown as durable, and is lost";
     if (entry.state != put_state::stored)
       continue;
-    if (entry.durable || !lost_power)
+    if (entry.durable || !may.lost_power)
       return name_of(entry) + " was acknowledged, and is lost";
     first_lost = std::min(first_lost, entry.offset);
   }
-  for (auto& message : seen) {
-    auto& entry = entries_[find(message.body)->number];
-    if (entry.state == put_state::stored && entry.offset > first_lost)
+  for (auto& message : seen)
+    if (auto& entry = *find(message.body);
+        entry.state == put_state::stored && entry.offset > first_lost)
       return "what remains is no prefix: " + name_of(entry) + " is there, one at offset " +
              std::to_string(first_lost) + " is lost";
+  return std::nullopt;
+}
+
+node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& seen,
+                                            const missing_rule& may) {
+  if (auto wrong = check_order(seen))
+    return wrong;
+  std::set<std::uint64_t> there;
+  for (auto& message : seen) {
+    if (auto wrong = check_living(message))
+      return wrong;
+    if (!there.insert(find(message.body)->number).second)
+      return name_of(*find(message.body)) + " is there twice";
+    if (message.offset < may.min)
+      return name_of(*find(message.body)) + " is served from before the log's begin at " +
+             std::to_string(may.min);
+  }
+  if (!may.all)
+    if (auto wrong = check_missing(seen, there, may))
+      return wrong;
+  for (auto& message : seen) {
+    auto& entry = entries_[find(message.body)->number];
     if (entry.state != put_state::open) {
       entry.state = put_state::stored;
       entry.durable = true;
@@ -137,9 +186,11 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
     entry.position = message.position;
   }
   for (auto& entry : entries_)
-    if (there.count(entry.number) == 0 &&
-        (entry.state == put_state::stored || entry.state == put_state::maybe))
+    if (there.count(entry.number) == 0 && !may.all && !may.excused(entry) &&
+        (entry.state == put_state::stored || entry.state == put_state::maybe)) {
       entry.state = put_state::gone;
+      entry.seen = false;
+    }
   return std::nullopt;
 }
 

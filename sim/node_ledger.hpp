@@ -1,11 +1,13 @@
 #pragma once
 
+#include "sim/topic_ledger.hpp"
 #include "storage/position.hpp"
 #include "storage/record.hpp"
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +36,8 @@ struct ledger_entry {
   bool seen = false;      ///< was shown to a consumer when only what is durable is shown
   log_offset offset = -1; ///< of one that was stored
   queue_offset position = -1;
+  log_offset deleted_before = 0; ///< what was known of its topic when it was sent
+  std::int64_t sent_ms = 0;      ///< by the node's wall clock
 };
 
 /// A message as a consumer got it.
@@ -47,6 +51,15 @@ struct seen_message {
   std::string tag;
 };
 
+/// What may be missing when everything is read.
+struct missing_rule {
+  bool lost_power = false; ///< what was not durable
+  log_offset min = 0;      ///< what lies before it in the log: old files are gone
+  /// A single one, because its bytes are damaged.
+  std::function<bool(const ledger_entry&)> excused = [](const ledger_entry&) { return false; };
+  bool all = false; ///< anything: only what is there has to be right
+};
+
 /// What clients were told, and whether that is still true: the promises of the fault model. Every
 /// check answers with what is wrong, or nothing.
 class node_ledger {
@@ -54,14 +67,20 @@ public:
   using problem = std::optional<std::string>;
 
   /// A message of this size for a queue; its number is new.
-  ledger_entry& add(const std::string& topic, std::int32_t queue, std::uint32_t size);
+  ledger_entry& add(const std::string& topic, std::int32_t queue, std::uint32_t size,
+                    std::int64_t now_ms);
   ledger_entry& at(std::uint64_t number) { return entries_.at(number); }
   const std::vector<ledger_entry>& entries() const noexcept { return entries_; }
+  topic_ledger& topics() noexcept { return topics_; }
+  const topic_ledger& topics() const noexcept { return topics_; }
 
   /// Body, key and tag of a message: the number, and bytes that follow from it.
   static std::string body_of(const ledger_entry& entry);
   static std::string key_of(const ledger_entry& entry);
   static std::string tag_of(const ledger_entry& entry);
+
+  /// Behind the last message of the queue whose place is known.
+  queue_offset next_position(const std::string& topic, std::int32_t queue) const;
 
   /// The node says that its log is durable up to here.
   void flushed(log_offset end);
@@ -71,16 +90,24 @@ public:
 
   /// A message that was read: it was sent, it is the same, it lies where it was acknowledged.
   problem check_message(const seen_message& seen) const;
+  /// The same, and it is none of a topic that was deleted before it was asked for.
+  problem check_living(const seen_message& seen) const;
 
-  /// All that is there after a restart, queue by queue, `lost_power` if the machine failed before.
-  /// What is there is known to be durable from now on; what is not there is gone.
-  problem check_all(const std::vector<seen_message>& seen, bool lost_power);
+  /// All that is there after a restart, queue by queue. What is there is known to be durable from
+  /// now on; what is not there is gone.
+  problem check_all(const std::vector<seen_message>& seen, const missing_rule& may);
+
+  /// The message that was sent with this body; null if nobody did.
+  const ledger_entry* find(std::string_view body) const;
 
 private:
-  const ledger_entry* find(std::string_view body) const;
   problem check_order(const std::vector<seen_message>& seen) const;
+  problem check_missing(const std::vector<seen_message>& seen, const std::set<std::uint64_t>& there,
+                        const missing_rule& may) const;
+  bool deleted(const ledger_entry& entry, log_offset offset) const;
 
   std::vector<ledger_entry> entries_; ///< by number
+  topic_ledger topics_;
 };
 
 } // namespace troupe::sim

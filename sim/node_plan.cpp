@@ -1,14 +1,16 @@
 #include "sim/node_plan.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace troupe::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 14> event_names = {
-    "put",   "read", "probe", "stop", "kill",       "power-cut",  "kill-actor",
-    "stall", "hold", "heal",  "cut",  "disk-fault", "write-back", "clock"};
+constexpr std::array<std::string_view, 19> event_names = {
+    "put",   "read",         "probe",        "stop",      "kill",       "power-cut",  "kill-actor",
+    "stall", "hold",         "heal",         "cut",       "disk-fault", "write-back", "clock",
+    "rest",  "remove-topic", "create-topic", "fill-disk", "rot"};
 
 /// Those that a node replaces, and those that end writing.
 constexpr std::array<const char*, 8> roles = {"dispatcher", "queue-manager", "queue-flusher",
@@ -81,11 +83,66 @@ node_event draw_fault(const std::string& name, const node_plan& plan, random_sou
   } else if (name == "disk") {
     event.kind = event_kind::disk_fault;
     event.disk = draw_disk_fault(random);
-  } else {
+  } else if (name == "clock") {
     event.kind = event_kind::clock;
     event.span_ms = static_cast<std::int64_t>(random.below(7'200'000)) - 3'600'000;
+  } else if (name == "retention") {
+    event.kind = event_kind::rest;
+    event.span_ms = static_cast<std::int64_t>(random.below(1500));
+  } else if (name == "topics") {
+    event.kind = random.one_in(2) ? event_kind::remove_topic : event_kind::create_topic;
+    event.queue = static_cast<std::uint32_t>(random.below(plan.topics * plan.queues));
+  } else if (name == "full") {
+    constexpr std::array<std::int64_t, 8> percents = {50, 60, 78, 84, 88, 92, 95, 97};
+    event.kind = event_kind::fill_disk;
+    event.span_ms = percents[random.below(percents.size())];
+  } else if (name == "rot") {
+    event.kind = event_kind::rot;
+    event.wait = random.one_in(2);
+  } else { // lies
+    event.kind = event_kind::disk_fault;
+    event.disk.what = fault_kind::lying_sync;
+    event.disk.kind = random.one_in(3) ? call_kind::sync_directory : call_kind::sync;
+    event.disk.skip = static_cast<std::uint32_t>(random.below(6));
+    event.disk.count = static_cast<std::uint32_t>(random.between(1, 8));
   }
   return event;
+}
+
+/// Knobs without which a class of faults would never meet what it is to break.
+void set_scene(node_plan& plan, const std::set<std::string>& on, random_source& random) {
+  plan.record_crc = random.one_in(3) || on.count("rot") > 0; // without it only bodies are protected
+  if (on.count("retention") > 0)
+    plan.reserved_ms = static_cast<std::int64_t>(random.between(50, 3000));
+  if (plan.reserved_ms > 0 || on.count("full") > 0)
+    plan.cleaner_ms = static_cast<std::int64_t>(random.between(10, 400));
+}
+
+node_event draw_load(const node_plan& plan, random_source& random);
+
+/// What a consumer sees while the disk is slow must still be there after a power cut.
+void add_slow_cut(node_plan& plan, random_source& random) {
+  node_event stall;
+  stall.kind = event_kind::stall;
+  stall.role = "flusher";
+  stall.span_ms = static_cast<std::int64_t>(random.between(20, 200));
+  plan.events.push_back(stall);
+  auto put = draw_load(plan, random);
+  put.kind = event_kind::put;
+  put.wait = true;
+  plan.events.push_back(put);
+  for (std::uint32_t queue = 0; queue < plan.topics * plan.queues; ++queue) {
+    node_event read;
+    read.kind = event_kind::read;
+    read.client = plan.producers;
+    read.seed = random.next();
+    plan.events.push_back(read);
+  }
+  node_event cut;
+  cut.kind = event_kind::power_cut;
+  cut.seed = random.next();
+  cut.after = std::chrono::milliseconds(random.between(1, 20));
+  plan.events.push_back(cut);
 }
 
 node_event draw_load(const node_plan& plan, random_source& random) {
@@ -113,8 +170,14 @@ std::string_view name_of(event_kind kind) noexcept {
 
 const std::vector<std::string>& fault_classes() {
   static const std::vector<std::string> names = {"process", "power", "actor", "slow",
-                                                 "network", "disk",  "clock"};
+                                                 "network", "disk",  "clock", "retention",
+                                                 "topics",  "full",  "rot",   "lies"};
   return names;
+}
+
+bool node_plan::sets_clock() const noexcept {
+  return std::ranges::any_of(
+      events, [](const node_event& event) { return event.kind == event_kind::clock; });
 }
 
 node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
@@ -130,16 +193,25 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
   plan.tail_entries = static_cast<std::uint32_t>(random.between(1, 32));
   // Some classes are off in each run, so that the others get further.
   std::vector<std::string> on;
-  for (auto& name : fault_classes())
-    if (classes.count(name) > 0 && !random.one_in(3))
+  for (auto& name : fault_classes()) {
+    // Damaged files end much of what a run could show.
+    bool drawn = name == "rot" ? random.one_in(5) : !random.one_in(3);
+    if (classes.count(name) > 0 && drawn)
       on.push_back(name);
+  }
+  set_scene(plan, {on.begin(), on.end()}, random);
   auto length = random.between(20, 120);
   auto rarity = random.between(4, 20);
   for (std::uint64_t i = 0; i < length; ++i) {
-    if (!on.empty() && random.one_in(rarity))
-      plan.events.push_back(draw_fault(on[random.below(on.size())], plan, random));
-    else
+    if (!on.empty() && random.one_in(rarity)) {
+      auto& name = on[random.below(on.size())];
+      if (name == "power" && random.one_in(3))
+        add_slow_cut(plan, random);
+      else
+        plan.events.push_back(draw_fault(name, plan, random));
+    } else {
       plan.events.push_back(draw_load(plan, random));
+    }
   }
   return plan;
 }
@@ -173,6 +245,19 @@ std::string to_string(const node_event& event) {
   case event_kind::disk_fault:
     text += " " + to_string(fault_plan{event.disk});
     break;
+  case event_kind::rest:
+    text += " for=" + std::to_string(event.span_ms) + "ms";
+    break;
+  case event_kind::remove_topic:
+  case event_kind::create_topic:
+    text += " wire=" + std::to_string(event.client) + " queue=" + std::to_string(event.queue);
+    break;
+  case event_kind::fill_disk:
+    text += " percent=" + std::to_string(event.span_ms);
+    break;
+  case event_kind::rot:
+    text += event.wait ? " while=down" : " while=up";
+    break;
   case event_kind::clock:
     text += " by=" + std::to_string(event.span_ms) + "ms";
     break;
@@ -188,7 +273,9 @@ std::string to_string(const node_plan& plan) {
          " producers=" + std::to_string(plan.producers) +
          " log-file=" + std::to_string(plan.log_file_bytes) +
          " capacity=" + std::to_string(plan.capacity) +
-         " tail=" + std::to_string(plan.tail_entries) +
+         " tail=" + std::to_string(plan.tail_entries) + (plan.record_crc ? " record-crc" : "") +
+         (plan.cleaner_ms > 0 ? " cleaner=" + std::to_string(plan.cleaner_ms) + "ms" : "") +
+         (plan.reserved_ms > 0 ? " reserved=" + std::to_string(plan.reserved_ms) + "ms" : "") +
          " events=" + std::to_string(plan.events.size());
 }
 

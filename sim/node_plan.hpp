@@ -29,10 +29,16 @@ enum class event_kind : std::uint8_t {
   disk_fault, ///< the disk's next fault
   write_back, ///< the kernel writes some pages out
   clock,      ///< the wall clock is set
+  rest,       ///< time passes
+  remove_topic,
+  create_topic,
+  fill_disk, ///< so much of it is in use from now on
+  rot,       ///< a bit of a stored file turns over
 };
 std::string_view name_of(event_kind kind) noexcept;
 
-/// Classes of faults, which a run may have or not.
+/// Classes of faults, which a run may have or not. Under "lies" (a sync that does nothing and says
+/// that it did) little can be promised.
 const std::vector<std::string>& fault_classes();
 
 struct node_event {
@@ -42,12 +48,13 @@ struct node_event {
   std::uint32_t queue = 0;            ///< over all topics
   std::uint32_t count = 1;            ///< messages of a batch
   std::uint32_t size = 0;             ///< bytes of a body, about
-  bool wait = true;                   ///< a put's own flag; of `hold`: requests
-  bool other = false;                 ///< of `hold`: answers
-  std::string role;                   ///< of `kill_actor` and `stall`
-  std::int64_t span_ms = 0;           ///< of `stall` and `clock`; new delay of a wire
-  std::uint64_t seed = 0;             ///< for what the event itself has to draw
-  fault disk;                         ///< of `disk_fault`
+  bool wait = true;   ///< a put's own flag; of `hold`: requests; of `rot`: it is down
+  bool other = false; ///< of `hold`: answers
+  std::string role;   ///< of `kill_actor` and `stall`
+  /// Of `stall`, `clock` and `rest`; of `heal` the new delay; of `fill_disk` the percent in use.
+  std::int64_t span_ms = 0;
+  std::uint64_t seed = 0; ///< for what the event itself has to draw
+  fault disk;             ///< of `disk_fault`
 };
 std::string to_string(const node_event& event);
 
@@ -60,7 +67,13 @@ struct node_plan {
   std::uint64_t log_file_bytes = 16 * 1024;
   std::uint32_t capacity = 400'000; ///< of the dispatcher
   std::uint32_t tail_entries = 8;
+  bool record_crc = false;
+  std::int64_t cleaner_ms = 0;  ///< how often it looks; 0: as a node does
+  std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
   std::vector<node_event> events;
+
+  /// True if the wall clock is set in the run: the age of files means nothing then.
+  bool sets_clock() const noexcept;
 };
 /// The knobs in one line.
 std::string to_string(const node_plan& plan);

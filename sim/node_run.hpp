@@ -26,7 +26,9 @@ using node_tracer = std::function<void(const std::string&)>;
 /// nothing goes wrong any more and everything has to be answered.
 node_outcome run_node(const node_plan& plan, const node_tracer& tracer = nullptr);
 
-/// A plan with fewer events that still fails. `runs` bounds how often is tried.
-node_plan shorten(node_plan plan, std::size_t runs = 300);
+/// The same without the tracer, or something like it.
+using node_run_function = std::function<node_outcome(const node_plan&)>;
+/// A plan with fewer events for which `run` still fails. `runs` bounds how often is tried.
+node_plan shorten(node_plan plan, const node_run_function& run, std::size_t runs = 300);
 
 } // namespace troupe::sim

@@ -92,6 +92,8 @@ check_result check_queue(store_process& process, const storage_ledger::queue_nam
   return {};
 }
 
+} // namespace
+
 check_result check_queues(store_process& process, const storage_ledger& ledger) {
   std::map<storage_ledger::queue_name, std::vector<const put_record*>> records;
   for (auto& put : ledger.records())
@@ -127,8 +129,6 @@ check_result check_index(store_process& process, const storage_ledger& ledger) {
   }
   return {};
 }
-
-} // namespace
 
 finding check_bounds(const storage_ledger& ledger, log_offset min, log_offset end) {
   if (end < ledger.written())

@@ -26,6 +26,9 @@ struct check_result {
 /// Whether log, queues and index hold the ledger's records and nothing else. All that is in the log
 /// must have been applied.
 check_result check_store(store_process& process, const storage_ledger& ledger);
+/// The parts of it that are derived from the log.
+check_result check_queues(store_process& process, const storage_ledger& ledger);
+check_result check_index(store_process& process, const storage_ledger& ledger);
 /// Whether one record is found by its number and by its offset.
 check_result check_read(store_process& process, const put_record& put);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <string_view>
 
 namespace troupe::sim {
@@ -118,12 +119,13 @@ life draw_life(const classes& on, random_source& random) {
 
 } // namespace
 
-bool storage_scenario::honest_disk() const noexcept {
-  return believe_disk || std::ranges::none_of(lives, [](const life& l) {
-           return std::ranges::any_of(l.faults, [](const fault& f) {
-             return f.what == fault_kind::lying_sync || f.what == fault_kind::flip_bit;
-           });
-         });
+std::string_view name_of(step_kind what) noexcept {
+  return step_names[static_cast<std::size_t>(what)];
+}
+
+bool storage_scenario::has(fault_kind what) const noexcept {
+  return std::ranges::any_of(
+      lives, [&](const life& l) { return std::ranges::count(l.faults, what, &fault::what) > 0; });
 }
 
 std::size_t storage_scenario::step_count() const noexcept {
@@ -133,26 +135,69 @@ std::size_t storage_scenario::step_count() const noexcept {
   return count;
 }
 
-storage_scenario draw_scenario(std::uint64_t seed) {
+const std::vector<std::string>& storage_fault_classes() {
+  static const std::vector<std::string> names = {"process",   "power", "disk", "clock",
+                                                 "retention", "rot",   "lies"};
+  return names;
+}
+
+namespace {
+
+storage_scenario draw_scenario(std::uint64_t seed,
+                               const std::function<bool(const char*)>& has_class) {
   storage_scenario scenario;
   scenario.seed = seed;
   auto random = stream(seed, "knobs");
   scenario.knobs = draw_knobs(random);
+  scenario.knobs.backward_clock &= has_class("clock");
   classes on;
-  on.crash = random.percent(80);
-  on.errors = random.percent(40);
-  on.no_space = random.percent(30);
-  on.bad_syncs = random.percent(40);
-  on.write_back = random.percent(60);
-  on.damage = random.percent(10);
-  on.power = random.percent(80);
-  on.clean = random.percent(60);
+  on.crash = random.percent(80) && has_class("process");
+  on.errors = random.percent(40) && has_class("disk");
+  on.no_space = random.percent(30) && has_class("disk");
+  on.bad_syncs = random.percent(40) && has_class("disk");
+  on.write_back = random.percent(60) && has_class("disk");
+  on.damage = random.percent(10) && has_class("lies");
+  on.power = random.percent(80) && has_class("power");
+  on.clean = random.percent(60) && has_class("retention");
   if (on.damage)
     scenario.knobs.record_crc = true; // without it nothing protects header and properties
   auto faults = stream(seed, "storage");
   auto lives = faults.between(2, 6);
   for (std::uint64_t i = 0; i < lives; ++i)
     scenario.lives.push_back(draw_life(on, faults));
+  return scenario;
+}
+
+/// Bits of stored files turn over, early or late in some lives.
+void add_rot(storage_scenario& scenario, random_source& random) {
+  constexpr std::array<const char*, 5> places = {"commitlog", "commitlog", "consumequeue", "index",
+                                                 "checkpoint"};
+  constexpr std::array kinds = {call_kind::open, call_kind::read, call_kind::map};
+  scenario.knobs.record_crc = true;
+  for (auto count = random.between(1, 2); count > 0; --count) {
+    fault f;
+    f.what = fault_kind::flip_bit;
+    f.path = places[random.below(places.size())];
+    f.kind = kinds[random.below(kinds.size())];
+    f.skip = static_cast<std::uint32_t>(random.below(random.one_in(2) ? 3 : 12));
+    f.argument = random.next() % 1'000'000;
+    scenario.lives[random.below(scenario.lives.size())].faults.push_back(f);
+  }
+}
+
+} // namespace
+
+storage_scenario draw_scenario(std::uint64_t seed) {
+  return draw_scenario(seed, [](const char*) { return true; });
+}
+
+storage_scenario draw_scenario(std::uint64_t seed, const std::set<std::string>& classes) {
+  auto scenario = draw_scenario(seed, [&](const char* name) { return classes.count(name) > 0; });
+  auto sizes = stream(seed, "sizes");
+  scenario.knobs.equal_sizes = sizes.one_in(8);
+  auto rot = stream(seed, "rot");
+  if (classes.count("rot") > 0 && rot.one_in(6) && !scenario.lies())
+    add_rot(scenario, rot);
   return scenario;
 }
 
@@ -163,7 +208,8 @@ std::string to_string(const run_knobs& k) {
          " entries=" + number(k.index_entries) + " tail=" + number(k.tail_entries) +
          " open-files=" + number(k.open_files) + " topics=" + number(k.topics) +
          " queues=" + number(k.queues) + " body=" + number(k.body_bytes) +
-         " record-crc=" + number(k.record_crc) + " backward-clock=" + number(k.backward_clock);
+         " record-crc=" + number(k.record_crc) + " backward-clock=" + number(k.backward_clock) +
+         (k.equal_sizes ? " equal-sizes" : "");
 }
 
 std::string to_string(const storage_scenario& scenario) {

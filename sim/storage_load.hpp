@@ -4,7 +4,9 @@
 #include "storage/options.hpp"
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe::sim {
@@ -21,6 +23,7 @@ enum class step_kind : std::uint8_t {
   read,        ///< a consumer looks at a few messages in all three ways
 };
 inline constexpr int step_kind_count = 7;
+std::string_view name_of(step_kind what) noexcept;
 
 struct step {
   step_kind what = step_kind::append;
@@ -55,6 +58,7 @@ struct run_knobs {
   std::uint32_t body_bytes = 600; ///< of most messages at most
   bool record_crc = false;
   bool backward_clock = false;
+  bool equal_sizes = false; ///< all records alike: one may end where an older one began
 };
 
 /// A whole run as data: nothing more is drawn when it is carried out.
@@ -65,10 +69,19 @@ struct storage_scenario {
   bool believe_disk = false; ///< what a disk's lie does counts as a failure: tests the checks
 
   /// True if the disk keeps its word: no sync lies, and no bit turns over at rest.
-  bool honest_disk() const noexcept;
+  bool honest_disk() const noexcept { return believe_disk || !(lies() || rots()); }
+  bool lies() const noexcept { return has(fault_kind::lying_sync); }
+  bool rots() const noexcept { return has(fault_kind::flip_bit); }
+  bool has(fault_kind what) const noexcept;
   std::size_t step_count() const noexcept;
 };
 
+/// Classes of faults of a store alone; see `fault_classes` for "lies".
+const std::vector<std::string>& storage_fault_classes();
+
+/// What the seed says; only with faults of these classes.
+storage_scenario draw_scenario(std::uint64_t seed, const std::set<std::string>& classes);
+/// As it was drawn before there were classes, for seeds that are kept.
 storage_scenario draw_scenario(std::uint64_t seed);
 
 /// Seed and knobs, on one line.

@@ -1,6 +1,7 @@
 #include "sim/storage_run.hpp"
 
 #include "sim/storage_check.hpp"
+#include "sim/storage_rot.hpp"
 #include "sim/trace_hash.hpp"
 
 #include <algorithm>
@@ -25,7 +26,7 @@ private:
 
 class storage_run {
 public:
-  explicit storage_run(const storage_scenario& scenario);
+  storage_run(const storage_scenario& scenario, const run_tracer& tracer);
   run_outcome run();
 
 private:
@@ -39,15 +40,21 @@ private:
   void end(const life& l, bool serving);
   void judge(const char* what, const storage::error& why);
   void judge(const check_result& found);
+  finding unwatched_finding(const std::function<finding()>& check);
+  void judge_refusal(const char* what, const storage::error& why);
   void fail(std::string what);
+  void say(const std::string& what) const;
   bool faulty() const { return disk_.faults_hit() > 0 || !honest_; }
 
   const storage_scenario& scenario_;
+  const run_tracer& tracer_;
   bool honest_;
+  bool rots_; ///< that is all that is wrong with the disk
   storage::options options_;
   simulated_disk disk_;
   run_clock clock_;
   storage_ledger ledger_;
+  storage_rot rot_;
   std::unique_ptr<store_process> process_;
   trace_hash trace_;
   run_outcome outcome_;
@@ -55,8 +62,9 @@ private:
   std::optional<std::size_t> step_;
 };
 
-storage_run::storage_run(const storage_scenario& scenario)
-    : scenario_(scenario), honest_(scenario.honest_disk()) {
+storage_run::storage_run(const storage_scenario& scenario, const run_tracer& tracer)
+    : scenario_(scenario), tracer_(tracer), honest_(scenario.honest_disk()),
+      rots_(!honest_ && !scenario.lies()), rot_(disk_, options_, ledger_) {
   auto& knobs = scenario.knobs;
   options_.directory = "/store";
   options_.log_file_size_bytes = knobs.log_file_size_bytes;
@@ -85,6 +93,9 @@ void storage_run::run_life(const life& l) {
   step_.reset();
   disk_.set_faults(l.faults);
   auto serving = recover();
+  say(serving ? "the log is [" + std::to_string(process_->min()) + ", " +
+                    std::to_string(process_->end()) + ")"
+              : "it does not start");
   if (serving) {
     for (std::size_t i = 0; i < l.steps.size() && !disk_.crashed() && !outcome_.failure; ++i) {
       step_ = i;
@@ -109,7 +120,7 @@ bool storage_run::recover() {
   if (first != second && disk_.faults_hit() == hits && honest_)
     fail("a second recovery changed the store");
   if (auto done = process_->catch_up(); !done) {
-    judge("the queues cannot be brought up to the log", done.error());
+    judge_refusal("the queues cannot be brought up to the log", done.error());
     return false;
   }
   check_recovered();
@@ -119,14 +130,18 @@ bool storage_run::recover() {
 bool storage_run::recover_once(std::uint64_t& fingerprint) {
   process_ = std::make_unique<store_process>(disk_, options_, scenario_.knobs, clock_, ledger_);
   if (auto done = process_->recover(); !done) {
-    judge("the start was refused", done.error());
+    judge_refusal("the start was refused", done.error());
     return false;
   }
+  finding found;
   if (honest_)
-    if (auto found = check_bounds(ledger_, process_->min(), process_->end())) {
-      fail(*found);
-      return false;
-    }
+    found = check_bounds(ledger_, process_->min(), process_->end());
+  else if (rots_)
+    found = unwatched_finding([this] { return rot_.check_cut(process_->end()); });
+  if (found) {
+    fail(*found);
+    return false;
+  }
   ledger_.recovered(process_->min(), process_->end());
   fingerprint = disk_.fingerprint();
   return true;
@@ -142,6 +157,8 @@ void storage_run::check_recovered() {
     ledger_.renumbered();
   if (honest_)
     judge(check_store(*process_, ledger_));
+  else if (rots_)
+    judge(rot_.check_served(*process_));
   else if (auto found = check_bytes(*process_, ledger_))
     fail(*found);
 }
@@ -152,7 +169,10 @@ void storage_run::carry_out(const step& s) {
   if (scenario_.knobs.backward_clock && random.one_in(20))
     clock_.now -= static_cast<std::int64_t>(random.below(10'000));
   disk_.set_time_ms(clock_.now);
-  if (auto done = act(s, random); !done)
+  auto done = act(s, random);
+  say(std::string(name_of(s.what)) + (done ? ": the log ends at " + std::to_string(process_->end())
+                                           : " failed: " + done.error().message));
+  if (!done)
     judge("a step failed", done.error());
 }
 
@@ -214,6 +234,22 @@ void storage_run::judge(const char* what, const storage::error& why) {
     fail(std::string(what) + " without a fault: " + why.message);
 }
 
+/// Bits that turned over do not keep a store from starting, unless they are in its log; then all
+/// that is not damaged is still there.
+void storage_run::judge_refusal(const char* what, const storage::error& why) {
+  judge(what, why);
+  if (!rots_ || disk_.crashed())
+    return;
+  if (rot_.in_log()) {
+    if (auto found = unwatched_finding([this] { return rot_.check_kept(); }))
+      fail(*found);
+  } else if (std::ranges::all_of(scenario_.lives[life_].faults, [](const fault& f) {
+               return f.what == fault_kind::flip_bit || f.what == fault_kind::write_back;
+             })) {
+    fail(std::string(what) + " though the log is not damaged: " + why.message);
+  }
+}
+
 void storage_run::judge(const check_result& found) {
   if (found.wrong)
     fail(*found.wrong);
@@ -221,102 +257,25 @@ void storage_run::judge(const check_result& found) {
     fail(*found.unreadable);
 }
 
+void storage_run::say(const std::string& what) const {
+  if (tracer_)
+    tracer_("life " + std::to_string(life_) + ": " + what);
+}
+
+finding storage_run::unwatched_finding(const std::function<finding()>& check) {
+  unwatched quiet(disk_);
+  return check();
+}
+
 void storage_run::fail(std::string what) {
   if (!outcome_.failure)
     outcome_.failure = run_failure{scenario_.seed, life_, step_, std::move(what)};
 }
 
-// -- shortening ----------------------------------------------------------------------------------
-
-/// Tries smaller scenarios as long as there are runs left, and keeps the last that failed.
-class shortening {
-public:
-  shortening(storage_scenario scenario, const run_function& run, std::size_t tries)
-      : best_(std::move(scenario)), run_(run), tries_(tries) {}
-
-  storage_scenario find() {
-    cut_behind_failure();
-    for (bool shorter = true; shorter && tries_ > 0;) {
-      shorter = drop_lives();
-      for (std::size_t i = 0; i < best_.lives.size(); ++i) {
-        shorter |= drop_parts([i](storage_scenario & s) -> auto& { return s.lives[i].faults; });
-        shorter |= drop_parts([i](storage_scenario & s) -> auto& { return s.lives[i].steps; });
-      }
-    }
-    return std::move(best_);
-  }
-
-private:
-  bool still_fails(const storage_scenario& tried) {
-    if (tries_ == 0)
-      return false;
-    --tries_;
-    if (!run_(tried).failure)
-      return false;
-    best_ = tried;
-    cut_behind_failure();
-    return true;
-  }
-
-  void cut_behind_failure() {
-    auto failure = run_(best_).failure;
-    if (!failure)
-      return;
-    best_.lives.resize(failure->life + 1);
-    if (failure->step)
-      best_.lives.back().steps.resize(*failure->step + 1);
-  }
-
-  bool drop_lives() {
-    bool shorter = false;
-    for (std::size_t i = 0; i < best_.lives.size();) {
-      auto tried = best_;
-      tried.lives.erase(tried.lives.begin() + static_cast<std::ptrdiff_t>(i));
-      if (still_fails(tried))
-        shorter = true;
-      else
-        ++i;
-    }
-    return shorter;
-  }
-
-  /// Halves first, then smaller and smaller parts of a list.
-  template <class List>
-  bool drop_parts(List list) {
-    bool shorter = false;
-    for (auto part = list(best_).size(); part > 0; part /= 2) {
-      for (std::size_t from = 0; from < list(best_).size();) {
-        auto tried = best_;
-        auto& items = list(tried);
-        auto to = std::min(from + part, items.size());
-        items.erase(items.begin() + static_cast<std::ptrdiff_t>(from),
-                    items.begin() + static_cast<std::ptrdiff_t>(to));
-        auto lives = best_.lives.size();
-        if (still_fails(tried)) {
-          shorter = true;
-          if (best_.lives.size() != lives)
-            return true; // the list may be another one now
-        } else {
-          from += part;
-        }
-      }
-    }
-    return shorter;
-  }
-
-  storage_scenario best_;
-  const run_function& run_;
-  std::size_t tries_;
-};
-
 } // namespace
 
-run_outcome run_storage(const storage_scenario& scenario) {
-  return storage_run(scenario).run();
-}
-
-storage_scenario shorten(storage_scenario scenario, const run_function& run, std::size_t tries) {
-  return shortening(std::move(scenario), run, tries).find();
+run_outcome run_storage(const storage_scenario& scenario, const run_tracer& tracer) {
+  return storage_run(scenario, tracer).run();
 }
 
 std::string to_string(const run_failure& failure, const storage_scenario& scenario) {

@@ -26,14 +26,17 @@ struct run_outcome {
 };
 
 /// Lets processes open, use and lose a store on one simulated disk, life after life, and checks
-/// after each recovery that everything promised is there.
-run_outcome run_storage(const storage_scenario& scenario);
+/// after each recovery that everything promised is there. The tracer gets what happens.
+using run_tracer = std::function<void(const std::string&)>;
+run_outcome run_storage(const storage_scenario& scenario, const run_tracer& tracer = nullptr);
 
 /// A part of the scenario, as short as could be found, for which `run` still fails. It is tried
 /// `tries` times at most.
 using run_function = std::function<run_outcome(const storage_scenario&)>;
-storage_scenario shorten(storage_scenario scenario, const run_function& run = run_storage,
-                         std::size_t tries = 2000);
+storage_scenario shorten(
+    storage_scenario scenario,
+    const run_function& run = [](const storage_scenario& tried) { return run_storage(tried); },
+    std::size_t tries = 2000);
 
 /// For a person: what went wrong, and the scenario.
 std::string to_string(const run_failure& failure, const storage_scenario& scenario);

@@ -110,6 +110,8 @@ store_process::drawn_message store_process::draw_message(random_source& random) 
   if (random.one_in(12))
     size = random.below(options_.log_file_size_bytes); // some fit into no file
   m.body.resize(random.one_in(20) ? 0 : size);
+  if (knobs_.equal_sizes)
+    m.body.resize(knobs_.body_bytes % 64);
   auto content = random.next();
   for (auto& b : m.body) {
     content = content * 6364136223846793005 + 1442695040888963407;
@@ -117,10 +119,10 @@ store_process::drawn_message store_process::draw_message(random_source& random) 
   }
   storage::properties_builder properties;
   bool fits = true;
-  if (random.one_in(2))
+  if (random.one_in(2) || knobs_.equal_sizes)
     fits &= properties.add(storage::property::tags, "tag" + std::to_string(random.below(5)));
-  if (random.percent(60)) {
-    m.key = "key" + std::to_string(random.below(1000));
+  if (random.percent(60) || knobs_.equal_sizes) {
+    m.key = "key" + std::to_string(random.below(1000) + (knobs_.equal_sizes ? 1000 : 0));
     fits &= properties.add(storage::property::keys, m.key);
   }
   TROUPE_CHECK(fits);

@@ -26,12 +26,12 @@ commit_log::commit_log(const options& o, log_offset end, std::shared_ptr<file> c
     : options_(o), end_(end), staged_end_(end) {
   TROUPE_CHECK(end >= 0 && o.log_file_size_bytes > blank_header_bytes);
   auto in_file = static_cast<std::uint64_t>(end) % o.log_file_size_bytes;
-  TROUPE_CHECK(current != nullptr || in_file == 0);
   current_ = {end - static_cast<log_offset>(in_file), std::move(current)};
 }
 
 void commit_log::add_file(log_offset start, std::shared_ptr<file> next) {
   TROUPE_CHECK(next != nullptr && start == next_file_start());
+  TROUPE_CHECK(current_.handle != nullptr || start == end_);
   if (current_.handle == nullptr)
     current_.handle = std::move(next);
   else

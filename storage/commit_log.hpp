@@ -19,7 +19,8 @@ namespace troupe::storage {
 class commit_log {
 public:
   /// `end` is where recovery found the log's end; `current` is the open file that holds it.
-  /// A log without files starts with `current` null and waits for `add_file(end)`.
+  /// A log without files starts with `current` null and waits for `add_file(end)`; one that is
+  /// damaged and may not be written has null too, and nothing is ever added to it.
   commit_log(const options& o, log_offset end, std::shared_ptr<file> current);
 
   /// End of what is written; the next record's place unless it needs a new file.

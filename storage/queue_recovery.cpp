@@ -48,6 +48,34 @@ result<std::string> keep_vouched(file_system& fs, const options& o, recovered_qu
   return std::string();
 }
 
+/// Queues of deleted topics go: a crash came before they were removed, or took the removal back. A
+/// topic that was made again goes on in the same queues; then all are built again.
+result<void> remove_dead(recovered_queues& queues, const queue_recovery_plan& plan) {
+  for (auto& [topic, deleted_at] : plan.dead) {
+    auto* found = queues.table->find(topic);
+    if (found == nullptr)
+      continue;
+    bool dead = false;
+    bool living = false;
+    for (auto& queue : found->by_id) {
+      if (!queue)
+        continue;
+      TROUPE_TRY(auto first_living, queue->find_first(deleted_at));
+      dead = dead || first_living > queue->min();
+      living = living || first_living < queue->next();
+    }
+    if (dead && living) {
+      queues.rebuild_reason = "they hold messages of the deleted topic " + topic;
+      return boost::outcome_v2::success();
+    }
+    if (dead) {
+      TROUPE_TRY(queues.table->remove(topic));
+      queues.removed_dead = true;
+    }
+  }
+  return boost::outcome_v2::success();
+}
+
 /// As RocketMQ left them after an orderly stop; without any index file, all is indexed again.
 result<void> keep_foreign(recovered_queues& queues, const queue_recovery_plan& plan) {
   auto end = std::max(queues.table->log_end(), plan.log_min);
@@ -89,6 +117,9 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
     TROUPE_TRY(keep_foreign(queues, plan));
   } else if (queues.table->queue_count() > 0 || queues.index->file_count() > 0) {
     queues.rebuild_reason = "no checkpoint of this store vouches for them";
+  }
+  if (queues.rebuild_reason.empty()) {
+    TROUPE_TRY(remove_dead(queues, plan));
   }
   if (!queues.rebuild_reason.empty()) {
     TROUPE_TRY(discard_queues(fs, o, *queues.table, *queues.index, plan.log_min));

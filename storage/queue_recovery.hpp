@@ -5,6 +5,7 @@
 #include "storage/key_index.hpp"
 #include "storage/queue_table.hpp"
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,8 @@ struct queue_recovery_plan {
   log_offset log_end = 0;    ///< the recovered log ends here
   checkpoint known;          ///< as found at start
   bool trust_queues = false; ///< the last stop was an orderly one
+  /// Deleted topics: their records before the offset are dead.
+  std::map<std::string, log_offset> dead = {};
 };
 
 /// Queues and index that agree with the log below `applied`; what follows is to be added.
@@ -24,6 +27,7 @@ struct recovered_queues {
   std::unique_ptr<key_index> index;
   log_offset applied = 0;
   bool vouched = false;       ///< a checkpoint says that they are durable up to `applied`
+  bool removed_dead = false;  ///< queues of deleted topics were still there
   std::string rebuild_reason; ///< not empty: they were emptied, to be built again from the log
 };
 

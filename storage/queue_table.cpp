@@ -252,29 +252,6 @@ result<void> queue_table::remove(std::string_view topic) {
   return boost::outcome_v2::success();
 }
 
-result<bool> queue_table::remove_dead(std::string_view topic, log_offset deleted_at) {
-  auto* queues = find(topic);
-  if (queues == nullptr)
-    return false;
-  bool alive = false;
-  bool removed = false;
-  for (auto& queue : queues->by_id) {
-    if (!queue)
-      continue;
-    if (queue->log_end() > deleted_at) {
-      alive = true;
-      continue;
-    }
-    TROUPE_TRY(queue->remove_files());
-    drop_queue(*queues, queue->queue_id());
-    removed = true;
-  }
-  if (!alive) {
-    TROUPE_TRY(remove(topic)); // its directory
-  }
-  return removed;
-}
-
 log_offset queue_table::log_end() const noexcept {
   log_offset highest = 0;
   for_each([&](const topic_queues&, const consume_queue& queue) {

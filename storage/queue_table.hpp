@@ -96,9 +96,6 @@ public:
   result<void> drop_until(log_offset log_min);
   /// Removes the topic with all files of its queues; done when there is none.
   result<void> remove(std::string_view topic);
-  /// Removes those queues of a deleted topic that hold nothing behind `deleted_at`, as a crash in
-  /// the middle of `remove` leaves them. True if there were any.
-  result<bool> remove_dead(std::string_view topic, log_offset deleted_at);
 
   /// End of the newest record that has an entry, over all queues.
   log_offset log_end() const noexcept;

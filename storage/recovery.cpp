@@ -1,6 +1,7 @@
 #include "storage/recovery.hpp"
 
 #include "storage/log_scan.hpp"
+#include "storage/mutant.hpp"
 #include "storage/quarantine.hpp"
 
 #include <algorithm>
@@ -232,7 +233,7 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
     TROUPE_TRY(fs_.sync_directory(log_directory(options_)));
   }
   TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
-  if (!clean_file) {
+  if (!clean_file && !TROUPE_MUTANT("tail-not-cleared")) {
     TROUPE_TRY(
         current->zero_range(static_cast<std::uint64_t>(end - start), options_.log_file_size_bytes));
     TROUPE_TRY(current->sync());

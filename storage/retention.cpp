@@ -1,5 +1,7 @@
 #include "storage/retention.hpp"
 
+#include "storage/mutant.hpp"
+
 #include <algorithm>
 
 namespace troupe::storage {
@@ -43,11 +45,12 @@ retention_decision decide_retention(const options& o, const retention_input& now
   const auto eager_percent = std::min(o.disk_max_used_percent, forcibly_percent(o));
   const bool expired_go = its_hour || now.asked || now.used_percent > eager_percent;
   const auto forced = needed_files(o, now);
-  const auto candidates = now.files.empty() ? 0 : now.files.size() - 1;
+  const auto kept = TROUPE_MUTANT("last-file-deleted") ? 0U : 1U;
+  const auto candidates = now.files.empty() ? 0 : now.files.size() - kept;
   while (decision.drop < std::min(candidates, max_files_a_round)) {
     auto& oldest = now.files[decision.drop];
     const bool goes = decision.drop < forced || (expired_go && expired(o, oldest, now.now_ms));
-    if (!goes || oldest.end > now.safe_until)
+    if (!goes || (oldest.end > now.safe_until && !TROUPE_MUTANT("queues-not-waited-for")))
       break;
     ++decision.drop;
   }

@@ -69,6 +69,22 @@ result<void> make_durable(file_system& fs, const options& o, const recovered_log
   return fs.sync_directory(log_directory(o));
 }
 
+/// A power cut may take the end of the log, and with it the place of a deletion. What is written
+/// there from now on is no part of what was deleted.
+result<void> pull_back(tombstone_table& tombstones, log_offset end) {
+  bool changed = false;
+  for (auto& dead : tombstones.all()) {
+    if (dead.deleted_at <= end)
+      continue;
+    tombstones.put({dead.topic, end, dead.next_offsets});
+    changed = true;
+  }
+  if (changed) {
+    TROUPE_TRY(tombstones.save());
+  }
+  return boost::outcome_v2::success();
+}
+
 } // namespace
 
 result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock,
@@ -113,6 +129,9 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   for (auto& [name, topic] : topics.topics())
     store.topics.insert(name);
   TROUPE_TRY(auto tombstones, tombstone_table::load(fs, o));
+  if (!store.log.needs_repair) {
+    TROUPE_TRY(pull_back(tombstones, store.log.end));
+  }
   store.tombstones = tombstones.all();
   // Read again by the registrar; a file that cannot be is said now, before anything is served.
   TROUPE_TRY(offset_table::load(fs, o));

@@ -85,6 +85,18 @@ TEST_CASE("storage_run: every promise is kept, whatever the disk does", "[sim]")
   CHECK(records > 5 * recoveries); // the runs are about something
 }
 
+TEST_CASE("storage_run: damaged files cost what they held, and nothing else", "[sim]") {
+  std::size_t damaged = 0;
+  for (std::uint64_t seed = 1; seed <= 3000; ++seed) {
+    auto scenario = draw_scenario(seed, {"rot", "process", "power", "retention"});
+    if (!scenario.rots())
+      continue;
+    check_run(scenario);
+    ++damaged;
+  }
+  CHECK(damaged > 300);
+}
+
 TEST_CASE("storage_run: the same seed gives the same run", "[sim]") {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);

@@ -478,24 +478,6 @@ TEST_CASE("queue_table: a removed topic leaves nothing behind", "[storage]") {
   CHECK(f.open()->find("T", 0)->min() == 40);
 }
 
-TEST_CASE("queue_table: what a deletion left is told from what came after it", "[storage]") {
-  fixture f;
-  auto table = f.open();
-  append_up_to(*table, "T", 0, 27);
-  append_up_to(*table, "U", 0, 5);
-  REQUIRE(table->append(*table->create("U").value(), at(1, 0, 9000)).has_value());
-  REQUIRE(table->write_out().has_value());
-  auto deleted_at = table->find("T", 0)->log_end();
-  CHECK(table->remove_dead("none", deleted_at).value() == false);
-  CHECK(table->remove_dead("T", deleted_at - 1).value() == false);
-  CHECK(table->remove_dead("T", deleted_at).value());
-  CHECK_FALSE(std::filesystem::exists(f.directory / "consumequeue/T"));
-  CHECK(table->remove_dead("U", 9000).value());
-  CHECK(table->find("U", 0) == nullptr);
-  CHECK(table->find("U", 1)->next() == 1);
-  CHECK(table->remove_dead("U", 9000).value() == false);
-}
-
 TEST_CASE("queue_table: a batch goes to its queues up to the first gap", "[storage]") {
   fixture f;
   auto table = f.open();

@@ -1,0 +1,209 @@
+#include "sim/node_clients.hpp"
+
+#include "storage/message_batch.hpp"
+#include "storage/properties.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::sim {
+
+topic_info node_clients::topic(std::uint32_t queue) const {
+  auto queues = static_cast<std::int32_t>(scene_.plan.queues);
+  return {scene_.topic_of(queue), queues, queues, 6};
+}
+
+void node_clients::put(const node_event& event) {
+  send(event, scene_.wire(event.client % scene_.plan.producers).service());
+}
+
+void node_clients::put_directly(const node_event& event) {
+  send(event, scene_.open_session());
+}
+
+void node_clients::send(const node_event& event, const store_service& to) {
+  auto& plan = scene_.plan;
+  open_put sent;
+  sent.wait = event.wait;
+  storage::message_batch_builder batch;
+  for (std::uint32_t i = 0; i < event.count; ++i) {
+    auto queue = static_cast<std::int32_t>(event.queue % plan.queues);
+    auto& entry = scene_.ledger.add(scene_.topic_of(event.queue), queue, event.size,
+                                    scene_.node.clock().now_ms());
+    auto body = node_ledger::body_of(entry);
+    storage::properties_builder properties;
+    if (!properties.add(storage::property::keys, node_ledger::key_of(entry)) ||
+        !properties.add(storage::property::tags, node_ledger::tag_of(entry)))
+      throw broken{"a key or tag that cannot be stored"};
+    storage::new_message message;
+    message.queue_id = queue;
+    message.body = std::as_bytes(std::span(body));
+    message.properties = properties.text();
+    batch.add(message);
+    sent.numbers.push_back(entry.number);
+  }
+  put_request request;
+  request.topic = scene_.topic_of(event.queue);
+  request.count = batch.count();
+  request.messages = batch.take();
+  request.wait = event.wait;
+  sent.response = scene_.w.request<put_response>(to, std::move(request));
+  puts_.push_back(std::move(sent));
+}
+
+void node_clients::read(const node_event& event) {
+  auto& plan = scene_.plan;
+  random_source random(event.seed);
+  pull_request request;
+  auto queue = static_cast<std::uint32_t>(random.below(plan.topics * plan.queues));
+  request.topic = scene_.topic_of(queue);
+  request.queue_id = static_cast<std::int32_t>(queue % plan.queues);
+  request.from = static_cast<queue_offset>(random.below(40));
+  if (random.one_in(2)) // where the newest ones come
+    request.from = scene_.ledger.next_position(request.topic, request.queue_id);
+  request.max_messages = static_cast<std::uint32_t>(random.between(1, 20));
+  request.wait_ms = random.one_in(3) ? static_cast<std::uint32_t>(random.below(3000)) : 0;
+  auto& wire = scene_.wire(event.client);
+  reads_.push_back({scene_.w.request<pull_response>(wire.service(), request),
+                    scene_.ledger.topics().removals()});
+}
+
+void node_clients::probe(const node_event& event) {
+  auto& wire = scene_.wire(event.client);
+  probes_.push_back(scene_.w.request<node_status>(wire.service(), status_atom_v));
+}
+
+bool node_clients::changes(const std::string& topic) const {
+  auto open = [&](auto& change) { return change.topic == topic; };
+  return std::ranges::any_of(removals_, open) || std::ranges::any_of(creations_, open);
+}
+
+void node_clients::remove_topic(const node_event& event) {
+  auto name = scene_.topic_of(event.queue);
+  if (changes(name))
+    return;
+  scene_.ledger.topics().asked(name, topic_ledger::request::removal);
+  auto& wire = scene_.wire(event.client);
+  removals_.push_back({scene_.w.request<tombstone>(wire.service(), remove_atom_v, name), name});
+}
+
+void node_clients::create_topic(const node_event& event) {
+  auto wanted = topic(event.queue);
+  if (changes(wanted.name))
+    return;
+  scene_.ledger.topics().asked(wanted.name, topic_ledger::request::creation);
+  auto& wire = scene_.wire(event.client);
+  creations_.push_back(
+      {scene_.w.request<topic_info>(wire.service(), create_atom_v, wanted), wanted.name});
+}
+
+// -- answers -------------------------------------------------------------------------------------
+
+void node_clients::settle(std::uint64_t number, const storage::error* error,
+                          const message_result* result, bool wait) {
+  auto& entry = scene_.ledger.at(number);
+  auto code = error != nullptr ? error->code : result->code;
+  bool doubt = code == errc::maybe_stored || code == errc::connection_lost;
+  if (entry.state != put_state::open)
+    throw broken{"message " + std::to_string(number) + " is answered twice"};
+  if (code == errc::none) {
+    if (entry.offset >= 0 && entry.offset != result->offset)
+      throw broken{"message " + std::to_string(number) + " was seen at offset " +
+                   std::to_string(entry.offset) + " and acknowledged at another"};
+    entry.state = put_state::stored;
+    entry.offset = result->offset;
+    entry.position = result->queue_position;
+    entry.durable = scene_.plan.sync_flush && wait;
+  } else {
+    entry.state = doubt ? put_state::maybe : put_state::refused;
+  }
+}
+
+void node_clients::collect_put(open_put& put) {
+  auto& got = put.response.get();
+  auto reason = got ? got.value().failure.message : got.error().message;
+  if (got && got.value().results.size() != put.numbers.size() && reason.empty())
+    throw broken{"an answer without all results"};
+  for (std::size_t i = 0; i < put.numbers.size(); ++i) {
+    if (!got)
+      settle(put.numbers[i], &got.error(), nullptr, put.wait);
+    else if (i < got.value().results.size())
+      settle(put.numbers[i], nullptr, &got.value().results[i], put.wait);
+    else
+      settle(put.numbers[i], &got.value().failure, nullptr, put.wait);
+    auto state = scene_.ledger.at(put.numbers[i]).state;
+    if (state != put_state::stored && reason.empty())
+      throw broken{"a refusal without a reason"};
+  }
+}
+
+void node_clients::collect_read(open_read& read) {
+  if (read.response.code() != errc::none)
+    return;
+  auto& got = read.response.value();
+  if (got.damaged > 0 && got.warning.empty())
+    throw broken{"messages are left out as damaged, and nothing is said about them"};
+  bool same_topics = read.removals == scene_.ledger.topics().removals();
+  for (auto& record : got.records) {
+    ++scene_.compared;
+    auto seen = decode_message(record);
+    auto& ledger = scene_.ledger;
+    if (auto wrong = same_topics ? ledger.check_living(seen) : ledger.check_message(seen))
+      throw broken{*wrong};
+    if (scene_.plan.sync_flush && !scene_.disk_lied)
+      ledger.shown(seen);
+  }
+}
+
+void node_clients::collect_changes() {
+  auto& topics = scene_.ledger.topics();
+  std::erase_if(removals_, [&](open_change<tombstone>& change) {
+    if (!change.response.there())
+      return false;
+    if (change.response.code() == errc::none)
+      topics.removed(change.topic, change.response.value().deleted_at);
+    else
+      topics.failed(change.topic, topic_ledger::request::removal);
+    return true;
+  });
+  std::erase_if(creations_, [&](open_change<topic_info>& change) {
+    if (!change.response.there())
+      return false;
+    if (change.response.code() == errc::none)
+      topics.created(change.topic);
+    else
+      topics.failed(change.topic, topic_ledger::request::creation);
+    return true;
+  });
+}
+
+void node_clients::collect() {
+  std::erase_if(puts_, [this](open_put& put) {
+    if (!put.response.there())
+      return false;
+    collect_put(put);
+    return true;
+  });
+  std::erase_if(reads_, [this](open_read& read) {
+    if (!read.response.there())
+      return false;
+    collect_read(read);
+    return true;
+  });
+  std::erase_if(probes_, [this](answer<node_status>& probe) {
+    if (probe.there() && probe.code() == errc::none) {
+      scene_.ledger.flushed(probe.value().flusher.flushed);
+      check_bound(probe.value());
+    }
+    return probe.there();
+  });
+  collect_changes();
+}
+
+void node_clients::check_bound(const node_status& status) const {
+  if (status.writer.backlog_max > scene_.plan.capacity)
+    throw broken{"the dispatcher's bound of " + std::to_string(scene_.plan.capacity) +
+                 " was passed: " + std::to_string(status.writer.backlog_max)};
+}
+
+} // namespace troupe::sim

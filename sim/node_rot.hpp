@@ -1,0 +1,46 @@
+#pragma once
+
+#include "sim/disk.hpp"
+#include "sim/node_ledger.hpp"
+#include "storage/options.hpp"
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace troupe::sim {
+
+/// Bits that turned over in stored files, and what may be missing because of them.
+class node_rot {
+public:
+  /// Turns one bit over: of a record of the log, of an entry of a queue, of the index or of the
+  /// checkpoint. Says what it was; empty when there is nothing yet.
+  std::string strike(simulated_disk& disk, const storage::options& options, random_source& random);
+
+  bool anywhere() const noexcept { return in_log() || in_queues() || in_index_ || in_checkpoint_; }
+  bool in_log() const noexcept { return in_log_; }
+  bool in_queues() const noexcept { return in_queues_; }
+  /// In what is built from the log.
+  bool in_derived() const noexcept { return in_queues() || in_index_ || in_checkpoint_; }
+  /// The entry at this place of a queue, or its record, is damaged: it need not be served.
+  bool hit(const std::string& topic, std::int32_t queue, queue_offset position) const {
+    return places_.count({topic, queue, position}) > 0;
+  }
+
+private:
+  std::string strike_log(simulated_disk& disk, const storage::options& options,
+                         random_source& random);
+  std::string strike_queue(simulated_disk& disk, const storage::options& options,
+                           random_source& random);
+  std::string strike_file(simulated_disk& disk, const std::string& below, random_source& random);
+
+  using queue_place = std::tuple<std::string, std::int32_t, queue_offset>;
+  std::set<queue_place> places_;
+  bool in_log_ = false;
+  bool in_queues_ = false;
+  bool in_index_ = false;
+  bool in_checkpoint_ = false;
+};
+
+} // namespace troupe::sim
