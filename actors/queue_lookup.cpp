@@ -39,6 +39,29 @@ caf::error behind_error() {
                         "the queues were started again and are behind the log; try again");
 }
 
+/// Reads entries up to a damaged one; the first one, if it is damaged, is left out and told.
+storage::result<void> read_entries(const storage::consume_queue& queue, queue_offset from,
+                                   std::size_t count, std::vector<storage::queue_entry>& entries,
+                                   pull_response& answer) {
+  auto read = queue.read(from, count, entries);
+  if (read || read.error().code != errc::corrupt)
+    return read;
+  entries.clear();
+  for (auto at = from; entries.size() < count; ++at) {
+    auto before = entries.size();
+    if (read = queue.read(at, 1, entries); !read) {
+      entries.resize(before); // nothing of a damaged one
+      break;
+    }
+  }
+  if (entries.empty()) {
+    ++answer.damaged;
+    ++answer.next;
+    answer.warning = read.error().message;
+  }
+  return boost::outcome_v2::success();
+}
+
 } // namespace
 
 log_offset queue_manager_state::visible_log_end() const noexcept {
@@ -78,7 +101,7 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
                       : std::max<std::size_t>(max_scanned_entries, request.max_messages);
     wanted = std::min(wanted, static_cast<std::size_t>(answer.max - request.from));
     std::vector<storage::queue_entry> entries;
-    TROUPE_TRY(queue->read(request.from, wanted, entries));
+    TROUPE_TRY(read_entries(*queue, request.from, wanted, entries, answer));
     std::uint64_t bytes = 0;
     for (auto& entry : entries) {
       if (matches(request.tag_hashes, entry.tags_code) && !entry.filler()) {
@@ -91,7 +114,8 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
       }
       ++answer.next;
     }
-    answer.status = found.records.empty() ? pull_status::filtered : pull_status::found;
+    bool any = !found.records.empty() || answer.damaged > 0;
+    answer.status = any ? pull_status::found : pull_status::filtered;
   }
   return boost::outcome_v2::success();
 }

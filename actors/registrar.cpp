@@ -77,8 +77,8 @@ caf::result<tombstone> registrar_state::remove(const std::string& topic) {
             [this, promise, topic](const caf::error& why) {
               keep(topic); // the writer may get round to it yet
               promise.deliver(make_caf_error(errc::busy, "topic " + topic +
-                                                             " is still there: the writer does not "
-                                                             "answer (" +
+                                                             " is still there: the writer did not "
+                                                             "let it go (" +
                                                              from_caf(why).message +
                                                              "); try again"));
             });
@@ -110,13 +110,11 @@ void registrar_state::removed(const tombstone& dead, const kept_promise<tombston
 }
 
 storage::result<void> registrar_state::bury(const tombstone& dead) {
-  if (TROUPE_MUTANT("tombstone-last")) {
-    topics_->erase(dead.topic);
-    TROUPE_TRY(topics_->save(setup_.clock->now_ms()));
-  }
   // First the tombstone: a topic that is gone without one would come back from the log.
   tombstones_->put({dead.topic, dead.deleted_at, dead.next_offsets});
-  TROUPE_TRY(tombstones_->save());
+  if (!TROUPE_MUTANT("tombstone-not-saved")) {
+    TROUPE_TRY(tombstones_->save());
+  }
   topics_->erase(dead.topic);
   return topics_->save(setup_.clock->now_ms());
 }

@@ -314,7 +314,8 @@ std::string writer_state::missing_room() const {
 }
 
 void writer_state::want_file() {
-  if (file_requested_ || !has_roles_)
+  // Nothing new goes into a log that is damaged in the middle.
+  if (file_requested_ || !has_roles_ || refusals_.count(errc::needs_repair) > 0)
     return;
   file_requested_ = true;
   self_->send(roles_.flusher, create_atom_v, log_->next_file_start());
@@ -378,6 +379,9 @@ void writer_state::refuse(const write_refusal& why) {
 }
 
 caf::result<tombstone> writer_state::retire(const std::string& topic) {
+  if (log_->failed()) // what it left behind the end may be found and taken for a new message
+    return make_caf_error(errc::write_stopped,
+                          "a write to the log failed; restart the node, it will recover");
   return numbers_.retire(topic, log_->end());
 }
 

@@ -62,7 +62,7 @@ std::size_t queue_file_limit(rlim_t connections) {
       limit = raised;
   }
   auto usable = std::min(limit.rlim_cur, most_queue_files + other_files);
-  return usable > 2 * other_files ? usable - other_files : usable / 2;
+  return usable > 2 * other_files ? usable - other_files : usable / 4;
 }
 
 } // namespace

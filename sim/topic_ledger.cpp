@@ -46,14 +46,14 @@ bool topic_ledger::vanishing(const std::string& topic) const {
 }
 
 topic_ledger::problem topic_ledger::found(const std::string& topic, bool there,
-                                          std::optional<log_offset> tombstone, bool lost_power) {
+                                          std::optional<log_offset> tombstone, bool log_shorter) {
   auto& known = topics_[topic];
   if (there && !known.may_be_there)
     return "topic " + topic + " was deleted, and is there";
   if (!there && !known.may_be_gone)
     return "topic " + topic + " is gone, and nobody deleted it";
   auto at = tombstone.value_or(0);
-  if (at < known.deleted_at && !(lost_power && tombstone))
+  if (at < known.deleted_at && !(log_shorter && tombstone))
     return "the tombstone of topic " + topic + " is at " + std::to_string(at) + " and was at " +
            std::to_string(known.deleted_at);
   if (at > known.deleted_at && !known.removal_asked)

@@ -28,9 +28,9 @@ public:
   /// be sent.
   void new_life();
   /// After a start: whether the topic is there, and the offset of its tombstone, if it has one.
-  /// After a power cut it may have moved back with the log's end.
+  /// If the log lost its end, it may have moved back with that.
   problem found(const std::string& topic, bool there, std::optional<log_offset> tombstone,
-                bool lost_power);
+                bool log_shorter);
 
   /// Records of the topic before it are dead.
   log_offset deleted_at(const std::string& topic) const;

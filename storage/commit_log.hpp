@@ -25,6 +25,8 @@ public:
 
   /// End of what is written; the next record's place unless it needs a new file.
   log_offset end() const noexcept { return end_; }
+  /// True once a write failed: what it left behind `end()` is not known.
+  bool failed() const noexcept { return failed_; }
   /// End of what is staged.
   log_offset staged_end() const noexcept { return staged_end_; }
   std::size_t staged_bytes() const noexcept { return staged_; }

@@ -127,6 +127,12 @@ result<void> consume_queue::load(const log_bounds& log, std::vector<std::string>
   TROUPE_TRY(min_, search(first_entry(), next_, [&log](const queue_entry& e) {
                return !e.filler() && e.offset >= log.min;
              }));
+  if (min_ > first_entry()) { // a damaged entry may have led the search astray
+    TROUPE_TRY(auto before, entry(min_ - 1));
+    if (!before.valid())
+      return damaged(file_start(min_ - 1),
+                     "has a damaged entry, number " + std::to_string(min_ - 1));
+  }
   return boost::outcome_v2::success();
 }
 

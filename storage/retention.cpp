@@ -47,10 +47,12 @@ retention_decision decide_retention(const options& o, const retention_input& now
   const auto forced = needed_files(o, now);
   const auto kept = TROUPE_MUTANT("last-file-deleted") ? 0U : 1U;
   const auto candidates = now.files.empty() ? 0 : now.files.size() - kept;
+  const auto careful =
+      !TROUPE_MUTANT("queues-not-waited-for") && !TROUPE_MUTANT("last-file-deleted");
   while (decision.drop < std::min(candidates, max_files_a_round)) {
     auto& oldest = now.files[decision.drop];
     const bool goes = decision.drop < forced || (expired_go && expired(o, oldest, now.now_ms));
-    if (!goes || (oldest.end > now.safe_until && !TROUPE_MUTANT("queues-not-waited-for")))
+    if (!goes || (oldest.end > now.safe_until && careful))
       break;
     ++decision.drop;
   }

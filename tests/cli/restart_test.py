@@ -109,7 +109,7 @@ class Signals(NodeTest):
         self.assertFalse((self.node.directory / "abort").exists())
 
     def test_a_second_node_is_refused_and_harms_nothing(self):
-        self.node.settings["port"] = 0
+        self.node.settings.update(port=0, remoting_port=0)
         second = self.node.launch()
         out, _ = second.communicate(timeout=PATIENCE)
         self.assertEqual((second.returncode, out), (1, b""))
@@ -122,10 +122,10 @@ class Signals(NodeTest):
 
     def test_a_taken_port_is_refused(self):
         port, directory = self.node.port, self.node.directory
-        self.node.settings["directory"] = self.node.home / "other"
+        self.node.settings.update(directory=self.node.home / "other", remoting_port=0)
         second = self.node.launch()
         second.communicate(timeout=PATIENCE)
-        self.node.settings["directory"] = directory
+        self.node.settings.update(directory=directory, remoting_port=self.node.remoting_port)
         self.assertEqual(second.returncode, 1)
         self.assertRegex(self.node.log(), f"cannot listen at 127.0.0.1:{port}")
 

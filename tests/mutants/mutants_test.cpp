@@ -35,7 +35,8 @@ constexpr std::array<mutant, 24> mutants = {{
     {"directory-not-synced", "the directory of a new log file is not synced"},
     {"queues-not-synced", "the checkpoint is written without the queues' syncs"},
     {"tail-not-synced", "what a dead process left is not synced before it is built on"},
-    {"tail-not-rewritten", "the same, but it is synced: nothing after a failed flush"},
+    {"tail-not-rewritten", "the same, but it is synced: nothing after a failed flush",
+     simulation::storage},
     {"abort-not-written", "the marker of a running node is missing"},
     {"crc-not-checked", "recovery does not compare CRCs"},
     {"blank-too-short", "the blank at the end of a log file is one byte short"},
@@ -53,7 +54,7 @@ constexpr std::array<mutant, 24> mutants = {{
     {"queues-not-shortened", "queues and index keep what led to deleted log files"},
     {"full-disk-ignored", "the writer is not told that the disk is full"},
     {"damage-served", "a record is served without its CRC being compared"},
-    {"tombstone-last", "a deleted topic is taken from the list before its tombstone is there"},
+    {"tombstone-not-saved", "a topic is deleted without a tombstone"},
     {"dead-dispatched", "records of a deleted topic get into its queues again"},
 }};
 

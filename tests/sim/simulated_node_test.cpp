@@ -239,6 +239,26 @@ TEST_CASE("simulated_node: a power cut does not bring back the queues of a delet
   }
 }
 
+TEST_CASE("simulated_node: no topic is deleted while nobody knows what a failed write left",
+          "[sim]") {
+  stand s;
+  s.around.run_for(3s);
+  s.node.disk().set_faults({{.what = fault_kind::short_write,
+                             .kind = call_kind::write,
+                             .path = "commitlog",
+                             .argument = 428}});
+  CHECK(s.around.ask<put_response>(s.wire->service(), stand::one("x")).value().failure.code ==
+        errc::maybe_stored);
+  auto removed = s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t"));
+  CHECK(removed.code() == errc::busy);
+  CHECK(removed.reason().find("restart the node") != std::string::npos);
+  s.node.kill();
+  REQUIRE(s.node.start());
+  CHECK(s.pulled() == std::vector<queue_offset>{0}); // all of it was written
+  s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t")).value();
+  CHECK(s.pulled().empty());
+}
+
 TEST_CASE("simulated_node: a topic deleted behind what a power cut left is made again", "[sim]") {
   stand s;
   s.around.run_for(3s);
