@@ -210,7 +210,7 @@ TEST_CASE("config: settings that contradict each other are refused", "[net]") {
         "a message must fit into one file");
   CHECK(refusal("[store]\nmax-index-num = 100000000\nmax-hash-slot-num = 100000000\n")
             .find("c.ini:2: an index file of 40") == 0);
-  CHECK(refusal("[store]\ndisk-space-clean-forcibly-ratio = 60\n").find("c.ini:1: ") == 0);
+  CHECK(refusal("[store]\ndisk-space-clean-forcibly-ratio = 60\n").find("c.ini:2: ") == 0);
   CHECK(refusal("[node a]\nactor-port = 7\nremoting-port = 7\n") ==
         "c.ini:3: remoting-port = 7 of [node a] is taken by another port of 127.0.0.1");
   CHECK(refusal("[node a]\nactor-port = 7\nname-server-port = 7\n") ==
