@@ -28,6 +28,7 @@ struct server::parts {
   node_actor node;
   front_actor front;
   std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
+  storage::error not_listening;           ///< why there are no sockets
   gateway_options gateway_settings;
   gateway_actor gateway;
   bool stopped = false;
@@ -67,26 +68,28 @@ std::size_t queue_file_limit(rlim_t connections) {
 
 } // namespace
 
-/// Takes the ports for RocketMQ clients; message ids carry the first.
-storage::result<void> server::listen_for_remoting(parts& p, const cluster_config& cluster) {
+/// Takes the ports for RocketMQ clients; message ids carry the first. What is wrong with them is
+/// said by `publish`: that another node has the directory is more important.
+void server::listen_for_remoting(parts& p, const cluster_config& cluster) {
   if (!cluster.gateway.enabled)
-    return boost::outcome_v2::success();
+    return;
   p.gateway_settings = cluster.gateway;
   std::vector<std::uint16_t> ports{p.config.remoting_port};
   if (p.config.name_server_port)
     ports.push_back(*p.config.name_server_port);
   auto sockets = socket_server::listen(cluster.gateway, p.config.host, ports);
-  if (!sockets)
-    return storage::error{errc::unavailable,
-                          sockets.error().message + " (remoting-port or name-server-port of node " +
-                              p.config.name +
-                              "): is another node or a RocketMQ server running there?"};
+  if (!sockets) {
+    p.not_listening = {errc::unavailable,
+                       sockets.error().message + " (remoting-port or name-server-port of node " +
+                           p.config.name +
+                           "): is another node or a RocketMQ server running there?"};
+    return;
+  }
   p.sockets = std::move(sockets.value());
   p.options.store.store_port = p.sockets->ports().front();
-  return boost::outcome_v2::success();
 }
 
-void server::start_gateway(parts& p) {
+storage::result<void> server::start_gateway(parts& p) {
   auto port = std::to_string(p.sockets->ports().front());
   p.gateway = spawn_gateway(p.system, {.node = p.node,
                                        .address = {.cluster = p.cluster,
@@ -96,8 +99,9 @@ void server::start_gateway(parts& p) {
                                        .options = p.gateway_settings,
                                        .send = p.sockets->send_function()});
   auto to = p.gateway;
-  p.sockets->start({.requests = [to](arrived batch) { caf::anon_send(to, std::move(batch)); },
-                    .end = [to](departed who) { caf::anon_send(to, who); }});
+  return p.sockets->start(
+      {.requests = [to](arrived batch) { caf::anon_send(to, std::move(batch)); },
+       .end = [to](departed who) { caf::anon_send(to, who); }});
 }
 
 server::server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
@@ -117,7 +121,7 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
-  TROUPE_TRY(listen_for_remoting(*p, cluster));
+  listen_for_remoting(*p, cluster);
   auto file_limit = queue_file_limit(p->sockets ? p->gateway_settings.connections : 0);
   auto& open_files = p->options.queue_manager.open_files;
   open_files = open_files == 0 ? file_limit : std::min(open_files, file_limit);
@@ -149,11 +153,13 @@ storage::result<server::address> server::publish() {
                                                  " (actor-port): is another node running there, "
                                                  "and is the address one of this machine?"};
   address bound{*port};
+  if (p.not_listening.code != errc::none)
+    return p.not_listening;
   if (p.sockets) {
     auto ports = p.sockets->ports();
     bound.remoting_port = ports.front();
     bound.name_server_port = ports.size() > 1 ? ports.back() : std::uint16_t{0};
-    start_gateway(p);
+    TROUPE_TRY(start_gateway(p));
   }
   return bound;
 }

@@ -18,6 +18,8 @@ namespace {
 
 /// One client's turn: what came since, up to this, is handed on together.
 constexpr std::size_t turn_bytes = std::size_t{256} << 10;
+/// Small answers are joined up to this.
+constexpr std::size_t joined_bytes = std::size_t{64} << 10;
 /// The system takes at most 1024 pieces at a time.
 constexpr std::size_t most_pieces = 512;
 
@@ -129,14 +131,15 @@ void client_socket::send(outgoing message) {
     return;
   if (pieces_.empty())
     last_write_ = clock::now();
-  auto text = std::make_shared<const std::string>(std::move(message.head));
-  hold(text->size());
-  pieces_.push_back({std::as_bytes(std::span(*text)), {}, text});
+  hold(message.head.size());
+  if (!pieces_.empty() && !pieces_.back().text.empty() && pieces_.back().text.size() < joined_bytes)
+    pieces_.back().text += message.head;
+  else
+    pieces_.push_back({std::move(message.head), {}});
   for (auto& slice : message.body) {
     hold(slice.size());
-    auto bytes = slice.bytes();
-    if (!bytes.empty())
-      pieces_.push_back({bytes, std::move(slice), {}});
+    if (!slice.empty())
+      pieces_.push_back({{}, std::move(slice)});
   }
 }
 
@@ -144,8 +147,10 @@ void client_socket::flush() {
   while (!closed_ && !writing_ && !pieces_.empty()) {
     std::array<iovec, most_pieces> vector;
     auto count = std::min(pieces_.size(), most_pieces);
-    for (std::size_t i = 0; i < count; ++i)
-      vector[i] = {const_cast<std::byte*>(pieces_[i].bytes.data()), pieces_[i].bytes.size()};
+    for (std::size_t i = 0; i < count; ++i) {
+      auto bytes = pieces_[i].rest();
+      vector[i] = {const_cast<std::byte*>(bytes.data()), bytes.size()}; // only read from
+    }
     msghdr message{};
     message.msg_iov = vector.data();
     message.msg_iovlen = count;
@@ -164,16 +169,16 @@ void client_socket::flush() {
 void client_socket::written(std::size_t count) {
   last_write_ = clock::now();
   auto left = count;
-  while (!pieces_.empty() && left >= pieces_.front().bytes.size()) {
-    left -= pieces_.front().bytes.size();
-    if (pieces_.front().owner.damaged()) {
+  while (!pieces_.empty() && left >= pieces_.front().rest().size()) {
+    left -= pieces_.front().rest().size();
+    if (pieces_.front().slice.damaged()) {
       close_for("a message for it was damaged on the disk while it was sent");
       return;
     }
     pieces_.pop_front();
   }
   if (left > 0)
-    pieces_.front().bytes = pieces_.front().bytes.subspan(left);
+    pieces_.front().written += left;
   release(count);
 }
 
@@ -214,7 +219,7 @@ void client_socket::check_time(clock::time_point now) {
     close_for("it took no byte of its answers for " + seconds(o.frame_time));
   else if (splitter_.pending() > 0 && may_read() && now - frame_began_ > o.frame_time)
     close_for("a frame was not complete after " + seconds(o.frame_time));
-  else if (now - last_read_ > o.idle_time)
+  else if (may_read() && now - last_read_ > o.idle_time)
     close_for("nothing came from it for " + seconds(o.idle_time));
 }
 

@@ -42,11 +42,16 @@ public:
   void close();
 
 private:
-  /// A piece of memory on its way out, and what keeps it valid.
+  /// Heads of frames one behind another, or a slice of a body, on its way out.
   struct piece {
-    storage::byte_view bytes;
-    storage::slice owner;
-    std::shared_ptr<const std::string> text;
+    std::string text;
+    storage::slice slice;    ///< if there is no text
+    std::size_t written = 0; ///< of its bytes
+
+    storage::byte_view rest() const noexcept {
+      auto all = text.empty() ? slice.bytes() : std::as_bytes(std::span(text));
+      return all.subspan(written);
+    }
   };
 
   void wait_readable();

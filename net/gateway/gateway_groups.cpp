@@ -31,7 +31,7 @@ std::int64_t gateway_state::now_ms() const {
 }
 
 void gateway_state::arm_pulse() {
-  if (pulse_pending_ || groups_.empty())
+  if (pulse_pending_ || (groups_.empty() && locks_.empty()))
     return;
   pulse_pending_ = true;
   self_->delayed_send(self_, sweep_interval, pulse_atom_v);
@@ -39,6 +39,7 @@ void gateway_state::arm_pulse() {
 
 void gateway_state::pulse() {
   pulse_pending_ = false;
+  locks_.expire(now_ms());
   notify_groups(groups_.expire(now_ms() - longest_silence_ms));
   arm_pulse();
 }
@@ -73,6 +74,21 @@ void gateway_state::list_consumers(const ticket& who, const client_request& requ
   if (!groups_.has_consumers(h->group))
     return reply(who, response_code::system_error, "no consumer for this group, " + h->group);
   auto text = remoting::write_consumer_list(groups_.client_ids(h->group));
+  reply(who, header_for(who, response_code::success),
+        {storage::slice::copy_of(std::as_bytes(std::span(text)))});
+}
+
+void gateway_state::take_lock(const ticket& who, const client_request& request) {
+  auto wanted = remoting::read_lock_body(request.body.bytes());
+  if (!wanted)
+    return fail(who, wanted.error());
+  if (who.code == remoting::request_code::unlock_batch_mq) {
+    locks_.unlock(wanted.value());
+    return reply(who, response_code::success, {});
+  }
+  auto text =
+      remoting::write_locked_queues(locks_.lock(wanted.value(), now_ms()), setup_.address.broker);
+  arm_pulse();
   reply(who, header_for(who, response_code::success),
         {storage::slice::copy_of(std::as_bytes(std::span(text)))});
 }

@@ -28,6 +28,12 @@ std::int32_t response_for(errc code) noexcept {
   }
 }
 
+/// Requests that are carried out although their client is gone.
+bool is_write(std::int32_t code) noexcept {
+  return code == request_code::send_message || code == request_code::send_message_v2 ||
+         code == request_code::send_batch_message || code == request_code::update_consumer_offset;
+}
+
 } // namespace
 
 void gateway_state::start(pointer actor, gateway_setup setup) {
@@ -57,6 +63,8 @@ void gateway_state::take(arrived& batch) {
   }
   auto& c = clients_[batch.from];
   c.peer = batch.peer;
+  for (auto& request : batch.requests)
+    c.open_writes += is_write(request.header.code);
   for (auto& request : batch.requests) {
     auto who = ticket_of(batch.from, request);
     if (handle_here(who, request))
@@ -81,15 +89,22 @@ void gateway_state::open_own_session() {
             own_opening_ = false;
             own_ = session;
             self_->monitor(own_);
-            for (auto& batch : std::exchange(early_, {}))
-              take(batch);
+            handle_early();
           },
           [this](const caf::error& why) {
             own_opening_ = false;
             for (auto& batch : std::exchange(early_, {}))
               for (auto& request : batch.requests)
                 fail(ticket_of(batch.from, request), from_caf(why));
+            handle_early();
           });
+}
+
+void gateway_state::handle_early() {
+  for (auto& batch : std::exchange(early_, {}))
+    take(batch);
+  for (auto from : std::exchange(early_gone_, {}))
+    forget(from);
 }
 
 void gateway_state::open_session(connection_id from) {
@@ -114,6 +129,7 @@ void gateway_state::session_open(connection_id from, const session_actor& sessio
   for (auto& request : std::exchange(c.waiting, {}))
     handle(c, ticket_of(from, request), request);
   send_puts();
+  forget_if_done(from, c);
 }
 
 void gateway_state::session_refused(connection_id from, const storage::error& why) {
@@ -123,17 +139,30 @@ void gateway_state::session_refused(connection_id from, const storage::error& wh
   found->second.opening = false;
   for (auto& request : std::exchange(found->second.waiting, {}))
     fail(ticket_of(from, request), why);
+  forget_if_done(from, found->second);
 }
 
+/// What a client sent before it went away is still stored: its session ends behind that. Only held
+/// pulls are dropped.
 void gateway_state::forget(connection_id from) {
-  std::erase_if(early_, [from](const arrived& batch) { return batch.from == from; });
+  if (!early_.empty())
+    early_gone_.push_back(from);
   auto found = clients_.find(from);
   if (found == clients_.end())
     return;
-  if (found->second.session)
-    caf::anon_send_exit(found->second.session, caf::exit_reason::user_shutdown);
-  clients_.erase(found);
   notify_groups(groups_.forget(from));
+  auto& c = found->second;
+  c.gone = true;
+  if (c.opening || c.open_writes > 0)
+    return;
+  if (c.session)
+    caf::anon_send_exit(c.session, caf::exit_reason::user_shutdown);
+  clients_.erase(found);
+}
+
+void gateway_state::forget_if_done(connection_id from, const client& c) {
+  if (c.gone && !c.opening && c.open_writes == 0)
+    self_->send(self_, departed{from}); // later: the caller may still use the client
 }
 
 bool gateway_state::handle_here(const ticket& who, const client_request& request) {
@@ -146,6 +175,10 @@ bool gateway_state::handle_here(const ticket& who, const client_request& request
     return true;
   case request_code::get_consumer_list_by_group:
     list_consumers(who, request);
+    return true;
+  case request_code::lock_batch_mq:
+  case request_code::unlock_batch_mq:
+    take_lock(who, request);
     return true;
   case request_code::get_routeinfo_by_topic:
     answer_route(who, request);
@@ -224,6 +257,13 @@ void gateway_state::reply(const ticket& who, const remoting::command& header, sl
     message.body = std::move(body);
   }
   setup_.send(std::move(message));
+  if (!is_write(who.code))
+    return;
+  if (auto found = clients_.find(who.from);
+      found != clients_.end() && found->second.open_writes > 0) {
+    --found->second.open_writes;
+    forget_if_done(who.from, found->second);
+  }
 }
 
 void gateway_state::reply(const ticket& who, std::int32_t code, std::string remark) {

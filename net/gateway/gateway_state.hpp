@@ -4,6 +4,7 @@
 #include "net/gateway/gateway.hpp"
 #include "net/remoting/fields.hpp"
 #include "net/remoting/headers.hpp"
+#include "net/remoting/queue_locks.hpp"
 #include "storage/message_batch.hpp"
 
 #include <deque>
@@ -47,6 +48,8 @@ private:
     storage::host peer;
     session_actor session;
     bool opening = false;
+    bool gone = false;           ///< its connection is closed; what it sent is still carried out
+    std::size_t open_writes = 0; ///< sends and offsets that are not answered
     std::vector<client_request> waiting; ///< for the session
     std::size_t open_pulls = 0;          ///< that may bring much
     std::deque<std::pair<ticket, pull_work>> waiting_pulls;
@@ -68,8 +71,10 @@ private:
   // -- requests and answers (gateway_state.cpp)
   static ticket ticket_of(connection_id from, const client_request& request);
   void open_own_session();
+  void handle_early();
   void open_session(connection_id from);
   void session_open(connection_id from, const session_actor& session);
+  void forget_if_done(connection_id from, const client& c);
   void session_refused(connection_id from, const storage::error& why);
   /// Handles what needs no session of the client; false otherwise.
   bool handle_here(const ticket& who, const client_request& request);
@@ -137,6 +142,7 @@ private:
   void take_heartbeat(const ticket& who, const client_request& request);
   void take_leave(const ticket& who, const client_request& request);
   void list_consumers(const ticket& who, const client_request& request);
+  void take_lock(const ticket& who, const client_request& request);
   void notify_groups(const std::vector<std::string>& groups);
   void fetch_offset(client& c, const ticket& who, const client_request& request);
   void first_offset(const ticket& who, const remoting::group_queue_header& wanted);
@@ -155,11 +161,13 @@ private:
   session_actor own_; ///< for what concerns no client: topics. Without it nothing is handled
   bool own_opening_ = false;
   std::vector<arrived> early_; ///< wait for it
+  std::vector<connection_id> early_gone_;
   std::map<connection_id, client> clients_;
   std::map<put_key, open_put> puts_;
   std::map<std::string, topic_info> topics_;
   std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
   remoting::client_groups groups_;
+  remoting::queue_locks locks_;
   std::int32_t next_opaque_ = 0;
   bool pulse_pending_ = false;
 };

@@ -9,6 +9,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <system_error>
 #include <thread>
 #include <unordered_map>
 
@@ -179,11 +180,17 @@ socket_server::~socket_server() {
 storage::result<std::unique_ptr<socket_server>>
 socket_server::listen(const gateway_options& options, const std::string& host,
                       const std::vector<std::uint16_t>& ports) {
-  auto p = std::make_unique<parts>(options);
-  for (auto port : ports) {
-    TROUPE_TRY(p->bind(host, port));
+  try {
+    auto p = std::make_unique<parts>(options);
+    for (auto port : ports) {
+      TROUPE_TRY(p->bind(host, port));
+    }
+    return std::unique_ptr<socket_server>(new socket_server(std::move(p)));
+  } catch (const boost::system::system_error& e) { // no descriptor for the reactor
+    return storage::error{storage::errc::too_many_files,
+                          std::string("cannot prepare the sockets for RocketMQ clients: ") +
+                              e.what()};
   }
-  return std::unique_ptr<socket_server>(new socket_server(std::move(p)));
 }
 
 std::vector<std::uint16_t> socket_server::ports() const {
@@ -195,13 +202,20 @@ std::vector<std::uint16_t> socket_server::ports() const {
   return bound;
 }
 
-void socket_server::start(handlers to) {
+storage::result<void> socket_server::start(handlers to) {
   auto& p = *parts_;
   p.to = std::move(to);
   p.context->requests = p.to.requests;
   for (auto& at : p.listeners)
     p.accept(*at);
-  p.thread = std::thread([&p] { p.io.run(); });
+  try {
+    p.thread = std::thread([&p] { p.io.run(); });
+  } catch (const std::system_error& e) {
+    return storage::error{storage::errc::unavailable,
+                          std::string("no thread for the sockets of RocketMQ clients: ") +
+                              e.what()};
+  }
+  return boost::outcome_v2::success();
 }
 
 void socket_server::stop() {

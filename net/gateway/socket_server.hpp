@@ -32,8 +32,8 @@ public:
   /// As bound, in the order in which they were given.
   std::vector<std::uint16_t> ports() const;
 
-  /// Lets clients in. The handlers are called on the server's thread.
-  void start(handlers to);
+  /// Lets clients in. The handlers are called on the server's thread. Fails without a thread.
+  storage::result<void> start(handlers to);
 
   /// Closes everything; afterwards no handler is called. From the thread that called `start`.
   void stop();

@@ -1,19 +1,12 @@
 #include "net/remoting/heartbeat.hpp"
 
 #include "net/remoting/command.hpp"
-#include "storage/fastjson.hpp"
-
-#include <boost/json/value.hpp>
-
-#include <charconv>
+#include "net/remoting/json_members.hpp"
 
 namespace troupe::remoting {
 
 namespace {
 
-namespace json = boost::json;
-using storage::errc;
-using storage::error;
 using storage::result;
 
 constexpr std::size_t most_bytes = std::size_t{1} << 20;
@@ -21,91 +14,41 @@ constexpr std::size_t most_groups = 1000;
 constexpr std::size_t most_subscriptions = 1000;
 constexpr std::size_t longest_group = 255; // RocketMQ's limit
 
-error wrong(const std::string& what) {
-  return {errc::invalid_argument, "heartbeat: " + what};
-}
-
-/// A member's text; empty when it is missing or null.
-result<std::string> text(const json::object& from, const char* name) {
-  auto* value = from.if_contains(name);
-  if (value == nullptr || value->is_null())
-    return std::string();
-  if (!value->is_string())
-    return wrong(std::string(name) + " is no text");
-  return std::string(value->get_string());
-}
-
-/// A member's integer, which some clients write as text; 0 when it is missing.
-result<std::int64_t> integer(const json::object& from, const char* name) {
-  auto* value = from.if_contains(name);
-  if (value == nullptr || value->is_null())
-    return 0;
-  if (value->is_int64())
-    return value->get_int64();
-  if (value->is_string()) {
-    auto& s = value->get_string();
-    std::int64_t parsed = 0;
-    auto [at, failure] = std::from_chars(s.data(), s.data() + s.size(), parsed);
-    if (failure == std::errc{} && at == s.data() + s.size())
-      return parsed;
-  }
-  return wrong(std::string(name) + " is no number of 64 bits");
-}
-
-/// The objects of a member that is an array; none when it is missing.
-result<std::vector<const json::object*>> objects(const json::object& from, const char* name,
-                                                 std::size_t most) {
-  std::vector<const json::object*> found;
-  auto* value = from.if_contains(name);
-  if (value == nullptr || value->is_null())
-    return found;
-  if (!value->is_array())
-    return wrong(std::string(name) + " is no array");
-  if (value->get_array().size() > most)
-    return wrong(std::string(name) + " has more than " + std::to_string(most) + " elements");
-  for (auto& element : value->get_array()) {
-    if (!element.is_object())
-      return wrong("an element of " + std::string(name) + " is no object");
-    found.push_back(&element.get_object());
-  }
-  return found;
-}
-
 /// "BROADCASTING" is 0 in the dialect of numbers; anything else is clustering, the default.
-bool is_broadcasting(const json::object& consumer) {
-  auto* model = consumer.if_contains("messageModel");
+bool is_broadcasting(const json_members& consumer) {
+  auto* model = consumer.find("messageModel");
   return model != nullptr && ((model->is_string() && model->get_string() == "BROADCASTING") ||
                               (model->is_int64() && model->get_int64() == 0));
 }
 
-result<std::string> group_name(const json::object& from) {
-  TROUPE_TRY(auto name, text(from, "groupName"));
+result<std::string> group_name(const json_members& from) {
+  TROUPE_TRY(auto name, from.text("groupName"));
   if (name.size() > longest_group)
-    return wrong("a groupName of " + std::to_string(name.size()) + " bytes; at most " +
-                 std::to_string(longest_group));
+    return from.wrong("a groupName of " + std::to_string(name.size()) + " bytes; at most " +
+                      std::to_string(longest_group));
   return name;
 }
 
-result<subscription> read_subscription(const json::object& from) {
+result<subscription> read_subscription(const json_members& from) {
   subscription s;
-  TROUPE_TRY(s.topic, text(from, "topic"));
-  TROUPE_TRY(s.expression, text(from, "subString"));
-  TROUPE_TRY(auto type, text(from, "expressionType"));
+  TROUPE_TRY(s.topic, from.text("topic"));
+  TROUPE_TRY(s.expression, from.text("subString"));
+  TROUPE_TRY(auto type, from.text("expressionType"));
   if (!type.empty())
     s.expression_type = std::move(type);
-  TROUPE_TRY(s.version, integer(from, "subVersion"));
+  TROUPE_TRY(s.version, from.integer("subVersion"));
   return s;
 }
 
-result<consumer_data> read_consumer(const json::object& from) {
+result<consumer_data> read_consumer(const json_members& from) {
   consumer_data c;
   TROUPE_TRY(c.group, group_name(from));
   if (c.group.empty())
-    return wrong("a consumer without groupName");
+    return from.wrong("a consumer without groupName");
   c.clustering = !is_broadcasting(from);
-  TROUPE_TRY(auto subscriptions, objects(from, "subscriptionDataSet", most_subscriptions));
-  for (auto* entry : subscriptions) {
-    TROUPE_TRY(auto s, read_subscription(*entry));
+  TROUPE_TRY(auto subscriptions, from.objects("subscriptionDataSet", most_subscriptions));
+  for (auto& entry : subscriptions) {
+    TROUPE_TRY(auto s, read_subscription(entry));
     c.subscriptions.push_back(std::move(s));
   }
   return c;
@@ -137,27 +80,21 @@ void append_list(std::string& out, const Elements& elements, Write write) {
 } // namespace
 
 result<heartbeat> read_heartbeat(storage::byte_view body) {
-  if (body.size() > most_bytes)
-    return wrong(std::to_string(body.size()) + " bytes; at most " + std::to_string(most_bytes));
-  TROUPE_TRY(auto value,
-             storage::parse_fastjson({reinterpret_cast<const char*>(body.data()), body.size()},
-                                     "heartbeat"));
-  if (!value.is_object())
-    return wrong("the body is no object");
-  auto& root = value.get_object();
+  TROUPE_TRY(auto object, read_json_body(body, "heartbeat", most_bytes));
+  json_members root(object, "heartbeat");
   heartbeat h;
-  TROUPE_TRY(h.client_id, text(root, "clientID"));
+  TROUPE_TRY(h.client_id, root.text("clientID"));
   if (h.client_id.empty() || h.client_id.size() > longest_group)
-    return wrong("clientID must have 1 to " + std::to_string(longest_group) + " bytes");
-  TROUPE_TRY(auto producers, objects(root, "producerDataSet", most_groups));
-  for (auto* entry : producers) {
-    TROUPE_TRY(auto group, group_name(*entry));
+    return root.wrong("clientID must have 1 to " + std::to_string(longest_group) + " bytes");
+  TROUPE_TRY(auto producers, root.objects("producerDataSet", most_groups));
+  for (auto& entry : producers) {
+    TROUPE_TRY(auto group, group_name(entry));
     if (!group.empty())
       h.producer_groups.push_back(std::move(group));
   }
-  TROUPE_TRY(auto consumers, objects(root, "consumerDataSet", most_groups));
-  for (auto* entry : consumers) {
-    TROUPE_TRY(auto consumer, read_consumer(*entry));
+  TROUPE_TRY(auto consumers, root.objects("consumerDataSet", most_groups));
+  for (auto& entry : consumers) {
+    TROUPE_TRY(auto consumer, read_consumer(entry));
     h.consumers.push_back(std::move(consumer));
   }
   return h;

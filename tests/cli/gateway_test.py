@@ -120,6 +120,16 @@ class Producing(Gateway):
         self.assertEqual((answer.code, client.answers), (0, {}))
         self.assertEqual(self.good("consume", "T").lines(), [b"x", b"y"])
 
+    def test_what_was_sent_before_the_end_is_stored(self):
+        for i in range(20):
+            client = Client(self.node.remoting_port)
+            data = b"".join(client.request(remoting.SEND, b"%d" % n, oneway=True,
+                                           **client.send_fields("last"))[0] for n in range(5))
+            client.socket.sendall(data)
+            client.close()
+        stored = lambda: self.client().ask(remoting.MAX_OFFSET, topic="last", queueId=0)
+        wait_until("all are stored", lambda: stored().ext["offset"] == "100")
+
     def test_the_broker_chooses_a_queue(self):
         client = self.client()
         queues = {client.send("T", b"x", queue=-1).ext["queueId"] for _ in range(8)}
@@ -228,6 +238,20 @@ class Groups(Gateway):
         answer = client.answer(number)
         self.assertEqual(answer.code, 0)
         self.assertEqual(answer.json()["queueDatas"][0]["writeQueueNums"], 1)
+
+    def test_queues_are_locked_for_one_member(self):
+        one, two = self.client(), self.client()
+        queue = lambda i: dict(topic="T", brokerName="local", queueId=i)
+        body = lambda client, *ids: json.dumps(dict(
+            clientId=client, consumerGroup="G", mqSet=[queue(i) for i in ids])).encode()
+        locked = lambda c, *of: [q["queueId"] for q in
+                                 c.ask(remoting.LOCK, body(*of)).json()["lockOKMQSet"]]
+        self.assertEqual(locked(one, "c1", 0, 1), [0, 1])
+        self.assertEqual(locked(two, "c2", 1, 2), [2])
+        self.assertEqual(locked(one, "c1", 0, 1, 2), [0, 1])
+        one.post(remoting.UNLOCK, body("c1", 1, 2), oneway=True)
+        self.assertEqual(one.ask(remoting.UNLOCK, b"{}").code, 1)
+        self.assertEqual(locked(two, "c2", 1, 2), [1, 2])
 
     def test_offsets_are_kept_over_a_restart(self):
         client = self.client()

@@ -7,6 +7,7 @@ from harness import PATIENCE
 
 SEND, PULL, QUERY, QUERY_OFFSET, UPDATE_OFFSET = 10, 11, 12, 14, 15
 SEARCH, MAX_OFFSET, MIN_OFFSET, VIEW, HEARTBEAT, UNREGISTER = 29, 30, 31, 33, 34, 35
+LOCK, UNLOCK = 41, 42
 CONSUMERS, NOTIFY, ROUTE, CLUSTER, SEND_V2, SEND_BATCH, LITE_PULL = 38, 40, 105, 106, 310, 320, 361
 LETTERS = dict(producerGroup="a", topic="b", defaultTopic="c", defaultTopicQueueNums="d",
                queueId="e", sysFlag="f", bornTimestamp="g", flag="h", properties="i",

@@ -1,4 +1,9 @@
+#include "net/remoting/batch_body.hpp"
 #include "net/remoting/frame.hpp"
+#include "net/remoting/headers.hpp"
+#include "net/remoting/heartbeat.hpp"
+#include "net/remoting/queue_locks.hpp"
+#include "net/remoting/subscription.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -35,6 +40,29 @@ void check_again(command c) {
   c.type = form;
 }
 
+/// Bodies and fields as the gateway reads them: a value or a message, never bytes from outside.
+void check_request(const command& c, const frame& f) {
+  auto body = f.body.bytes();
+  if (auto header = read_send_header(c); header.has_error() && header.error().message.empty())
+    std::abort();
+  if (auto header = read_fields<pull_header>(c))
+    (void)tag_hashes(header.value().subscription);
+  if (auto h = read_heartbeat(body); h.has_value()) {
+    auto text = write_heartbeat(h.value());
+    if (read_heartbeat(std::as_bytes(std::span(text))).has_error())
+      std::abort();
+  }
+  (void)read_lock_body(body);
+  batch_body_reader batch(body);
+  for (;;) {
+    auto next = batch.next();
+    if (next.has_error() || !next.value())
+      break;
+    if (next.value()->body.size() + next.value()->properties.size() > body.size())
+      std::abort();
+  }
+}
+
 } // namespace
 
 /// A hostile stream in pieces: every frame lies inside it, and every header is understood or
@@ -61,10 +89,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (taken > size)
         std::abort();
       auto c = decode_header(f.value()->type, f.value()->header.bytes());
-      if (c)
+      if (c) {
         check_again(c.value());
-      else if (c.error().message.empty())
+        check_request(c.value(), *f.value());
+      } else if (c.error().message.empty()) {
         std::abort();
+      }
     }
   }
   return 0;

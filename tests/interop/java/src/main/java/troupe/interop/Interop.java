@@ -17,7 +17,9 @@ import java.util.function.BooleanSupplier;
 import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.ConsumeOrderlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerOrderly;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
@@ -52,6 +54,7 @@ public final class Interop {
     scenario("two consumers share a group", Interop::shared);
     scenario("a broadcast reaches every consumer", Interop::broadcast);
     scenario("tags choose", Interop::tags);
+    scenario("orderly consumers get each queue in order", Interop::orderly);
     scenario("a lite pull consumer gets every message", Interop::litePull);
     scenario("a waiting consumer hears soon", Interop::latency);
     scenario("messages are found by id, key and time", Interop::questions);
@@ -184,7 +187,7 @@ public final class Interop {
     return consumer;
   }
 
-  private static List<MessageExt> list() {
+  private static <T> List<T> list() {
     return Collections.synchronizedList(new ArrayList<>());
   }
 
@@ -293,6 +296,46 @@ public final class Interop {
       check(m.getTags().equals("even") || m.getTags().equals("batch"), "tag " + m.getTags());
     }
     consumer.shutdown();
+  }
+
+  private static void orderly() throws Exception {
+    String ordered = topic() + "-ordered";
+    DefaultMQProducer producer = producer();
+    producer.send(message(ordered, "o", 0)); // makes the topic
+    List<MessageQueue> queues = producer.fetchPublishMessageQueues(ordered);
+    for (int i = 0; i < 200; ++i) {
+      stored(producer.send(message(ordered, "o", i), queues.get(i % queues.size())));
+    }
+    producer.shutdown();
+    Map<Integer, List<Long>> offsets = new ConcurrentHashMap<>();
+    AtomicInteger count = new AtomicInteger();
+    List<DefaultMQPushConsumer> consumers = new ArrayList<>();
+    for (int c = 0; c < 2; ++c) {
+      DefaultMQPushConsumer consumer = new DefaultMQPushConsumer("ORDERLY-" + run);
+      consumer.setNamesrvAddr(names);
+      consumer.setInstanceName("i" + unique.incrementAndGet());
+      consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+      consumer.subscribe(ordered, "*");
+      consumer.registerMessageListener((MessageListenerOrderly) (messages, context) -> {
+        for (MessageExt m : messages) {
+          checked(m);
+          offsets.computeIfAbsent(m.getQueueId(), q -> list()).add(m.getQueueOffset());
+          count.incrementAndGet();
+        }
+        return ConsumeOrderlyStatus.SUCCESS;
+      });
+      consumer.start();
+      consumers.add(consumer);
+    }
+    await("all came", () -> count.get() >= 201);
+    for (List<Long> of : offsets.values()) {
+      for (int i = 0; i < of.size(); ++i) {
+        check(of.get(i) == i, "out of order: " + of);
+      }
+    }
+    for (DefaultMQPushConsumer consumer : consumers) {
+      consumer.shutdown();
+    }
   }
 
   private static void litePull() throws Exception {

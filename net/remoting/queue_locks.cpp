@@ -1,0 +1,87 @@
+#include "net/remoting/queue_locks.hpp"
+
+#include "net/remoting/command.hpp"
+#include "net/remoting/json_members.hpp"
+
+#include <limits>
+#include <utility>
+
+namespace troupe::remoting {
+
+namespace {
+
+constexpr std::size_t most_bytes = std::size_t{1} << 20;
+constexpr std::size_t most_queues = 10'000;
+constexpr std::size_t longest_name = 255;
+
+} // namespace
+
+storage::result<lock_body> read_lock_body(storage::byte_view body) {
+  TROUPE_TRY(auto object, read_json_body(body, "lock request", most_bytes));
+  json_members root(object, "lock request");
+  lock_body wanted;
+  TROUPE_TRY(wanted.client_id, root.text("clientId"));
+  TROUPE_TRY(wanted.group, root.text("consumerGroup"));
+  if (wanted.client_id.empty() || wanted.group.empty() || wanted.group.size() > longest_name ||
+      wanted.client_id.size() > longest_name)
+    return root.wrong("clientId and consumerGroup must have 1 to " + std::to_string(longest_name) +
+                      " bytes");
+  TROUPE_TRY(auto queues, root.objects("mqSet", most_queues));
+  for (auto& entry : queues) {
+    queue_name queue;
+    TROUPE_TRY(queue.topic, entry.text("topic"));
+    TROUPE_TRY(auto id, entry.integer("queueId"));
+    if (queue.topic.size() > longest_name || id < 0 || id > std::numeric_limits<int>::max())
+      return root.wrong("mqSet names no queue that can be");
+    queue.queue_id = static_cast<std::int32_t>(id);
+    wanted.queues.push_back(std::move(queue));
+  }
+  return wanted;
+}
+
+std::string write_locked_queues(const std::vector<queue_name>& queues, const std::string& broker) {
+  std::string out = "{\"lockOKMQSet\":[";
+  bool first = true;
+  for (auto& queue : queues) {
+    out += std::exchange(first, false) ? "{\"brokerName\":" : ",{\"brokerName\":";
+    append_json_text(out, broker);
+    out += ",\"queueId\":" + std::to_string(queue.queue_id) + ",\"topic\":";
+    append_json_text(out, queue.topic);
+    out += '}';
+  }
+  return out += "]}";
+}
+
+std::vector<queue_name> queue_locks::lock(const lock_body& wanted, std::int64_t now_ms) {
+  std::vector<queue_name> held;
+  for (auto& queue : wanted.queues) {
+    auto& h = groups_[wanted.group][queue];
+    if (h.client_id != wanted.client_id && h.until_ms > now_ms)
+      continue;
+    h = {wanted.client_id, now_ms + lock_ms};
+    held.push_back(queue);
+  }
+  return held;
+}
+
+void queue_locks::unlock(const lock_body& given) {
+  auto group = groups_.find(given.group);
+  if (group == groups_.end())
+    return;
+  for (auto& queue : given.queues)
+    if (auto found = group->second.find(queue);
+        found != group->second.end() && found->second.client_id == given.client_id)
+      group->second.erase(found);
+  if (group->second.empty())
+    groups_.erase(group);
+}
+
+void queue_locks::expire(std::int64_t now_ms) {
+  for (auto group = groups_.begin(); group != groups_.end();) {
+    for (auto at = group->second.begin(); at != group->second.end();)
+      at = at->second.until_ms <= now_ms ? group->second.erase(at) : std::next(at);
+    group = group->second.empty() ? groups_.erase(group) : std::next(group);
+  }
+}
+
+} // namespace troupe::remoting

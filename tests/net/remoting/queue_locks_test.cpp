@@ -1,0 +1,56 @@
+#include "net/remoting/queue_locks.hpp"
+#include "tests/support/catch.hpp"
+
+#include <span>
+
+using namespace troupe::remoting;
+using queues = std::vector<queue_name>;
+
+namespace {
+
+std::string refusal(std::string_view body) {
+  auto read = read_lock_body(std::as_bytes(std::span(body)));
+  REQUIRE(read.has_error());
+  return read.error().message;
+}
+
+} // namespace
+
+TEST_CASE("queue_locks: a queue has one holder in a group, until its time is over", "[remoting]") {
+  queue_locks locks;
+  const queue_name q0{"T", 0}, q1{"T", 1};
+  CHECK(locks.lock({"a", "G", {q0, q1}}, 0) == queues{q0, q1});
+  CHECK(locks.lock({"b", "G", {q0, q1}}, 1) == queues{});
+  CHECK(locks.lock({"b", "H", {q0}}, 1) == queues{q0});
+  CHECK(locks.lock({"a", "G", {q0}}, 30'000) == queues{q0}); // renewed
+  CHECK(locks.lock({"b", "G", {q0, q1}}, queue_locks::lock_ms) == queues{q1});
+  locks.unlock({"b", "G", {q0}}); // not its own
+  CHECK(locks.lock({"b", "G", {q0}}, queue_locks::lock_ms) == queues{});
+  locks.unlock({"a", "G", {q0}});
+  CHECK(locks.lock({"b", "G", {q0}}, queue_locks::lock_ms) == queues{q0});
+  locks.expire(2 * queue_locks::lock_ms - 1);
+  CHECK_FALSE(locks.empty());
+  locks.expire(2 * queue_locks::lock_ms);
+  CHECK(locks.empty());
+}
+
+TEST_CASE("queue_locks: bodies as clients write them", "[remoting]") {
+  std::string_view body =
+      R"({"clientId":"c","consumerGroup":"G","onlyThisBroker":false,"mqSet":[)"
+      R"({"brokerName":"b","queueId":3,"topic":"T"},{"queueId":"1","topic":"U"}]})";
+  auto read = read_lock_body(std::as_bytes(std::span(body)));
+  REQUIRE(read);
+  CHECK(read.value().client_id == "c");
+  CHECK(read.value().group == "G");
+  CHECK(read.value().queues == queues{{"T", 3}, {"U", 1}});
+  CHECK(write_locked_queues(read.value().queues, "b") ==
+        R"({"lockOKMQSet":[{"brokerName":"b","queueId":3,"topic":"T"},)"
+        R"({"brokerName":"b","queueId":1,"topic":"U"}]})");
+  CHECK(write_locked_queues({}, "b") == R"({"lockOKMQSet":[]})");
+  CHECK(refusal("[]") == "lock request: the body is no object");
+  CHECK(refusal("{}").find("clientId and consumerGroup must have") != std::string::npos);
+  CHECK(refusal(R"({"clientId":"c","consumerGroup":"G","mqSet":[{"queueId":-1}]})") ==
+        "lock request: mqSet names no queue that can be");
+  CHECK(refusal(R"({"clientId":"c","consumerGroup":"G","mqSet":7})") ==
+        "lock request: mqSet is no array");
+}
