@@ -119,6 +119,12 @@ result<void> consume_queue::load(const log_bounds& log, std::vector<std::string>
   if (end > first_entry()) {
     TROUPE_TRY(auto newest, entry(end - 1));
     log_end_ = newest.end();
+    if (end - 1 > first_entry()) { // what lies behind the newest one counts as damaged
+      TROUPE_TRY(auto before, entry(end - 2));
+      if (!before.filler() && before.end() > newest.offset)
+        return damaged(file_start(end - 1),
+                       "has a damaged entry, number " + std::to_string(end - 1));
+    }
   }
   TROUPE_TRY(auto clean, zeros_behind(end));
   if (!clean && !files_.read_only()) {
