@@ -15,7 +15,6 @@ using storage::error;
 /// skipped to this depth and refused beyond it.
 constexpr std::size_t deepest = 8;
 constexpr std::size_t header_depth = 1;
-constexpr std::size_t ext_depth = 2;
 
 /// Takes the parser's events and fills a command: no tree is built.
 class header_reader {
