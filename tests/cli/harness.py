@@ -12,6 +12,8 @@ import time
 import unittest
 from pathlib import Path
 
+from ports import reserve
+
 PATIENCE = 20  # seconds for anything that should happen soon
 SETTINGS = """
 [store]
@@ -23,9 +25,9 @@ max-index-num = 4000
 {store}
 {more}
 [node local]
-actor-port = {port}
+actor-port = {actor_port}
 remoting-port = {remoting_port}
-name-server-port = 0
+name-server-port = {name_server_port}
 directory = {directory}
 """
 
@@ -71,8 +73,10 @@ class Node:
         self.troupe, self.home = troupe, Path(home)
         self.directory = self.home / "data"
         self.config = self.home / "cluster.ini"
+        actor_port, remoting_port, name_server_port = reserve(3)  # the same after a restart
         self.settings = {"flush": flush, "log_file": log_file, "store": store, "more": more,
-                         "port": 0, "remoting_port": 0, "directory": self.directory}
+                         "actor_port": actor_port, "remoting_port": remoting_port,
+                         "name_server_port": name_server_port, "directory": self.directory}
         self.process = None
         self.port = None
         self.spawn = {}  # more for subprocess.Popen
@@ -94,8 +98,6 @@ class Node:
         self.port = ready["actorPort"]
         self.remoting_port = ready["remotingPort"]
         self.name_server_port = ready["nameServerPort"]
-        # The same after a restart.
-        self.settings.update(port=self.port, remoting_port=self.remoting_port)
         return self
 
     def log(self):
