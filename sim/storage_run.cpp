@@ -72,6 +72,7 @@ storage_run::storage_run(const storage_scenario& scenario, const run_tracer& tra
   options_.index_slots = knobs.index_slots;
   options_.index_entries = knobs.index_entries;
   options_.record_crc = knobs.record_crc;
+  options_.scan_threads = 1; // the simulation is one thread
   disk_.on_operation = [this](const operation& call) {
     ++outcome_.calls;
     trace_.add(static_cast<std::uint64_t>(call.kind));
