@@ -30,8 +30,12 @@ result<read_config> read_one(file_system& fs, const std::string& path) {
 
 } // namespace
 
+std::string config_directory(const options& o) {
+  return o.directory + "/config";
+}
+
 config_file::config_file(file_system& fs, const options& o, const std::string& name)
-    : fs_(&fs), directory_(o.directory + "/config"), path_(directory_ + "/" + name) {}
+    : fs_(&fs), directory_(config_directory(o)), path_(directory_ + "/" + name) {}
 
 result<json::object> config_file::load(std::vector<std::string>& warnings) {
   auto usual = read_one(*fs_, path_);

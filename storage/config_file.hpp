@@ -12,6 +12,8 @@
 
 namespace troupe::storage {
 
+std::string config_directory(const options& o); ///< <directory>/config
+
 /// One JSON file below `config/`, with its previous content beside it as `.bak`, as RocketMQ keeps
 /// it. Members that nobody here knows survive.
 class config_file {

@@ -30,6 +30,8 @@ private:
     log_offset end = 0;
     bool holds_records = false;
     bool holds_durable = false;
+    bool file_is_clean = true;   ///< zeros from the end of the log to the end of its file
+    bool behind_is_clean = true; ///< zeros in the files behind that
     std::vector<log_gap> gaps;
     std::optional<log_scan::record> last;
   };
@@ -42,6 +44,7 @@ private:
   result<log_scan::run> find_end();
   bool ends_before_checkpoint(const log_scan::run& found) const;
   result<rest_of_log> look_behind(log_offset end, const std::optional<log_scan::record>& last);
+  result<void> look_for_bytes(log_offset end, rest_of_log& rest);
   bool nothing_known() const;
   bool known_durable(const log_scan::record& record, log_offset log_end) const;
   void refuse_writes(const log_scan::run& found, rest_of_log rest);
@@ -64,6 +67,7 @@ result<void> log_recovery::run() {
   distrust_checkpoint();
   TROUPE_TRY(auto found, find_end());
   TROUPE_TRY(auto rest, look_behind(found.end, found.last));
+  TROUPE_TRY(look_for_bytes(found.end, rest));
   out_.end = found.end;
   if (auto& newest = found.last ? found.last : before_start_)
     out_.last_store_timestamp = newest->store_timestamp;
@@ -179,6 +183,14 @@ log_recovery::look_behind(log_offset end, const std::optional<log_scan::record>&
   }
 }
 
+/// Before anything is decided: a page that cannot be read looks like zeros, and is not clean.
+result<void> log_recovery::look_for_bytes(log_offset end, rest_of_log& rest) {
+  auto file_end = scan_.file_start(end) + static_cast<log_offset>(options_.log_file_size_bytes);
+  TROUPE_TRY(rest.file_is_clean, scan_.all_zero(end, file_end));
+  TROUPE_TRY(rest.behind_is_clean, scan_.all_zero(file_end, scan_.limit()));
+  return boost::outcome_v2::success();
+}
+
 /// There is no checkpoint to go by.
 bool log_recovery::nothing_known() const {
   return plan_.safe_offset < 0 && plan_.log_time_ms <= 0;
@@ -217,10 +229,7 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
   if (end == scan_.limit())
     return boost::outcome_v2::success(); // ends with its last file
   auto start = scan_.file_start(end);
-  auto file_end = start + static_cast<log_offset>(options_.log_file_size_bytes);
-  TROUPE_TRY(auto clean_file, scan_.all_zero(end, file_end));
-  TROUPE_TRY(auto clean_rest, scan_.all_zero(file_end, scan_.limit()));
-  out_.cut = !clean_file || !clean_rest;
+  out_.cut = !rest.file_is_clean || !rest.behind_is_clean;
   if (rest.holds_records) {
     TROUPE_TRY(quarantine(end, rest.end));
   }
@@ -233,7 +242,7 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
     TROUPE_TRY(fs_.sync_directory(log_directory(options_)));
   }
   TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
-  if (!clean_file && !TROUPE_MUTANT("tail-not-cleared")) {
+  if (!rest.file_is_clean && !TROUPE_MUTANT("tail-not-cleared")) {
     TROUPE_TRY(
         current->zero_range(static_cast<std::uint64_t>(end - start), options_.log_file_size_bytes));
     TROUPE_TRY(current->sync());

@@ -94,6 +94,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(make_directories(fs, log_directory(o)));
   TROUPE_TRY(make_directories(fs, queue_directory(o)));
   TROUPE_TRY(make_directories(fs, index_directory(o)));
+  TROUPE_TRY(make_directories(fs, config_directory(o)));
   TROUPE_TRY(auto lock, fs.lock(o.directory + "/lock"));
   store.lock = std::move(lock);
   store.after_orderly_stop = !abort_marker_exists(fs, o.directory);
@@ -125,6 +126,9 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   // After a clean start nothing was scanned: store times go on from what is known.
   store.log.last_store_timestamp = std::max(store.log.last_store_timestamp, store.known.log_time);
 
+  // A process that died may have replaced a table without making that durable. What is shown from
+  // now on must not be undone by a power cut.
+  TROUPE_TRY(fs.sync_directory(config_directory(o)));
   TROUPE_TRY(auto topics, topic_table::load(fs, o));
   for (auto& [name, topic] : topics.topics())
     store.topics.insert(name);

@@ -1,6 +1,9 @@
 #include "sim/storage_check.hpp"
 #include "storage/abort_marker.hpp"
+#include "storage/log_file.hpp"
 #include "storage/queue_recovery.hpp"
+#include "storage/store.hpp"
+#include "storage/topic_table.hpp"
 #include "tests/support/catch.hpp"
 
 #include <memory>
@@ -216,4 +219,55 @@ TEST_CASE("discard_queues: the checkpoint no longer vouches for them", "[sim]") 
   auto known = m.checkpoint();
   CHECK(known.safe_offset == 0);
   CHECK(known.entry_total == 0);
+}
+
+TEST_CASE("recovery: a page behind the end that cannot be read is not taken for zeros", "[sim]") {
+  machine m;
+  auto process = m.start();
+  m.fill(*process, 1, 1);
+  m.sync(*process);
+  auto end = process->end();
+  auto size = static_cast<std::int64_t>(m.options.log_file_size_bytes);
+  for (std::uint64_t seed = 2; process->end() <= size; ++seed)
+    m.fill(*process, seed);
+  m.kill(process);
+  // A power cut leaves nothing of the first pages behind what was synced.
+  constexpr std::uint64_t page = 4096;
+  auto path = storage::log_directory(m.options) + "/" + storage::offset_file_name(0);
+  {
+    auto file = m.disk.open(path, storage::open_mode::read_write).value();
+    REQUIRE(file->zero_range(static_cast<std::uint64_t>(end), 3 * page));
+  }
+  auto before = m.disk.fingerprint(storage::log_directory(m.options));
+  m.disk.set_faults({{.what = fault_kind::broken_page,
+                      .kind = call_kind::map,
+                      .path = path,
+                      .skip = GENERATE(0U, 1U),
+                      .count = 1,
+                      .argument = 3 * page}});
+  auto opened = storage::open_store(m.disk, m.options, m.clock);
+  REQUIRE(opened);
+  REQUIRE(m.disk.faults_hit() == 1);
+  CHECK(opened.value().log.needs_repair);
+  CHECK(m.disk.fingerprint(storage::log_directory(m.options)) == before);
+}
+
+TEST_CASE("open_store: a table that was found replaced stays so after a power cut", "[sim]") {
+  machine m;
+  m.start();
+  auto topics = storage::topic_table::load(m.disk, m.options).value();
+  m.disk.set_faults(
+      {{.what = fault_kind::crash, .kind = call_kind::sync_directory, .path = "/store/config"}});
+  REQUIRE(topics.put({.name = "t"}));
+  REQUIRE(topics.save(1).has_error());
+  m.disk.restart();
+  auto found = [&] {
+    auto opened = storage::open_store(m.disk, m.options, m.clock);
+    REQUIRE(opened);
+    return opened.value().topics.contains("t");
+  };
+  REQUIRE(found());
+  random_source random(1);
+  m.disk.power_cut(survival::none, random);
+  CHECK(found());
 }
