@@ -20,12 +20,6 @@ std::string name(const storage_ledger::queue_name& queue) {
   return store_process::topic_name(queue.first) + "/" + std::to_string(queue.second);
 }
 
-std::uint64_t hash_of(storage::byte_view bytes) {
-  trace_hash hash;
-  hash.add(bytes);
-  return hash.value();
-}
-
 check_result wrong(std::string what) {
   return {std::move(what), {}};
 }
@@ -167,9 +161,9 @@ check_result check_store(store_process& process, const storage_ledger& ledger) {
 check_result check_read(store_process& process, const put_record& put) {
   if (auto message = process.view().read(put.offset)) {
     if (hash_of(message.value().view.bytes) != put.bytes_hash)
-      return {"P4: an altered record is served" + at(put.offset), {}};
+      return wrong("P4: an altered record is served" + at(put.offset));
   } else {
-    return {{}, "P10: a record cannot be read: " + message.error().message};
+    return unreadable("P10: a record cannot be read: " + message.error().message);
   }
   if (!put.queued)
     return {};
@@ -177,14 +171,14 @@ check_result check_read(store_process& process, const put_record& put) {
   auto entry_name = "entry " + std::to_string(put.queue_position) + " of " + name(queue);
   auto* found = process.queues().find(store_process::topic_name(put.topic), put.queue_id);
   if (found == nullptr)
-    return {{}, "P6: " + entry_name + " has no queue"};
+    return unreadable("P6: " + entry_name + " has no queue");
   std::vector<storage::queue_entry> entries;
   if (auto read = found->read(put.queue_position, 1, entries); !read)
-    return {{}, "P10: " + entry_name + " cannot be read: " + read.error().message};
+    return unreadable("P10: " + entry_name + " cannot be read: " + read.error().message);
   if (entries.empty())
-    return {{}, "P6: " + entry_name + " is not there"};
+    return unreadable("P6: " + entry_name + " is not there");
   if (entries[0] != storage::queue_entry{put.offset, put.size, put.tags_code})
-    return {"P6: " + entry_name + " is not that of the record" + at(put.offset), {}};
+    return wrong("P6: " + entry_name + " is not that of the record" + at(put.offset));
   return {};
 }
 

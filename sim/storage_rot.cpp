@@ -21,12 +21,6 @@ log_offset number_in(const std::string& path) {
   return std::strtoll(path.c_str() + path.rfind('/') + 1, nullptr, 10);
 }
 
-std::uint64_t hash_of(storage::byte_view bytes) {
-  trace_hash hash;
-  hash.add(bytes);
-  return hash.value();
-}
-
 } // namespace
 
 bool storage_rot::in(const char* place) const {

@@ -188,12 +188,8 @@ result<bool> store_process::stage(const drawn_message& message) {
   put.keyed = !put.key.empty() && type != storage::sysflag::transaction_rollback;
   std::vector<std::byte> bytes(put.size);
   storage::encode_record(fields, place, options_.record_crc, bytes);
-  trace_hash hash;
-  hash.add(bytes);
-  put.bytes_hash = hash.value();
-  trace_hash body_hash;
-  body_hash.add(message.body);
-  put.body_hash = body_hash.value();
+  put.bytes_hash = hash_of(bytes);
+  put.body_hash = hash_of(message.body);
   auto view = storage::decode_record(bytes, place.offset, storage::verify::structure).view;
   put.tags_code = storage::tags_code(topic, storage::indexed_properties(view.properties),
                                      place.store_timestamp);

@@ -36,4 +36,11 @@ private:
   std::uint64_t value_ = 0x243f6a8885a308d3;
 };
 
+/// Of bytes alone, to know them again.
+inline std::uint64_t hash_of(storage::byte_view bytes) noexcept {
+  trace_hash hash;
+  hash.add(bytes);
+  return hash.value();
+}
+
 } // namespace troupe::sim
