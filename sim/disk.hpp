@@ -126,4 +126,18 @@ private:
   std::shared_ptr<core> core_;
 };
 
+/// The disk is not watched while it lives.
+class unwatched_disk {
+public:
+  explicit unwatched_disk(simulated_disk& disk) noexcept : disk_(disk) {
+    disk_.set_watching(false);
+  }
+  ~unwatched_disk() { disk_.set_watching(true); }
+  unwatched_disk(const unwatched_disk&) = delete;
+  unwatched_disk& operator=(const unwatched_disk&) = delete;
+
+private:
+  simulated_disk& disk_;
+};
+
 } // namespace troupe::sim

@@ -7,24 +7,11 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 namespace troupe::sim {
 
 namespace {
-
-/// Planned faults do not happen to who only looks.
-class unwatched_disk {
-public:
-  explicit unwatched_disk(simulated_disk& disk) : disk_(disk) { disk_.set_watching(false); }
-  ~unwatched_disk() { disk_.set_watching(true); }
-  unwatched_disk(const unwatched_disk&) = delete;
-  unwatched_disk& operator=(const unwatched_disk&) = delete;
-
-private:
-  simulated_disk& disk_;
-};
 
 std::string place_of(const std::string& topic, std::int32_t queue, queue_offset position) {
   return topic + " queue " + std::to_string(queue) + " position " + std::to_string(position);

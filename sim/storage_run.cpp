@@ -12,18 +12,6 @@ namespace troupe::sim {
 
 namespace {
 
-/// Faults and counting rest while it lives.
-class unwatched {
-public:
-  explicit unwatched(simulated_disk& disk) : disk_(disk) { disk_.set_watching(false); }
-  ~unwatched() { disk_.set_watching(true); }
-  unwatched(const unwatched&) = delete;
-  unwatched& operator=(const unwatched&) = delete;
-
-private:
-  simulated_disk& disk_;
-};
-
 class storage_run {
 public:
   storage_run(const storage_scenario& scenario, const run_tracer& tracer);
@@ -33,6 +21,7 @@ private:
   void run_life(const life& l);
   bool recover();
   bool recover_once(std::uint64_t& fingerprint);
+  finding check_end();
   void check_recovered();
   void carry_out(const step& s);
   storage::result<void> act(const step& s, random_source random);
@@ -40,7 +29,6 @@ private:
   void end(const life& l, bool serving);
   void judge(const char* what, const storage::error& why);
   void judge(const check_result& found);
-  finding unwatched_finding(const std::function<finding()>& check);
   void judge_refusal(const char* what, const storage::error& why);
   void fail(std::string what);
   void say(const std::string& what) const;
@@ -134,12 +122,7 @@ bool storage_run::recover_once(std::uint64_t& fingerprint) {
     judge_refusal("the start was refused", done.error());
     return false;
   }
-  finding found;
-  if (honest_)
-    found = check_bounds(ledger_, process_->min(), process_->end());
-  else if (rots_)
-    found = unwatched_finding([this] { return rot_.check_cut(process_->end()); });
-  if (found) {
+  if (auto found = check_end()) {
     fail(*found);
     return false;
   }
@@ -148,8 +131,16 @@ bool storage_run::recover_once(std::uint64_t& fingerprint) {
   return true;
 }
 
+/// Whether the log was recovered up to where it has to be.
+finding storage_run::check_end() {
+  unwatched_disk quiet(disk_);
+  if (honest_)
+    return check_bounds(ledger_, process_->min(), process_->end());
+  return rots_ ? rot_.check_cut(process_->end()) : finding();
+}
+
 void storage_run::check_recovered() {
-  unwatched quiet(disk_);
+  unwatched_disk quiet(disk_);
   if (disk_.crashed())
     return;
   ++outcome_.recoveries;
@@ -242,7 +233,8 @@ void storage_run::judge_refusal(const char* what, const storage::error& why) {
   if (!rots_ || disk_.crashed())
     return;
   if (rot_.in_log()) {
-    if (auto found = unwatched_finding([this] { return rot_.check_kept(); }))
+    unwatched_disk quiet(disk_);
+    if (auto found = rot_.check_kept())
       fail(*found);
   } else if (std::ranges::all_of(scenario_.lives[life_].faults, [](const fault& f) {
                return f.what == fault_kind::flip_bit || f.what == fault_kind::write_back;
@@ -261,11 +253,6 @@ void storage_run::judge(const check_result& found) {
 void storage_run::say(const std::string& what) const {
   if (tracer_)
     tracer_("life " + std::to_string(life_) + ": " + what);
-}
-
-finding storage_run::unwatched_finding(const std::function<finding()>& check) {
-  unwatched quiet(disk_);
-  return check();
 }
 
 void storage_run::fail(std::string what) {
