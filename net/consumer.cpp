@@ -14,8 +14,6 @@ namespace troupe::client {
 
 namespace {
 
-/// Where every record holds its own log offset.
-constexpr std::size_t own_offset_at = 28;
 constexpr std::size_t smallest_record = storage::record_layout::fixed_bytes_v1;
 
 constexpr std::uint64_t most_pull_bytes = storage::mib;
@@ -41,7 +39,8 @@ storage::result<storage::record_view> decode(const storage::slice& record) {
                                          "its file is damaged, or was deleted; try again"};
   if (bytes.size() < smallest_record)
     return storage::error{errc::corrupt, "the node sent a record that is too short"};
-  auto offset = storage::big_endian::load<log_offset>(bytes.data() + own_offset_at);
+  auto* own_offset = bytes.data() + storage::record_layout::own_offset_at;
+  auto offset = storage::big_endian::load<log_offset>(own_offset);
   auto found = storage::decode_record(bytes, offset, storage::verify::structure_and_crc);
   if (found.kind != storage::record_kind::message || found.size != bytes.size())
     return storage::error{errc::corrupt, "the record at " + std::to_string(offset) +

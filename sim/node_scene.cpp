@@ -52,10 +52,10 @@ session_actor node_scene::open_session() {
 
 seen_message decode_message(const storage::slice& record) {
   auto bytes = record.bytes();
-  constexpr std::size_t own_offset_at = 28;
   if (bytes.size() < storage::record_layout::fixed_bytes_v1)
     throw broken{"a record that is too short was served"};
-  auto offset = storage::big_endian::load<log_offset>(bytes.data() + own_offset_at);
+  auto* own_offset = bytes.data() + storage::record_layout::own_offset_at;
+  auto offset = storage::big_endian::load<log_offset>(own_offset);
   auto found = storage::decode_record(bytes, offset, storage::verify::structure_and_crc);
   if (found.kind != storage::record_kind::message)
     throw broken{"a torn message was served, offset " + std::to_string(offset)};

@@ -14,9 +14,6 @@ using storage::log_offset;
 
 namespace {
 
-/// The last bytes of a record with a CRC of its own, see storage/record.cpp.
-constexpr log_offset crc_property_bytes = 20;
-
 log_offset number_in(const std::string& path) {
   return std::strtoll(path.c_str() + path.rfind('/') + 1, nullptr, 10);
 }
@@ -58,8 +55,9 @@ finding storage_rot::check_record(storage::log_view& view, const put_record& put
   auto where = " at " + std::to_string(put.offset);
   bool altered = message && hash_of(message.value().view.bytes) != put.bytes_hash;
   // Nothing protects the checksum's own property: without its name the record passes unchecked.
-  bool harmless = hit(put.end() - crc_property_bytes, put.end()) &&
-                  !hit(put.offset, put.end() - crc_property_bytes);
+  auto checked_end =
+      put.end() - static_cast<log_offset>(storage::record_layout::crc_property_bytes);
+  bool harmless = hit(checked_end, put.end()) && !hit(put.offset, checked_end);
   if (altered && !harmless)
     return "P4: an altered record is served" + where;
   if (message || hit(put.offset, put.end()))

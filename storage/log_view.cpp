@@ -12,12 +12,11 @@ namespace {
 
 /// True if a record begins here by all appearance, so that a failed check means damage.
 bool looks_like_record(byte_view bytes, log_offset offset) noexcept {
-  constexpr std::size_t offset_at = 28;
   if (bytes.size() < record_layout::fixed_bytes_v1)
     return false;
   auto magic = big_endian::load<std::uint32_t>(bytes.data() + 4);
   return (magic == record_layout::magic_v1 || magic == record_layout::magic_v2) &&
-         big_endian::load<std::int64_t>(bytes.data() + offset_at) == offset;
+         big_endian::load<std::int64_t>(bytes.data() + record_layout::own_offset_at) == offset;
 }
 
 } // namespace

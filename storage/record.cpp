@@ -17,8 +17,7 @@ namespace troupe::storage {
 namespace {
 
 constexpr std::uint32_t v6_extra_bytes = 12;
-/// `__CRC32#` 0x01, ten digits, 0x02.
-constexpr std::size_t crc_property_bytes = 20;
+using record_layout::crc_property_bytes;
 constexpr std::size_t crc_digits = 10;
 constexpr std::size_t crc_digits_at = property::record_crc.size() + 1;
 

@@ -5,6 +5,7 @@
 #include "storage/options.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -23,6 +24,10 @@ inline constexpr std::uint32_t magic_v2 = 0xdaa320ab;
 inline constexpr std::uint32_t magic_blank = 0xcbd43194;
 /// Bytes of a V1 record with IPv4 hosts beside body, topic and properties.
 inline constexpr std::uint32_t fixed_bytes_v1 = 91;
+/// Where every record holds its own log offset.
+inline constexpr std::size_t own_offset_at = 28;
+/// The end of a record with a CRC of its own: `__CRC32#` 0x01, ten digits, 0x02.
+inline constexpr std::size_t crc_property_bytes = 20;
 } // namespace record_layout
 
 /// Bits of SYSFLAG.

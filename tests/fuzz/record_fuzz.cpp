@@ -68,11 +68,11 @@ void check_encoding(const record_view& view) {
 /// The rest of a log file, at the offset that its first record claims: what is decoded lies in it,
 /// can be printed and, when its checksums are right, encodes to the same bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  constexpr std::size_t offset_at = 28;
+  using record_layout::own_offset_at;
   const byte_view bytes(reinterpret_cast<const std::byte*>(data), size);
   log_offset offset = 0;
-  if (size >= offset_at + sizeof offset)
-    offset = big_endian::load<log_offset>(bytes.data() + offset_at);
+  if (size >= own_offset_at + sizeof offset)
+    offset = big_endian::load<log_offset>(bytes.data() + own_offset_at);
   for (auto what : {verify::structure, verify::structure_and_crc}) {
     auto found = decode_record(bytes, offset, what);
     require(found.problem != nullptr, "what is no record has a problem or ends cleanly");
