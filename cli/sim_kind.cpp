@@ -112,26 +112,16 @@ void shorten_storage(std::uint64_t seed, const sim_kind::class_set& classes,
   say(again ? to_string(*again, scenario) : to_string(scenario));
 }
 
-/// All of them but those under which little can be checked: they have to be asked for.
-sim_kind::class_set usual(const std::vector<std::string>& classes) {
-  sim_kind::class_set chosen(classes.begin(), classes.end());
-  chosen.erase("lies");
-  return chosen;
-}
-
 } // namespace
 
-const std::vector<sim_kind>& sim_kinds() {
-  static const std::vector<sim_kind> kinds = {
-      {"node", sim::fault_classes(), usual(sim::fault_classes()), run_node, shorten_node},
-      {"storage", sim::storage_fault_classes(), usual(sim::storage_fault_classes()), run_storage,
-       shorten_storage},
-  };
-  return kinds;
-}
-
 const sim_kind* find_sim_kind(std::string_view name) {
-  auto& kinds = sim_kinds();
+  // What is not usual has to be asked for.
+  static const std::vector<sim_kind> kinds = {
+      {"node", sim::fault_classes(), sim::usual_classes(sim::fault_classes()), run_node,
+       shorten_node},
+      {"storage", sim::storage_fault_classes(), sim::usual_classes(sim::storage_fault_classes()),
+       run_storage, shorten_storage},
+  };
   auto found = std::find_if(kinds.begin(), kinds.end(),
                             [&](const sim_kind& kind) { return kind.name == name; });
   return found == kinds.end() ? nullptr : &*found;

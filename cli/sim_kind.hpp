@@ -35,9 +35,7 @@ struct sim_kind {
   std::function<void(std::uint64_t seed, const class_set& classes, const line_sink& say)> shorten;
 };
 
-/// A node with its clients, or a store alone.
-const std::vector<sim_kind>& sim_kinds();
-/// Null when there is none of this name.
+/// "node", with its clients, or "storage", a store alone; null when there is none of this name.
 const sim_kind* find_sim_kind(std::string_view name);
 
 } // namespace troupe::cli

@@ -120,6 +120,12 @@ std::string to_string(const fault_plan& plan) {
   return text;
 }
 
+std::set<std::string> usual_classes(const std::vector<std::string>& classes) {
+  std::set<std::string> usual(classes.begin(), classes.end());
+  usual.erase("lies");
+  return usual;
+}
+
 result<fault_plan> parse_fault_plan(std::string_view text) {
   fault_plan plan;
   while (!text.empty()) {

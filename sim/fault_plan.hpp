@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,6 +64,9 @@ struct fault {
 /// All that goes wrong in one life of a process. Plain data, so that a run can be repeated, written
 /// down and shortened.
 using fault_plan = std::vector<fault>;
+
+/// Those of a simulation's classes of faults under which it promises something: all but "lies".
+std::set<std::string> usual_classes(const std::vector<std::string>& classes);
 
 /// "short-write call=17 argument=40; io-error kind=sync path=commitlog skip=2 count=3"
 std::string to_string(const fault_plan& plan);

@@ -7,7 +7,6 @@
 #include <array>
 #include <cstdio>
 #include <optional>
-#include <set>
 #include <string>
 
 using namespace troupe;
@@ -58,17 +57,10 @@ constexpr std::array<mutant, 24> mutants = {{
     {"dead-dispatched", "records of a deleted topic get into its queues again"},
 }};
 
-/// All but the one under which little can be checked.
-std::set<std::string> usual(const std::vector<std::string>& names) {
-  std::set<std::string> classes(names.begin(), names.end());
-  classes.erase("lies");
-  return classes;
-}
-
 std::optional<std::string> run(simulation which, std::uint64_t seed) {
   if (which == simulation::node)
-    return run_node(draw_plan(seed, usual(fault_classes()))).failure;
-  auto failure = run_storage(draw_scenario(seed, usual(storage_fault_classes()))).failure;
+    return run_node(draw_plan(seed, usual_classes(fault_classes()))).failure;
+  auto failure = run_storage(draw_scenario(seed, usual_classes(storage_fault_classes()))).failure;
   return failure ? std::optional(failure->what) : std::nullopt;
 }
 
