@@ -1,6 +1,7 @@
 #include "sim/storage_check.hpp"
 
 #include "sim/trace_hash.hpp"
+#include "storage/queue_entry.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -6,8 +6,7 @@ namespace troupe::sim {
 
 void storage_ledger::staged(put_record record) {
   history_.emplace(record.offset, record.body_hash);
-  if (record.queued)
-    next_[{record.topic, record.queue_id}] = record.queue_position + 1;
+  count(record, next_);
   records_.push_back(std::move(record));
 }
 
@@ -16,22 +15,26 @@ void storage_ledger::recovered(storage::log_offset min, storage::log_offset end)
   records_.erase(behind, records_.end());
   auto first = std::ranges::find_if(records_, [&](auto& r) { return r.offset >= min; });
   for (auto at = records_.begin(); at != first; ++at)
-    if (at->queued)
-      gone_[{at->topic, at->queue_id}] = at->queue_position + 1;
+    count(*at, gone_);
   records_.erase(records_.begin(), first);
-  next_ = gone_;
-  for (auto& r : records_)
-    if (r.queued)
-      next_[{r.topic, r.queue_id}] = r.queue_position + 1;
+  count_again();
   written_ = durable_ = end;
 }
 
 void storage_ledger::renumbered() {
   gone_.clear();
-  next_.clear();
-  for (auto& r : records_)
-    if (r.queued)
-      next_[{r.topic, r.queue_id}] = r.queue_position + 1;
+  count_again();
+}
+
+void storage_ledger::count(const put_record& record, queue_ends& ends) {
+  if (record.queued)
+    ends[{record.topic, record.queue_id}] = record.queue_position + 1;
+}
+
+void storage_ledger::count_again() {
+  next_ = gone_;
+  for (auto& record : records_)
+    count(record, next_);
 }
 
 bool storage_ledger::ever_put(storage::log_offset offset, std::uint64_t body_hash) const {

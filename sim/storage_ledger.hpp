@@ -1,8 +1,8 @@
 #pragma once
 
-#include "storage/queue_entry.hpp"
 #include "storage/record.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -36,6 +36,7 @@ struct put_record {
 class storage_ledger {
 public:
   using queue_name = std::pair<std::uint32_t, std::int32_t>; ///< topic, queue id
+  using queue_ends = std::map<queue_name, storage::queue_offset>;
 
   /// Given to the log; whether it will be there, nobody knows yet.
   void staged(put_record record);
@@ -60,14 +61,17 @@ public:
   /// In the order of the log; those of files that are gone are left out after a recovery.
   const std::vector<put_record>& records() const noexcept { return records_; }
   /// Next number of each queue that ever had a message.
-  const std::map<queue_name, storage::queue_offset>& next() const noexcept { return next_; }
+  const queue_ends& next() const noexcept { return next_; }
   /// True if this body was ever put at this place.
   bool ever_put(storage::log_offset offset, std::uint64_t body_hash) const;
 
 private:
+  static void count(const put_record& record, queue_ends& ends);
+  void count_again();
+
   std::vector<put_record> records_;
-  std::map<queue_name, storage::queue_offset> next_;
-  std::map<queue_name, storage::queue_offset> gone_; ///< next numbers after what was dropped
+  queue_ends next_;
+  queue_ends gone_; ///< next numbers after what was dropped
   std::multimap<storage::log_offset, std::uint64_t> history_;
   storage::log_offset written_ = 0;
   storage::log_offset durable_ = 0;

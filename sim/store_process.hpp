@@ -55,8 +55,6 @@ public:
   storage::log_view& view() noexcept { return *view_; }
   /// True if the queues were emptied and built again from the log.
   bool rebuilt() const noexcept { return rebuilt_; }
-  /// True when nothing can be written any more.
-  bool stopped() const noexcept { return write_failed_ || flush_failed_ || queues_failed_; }
 
   static std::string topic_name(std::uint32_t number) { return "topic-" + std::to_string(number); }
 
@@ -68,6 +66,8 @@ private:
   };
   struct drawn_message;
 
+  /// True when nothing can be written any more.
+  bool stopped() const noexcept { return write_failed_ || flush_failed_ || queues_failed_; }
   drawn_message draw_message(random_source& random);
   storage::result<bool> stage(const drawn_message& message);
   storage::result<void> write_staged();
@@ -92,7 +92,7 @@ private:
   // The writer's.
   std::unique_ptr<storage::commit_log> log_;
   storage::position_builder positions_;
-  std::map<storage_ledger::queue_name, storage::queue_offset> next_;
+  storage_ledger::queue_ends next_;
   std::vector<put_record> staged_;
   std::int64_t last_store_ms_ = 0;
   bool write_failed_ = false;
