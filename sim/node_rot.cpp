@@ -54,11 +54,9 @@ std::string node_rot::strike(simulated_disk& disk, const storage::options& optio
     return strike_log(disk, options, random);
   if (dice < 7)
     return strike_queue(disk, options, random);
-  auto checkpoint = dice == 9;
-  auto what = strike_file(
-      disk, checkpoint ? storage::checkpoint_path(options) : storage::index_directory(options),
-      random);
-  (checkpoint ? in_checkpoint_ : in_index_) |= !what.empty();
+  auto below = dice == 9 ? storage::checkpoint_path(options) : storage::index_directory(options);
+  auto what = strike_file(disk, below, random);
+  in_derived_ |= !what.empty();
   return what;
 }
 
@@ -112,7 +110,7 @@ std::string node_rot::strike_queue(simulated_disk& disk, const storage::options&
   auto name = file.path.substr(root.size()); // TOPIC/QUEUE/START
   auto slash = name.find('/');
   auto queue = std::strtol(name.c_str() + slash + 1, nullptr, 10);
-  in_queues_ = true;
+  in_derived_ = true;
   places_.emplace(name.substr(0, slash), static_cast<std::int32_t>(queue),
                   (start_of(file.path) + static_cast<log_offset>(at)) /
                       static_cast<log_offset>(size));

@@ -6,7 +6,6 @@
 
 #include <set>
 #include <string>
-#include <string_view>
 #include <tuple>
 
 namespace troupe::sim {
@@ -18,11 +17,10 @@ public:
   /// checkpoint. Says what it was; empty when there is nothing yet.
   std::string strike(simulated_disk& disk, const storage::options& options, random_source& random);
 
-  bool anywhere() const noexcept { return in_log() || in_queues() || in_index_ || in_checkpoint_; }
+  bool anywhere() const noexcept { return in_log_ || in_derived_; }
   bool in_log() const noexcept { return in_log_; }
-  bool in_queues() const noexcept { return in_queues_; }
-  /// In what is built from the log.
-  bool in_derived() const noexcept { return in_queues() || in_index_ || in_checkpoint_; }
+  /// In what is built from the log: queues, index and checkpoint.
+  bool in_derived() const noexcept { return in_derived_; }
   /// The entry at this place of a queue, or its record, is damaged: it need not be served.
   bool hit(const std::string& topic, std::int32_t queue, queue_offset position) const {
     return places_.count({topic, queue, position}) > 0;
@@ -38,9 +36,7 @@ private:
   using queue_place = std::tuple<std::string, std::int32_t, queue_offset>;
   std::set<queue_place> places_;
   bool in_log_ = false;
-  bool in_queues_ = false;
-  bool in_index_ = false;
-  bool in_checkpoint_ = false;
+  bool in_derived_ = false;
 };
 
 } // namespace troupe::sim
