@@ -8,6 +8,21 @@
 
 namespace troupe::sim {
 
+namespace {
+
+/// Hands those that are answered to `take`, and forgets them.
+template <class Open, class Take>
+void take_answered(std::vector<Open>& open, Take take) {
+  std::erase_if(open, [&](Open& one) {
+    if (!one.response.there())
+      return false;
+    take(one);
+    return true;
+  });
+}
+
+} // namespace
+
 topic_info node_clients::topic(std::uint32_t queue) const {
   auto queues = static_cast<std::int32_t>(scene_.plan.queues);
   return {scene_.topic_of(queue), queues, queues, 6};
@@ -70,7 +85,7 @@ void node_clients::read(const node_event& event) {
 
 void node_clients::probe(const node_event& event) {
   auto& wire = scene_.wire(event.client);
-  probes_.push_back(scene_.w.request<node_status>(wire.service(), status_atom_v));
+  probes_.push_back({scene_.w.request<node_status>(wire.service(), status_atom_v)});
 }
 
 bool node_clients::changes(const std::string& topic) const {
@@ -99,20 +114,18 @@ void node_clients::create_topic(const node_event& event) {
 
 // -- answers -------------------------------------------------------------------------------------
 
-void node_clients::settle(std::uint64_t number, const storage::error* error,
-                          const message_result* result, bool wait) {
+void node_clients::settle(std::uint64_t number, const message_result& result, bool wait) {
   auto& entry = scene_.ledger.at(number);
-  auto code = error != nullptr ? error->code : result->code;
-  bool doubt = code == errc::maybe_stored || code == errc::connection_lost;
+  bool doubt = result.code == errc::maybe_stored || result.code == errc::connection_lost;
   if (entry.state != put_state::open)
     throw broken{"message " + std::to_string(number) + " is answered twice"};
-  if (code == errc::none) {
-    if (entry.offset >= 0 && entry.offset != result->offset)
+  if (result.code == errc::none) {
+    if (entry.offset >= 0 && entry.offset != result.offset)
       throw broken{"message " + std::to_string(number) + " was seen at offset " +
                    std::to_string(entry.offset) + " and acknowledged at another"};
     entry.state = put_state::stored;
-    entry.offset = result->offset;
-    entry.position = result->queue_position;
+    entry.offset = result.offset;
+    entry.position = result.queue_position;
     entry.durable = scene_.plan.sync_flush && wait;
   } else {
     entry.state = doubt ? put_state::maybe : put_state::refused;
@@ -125,12 +138,14 @@ void node_clients::collect_put(open_put& put) {
   if (got && got.value().results.size() != put.numbers.size() && reason.empty())
     throw broken{"an answer without all results"};
   for (std::size_t i = 0; i < put.numbers.size(); ++i) {
+    message_result result;
     if (!got)
-      settle(put.numbers[i], &got.error(), nullptr, put.wait);
+      result.code = got.error().code;
     else if (i < got.value().results.size())
-      settle(put.numbers[i], nullptr, &got.value().results[i], put.wait);
+      result = got.value().results[i];
     else
-      settle(put.numbers[i], &got.value().failure, nullptr, put.wait);
+      result.code = got.value().failure.code;
+    settle(put.numbers[i], result, put.wait);
     auto state = scene_.ledger.at(put.numbers[i]).state;
     if (state != put_state::stored && reason.empty())
       throw broken{"a refusal without a reason"};
@@ -157,45 +172,29 @@ void node_clients::collect_read(open_read& read) {
 
 void node_clients::collect_changes() {
   auto& topics = scene_.ledger.topics();
-  std::erase_if(removals_, [&](open_change<tombstone>& change) {
-    if (!change.response.there())
-      return false;
+  take_answered(removals_, [&](open_change<tombstone>& change) {
     if (change.response.code() == errc::none)
       topics.removed(change.topic, change.response.value().deleted_at);
     else
       topics.failed(change.topic, topic_ledger::request::removal);
-    return true;
   });
-  std::erase_if(creations_, [&](open_change<topic_info>& change) {
-    if (!change.response.there())
-      return false;
+  take_answered(creations_, [&](open_change<topic_info>& change) {
     if (change.response.code() == errc::none)
       topics.created(change.topic);
     else
       topics.failed(change.topic, topic_ledger::request::creation);
-    return true;
   });
 }
 
 void node_clients::collect() {
-  std::erase_if(puts_, [this](open_put& put) {
-    if (!put.response.there())
-      return false;
-    collect_put(put);
-    return true;
-  });
-  std::erase_if(reads_, [this](open_read& read) {
-    if (!read.response.there())
-      return false;
-    collect_read(read);
-    return true;
-  });
-  std::erase_if(probes_, [this](answer<node_status>& probe) {
-    if (probe.there() && probe.code() == errc::none) {
-      scene_.ledger.flushed(probe.value().flusher.flushed);
-      check_bound(probe.value());
-    }
-    return probe.there();
+  take_answered(puts_, [this](open_put& put) { collect_put(put); });
+  take_answered(reads_, [this](open_read& read) { collect_read(read); });
+  take_answered(probes_, [this](open_probe& probe) {
+    if (probe.response.code() != errc::none)
+      return;
+    auto& status = probe.response.value();
+    scene_.ledger.flushed(status.flusher.flushed);
+    check_bound(status);
   });
   collect_changes();
 }

@@ -43,6 +43,9 @@ private:
     answer<pull_response> response;
     std::uint64_t removals = 0; ///< that were known when it was sent
   };
+  struct open_probe {
+    answer<node_status> response;
+  };
   template <class Response>
   struct open_change {
     answer<Response> response;
@@ -54,13 +57,12 @@ private:
   void collect_put(open_put& put);
   void collect_read(open_read& read);
   void collect_changes();
-  void settle(std::uint64_t number, const storage::error* error, const message_result* result,
-              bool wait);
+  void settle(std::uint64_t number, const message_result& result, bool wait);
 
   node_scene& scene_;
   std::vector<open_put> puts_;
   std::vector<open_read> reads_;
-  std::vector<answer<node_status>> probes_;
+  std::vector<open_probe> probes_;
   std::vector<open_change<tombstone>> removals_;
   std::vector<open_change<topic_info>> creations_;
 };
