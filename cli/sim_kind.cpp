@@ -103,7 +103,7 @@ void shorten_storage(std::uint64_t seed, const sim_kind::class_set& classes,
     sim::run_outcome outcome;
     auto last = scenario.lives.empty() ? 0 : scenario.lives.size() - 1;
     if (auto failed = run_apart(apart, last))
-      outcome.failure = sim::run_failure{scenario.seed, failed->at, failed->step, failed->what};
+      outcome.failure = sim::run_failure{failed->at, failed->step, failed->what};
     return outcome;
   };
   auto scenario = sim::shorten(sim::draw_scenario(seed, classes), run);

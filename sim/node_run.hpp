@@ -28,7 +28,7 @@ node_outcome run_node(const node_plan& plan, const node_tracer& tracer = nullptr
 
 /// The same without the tracer, or something like it.
 using node_run_function = std::function<node_outcome(const node_plan&)>;
-/// A plan with fewer events for which `run` still fails. `runs` bounds how often is tried.
-node_plan shorten(node_plan plan, const node_run_function& run, std::size_t runs = 300);
+/// A plan with fewer events for which `run` still fails.
+node_plan shorten(node_plan plan, const node_run_function& run);
 
 } // namespace troupe::sim

@@ -9,7 +9,7 @@ namespace troupe::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, step_kind_count> step_names{
+constexpr std::array<std::string_view, 7> step_names{
     "append", "flush", "dispatch", "begin-sync", "finish-sync", "clean", "read"};
 constexpr std::array<std::string_view, 3> ending_names{"kill", "power-cut", "stop"};
 
@@ -217,7 +217,7 @@ std::string to_string(const storage_scenario& scenario) {
   for (auto& l : scenario.lives) {
     text += "life:";
     for (auto& s : l.steps)
-      text += " " + std::string(step_names[static_cast<std::size_t>(s.what)]);
+      text += " " + std::string(name_of(s.what));
     text += " | " + std::string(ending_names[static_cast<std::size_t>(l.end)]);
     if (l.end == ending::power_cut)
       text += " " + std::string(name_of(l.survives)) + " " + std::to_string(l.seed);

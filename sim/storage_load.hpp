@@ -22,7 +22,6 @@ enum class step_kind : std::uint8_t {
   clean,       ///< old log files go
   read,        ///< a consumer looks at a few messages in all three ways
 };
-inline constexpr int step_kind_count = 7;
 std::string_view name_of(step_kind what) noexcept;
 
 struct step {

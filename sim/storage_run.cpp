@@ -257,7 +257,7 @@ void storage_run::say(const std::string& what) const {
 
 void storage_run::fail(std::string what) {
   if (!outcome_.failure)
-    outcome_.failure = run_failure{scenario_.seed, life_, step_, std::move(what)};
+    outcome_.failure = run_failure{life_, step_, std::move(what)};
 }
 
 } // namespace

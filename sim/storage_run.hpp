@@ -11,7 +11,6 @@ namespace troupe::sim {
 
 /// A broken promise.
 struct run_failure {
-  std::uint64_t seed = 0;
   std::size_t life = 0;            ///< which of the scenario's, from 0
   std::optional<std::size_t> step; ///< nothing: at the recovery or at the end of the life
   std::string what;
@@ -30,13 +29,11 @@ struct run_outcome {
 using run_tracer = std::function<void(const std::string&)>;
 run_outcome run_storage(const storage_scenario& scenario, const run_tracer& tracer = nullptr);
 
-/// A part of the scenario, as short as could be found, for which `run` still fails. It is tried
-/// `tries` times at most.
+/// A part of the scenario, as short as could be found, for which `run` still fails.
 using run_function = std::function<run_outcome(const storage_scenario&)>;
 storage_scenario shorten(
     storage_scenario scenario,
-    const run_function& run = [](const storage_scenario& tried) { return run_storage(tried); },
-    std::size_t tries = 2000);
+    const run_function& run = [](const storage_scenario& tried) { return run_storage(tried); });
 
 /// For a person: what went wrong, and the scenario.
 std::string to_string(const run_failure& failure, const storage_scenario& scenario);

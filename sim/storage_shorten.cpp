@@ -10,8 +10,8 @@ namespace {
 /// Tries smaller scenarios as long as there are runs left, and keeps the last that failed.
 class shortening {
 public:
-  shortening(storage_scenario scenario, const run_function& run, std::size_t tries)
-      : best_(std::move(scenario)), run_(run), tries_(tries) {}
+  shortening(storage_scenario scenario, const run_function& run)
+      : best_(std::move(scenario)), run_(run) {}
 
   storage_scenario find() {
     cut_behind_failure();
@@ -85,13 +85,13 @@ private:
 
   storage_scenario best_;
   const run_function& run_;
-  std::size_t tries_;
+  std::size_t tries_ = 2000; ///< runs that are left
 };
 
 } // namespace
 
-storage_scenario shorten(storage_scenario scenario, const run_function& run, std::size_t tries) {
-  return shortening(std::move(scenario), run, tries).find();
+storage_scenario shorten(storage_scenario scenario, const run_function& run) {
+  return shortening(std::move(scenario), run).find();
 }
 
 } // namespace troupe::sim

@@ -162,7 +162,7 @@ TEST_CASE("storage_run: shortening keeps what is needed and nothing else", "[sim
       auto cleans = std::ranges::count(tried.lives[i].steps, step_kind::clean, &step::what);
       auto full = std::ranges::count(tried.lives[i].faults, fault_kind::no_space, &fault::what);
       if (cleans == 2 && full == 1)
-        outcome.failure = run_failure{tried.seed, i, {}, "two cleanings of a full disk"};
+        outcome.failure = run_failure{i, {}, "two cleanings of a full disk"};
     }
     return outcome;
   };
