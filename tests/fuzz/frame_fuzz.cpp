@@ -4,20 +4,24 @@
 #include "net/remoting/heartbeat.hpp"
 #include "net/remoting/queue_locks.hpp"
 #include "net/remoting/subscription.hpp"
+#include "tests/fuzz/hostile.hpp"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
+#include <span>
+#include <string>
 
+using namespace troupe;
 using namespace troupe::remoting;
+using fuzz::must;
+using fuzz::require;
 
 namespace {
 
 /// What was understood must mean the same after it was written and read again, in either form.
 void check_again(command c) {
-  auto form = c.type;
   for (auto type : {header_type::json, header_type::binary}) {
     c.type = type;
     std::string out;
@@ -28,29 +32,25 @@ void check_again(command c) {
       continue;
     std::memcpy(room.data(), out.data(), out.size());
     splitter.received(out.size());
-    auto f = splitter.next();
-    if (!f || !f.value())
-      std::abort();
-    auto again = decode_header(f.value()->type, f.value()->header.bytes());
+    auto f = must(splitter.next());
+    require(f.has_value(), "a frame that was written is whole");
     // Bytes that are no UTF-8 pass through, but a language that has no name becomes OTHER.
-    if (!again || again.value().ext != c.ext || again.value().opaque != c.opaque ||
-        again.value().remark != c.remark)
-      std::abort();
+    auto again = must(decode_header(f->type, f->header.bytes()));
+    require(again.ext == c.ext && again.opaque == c.opaque && again.remark == c.remark,
+            "a header that was written reads equal");
   }
-  c.type = form;
 }
 
 /// Bodies and fields as the gateway reads them: a value or a message, never bytes from outside.
 void check_request(const command& c, const frame& f) {
   auto body = f.body.bytes();
-  if (auto header = read_send_header(c); header.has_error() && header.error().message.empty())
-    std::abort();
+  if (auto header = read_send_header(c); header.has_error())
+    require(!header.error().message.empty(), "a header that is refused has a message");
   if (auto header = read_fields<pull_header>(c))
     (void)tag_hashes(header.value().subscription);
   if (auto h = read_heartbeat(body); h.has_value()) {
     auto text = write_heartbeat(h.value());
-    if (read_heartbeat(std::as_bytes(std::span(text))).has_error())
-      std::abort();
+    must(read_heartbeat(std::as_bytes(std::span(text))));
   }
   (void)read_lock_body(body);
   batch_body_reader batch(body);
@@ -58,8 +58,8 @@ void check_request(const command& c, const frame& f) {
     auto next = batch.next();
     if (next.has_error() || !next.value())
       break;
-    if (next.value()->body.size() + next.value()->properties.size() > body.size())
-      std::abort();
+    require(next.value()->body.size() + next.value()->properties.size() <= body.size(),
+            "a message of a batch lies inside of its body");
   }
 }
 
@@ -81,19 +81,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at += count;
     for (;;) {
       auto f = splitter.next();
-      if (f.has_error())
-        return f.error().message.empty() ? (std::abort(), 0) : 0;
+      if (f.has_error()) {
+        require(!f.error().message.empty(), "a stream that is refused has a message");
+        return 0;
+      }
       if (!f.value())
         break;
       taken += f.value()->bytes;
-      if (taken > size)
-        std::abort();
+      require(taken <= size, "frames lie inside of their stream");
       auto c = decode_header(f.value()->type, f.value()->header.bytes());
       if (c) {
         check_again(c.value());
         check_request(c.value(), *f.value());
-      } else if (c.error().message.empty()) {
-        std::abort();
+      } else {
+        require(!c.error().message.empty(), "a header that is refused has a message");
       }
     }
   }

@@ -30,7 +30,7 @@ inline void require(bool holds, const char* sentence) {
   std::abort();
 }
 
-/// What only fails when the disk fails, which in these targets it never does.
+/// The value of what never fails: the disk of these targets does not, and what was written is read.
 template <class T>
 T must(storage::result<T>&& outcome) {
   if (outcome.has_error())

@@ -10,7 +10,7 @@ using fuzz::require;
 /// A block from a client: the messages that are read from it, put together again, are the bytes
 /// they were read from, and what follows them is refused with a message.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const byte_view bytes(reinterpret_cast<const std::byte*>(data), size);
+  const auto bytes = fuzz::input(data, size).rest();
   message_batch_reader reader(bytes);
   message_batch_builder builder;
   for (;;) {

@@ -69,7 +69,7 @@ void check_encoding(const record_view& view) {
 /// can be printed and, when its checksums are right, encodes to the same bytes.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using record_layout::own_offset_at;
-  const byte_view bytes(reinterpret_cast<const std::byte*>(data), size);
+  const auto bytes = fuzz::input(data, size).rest();
   log_offset offset = 0;
   if (size >= own_offset_at + sizeof offset)
     offset = big_endian::load<log_offset>(bytes.data() + own_offset_at);
