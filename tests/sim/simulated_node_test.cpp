@@ -61,6 +61,9 @@ struct stand {
     request.count = 1;
     return request;
   }
+  put_response put(const std::string& body) {
+    return around.ask<put_response>(wire->service(), one(body)).value();
+  }
   answer<put_response> send(const std::string& body) {
     return around.request<put_response>(wire->service(), one(body));
   }
@@ -75,7 +78,7 @@ struct stand {
 TEST_CASE("simulated_node: what was acknowledged outlives the process", "[sim]") {
   stand s;
   for (int i = 0; i < 10; ++i)
-    s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
+    s.put("x");
   s.node.kill();
   CHECK_FALSE(s.node.running());
   REQUIRE(s.node.start());
@@ -87,7 +90,7 @@ TEST_CASE("simulated_node: a power cut takes what an asynchronous node has not f
   s.around.run_for(3s);
   s.node.stall("flusher", 10s);
   for (int i = 0; i < 10; ++i)
-    s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
+    s.put("x");
   random_source random(1);
   s.node.cut_power(survival::none, random);
   REQUIRE(s.node.start());
@@ -97,9 +100,7 @@ TEST_CASE("simulated_node: a power cut takes what an asynchronous node has not f
 TEST_CASE("simulated_node: what a failed flush dropped is no hole after the next power cut",
           "[sim]") {
   stand s(storage::flush_policy::sync);
-  auto put = [&](const std::string& body) {
-    return s.around.ask<put_response>(s.wire->service(), stand::one(body)).value().failure.code;
-  };
+  auto put = [&](const std::string& body) { return s.put(body).failure.code; };
   CHECK(put("a") == errc::none);
   s.around.run_for(3s);
   fault dropped;
@@ -166,8 +167,7 @@ TEST_CASE("simulated_node: a connection that is cut dials again", "[sim]") {
 
 TEST_CASE("simulated_node: its orderly stop leaves nothing open", "[sim]") {
   stand s;
-  s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
-  std::vector<std::string> left;
+  s.put("x");
   CHECK(s.node.stop());
   CHECK(s.node.disk().open_handles().empty());
   REQUIRE(s.node.start());
@@ -178,11 +178,11 @@ TEST_CASE("simulated_node: after the same load a larger store starts with the sa
   auto work_of_a_start = [](int stored) {
     stand s;
     for (int i = 0; i < stored; ++i)
-      s.around.ask<put_response>(s.wire->service(), stand::one(std::string(500, 'x'))).value();
+      s.put(std::string(500, 'x'));
     s.around.run_for(5s); // with a checkpoint
     auto end = s.node.disk().used_bytes();
     for (int i = 0; i < 20; ++i)
-      s.around.ask<put_response>(s.wire->service(), stand::one(std::string(500, 'y'))).value();
+      s.put(std::string(500, 'y'));
     s.node.kill();
     REQUIRE(s.node.start());
     auto calls = s.node.disk().calls();
@@ -203,7 +203,7 @@ TEST_CASE("simulated_node: with damage in the middle of its log a node reads and
           "[sim]") {
   stand s;
   for (int i = 0; i < 3; ++i) {
-    s.around.ask<put_response>(s.wire->service(), stand::one("x")).value();
+    s.put("x");
     s.around.run_for(70s);
   }
   s.node.kill();
@@ -211,7 +211,7 @@ TEST_CASE("simulated_node: with damage in the middle of its log a node reads and
   REQUIRE(disk.remove("/data/checkpoint")); // else nobody looks at what is surely there
   REQUIRE(disk.flip_bit("/data/commitlog/00000000000000000000", 88, 0));
   REQUIRE(s.node.start());
-  auto put = s.around.ask<put_response>(s.wire->service(), stand::one("y")).value();
+  auto put = s.put("y");
   CHECK(put.failure.code == errc::needs_repair);
   CHECK(put.failure.message.find("troupe store repair") != std::string::npos);
   CHECK(s.pulled() == std::vector<queue_offset>{1, 2});
@@ -221,7 +221,7 @@ TEST_CASE("simulated_node: a power cut does not bring back the queues of a delet
           "[sim]") {
   stand s(storage::flush_policy::sync);
   for (int i = 0; i < 3; ++i)
-    s.around.ask<put_response>(s.wire->service(), stand::one("old")).value();
+    s.put("old");
   s.around.run_for(3s); // the queues are durable
   s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t")).value();
   s.around.drain(); // their files are removed, and that is not durable
@@ -232,7 +232,7 @@ TEST_CASE("simulated_node: a power cut does not bring back the queues of a delet
   bool again = GENERATE(false, true);
   if (again) { // after one more start the new ones are still there alone
     s.create();
-    s.around.ask<put_response>(s.wire->service(), stand::one("new")).value();
+    s.put("new");
     s.node.kill();
     REQUIRE(s.node.start());
     CHECK(s.pulled() == std::vector<queue_offset>{3});
@@ -247,8 +247,7 @@ TEST_CASE("simulated_node: no topic is deleted while nobody knows what a failed 
                              .kind = call_kind::write,
                              .path = "commitlog",
                              .argument = 428}});
-  CHECK(s.around.ask<put_response>(s.wire->service(), stand::one("x")).value().failure.code ==
-        errc::maybe_stored);
+  CHECK(s.put("x").failure.code == errc::maybe_stored);
   auto removed = s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t"));
   CHECK(removed.code() == errc::busy);
   CHECK(removed.reason().find("restart the node") != std::string::npos);
@@ -264,13 +263,13 @@ TEST_CASE("simulated_node: a topic deleted behind what a power cut left is made 
   s.around.run_for(3s);
   s.node.stall("flusher", 10s);
   for (int i = 0; i < 3; ++i)
-    s.around.ask<put_response>(s.wire->service(), stand::one("lost")).value();
+    s.put("lost");
   s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t")).value();
   random_source random(1);
   s.node.cut_power(survival::none, random);
   REQUIRE(s.node.start());
   s.create();
-  auto stored = s.around.ask<put_response>(s.wire->service(), stand::one("new")).value();
+  auto stored = s.put("new");
   REQUIRE(stored.failure.code == errc::none);
   CHECK(s.pulled() == std::vector<queue_offset>{stored.results[0].queue_position});
   s.node.kill();
