@@ -55,6 +55,13 @@ struct machine {
     REQUIRE(process.begin_sync());
     REQUIRE(process.finish_sync());
   }
+  /// The log ends there, also after a power cut.
+  void check_durable(std::unique_ptr<store_process>& process, storage::log_offset end) {
+    CHECK(process->end() == end);
+    cut_power(process);
+    process = start();
+    CHECK(process->end() == end);
+  }
   storage::checkpoint checkpoint() {
     return storage::load_checkpoint(disk, storage::checkpoint_path(options)).value();
   }
@@ -75,10 +82,7 @@ TEST_CASE("recovery: what a killed process only wrote is durable after the next 
   auto end = process->end();
   m.kill(process);
   process = m.start();
-  CHECK(process->end() == end);
-  m.cut_power(process);
-  process = m.start();
-  CHECK(process->end() == end);
+  m.check_durable(process, end);
 }
 
 TEST_CASE("recovery: bytes of a failed sync are written again by the next start", "[sim]") {
@@ -90,10 +94,7 @@ TEST_CASE("recovery: bytes of a failed sync are written again by the next start"
   CHECK(process->flush().has_error());
   m.kill(process);
   process = m.start();
-  CHECK(process->end() == end);
-  m.cut_power(process);
-  process = m.start();
-  CHECK(process->end() == end);
+  m.check_durable(process, end);
 }
 
 TEST_CASE("recovery: the log file of a killed process keeps its name", "[sim]") {
@@ -109,9 +110,7 @@ TEST_CASE("recovery: the log file of a killed process keeps its name", "[sim]") 
   REQUIRE(process->flush());
   auto end = process->end();
   REQUIRE(end > 0);
-  m.cut_power(process);
-  process = m.start();
-  CHECK(process->end() == end);
+  m.check_durable(process, end);
 }
 
 TEST_CASE("recovery: after an orderly stop the beginning of a failed write is durable", "[sim]") {
@@ -127,9 +126,7 @@ TEST_CASE("recovery: after an orderly stop the beginning of a failed write is du
   process = m.start();
   auto end = process->end();
   REQUIRE(end > 0);
-  m.cut_power(process);
-  process = m.start();
-  CHECK(process->end() == end);
+  m.check_durable(process, end);
 }
 
 TEST_CASE("open_store: store times go on although the clock was set back", "[sim]") {
