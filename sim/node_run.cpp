@@ -33,7 +33,7 @@ constexpr auto endless = std::numeric_limits<std::uint64_t>::max() / 2;
 class node_runner {
 public:
   node_runner(const node_plan& plan, const node_tracer& tracer)
-      : plan_(plan), tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {}
+      : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {}
 
   node_outcome run();
 
@@ -50,7 +50,6 @@ private:
   void finish();
   void store_one_more();
 
-  const node_plan& plan_;
   const node_tracer& tracer_;
   node_scene scene_;
   node_clients clients_;
@@ -63,7 +62,7 @@ private:
 node_outcome node_runner::run() {
   try {
     prepare();
-    for (auto& event : plan_.events) {
+    for (auto& event : scene_.plan.events) {
       if (event.after.count() > 0) // else it happens while the actors are at work
         scene_.w.run_for(event.after);
       clients_.collect();
@@ -97,8 +96,8 @@ void node_runner::prepare() {
   if (auto started = scene_.node.start(); !started)
     throw broken{"the first start fails: " + started.error().message};
   auto session = scene_.open_session();
-  for (std::uint32_t t = 0; t < plan_.topics; ++t)
-    scene_.ask<topic_info>(session, create_atom_v, clients_.topic(t * plan_.queues));
+  for (std::uint32_t t = 0; t < scene_.plan.topics; ++t)
+    scene_.ask<topic_info>(session, create_atom_v, clients_.topic(t * scene_.plan.queues));
 }
 
 void node_runner::happen(const node_event& event) {
