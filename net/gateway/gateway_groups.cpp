@@ -73,9 +73,7 @@ void gateway_state::list_consumers(const ticket& who, const client_request& requ
     return;
   if (!groups_.has_consumers(h->group))
     return reply(who, response_code::system_error, "no consumer for this group, " + h->group);
-  auto text = remoting::write_consumer_list(groups_.client_ids(h->group));
-  reply(who, header_for(who, response_code::success),
-        {storage::slice::copy_of(std::as_bytes(std::span(text)))});
+  reply_text(who, remoting::write_consumer_list(groups_.client_ids(h->group)));
 }
 
 void gateway_state::take_lock(const ticket& who, const client_request& request) {
@@ -86,11 +84,9 @@ void gateway_state::take_lock(const ticket& who, const client_request& request) 
     locks_.unlock(wanted.value());
     return reply(who, response_code::success, {});
   }
-  auto text =
-      remoting::write_locked_queues(locks_.lock(wanted.value(), now_ms()), setup_.address.broker);
+  auto held = locks_.lock(wanted.value(), now_ms());
   arm_pulse();
-  reply(who, header_for(who, response_code::success),
-        {storage::slice::copy_of(std::as_bytes(std::span(text)))});
+  reply_text(who, remoting::write_locked_queues(held, setup_.address.broker));
 }
 
 void gateway_state::notify_groups(const std::vector<std::string>& groups) {

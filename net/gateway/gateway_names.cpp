@@ -2,8 +2,6 @@
 #include "net/remoting/codes.hpp"
 #include "storage/logging.hpp"
 
-#include <algorithm>
-
 namespace troupe::net {
 
 namespace {
@@ -77,9 +75,7 @@ void gateway_state::route_known(const ticket& who, const remoting::route_header&
   else if (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics)
     return reply(who, response_code::topic_not_exist,
                  "No topic route info in name server for the topic: " + wanted.topic);
-  auto text = remoting::write_route(setup_.address, route, dialect);
-  reply(who, header_for(who, response_code::success),
-        {storage::slice::copy_of(std::as_bytes(std::span(text)))});
+  reply_text(who, remoting::write_route(setup_.address, route, dialect));
 }
 
 } // namespace troupe::net

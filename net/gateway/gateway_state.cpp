@@ -2,7 +2,8 @@
 
 #include "net/remoting/codes.hpp"
 #include "net/remoting/frame.hpp"
-#include "storage/logging.hpp"
+
+#include <span>
 
 namespace troupe::net {
 
@@ -183,12 +184,9 @@ bool gateway_state::handle_here(const ticket& who, const client_request& request
   case request_code::get_routeinfo_by_topic:
     answer_route(who, request);
     return true;
-  case request_code::get_broker_cluster_info: {
-    auto text = remoting::write_cluster_info(setup_.address);
-    reply(who, header_for(who, response_code::success),
-          {storage::slice::copy_of(std::as_bytes(std::span(text)))});
+  case request_code::get_broker_cluster_info:
+    reply_text(who, remoting::write_cluster_info(setup_.address));
     return true;
-  }
   case request_code::send_message:
   case request_code::send_message_v2:
   case request_code::send_batch_message:
@@ -236,13 +234,7 @@ void gateway_state::handle(client& c, const ticket& who, const client_request& r
 
 remoting::command gateway_state::header_for(const ticket& who, std::int32_t code,
                                             std::string remark) {
-  remoting::command header;
-  header.code = code;
-  header.opaque = who.opaque;
-  header.flag = remoting::answer_flag;
-  header.remark = std::move(remark);
-  header.type = who.type;
-  return header;
+  return remoting::answer_to(who.opaque, who.type, code, std::move(remark));
 }
 
 void gateway_state::reply(const ticket& who, const remoting::command& header, slices body) {
@@ -268,6 +260,11 @@ void gateway_state::reply(const ticket& who, const remoting::command& header, sl
 
 void gateway_state::reply(const ticket& who, std::int32_t code, std::string remark) {
   reply(who, header_for(who, code, std::move(remark)));
+}
+
+void gateway_state::reply_text(const ticket& who, std::string_view body) {
+  reply(who, header_for(who, response_code::success),
+        {storage::slice::copy_of(std::as_bytes(std::span(body)))});
 }
 
 void gateway_state::fail(const ticket& who, const storage::error& why) {

@@ -81,6 +81,8 @@ private:
   void handle(client& c, const ticket& who, const client_request& request);
   void reply(const ticket& who, const remoting::command& header, slices body = {});
   void reply(const ticket& who, std::int32_t code, std::string remark);
+  /// Answers with success and this body.
+  void reply_text(const ticket& who, std::string_view body);
   void fail(const ticket& who, const storage::error& why);
   static remoting::command header_for(const ticket& who, std::int32_t code,
                                       std::string remark = {});

@@ -27,13 +27,13 @@ const std::string* ext_fields::find(std::string_view name) const noexcept {
   return found == pairs_.rend() ? nullptr : &found->second;
 }
 
-command answer_to(const command& request, std::int32_t code, std::string remark) {
+command answer_to(std::int32_t opaque, header_type type, std::int32_t code, std::string remark) {
   command answer;
   answer.code = code;
-  answer.opaque = request.opaque;
+  answer.opaque = opaque;
   answer.flag = answer_flag;
   answer.remark = std::move(remark);
-  answer.type = request.type;
+  answer.type = type;
   return answer;
 }
 

@@ -61,7 +61,8 @@ struct command {
 };
 
 /// The header of an answer, in the form and with the number of its request.
-command answer_to(const command& request, std::int32_t code, std::string remark = {});
+command answer_to(std::int32_t opaque, header_type type, std::int32_t code,
+                  std::string remark = {});
 
 /// Reads a header. Refuses, with the field's name, what is not of the form that it claims to have:
 /// members nested where none may be, numbers out of range, lengths that point outside. Unknown

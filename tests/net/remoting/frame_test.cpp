@@ -201,7 +201,7 @@ TEST_CASE("header: an answer has its request's number and form", "[remoting]") {
   command request;
   request.opaque = -7;
   request.type = header_type::binary;
-  auto answer = answer_to(request, 3, "no");
+  auto answer = answer_to(request.opaque, request.type, 3, "no");
   CHECK(answer.opaque == -7);
   CHECK(answer.type == header_type::binary);
   CHECK(answer.is_answer());
