@@ -124,15 +124,15 @@ void gateway_state::fetch_offset(client& c, const ticket& who, const client_requ
 /// A group without progress starts at the beginning of a young queue: one that still has its first
 /// message, in a log that fits into memory. For any other the client decides where to start.
 void gateway_state::first_offset(const ticket& who, const remoting::group_queue_header& wanted) {
-  auto found = clients_.find(who.from);
-  if (found == clients_.end() || !found->second.session)
-    return fail(who, {errc::unavailable, "the client's session ended"});
+  auto* c = client_of(who);
+  if (c == nullptr)
+    return;
   auto none = [this, who] {
     reply(who, response_code::query_not_found, "Not found, maybe this group consumer boot first");
   };
   if (find_topic(wanted.topic) == nullptr)
     return none();
-  auto session = found->second.session;
+  auto session = c->session;
   ask<topic_description>(
       who, session,
       [this, who, session, none, queue = wanted.queue_id](const topic_description& topic) {

@@ -89,12 +89,12 @@ void gateway_state::take_pull(const ticket& who, const client_request& request, 
 
 void gateway_state::send_pull(const ticket& who, const remoting::pull_header& header,
                               std::vector<std::int32_t> tags) {
-  auto found = clients_.find(who.from);
-  if (found == clients_.end() || !found->second.session)
-    return fail(who, {errc::unavailable, "the client's session ended"});
+  auto* c = client_of(who);
+  if (c == nullptr)
+    return;
   if ((header.sysflag & pull_flag::commit_offset) != 0 && header.commit_offset >= 0)
     self_
-        ->request(found->second.session, caf::infinite, store_atom_v,
+        ->request(c->session, caf::infinite, store_atom_v,
                   group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
         .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
   pull_request wanted;
@@ -106,22 +106,21 @@ void gateway_state::send_pull(const ticket& who, const remoting::pull_header& he
   wanted.max_bytes = static_cast<std::uint64_t>(
       header.max_bytes > 0 ? std::min(header.max_bytes, most_bytes) : most_bytes);
   wanted.tag_hashes = std::move(tags);
-  auto& c = found->second;
-  if (c.open_pulls >= most_open_pulls) {
-    c.waiting_pulls.push_back({who, {header, std::move(wanted)}});
+  if (c->open_pulls >= most_open_pulls) {
+    c->waiting_pulls.push_back({who, {header, std::move(wanted)}});
     return;
   }
-  ++c.open_pulls;
+  ++c->open_pulls;
   ask_pull(who, {header, std::move(wanted)});
 }
 
 void gateway_state::ask_pull(const ticket& who, pull_work work) {
-  auto found = clients_.find(who.from);
-  if (found == clients_.end() || !found->second.session)
-    return fail(who, {errc::unavailable, "the client's session ended"});
+  auto* c = client_of(who);
+  if (c == nullptr)
+    return;
   auto waits = work.wanted.wait_ms > 0;
   auto shared = std::make_shared<pull_work>(std::move(work));
-  self_->request(found->second.session, caf::infinite, shared->wanted)
+  self_->request(c->session, caf::infinite, shared->wanted)
       .then(
           [this, who, waits, shared](pull_response& response) {
             if (!waits)

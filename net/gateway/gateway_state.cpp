@@ -271,6 +271,14 @@ void gateway_state::fail(const ticket& who, const storage::error& why) {
   reply(who, response_for(why.code), why.message);
 }
 
+gateway_state::client* gateway_state::client_of(const ticket& who) {
+  auto found = clients_.find(who.from);
+  if (found != clients_.end() && found->second.session)
+    return &found->second;
+  fail(who, {errc::unavailable, "the client's session ended"});
+  return nullptr;
+}
+
 // -- the actor -----------------------------------------------------------------------------------
 
 gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {

@@ -101,6 +101,8 @@ private:
     fail(who, fields.error());
     return std::nullopt;
   }
+  /// The client whose session can be asked, or null after the request was refused.
+  client* client_of(const ticket& who);
   /// Asks an actor for the client: `then` takes the answer; an error is the client's.
   template <class Result, class Handle, class Then, class... Arguments>
   void ask(const ticket& who, const Handle& whom, Then then, Arguments&&... arguments) {
