@@ -3,7 +3,7 @@
 #include "net/remoting/subscription.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <string_view>
 
 namespace troupe::net {
 
@@ -65,7 +65,7 @@ void gateway_state::take_pull(const ticket& who, const client_request& request, 
     return reply(who, response_code::system_error,
                  "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" + h.topic +
                      "] has " + std::to_string(topic->read_queues) + " queues to read");
-  remoting::subscription wanted{h.topic, h.subscription, h.expression_type, h.sub_version};
+  std::string_view expression = h.subscription, type = h.expression_type;
   if ((h.sysflag & pull_flag::subscription) == 0) {
     auto* known = groups_.find(h.group, h.topic);
     if (known == nullptr)
@@ -75,13 +75,13 @@ void gateway_state::take_pull(const ticket& who, const client_request& request, 
     if (known->version < h.sub_version)
       return reply(who, response_code::subscription_not_latest,
                    "the consumer's subscription not latest");
-    wanted = *known;
+    expression = known->expression;
+    type = known->expression_type;
   }
-  if (wanted.expression_type != "TAG" && !wanted.expression_type.empty())
+  if (type != "TAG" && !type.empty())
     return reply(who, response_code::system_error,
-                 "The broker does not support consumer to filter message by " +
-                     wanted.expression_type);
-  auto tags = remoting::tag_hashes(wanted.expression);
+                 "The broker does not support consumer to filter message by " + std::string(type));
+  auto tags = remoting::tag_hashes(expression);
   if (!tags)
     return fail(who, tags.error());
   send_pull(who, h, std::move(tags.value()));
@@ -97,7 +97,11 @@ void gateway_state::send_pull(const ticket& who, const remoting::pull_header& he
         ->request(c->session, caf::infinite, store_atom_v,
                   group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
         .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
-  pull_request wanted;
+  pull_work work;
+  work.offset = header.queue_offset;
+  if ((header.sysflag & pull_flag::suspend) != 0)
+    work.suspend_ms = header.suspend_ms;
+  auto& wanted = work.wanted;
   wanted.topic = header.topic;
   wanted.queue_id = header.queue_id;
   wanted.from = std::max<std::int64_t>(header.queue_offset, 0);
@@ -107,11 +111,11 @@ void gateway_state::send_pull(const ticket& who, const remoting::pull_header& he
       header.max_bytes > 0 ? std::min(header.max_bytes, most_bytes) : most_bytes);
   wanted.tag_hashes = std::move(tags);
   if (c->open_pulls >= most_open_pulls) {
-    c->waiting_pulls.push_back({who, {header, std::move(wanted)}});
+    c->waiting_pulls.emplace_back(who, std::move(work));
     return;
   }
   ++c->open_pulls;
-  ask_pull(who, {header, std::move(wanted)});
+  ask_pull(who, std::move(work));
 }
 
 void gateway_state::ask_pull(const ticket& who, pull_work work) {
@@ -151,23 +155,20 @@ void gateway_state::pull_done(connection_id from) {
 }
 
 void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_response& found) {
-  auto& header = work.header;
   auto& wanted = work.wanted;
   bool nothing = found.status == pull_status::nothing_new ||
-                 (found.status == pull_status::no_queue && header.queue_offset == 0);
-  bool may_wait = (header.sysflag & pull_flag::suspend) != 0 && header.suspend_ms > 0;
-  if (nothing && may_wait && wanted.wait_ms == 0) {
-    wanted.wait_ms =
-        static_cast<std::uint32_t>(std::min<std::int64_t>(header.suspend_ms, longest_wait_ms));
+                 (found.status == pull_status::no_queue && work.offset == 0);
+  if (nothing && work.suspend_ms > 0 && wanted.wait_ms == 0) {
+    wanted.wait_ms = static_cast<std::uint32_t>(std::min(work.suspend_ms, longest_wait_ms));
     wanted.max_bytes = std::min<std::uint64_t>(wanted.max_bytes, waiting_bytes);
     return ask_pull(who, std::move(work));
   }
-  if (header.queue_offset < 0) { // answered as from 0: below any minimum
+  if (work.offset < 0) { // answered as from 0: below any minimum
     found.status = pull_status::offset_too_small;
     found.next = found.min;
     found.records.clear();
   }
-  auto [code, remark] = outcome_of(found, header.queue_offset);
+  auto [code, remark] = outcome_of(found, work.offset);
   if (found.status == pull_status::no_queue)
     found.next = 0;
   auto answer = header_for(who, code, remark);

@@ -41,8 +41,9 @@ private:
   };
   /// A pull with all that is needed to ask for it again.
   struct pull_work {
-    remoting::pull_header header;
     pull_request wanted;
+    std::int64_t offset = 0;     ///< as the client asked: may be below 0
+    std::int64_t suspend_ms = 0; ///< how long it may wait for a message; 0 or less: not at all
   };
   struct client {
     storage::host peer;
