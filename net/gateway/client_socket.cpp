@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 namespace troupe::net {
 
@@ -40,14 +39,9 @@ client_socket::client_socket(connection_id id, boost::asio::ip::tcp::socket sock
     : id_(id), socket_(std::move(socket)), context_(std::move(context)) {
   boost::system::error_code ignored; // a peer that is gone already shows at the first read
   peer_ = host_of(socket_.remote_endpoint(ignored));
-  peer_name_ = peer_.text();
   socket_.non_blocking(true, ignored);
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
   last_read_ = frame_began_ = last_write_ = clock::now();
-}
-
-void client_socket::start() {
-  wait_readable();
 }
 
 // -- reading -------------------------------------------------------------------------------------
@@ -57,7 +51,7 @@ bool client_socket::may_read() const noexcept {
   return held_bytes_ < o.connection_bytes && context_->held_bytes < o.total_bytes;
 }
 
-void client_socket::wait_readable() {
+void client_socket::resume() {
   if (closed_ || reading_ || !may_read())
     return;
   reading_ = true;
@@ -67,10 +61,6 @@ void client_socket::wait_readable() {
                        if (!failure && !self->closed_)
                          self->read();
                      });
-}
-
-void client_socket::resume() {
-  wait_readable();
 }
 
 void client_socket::read() {
@@ -97,7 +87,7 @@ void client_socket::read() {
   }
   if (!batch.requests.empty())
     context_->requests(std::move(batch));
-  wait_readable();
+  resume();
 }
 
 bool client_socket::take_frames(arrived& batch) {
@@ -207,7 +197,7 @@ void client_socket::release(std::size_t bytes) {
   context_->held_bytes -= bytes;
   if (was_full && context_->held_bytes < o.total_bytes)
     context_->room();
-  wait_readable();
+  resume();
 }
 
 void client_socket::check_time(clock::time_point now) {
@@ -225,7 +215,7 @@ void client_socket::check_time(clock::time_point now) {
 
 void client_socket::close_for(const std::string& reason) {
   if (!closed_)
-    storage::log_warning("gateway.closed", {{"peer", peer_name_}, {"reason", reason}});
+    storage::log_warning("gateway.closed", {{"peer", peer_.text()}, {"reason", reason}});
   close();
 }
 

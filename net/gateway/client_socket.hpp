@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 namespace troupe::net {
@@ -30,10 +32,9 @@ public:
   client_socket(connection_id id, boost::asio::ip::tcp::socket socket,
                 std::shared_ptr<socket_context> context);
 
-  void start();
-  void send(outgoing message);
-  /// Reads on if it stopped for want of room.
+  /// Reads what comes, from now on or again; it stops for want of room.
   void resume();
+  void send(outgoing message);
   /// Writes what `send` has gathered.
   void flush();
   /// Closes when nothing came for too long, a frame is not completed, or answers are not taken.
@@ -54,7 +55,6 @@ private:
     }
   };
 
-  void wait_readable();
   void read();
   /// False when the connection had to be closed.
   bool take_frames(arrived& batch);
@@ -68,7 +68,6 @@ private:
   connection_id id_;
   boost::asio::ip::tcp::socket socket_;
   std::shared_ptr<socket_context> context_;
-  std::string peer_name_;
   storage::host peer_;
   remoting::frame_splitter splitter_;
   std::deque<piece> pieces_;

@@ -118,7 +118,7 @@ void socket_server::parts::take_in(tcp::socket socket) {
   auto id = next_id++;
   auto made = std::make_shared<client_socket>(id, std::move(socket), context);
   clients.emplace(id, made);
-  made->start();
+  made->resume();
   arm_sweep();
 }
 
