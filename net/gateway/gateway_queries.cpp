@@ -14,7 +14,6 @@ constexpr std::int32_t most_results = 64; // as RocketMQ's broker
 
 } // namespace
 
-/// A queue that is not there begins and ends at 0.
 void gateway_state::answer_bounds(client& c, const ticket& who, const client_request& request) {
   auto h = fields_of<remoting::queue_header>(who, request);
   if (!h)
@@ -29,12 +28,7 @@ void gateway_state::answer_bounds(client& c, const ticket& who, const client_req
                 offset = maximum ? q.max : q.min;
             succeed(who, remoting::offset_header{offset});
           },
-          [this, who](const caf::error& why) {
-            if (auto e = from_caf(why); e.code != errc::not_found)
-              fail(who, e);
-            else
-              succeed(who, remoting::offset_header{0});
-          });
+          [this, who](const caf::error& why) { offset_failed(who, why); });
 }
 
 void gateway_state::search_time(client& c, const ticket& who, const client_request& request) {
@@ -43,12 +37,15 @@ void gateway_state::search_time(client& c, const ticket& who, const client_reque
     return;
   self_->request(c.session, caf::infinite, search_atom_v, h->topic, h->queue_id, h->time_ms)
       .then([this, who](queue_offset offset) { succeed(who, remoting::offset_header{offset}); },
-            [this, who](const caf::error& why) {
-              if (auto e = from_caf(why); e.code != errc::not_found)
-                fail(who, e);
-              else
-                succeed(who, remoting::offset_header{0});
-            });
+            [this, who](const caf::error& why) { offset_failed(who, why); });
+}
+
+/// A queue that is not there begins and ends at 0.
+void gateway_state::offset_failed(const ticket& who, const caf::error& why) {
+  if (auto e = from_caf(why); e.code != errc::not_found)
+    fail(who, e);
+  else
+    succeed(who, remoting::offset_header{0});
 }
 
 void gateway_state::view_message(client& c, const ticket& who, const client_request& request) {

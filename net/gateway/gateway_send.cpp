@@ -57,9 +57,8 @@ void gateway_state::take_send(const ticket& who, const client_request& request, 
   if (topic == nullptr)
     return reply(who, response_code::topic_not_exist,
                  "there is no topic " + h.topic + ", and it cannot be created");
-  auto part = add_messages(who, request, h, *topic);
-  if (!part)
-    reply(who, refusal_code(part.error().code), part.error().message);
+  if (auto added = add_messages(who, request, h, *topic); !added)
+    reply(who, refusal_code(added.error().code), added.error().message);
 }
 
 /// The topic was unknown a moment ago: creates it if the rules allow, and goes on.
@@ -78,9 +77,9 @@ void gateway_state::make_topic(const ticket& who, const client_request& request,
 }
 
 /// Adds the request's messages to the put of its topic; an error refuses them all.
-storage::result<gateway_state::send_part>
-gateway_state::add_messages(const ticket& who, const client_request& request,
-                            const remoting::send_header& header, const topic_info& topic) {
+storage::result<void> gateway_state::add_messages(const ticket& who, const client_request& request,
+                                                  const remoting::send_header& header,
+                                                  const topic_info& topic) {
   send_part part{who, header.queue_id, 0};
   if (part.queue_id == -1)
     part.queue_id =
@@ -136,7 +135,7 @@ gateway_state::add_messages(const ticket& who, const client_request& request,
     put.builder.add(each);
   part.count = static_cast<std::uint32_t>(messages.size());
   put.parts.push_back(part);
-  return part;
+  return boost::outcome_v2::success();
 }
 
 void gateway_state::send_puts() {
@@ -153,8 +152,6 @@ void gateway_state::send_put(const put_key& key, open_put& put) {
   request.wait = std::get<2>(key);
   request.count = put.builder.count();
   request.messages = put.builder.take();
-  if (parts->empty())
-    return;
   if (found == clients_.end() || !found->second.session) {
     put_response lost;
     lost.failure = {errc::unavailable, "not stored: the client's session ended"};

@@ -126,9 +126,8 @@ private:
   void take_send(const ticket& who, const client_request& request, bool may_ask);
   void make_topic(const ticket& who, const client_request& request,
                   const remoting::send_header& header);
-  storage::result<send_part> add_messages(const ticket& who, const client_request& request,
-                                          const remoting::send_header& header,
-                                          const topic_info& topic);
+  storage::result<void> add_messages(const ticket& who, const client_request& request,
+                                     const remoting::send_header& header, const topic_info& topic);
   void send_puts();
   void send_put(const put_key& key, open_put& put);
   void answer_put(const std::vector<send_part>& parts, const put_response& response);
@@ -158,6 +157,7 @@ private:
   // -- questions (gateway_queries.cpp)
   void answer_bounds(client& c, const ticket& who, const client_request& request);
   void search_time(client& c, const ticket& who, const client_request& request);
+  void offset_failed(const ticket& who, const caf::error& why);
   void view_message(client& c, const ticket& who, const client_request& request);
   void query_key(client& c, const ticket& who, const client_request& request);
 
