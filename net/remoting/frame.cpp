@@ -15,7 +15,6 @@ using storage::big_endian::load;
 
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t head_bytes = 8; ///< length, and type with header length
-constexpr std::size_t least_room = std::size_t{4} << 10;
 constexpr std::size_t most_room = std::size_t{256} << 10;
 
 error malformed(const std::string& what) {
@@ -23,8 +22,6 @@ error malformed(const std::string& what) {
 }
 
 } // namespace
-
-frame_splitter::frame_splitter(frame_limits limits) : limits_(limits), usual_room_(least_room) {}
 
 std::span<std::byte> frame_splitter::room() {
   if (!block_) {
@@ -68,9 +65,9 @@ storage::result<std::optional<frame>> frame_splitter::next() {
     return std::nullopt;
   auto announced = load<std::int32_t>(bytes.data());
   auto length = static_cast<std::size_t>(std::max(announced, 0));
-  if (length < head_bytes - length_bytes || length > limits_.frame_bytes)
+  if (length < head_bytes - length_bytes || length > most_frame_bytes)
     return malformed("a length of " + std::to_string(announced) + ", outside 4 to " +
-                     std::to_string(limits_.frame_bytes));
+                     std::to_string(most_frame_bytes));
   if (bytes.size() < head_bytes)
     return std::nullopt;
   auto word = load<std::uint32_t>(bytes.data() + length_bytes);
@@ -78,7 +75,7 @@ storage::result<std::optional<frame>> frame_splitter::next() {
   std::size_t header = word & 0xffffffu;
   if (type > static_cast<std::uint32_t>(header_type::binary))
     return malformed("unknown header type " + std::to_string(type));
-  if (header > length - length_bytes || header > limits_.header_bytes)
+  if (header > length - length_bytes || header > most_header_bytes)
     return malformed("a header of " + std::to_string(header) + " bytes in a frame of " +
                      std::to_string(length));
   if (bytes.size() < length_bytes + length)

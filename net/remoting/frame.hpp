@@ -11,12 +11,10 @@
 
 namespace troupe::remoting {
 
-/// What a peer may send in one frame. Properties of 32 KiB, every byte escaped, are a header of
-/// 200 KiB.
-struct frame_limits {
-  std::size_t frame_bytes = std::size_t{16} << 20; ///< the length word's most
-  std::size_t header_bytes = std::size_t{1} << 20;
-};
+/// What a peer may send in one frame: the length word's most, and the header's. Properties of
+/// 32 KiB, every byte escaped, are a header of 200 KiB.
+inline constexpr std::size_t most_frame_bytes = std::size_t{16} << 20;
+inline constexpr std::size_t most_header_bytes = std::size_t{1} << 20;
 
 /// One frame as it was received. The slices share the block into which the socket was read.
 struct frame {
@@ -31,8 +29,6 @@ struct frame {
 /// announces; while nothing is pending none is held.
 class frame_splitter {
 public:
-  explicit frame_splitter(frame_limits limits = {});
-
   /// Where the next bytes go: never empty. Bytes that were handed out in a frame are never written
   /// again.
   std::span<std::byte> room();
@@ -46,17 +42,18 @@ public:
   std::size_t pending() const noexcept { return end_ - begin_; }
 
 private:
+  static constexpr std::size_t least_room = std::size_t{4} << 10;
+
   byte_view rest() const noexcept { return {block_.get() + begin_, end_ - begin_}; }
   storage::slice part(std::size_t from, std::size_t count) const;
   void move_to_new_block(std::size_t capacity);
 
-  frame_limits limits_;
   std::shared_ptr<std::byte[]> block_;
   std::size_t capacity_ = 0;
   std::size_t begin_ = 0; ///< of what is not handed out
   std::size_t end_ = 0;   ///< of what was received
   bool shared_ = false;   ///< a frame of this block was handed out
-  std::size_t usual_room_;
+  std::size_t usual_room_ = least_room;
 };
 
 /// Appends a frame without its body, which is to follow: lengths and header.

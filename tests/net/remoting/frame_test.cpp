@@ -29,9 +29,8 @@ std::string text_of(const storage::slice& bytes) {
 
 /// Feeds the text in pieces that `piece` chooses; stops at the first error.
 template <class Piece>
-storage::result<std::vector<frame>> cut(std::string_view text, Piece piece,
-                                        frame_limits limits = {}) {
-  frame_splitter splitter(limits);
+storage::result<std::vector<frame>> cut(std::string_view text, Piece piece) {
+  frame_splitter splitter;
   std::vector<frame> frames;
   while (!text.empty()) {
     auto room = splitter.room();
