@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 
 namespace troupe::remoting {
@@ -60,16 +59,6 @@ std::uint8_t language_number(std::string_view name) noexcept {
   auto found = std::find(language_names.begin(), language_names.end(), name);
   return found == language_names.end() ? other_language
                                        : static_cast<std::uint8_t>(found - language_names.begin());
-}
-
-storage::result<std::int32_t> parse_int32(std::string_view text, std::string_view field) {
-  std::int32_t value = 0;
-  auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure != std::errc{} || end != text.data() + text.size() || text.empty())
-    return storage::error{storage::errc::invalid_argument,
-                          std::string(field) + " is not a number of 32 bits: '" +
-                              std::string(text.substr(0, 40)) + "'"};
-  return value;
 }
 
 } // namespace troupe::remoting

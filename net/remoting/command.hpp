@@ -3,7 +3,10 @@
 #include "storage/error.hpp"
 #include "storage/file_system.hpp"
 
+#include <charconv>
+#include <concepts>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -84,8 +87,14 @@ std::string_view language_name(std::uint8_t number) noexcept;
 /// Its number; that of "OTHER" for an unknown name.
 std::uint8_t language_number(std::string_view name) noexcept;
 
-/// A decimal number of 32 bits and nothing else.
-storage::result<std::int32_t> parse_int32(std::string_view text, std::string_view field);
+/// A decimal number that fits and nothing else.
+template <std::integral Integer>
+std::optional<Integer> parse_integer(std::string_view text) noexcept {
+  Integer value{};
+  auto* end = text.data() + text.size();
+  auto [at, failure] = std::from_chars(text.data(), end, value);
+  return failure == std::errc{} && at == end ? std::optional(value) : std::nullopt;
+}
 
 /// Appends JSON text of a string, quotes included.
 void append_json_text(std::string& out, std::string_view text);

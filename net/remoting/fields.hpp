@@ -2,7 +2,6 @@
 
 #include "net/remoting/command.hpp"
 
-#include <charconv>
 #include <concepts>
 #include <string>
 #include <string_view>
@@ -42,15 +41,12 @@ private:
   }
   template <std::integral Integer>
   void take(std::string_view name, const std::string& text, Integer& value) {
-    Integer parsed{};
-    auto* end = text.data() + text.size();
-    auto [at, failure] = std::from_chars(text.data(), end, parsed);
-    if (failure != std::errc{} || at != end || text.empty())
+    if (auto parsed = parse_integer<Integer>(text))
+      value = *parsed;
+    else
       complain("field '" + std::string(name) + "' of request " + std::to_string(request_.code) +
                " is not a number of " + std::to_string(8 * sizeof value) + " bits: '" +
                text.substr(0, 40) + "'");
-    else
-      value = parsed;
   }
   void complain(std::string what) {
     if (problem_.empty())

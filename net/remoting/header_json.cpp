@@ -129,10 +129,10 @@ private:
     return true;
   }
   bool number(std::int32_t& into, const std::string& text, code& ec) {
-    auto parsed = parse_int32(text, key_);
-    if (parsed.has_error())
-      return refuse(ec, parsed.error().message);
-    into = parsed.value();
+    auto parsed = parse_integer<std::int32_t>(text);
+    if (!parsed)
+      return refuse(ec, key_ + " is not a number of 32 bits: '" + text.substr(0, 40) + "'");
+    into = *parsed;
     return true;
   }
 

@@ -1,8 +1,7 @@
 #include "net/remoting/json_members.hpp"
 
+#include "net/remoting/command.hpp"
 #include "storage/fastjson.hpp"
-
-#include <charconv>
 
 namespace troupe::remoting {
 
@@ -43,13 +42,9 @@ result<std::int64_t> json_members::integer(const char* name) const {
     return 0;
   if (value->is_int64())
     return value->get_int64();
-  if (value->is_string()) {
-    auto& s = value->get_string();
-    std::int64_t parsed = 0;
-    auto [at, failure] = std::from_chars(s.data(), s.data() + s.size(), parsed);
-    if (failure == std::errc{} && at == s.data() + s.size())
-      return parsed;
-  }
+  if (value->is_string())
+    if (auto parsed = parse_integer<std::int64_t>(std::string_view(value->get_string())))
+      return *parsed;
   return wrong(std::string(name) + " is no number of 64 bits");
 }
 
