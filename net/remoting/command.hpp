@@ -99,4 +99,17 @@ std::optional<Integer> parse_integer(std::string_view text) noexcept {
 /// Appends JSON text of a string, quotes included.
 void append_json_text(std::string& out, std::string_view text);
 
+/// Appends a JSON array: `write` appends each element.
+template <class Elements, class Write>
+void append_json_list(std::string& out, const Elements& elements, Write write) {
+  out += '[';
+  bool first = true;
+  for (auto& element : elements) {
+    if (!std::exchange(first, false))
+      out += ',';
+    write(element);
+  }
+  out += ']';
+}
+
 } // namespace troupe::remoting

@@ -9,10 +9,8 @@ namespace {
 
 using storage::result;
 
-constexpr std::size_t most_bytes = std::size_t{1} << 20;
 constexpr std::size_t most_groups = 1000;
 constexpr std::size_t most_subscriptions = 1000;
-constexpr std::size_t longest_group = 255; // RocketMQ's limit
 
 /// "BROADCASTING" is 0 in the dialect of numbers; anything else is clustering, the default.
 bool is_broadcasting(const json_members& consumer) {
@@ -23,9 +21,9 @@ bool is_broadcasting(const json_members& consumer) {
 
 result<std::string> group_name(const json_members& from) {
   TROUPE_TRY(auto name, from.text("groupName"));
-  if (name.size() > longest_group)
+  if (name.size() > longest_name)
     return from.wrong("a groupName of " + std::to_string(name.size()) + " bytes; at most " +
-                      std::to_string(longest_group));
+                      std::to_string(longest_name));
   return name;
 }
 
@@ -64,28 +62,15 @@ void append_subscription(std::string& out, const subscription& s) {
   out += '}';
 }
 
-/// Calls `write` for each element, with commas between.
-template <class Elements, class Write>
-void append_list(std::string& out, const Elements& elements, Write write) {
-  out += '[';
-  bool first = true;
-  for (auto& element : elements) {
-    if (!std::exchange(first, false))
-      out += ',';
-    write(element);
-  }
-  out += ']';
-}
-
 } // namespace
 
 result<heartbeat> read_heartbeat(storage::byte_view body) {
-  TROUPE_TRY(auto object, read_json_body(body, "heartbeat", most_bytes));
+  TROUPE_TRY(auto object, read_json_body(body, "heartbeat"));
   json_members root(object, "heartbeat");
   heartbeat h;
   TROUPE_TRY(h.client_id, root.text("clientID"));
-  if (h.client_id.empty() || h.client_id.size() > longest_group)
-    return root.wrong("clientID must have 1 to " + std::to_string(longest_group) + " bytes");
+  if (h.client_id.empty() || h.client_id.size() > longest_name)
+    return root.wrong("clientID must have 1 to " + std::to_string(longest_name) + " bytes");
   TROUPE_TRY(auto producers, root.objects("producerDataSet", most_groups));
   for (auto& entry : producers) {
     TROUPE_TRY(auto group, group_name(entry));
@@ -104,18 +89,19 @@ std::string write_heartbeat(const heartbeat& h) {
   std::string out = "{\"clientID\":";
   append_json_text(out, h.client_id);
   out += ",\"consumerDataSet\":";
-  append_list(out, h.consumers, [&](const consumer_data& c) {
+  append_json_list(out, h.consumers, [&](const consumer_data& c) {
     out += "{\"consumeFromWhere\":\"CONSUME_FROM_LAST_OFFSET\",\"consumeType\":"
            "\"CONSUME_PASSIVELY\",\"groupName\":";
     append_json_text(out, c.group);
     out += ",\"messageModel\":";
     out += c.clustering ? "\"CLUSTERING\"" : "\"BROADCASTING\"";
     out += ",\"subscriptionDataSet\":";
-    append_list(out, c.subscriptions, [&](const subscription& s) { append_subscription(out, s); });
+    append_json_list(out, c.subscriptions,
+                     [&](const subscription& s) { append_subscription(out, s); });
     out += ",\"unitMode\":false}";
   });
   out += ",\"producerDataSet\":";
-  append_list(out, h.producer_groups, [&](const std::string& group) {
+  append_json_list(out, h.producer_groups, [&](const std::string& group) {
     out += "{\"groupName\":";
     append_json_text(out, group);
     out += '}';
@@ -125,7 +111,7 @@ std::string write_heartbeat(const heartbeat& h) {
 
 std::string write_consumer_list(const std::vector<std::string>& client_ids) {
   std::string out = "{\"consumerIdList\":";
-  append_list(out, client_ids, [&](const std::string& id) { append_json_text(out, id); });
+  append_json_list(out, client_ids, [&](const std::string& id) { append_json_text(out, id); });
   return out += '}';
 }
 

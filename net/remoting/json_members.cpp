@@ -10,8 +10,8 @@ using storage::errc;
 using storage::error;
 using storage::result;
 
-result<json::object> read_json_body(storage::byte_view body, std::string_view where,
-                                    std::size_t most_bytes) {
+result<json::object> read_json_body(storage::byte_view body, std::string_view where) {
+  constexpr std::size_t most_bytes = std::size_t{1} << 20;
   std::string name(where);
   if (body.size() > most_bytes)
     return error{errc::too_large, name + ": " + std::to_string(body.size()) + " bytes; at most " +

@@ -4,6 +4,7 @@
 
 #include <boost/json/value.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,10 +12,13 @@
 
 namespace troupe::remoting {
 
-/// A JSON body's object, in the dialect of any client. Names of fields in messages stand behind
-/// `where`.
-storage::result<boost::json::object> read_json_body(storage::byte_view body, std::string_view where,
-                                                    std::size_t most_bytes);
+/// The longest name of a group (RocketMQ's limit), and here of a client or a topic.
+inline constexpr std::size_t longest_name = 255;
+
+/// A JSON body's object, in the dialect of any client; at most 1 MiB. Names of fields in messages
+/// stand behind `where`.
+storage::result<boost::json::object> read_json_body(storage::byte_view body,
+                                                    std::string_view where);
 
 /// Looks into an object of a body; what is missing or null counts as empty.
 class json_members {

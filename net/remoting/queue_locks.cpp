@@ -4,20 +4,17 @@
 #include "net/remoting/json_members.hpp"
 
 #include <limits>
-#include <utility>
 
 namespace troupe::remoting {
 
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{1} << 20;
 constexpr std::size_t most_queues = 10'000;
-constexpr std::size_t longest_name = 255;
 
 } // namespace
 
 storage::result<lock_body> read_lock_body(storage::byte_view body) {
-  TROUPE_TRY(auto object, read_json_body(body, "lock request", most_bytes));
+  TROUPE_TRY(auto object, read_json_body(body, "lock request"));
   json_members root(object, "lock request");
   lock_body wanted;
   TROUPE_TRY(wanted.client_id, root.text("clientId"));
@@ -40,16 +37,15 @@ storage::result<lock_body> read_lock_body(storage::byte_view body) {
 }
 
 std::string write_locked_queues(const std::vector<queue_name>& queues, const std::string& broker) {
-  std::string out = "{\"lockOKMQSet\":[";
-  bool first = true;
-  for (auto& queue : queues) {
-    out += std::exchange(first, false) ? "{\"brokerName\":" : ",{\"brokerName\":";
+  std::string out = "{\"lockOKMQSet\":";
+  append_json_list(out, queues, [&](const queue_name& queue) {
+    out += "{\"brokerName\":";
     append_json_text(out, broker);
     out += ",\"queueId\":" + std::to_string(queue.queue_id) + ",\"topic\":";
     append_json_text(out, queue.topic);
     out += '}';
-  }
-  return out += "]}";
+  });
+  return out += '}';
 }
 
 std::vector<queue_name> queue_locks::lock(const lock_body& wanted, std::int64_t now_ms) {
