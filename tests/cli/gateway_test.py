@@ -6,7 +6,7 @@ import time
 import unittest
 
 import remoting
-from harness import PATIENCE, NodeTest, programs, wait_until
+from harness import NodeTest, programs, wait_until
 from remoting import Client
 
 NodeTest.troupe, _ = programs()

@@ -109,7 +109,7 @@ class Signals(NodeTest):
         self.assertFalse((self.node.directory / "abort").exists())
 
     def test_a_second_node_is_refused_and_harms_nothing(self):
-        self.node.settings.update(port=0, remoting_port=0)
+        self.node.settings.update(actor_port=0, remoting_port=0)
         second = self.node.launch()
         out, _ = second.communicate(timeout=PATIENCE)
         self.assertEqual((second.returncode, out), (1, b""))

@@ -88,12 +88,12 @@ class Store(unittest.TestCase):
         for word in words:
             self.assertIn(word, findings[0]["what"])
 
-
     def assert_noted(self, path, words):
         """Verify finds nothing, and says something about this file all the same."""
         self.assertEqual(self.verify()[0], [])
-        self.assertIn(f"{path}:0: ", troupe("store", "verify", str(self.dir))[2])
-        self.assertIn(words, troupe("store", "verify", str(self.dir))[2])
+        _, _, notes = troupe("store", "verify", str(self.dir))
+        self.assertIn(f"{path}:0: ", notes)
+        self.assertIn(words, notes)
 
 
 class Golden(unittest.TestCase):
