@@ -7,16 +7,16 @@
 #include "net/remoting/subscription.hpp"
 #include "storage/properties.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/frames.hpp"
 
 #include <rapidcheck.h>
 
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 
 using namespace troupe;
 using namespace troupe::remoting;
+using test::as_bytes;
 
 namespace {
 
@@ -27,27 +27,14 @@ struct captured {
 
 /// The captured requests of one code.
 std::vector<captured> captured_requests(std::int32_t code) {
-  std::ifstream in(std::string(TROUPE_TEST_DATA) + "/remoting/frames.bin", std::ios::binary);
-  REQUIRE(in);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  auto frames = test::cut(test::captured_file("frames.bin"));
+  REQUIRE(frames);
   std::vector<captured> found;
-  frame_splitter splitter;
-  for (std::string_view rest = text; !rest.empty();) {
-    auto room = splitter.room();
-    auto count = std::min(room.size(), rest.size());
-    std::memcpy(room.data(), rest.data(), count);
-    splitter.received(count);
-    rest.remove_prefix(count);
-    for (;;) {
-      auto f = splitter.next();
-      REQUIRE(f);
-      if (!f.value())
-        break;
-      auto c = decode_header(f.value()->type, f.value()->header.bytes());
-      REQUIRE(c);
-      if (!c.value().is_answer() && c.value().code == code)
-        found.push_back({c.value(), f.value()->body});
-    }
+  for (auto& f : frames.value()) {
+    auto c = decode_header(f.type, f.header.bytes());
+    REQUIRE(c);
+    if (!c.value().is_answer() && c.value().code == code)
+      found.push_back({c.value(), f.body});
   }
   REQUIRE_FALSE(found.empty());
   return found;
@@ -63,12 +50,8 @@ std::pair<std::size_t, std::size_t> readable(std::int32_t code) {
   return {good, all.size()};
 }
 
-storage::byte_view bytes_of(std::string_view text) {
-  return std::as_bytes(std::span(text));
-}
-
 std::string heartbeat_error(std::string_view body) {
-  auto h = read_heartbeat(bytes_of(body));
+  auto h = read_heartbeat(as_bytes(body));
   REQUIRE(h.has_error());
   return h.error().message;
 }
@@ -197,9 +180,9 @@ TEST_CASE("headers: C++ says 1 for true", "[remoting]") {
 TEST_CASE("batch body: every length is checked", "[remoting]") {
   std::string good;
   std::string properties = "K\1V\2";
-  append_batch_message(good, {7, bytes_of("body"), properties});
+  append_batch_message(good, {7, as_bytes("body"), properties});
   append_batch_message(good, {-1, {}, {}});
-  batch_body_reader reader(bytes_of(good));
+  batch_body_reader reader(as_bytes(good));
   auto first = reader.next().value().value();
   CHECK(first.flag == 7);
   CHECK(first.properties == properties);
@@ -212,7 +195,7 @@ TEST_CASE("batch body: every length is checked", "[remoting]") {
     auto at = *rc::gen::inRange<std::size_t>(0, bytes.size());
     bytes[at] = *rc::gen::arbitrary<char>();
     bytes.resize(*rc::gen::inRange<std::size_t>(0, bytes.size() + 1));
-    batch_body_reader damaged(bytes_of(bytes));
+    batch_body_reader damaged(as_bytes(bytes));
     for (;;) {
       auto m = damaged.next();
       if (m.has_error() || !m.value())
@@ -222,7 +205,7 @@ TEST_CASE("batch body: every length is checked", "[remoting]") {
   }));
   std::string huge = good;
   huge[0] = '\x7f';
-  CHECK(batch_body_reader(bytes_of(huge)).next().error().message ==
+  CHECK(batch_body_reader(as_bytes(huge)).next().error().message ==
         "message 0 of the batch has a total size outside the batch");
 }
 
@@ -250,7 +233,7 @@ TEST_CASE("heartbeat: every client's dialect is read", "[remoting]") {
 
 TEST_CASE("heartbeat: numbers and names of enums mean the same", "[remoting]") {
   auto cpp = read_heartbeat(
-      bytes_of(R"({"clientID":"c","consumerDataSet":[{"consumeFromWhere":0,"consumeType":1,)"
+      as_bytes(R"({"clientID":"c","consumerDataSet":[{"consumeFromWhere":0,"consumeType":1,)"
                R"("groupName":"g","messageModel":1,"subscriptionDataSet":[{"subString":"a || b",)"
                R"("subVersion":"1795388201768","topic":"t"}]}]})"
                "\n"));
@@ -259,11 +242,11 @@ TEST_CASE("heartbeat: numbers and names of enums mean the same", "[remoting]") {
   auto& c = cpp.value().consumers[0];
   CHECK(c.clustering);
   CHECK(c.subscriptions[0] == subscription{"t", "a || b", "TAG", 1795388201768});
-  auto again = read_heartbeat(bytes_of(write_heartbeat(cpp.value())));
+  auto again = read_heartbeat(as_bytes(write_heartbeat(cpp.value())));
   REQUIRE(again);
   CHECK(again.value().consumers[0].subscriptions == c.subscriptions);
   auto broadcast = read_heartbeat(
-      bytes_of(R"({"clientID":"c","consumerDataSet":[{"groupName":"g","messageModel":0}]})"));
+      as_bytes(R"({"clientID":"c","consumerDataSet":[{"groupName":"g","messageModel":0}]})"));
   CHECK_FALSE(broadcast.value().consumers[0].clustering);
 }
 

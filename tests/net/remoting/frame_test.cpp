@@ -1,58 +1,24 @@
 #include "net/remoting/frame.hpp"
 #include "storage/big_endian.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/frames.hpp"
 
 #include <boost/json.hpp>
 #include <rapidcheck.h>
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 
 using namespace troupe;
 using namespace troupe::remoting;
 namespace json = boost::json;
+using test::as_bytes;
+using test::as_text;
+using test::captured_file;
+using test::cut;
 
 namespace {
-
-std::string file_text(const std::string& name) {
-  std::ifstream in(std::string(TROUPE_TEST_DATA) + "/remoting/" + name, std::ios::binary);
-  REQUIRE(in);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-std::string text_of(const storage::slice& bytes) {
-  return {reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size()};
-}
-
-/// Feeds the text in pieces that `piece` chooses; stops at the first error.
-template <class Piece>
-storage::result<std::vector<frame>> cut(std::string_view text, Piece piece) {
-  frame_splitter splitter;
-  std::vector<frame> frames;
-  while (!text.empty()) {
-    auto room = splitter.room();
-    auto count = std::min({text.size(), room.size(), std::max<std::size_t>(piece(), 1)});
-    std::memcpy(room.data(), text.data(), count);
-    splitter.received(count);
-    text.remove_prefix(count);
-    for (;;) {
-      TROUPE_TRY(auto f, splitter.next());
-      if (!f)
-        break;
-      frames.push_back(std::move(*f));
-    }
-  }
-  if (splitter.pending() != 0)
-    return storage::error{storage::errc::corrupt, "bytes are left"};
-  return frames;
-}
-
-storage::result<std::vector<frame>> cut(std::string_view text) {
-  return cut(text, [&] { return text.size(); });
-}
 
 std::string refusal(std::string_view bytes) {
   auto frames = cut(bytes);
@@ -69,7 +35,7 @@ std::string frame_of(std::string_view header, std::string_view body = {}, unsign
 }
 
 storage::result<command> decode(std::string_view text, header_type type = header_type::json) {
-  return decode_header(type, std::as_bytes(std::span(text)));
+  return decode_header(type, as_bytes(text));
 }
 
 std::string decode_error(std::string_view text, header_type type = header_type::json) {
@@ -117,17 +83,17 @@ command expected_header(const json::object& o) {
 
 TEST_CASE("frame: captured frames decode as their senders meant, and again after encoding",
           "[remoting]") {
-  auto text = file_text("frames.bin");
+  auto text = captured_file("frames.bin");
   auto frames = cut(text);
   REQUIRE(frames);
   CHECK(frames.value().size() == 776);
-  auto binary = file_text("binary_headers.jsonl");
+  auto binary = captured_file("binary_headers.jsonl");
   std::string_view lines = binary;
   for (auto& f : frames.value()) {
     auto decoded = decode_header(f.type, f.header.bytes());
     REQUIRE(decoded);
     auto& c = decoded.value();
-    auto source = text_of(f.header);
+    auto source = as_text(f.header.bytes());
     if (f.type == header_type::binary) {
       source = lines.substr(0, lines.find('\n'));
       lines.remove_prefix(source.size() + 1);
@@ -141,15 +107,15 @@ TEST_CASE("frame: captured frames decode as their senders meant, and again after
 }
 
 TEST_CASE("frame: the pieces in which a stream arrives make no difference", "[remoting]") {
-  auto text = file_text("frames.bin");
+  auto text = captured_file("frames.bin");
   auto whole = cut(text).value();
   for (std::size_t size : {1, 2, 3, 7, 8, 9, 1000, 4095, 5000}) {
     auto frames = cut(text, [size] { return size; });
     REQUIRE(frames);
     REQUIRE(frames.value().size() == whole.size());
     for (std::size_t i = 0; i < whole.size(); ++i) {
-      REQUIRE(text_of(frames.value()[i].header) == text_of(whole[i].header));
-      REQUIRE(text_of(frames.value()[i].body) == text_of(whole[i].body));
+      REQUIRE(as_text(frames.value()[i].header.bytes()) == as_text(whole[i].header.bytes()));
+      REQUIRE(as_text(frames.value()[i].body.bytes()) == as_text(whole[i].body.bytes()));
     }
   }
 }
@@ -163,7 +129,7 @@ TEST_CASE("frame: bytes that were handed out never change", "[remoting]") {
     RC_ASSERT(frames.has_value());
     RC_ASSERT(frames.value().size() == bodies.size());
     for (std::size_t i = 0; i < bodies.size(); ++i)
-      RC_ASSERT(text_of(frames.value()[i].body) == bodies[i]);
+      RC_ASSERT(as_text(frames.value()[i].body.bytes()) == bodies[i]);
   }));
 }
 
@@ -193,7 +159,7 @@ TEST_CASE("header: a code of more than 16 bits is written as JSON", "[remoting]"
   auto frames = cut(out + "abc");
   REQUIRE(frames);
   CHECK(frames.value()[0].type == header_type::json);
-  CHECK(decode(text_of(frames.value()[0].header)).value().code == 200050);
+  CHECK(decode(as_text(frames.value()[0].header.bytes())).value().code == 200050);
 }
 
 TEST_CASE("header: an answer has its request's number and form", "[remoting]") {
