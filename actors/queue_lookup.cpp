@@ -46,14 +46,6 @@ storage::result<void> read_entries(const storage::consume_queue& queue, queue_of
   auto read = queue.read(from, count, entries);
   if (read || read.error().code != errc::corrupt)
     return read;
-  entries.clear();
-  for (auto at = from; entries.size() < count; ++at) {
-    auto before = entries.size();
-    if (read = queue.read(at, 1, entries); !read) {
-      entries.resize(before); // nothing of a damaged one
-      break;
-    }
-  }
   if (entries.empty()) {
     ++answer.damaged;
     ++answer.next;

@@ -144,10 +144,10 @@ result<void> consume_queue::read_files(queue_offset from, std::size_t count,
     bytes.resize(piece * queue_entry_bytes);
     TROUPE_TRY(auto source, files_.open(key(start), path(start)));
     TROUPE_TRY(auto got, source->read_at(static_cast<std::uint64_t>(at), bytes));
+    for (std::size_t i = 0; i < got / queue_entry_bytes; ++i)
+      into.push_back(load_entry(bytes.data() + i * queue_entry_bytes));
     if (got != bytes.size())
       return damaged(start, "ends too early");
-    for (std::size_t i = 0; i < piece; ++i)
-      into.push_back(load_entry(bytes.data() + i * queue_entry_bytes));
     from += static_cast<queue_offset>(piece);
     count -= piece;
   }
@@ -164,13 +164,20 @@ result<void> consume_queue::read(queue_offset from, std::size_t count,
   count = std::min(count, static_cast<std::size_t>(next_ - from));
   if (from < written_) {
     const auto stored = std::min(count, static_cast<std::size_t>(written_ - from));
-    const auto before = into.size();
-    TROUPE_TRY(read_files(from, stored, into));
-    for (std::size_t i = before; i < into.size(); ++i)
-      if (!into[i].valid() || into[i].filler() || into[i].end() > log_end_)
-        return damaged(file_start(from), "has a damaged entry for message " +
-                                             std::to_string(from + static_cast<queue_offset>(i) -
-                                                            static_cast<queue_offset>(before)));
+    const auto before = static_cast<std::ptrdiff_t>(into.size());
+    auto outcome = read_files(from, stored, into);
+    if (!outcome && outcome.error().code != errc::corrupt)
+      return outcome;
+    auto bad = std::find_if(into.begin() + before, into.end(), [this](const queue_entry& e) {
+      return !e.valid() || e.filler() || e.end() > log_end_;
+    });
+    if (bad != into.end()) {
+      const auto number = from + (bad - into.begin() - before);
+      into.erase(bad, into.end());
+      return damaged(file_start(number),
+                     "has a damaged entry for message " + std::to_string(number));
+    }
+    TROUPE_TRY(outcome);
     from += static_cast<queue_offset>(stored);
     count -= stored;
   }

@@ -56,7 +56,8 @@ public:
   /// was not written, so that it may be called again.
   result<void> write_out();
 
-  /// Appends the entries [from, from + count), fewer at the end, to `into`.
+  /// Appends the entries [from, from + count), fewer at the end, to `into`. On `corrupt` it holds
+  /// those before the damaged one.
   result<void> read(queue_offset from, std::size_t count, std::vector<queue_entry>& into) const;
   result<queue_entry> entry(queue_offset number) const;
   /// The first entry from `min()` on whose record lies at or behind `offset`, or `next()`.

@@ -356,6 +356,7 @@ TEST_CASE("consume_queue: an entry behind the newest one is not handed out", "[s
   REQUIRE(outcome.has_error());
   CHECK(outcome.error().code == errc::corrupt);
   CHECK(outcome.error().message.find("message 3") != std::string::npos);
+  CHECK(found.size() == 3); // those before it are
 }
 
 TEST_CASE("queue_table: a file that begins where no queue reaches is damage", "[storage]") {
