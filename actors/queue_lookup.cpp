@@ -195,28 +195,20 @@ queue_offset queue_manager_state::first_number(const std::string& topic, std::in
 
 bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const {
   bounds_read request;
-  auto add_empty = [&](std::int32_t id) {
-    if (auto number = first_number(topic, id); number > 0) {
-      request.queues.push_back({id, number, number, -1});
-      request.last_records.push_back(-1);
-    }
-  };
   auto* found = table_->find(topic);
-  auto known = found == nullptr ? std::int32_t{0} : static_cast<std::int32_t>(found->by_id.size());
+  auto known = found == nullptr ? 0 : found->by_id.size();
   auto dead = dead_.find(topic);
   auto numbered = dead == dead_.end() ? 0 : dead->second.next_offsets.size();
-  for (std::int32_t id = known; id < static_cast<std::int32_t>(numbered); ++id)
-    add_empty(id);
-  for (std::int32_t id = 0; id < known; ++id) {
-    auto& queue = found->by_id[static_cast<std::size_t>(id)];
-    if (!queue) {
-      add_empty(id);
+  for (std::size_t i = 0; i < std::max(known, numbered); ++i) {
+    auto* queue = i < known ? found->by_id[i].get() : nullptr;
+    auto id = static_cast<std::int32_t>(i);
+    auto begin = queue ? queue->min() : first_number(topic, id);
+    if (!queue && begin <= 0)
       continue;
-    }
-    auto end = visible_end(*queue);
-    request.queues.push_back({queue->queue_id(), queue->min(), end, -1});
+    auto end = queue ? visible_end(*queue) : begin;
+    request.queues.push_back({id, begin, end, -1});
     log_offset last = -1;
-    if (end > queue->min())
+    if (end > begin)
       if (auto entry = queue->entry(end - 1); entry && !entry.value().filler())
         last = entry.value().offset;
     request.last_records.push_back(last);
