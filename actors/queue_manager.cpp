@@ -64,8 +64,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   storage::queue_recovery_plan plan{
       setup.log_min, setup.log_end, setup.checkpoint, setup.trust_queues, {}};
   for (auto& [topic, dead] : dead_)
-    if (!setup.read_only)
-      plan.dead[topic] = dead.deleted_at;
+    plan.dead[topic] = dead.deleted_at;
   TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_, plan));
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
