@@ -170,11 +170,13 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
 
 std::optional<storage::position_batch>
 queue_manager_state::without_dead(const storage::position_batch& batch) const {
+  std::vector<log_offset> dead_until; // as `batch.topics`
+  for (auto& topic : batch.topics) {
+    auto found = dead_.find(topic);
+    dead_until.push_back(found == dead_.end() ? 0 : found->second.deleted_at);
+  }
   auto is_dead = [&](const storage::position& p) {
-    if (TROUPE_MUTANT("dead-dispatched"))
-      return false;
-    auto found = dead_.find(batch.topics[p.topic]);
-    return found != dead_.end() && p.offset < found->second.deleted_at;
+    return p.offset < dead_until[p.topic] && !TROUPE_MUTANT("dead-dispatched");
   };
   if (std::none_of(batch.positions.begin(), batch.positions.end(), is_dead))
     return std::nullopt;
