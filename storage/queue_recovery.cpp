@@ -24,9 +24,9 @@ result<void> void_checkpoint(file_system& fs, const options& o, bool only_index)
   return save_checkpoint(fs, path, known);
 }
 
-/// Checks what the checkpoint says about them; otherwise the reason why they are no use.
-result<std::string> keep_vouched(file_system& fs, const options& o, recovered_queues& queues,
-                                 const queue_recovery_plan& plan) {
+/// Checks what the checkpoint says about them, which may be a reason to build them again.
+result<void> keep_vouched(file_system& fs, const options& o, recovered_queues& queues,
+                          const queue_recovery_plan& plan) {
   auto& known = plan.known;
   // What was written later is read again from the log.
   TROUPE_TRY(queues.table->truncate(known.safe_offset));
@@ -35,8 +35,10 @@ result<std::string> keep_vouched(file_system& fs, const options& o, recovered_qu
   }
   TROUPE_TRY(queues.table->remove_empty());
   if (queues.table->queue_count() != known.queue_count ||
-      queues.table->entry_total() != known.entry_total)
-    return std::string("the checkpoint speaks of other queues");
+      queues.table->entry_total() != known.entry_total) {
+    queues.rebuild_reason = "the checkpoint speaks of other queues";
+    return boost::outcome_v2::success();
+  }
   queues.applied = known.safe_offset;
   // Files of the index that went with the oldest of the log, or got lost. It is made anew; the
   // queues skip what they know, and keep the numbers of those that have no more records.
@@ -45,7 +47,7 @@ result<std::string> keep_vouched(file_system& fs, const options& o, recovered_qu
     TROUPE_TRY(queues.index->cut(plan.log_min));
     queues.applied = plan.log_min;
   }
-  return std::string();
+  return boost::outcome_v2::success();
 }
 
 /// Queues of deleted topics go: a crash came before they were removed, or took the removal back. A
@@ -111,8 +113,7 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
   if (!queues.table->damaged().empty()) {
     queues.rebuild_reason = queues.table->damaged().front().reason;
   } else if (queues.vouched) {
-    TROUPE_TRY(auto reason, keep_vouched(fs, o, queues, plan));
-    queues.rebuild_reason = std::move(reason);
+    TROUPE_TRY(keep_vouched(fs, o, queues, plan));
   } else if (plan.trust_queues && queues.table->queue_count() > 0) {
     TROUPE_TRY(keep_foreign(queues, plan));
   } else if (queues.table->queue_count() > 0 || queues.index->file_count() > 0) {
