@@ -43,9 +43,9 @@ result<json::object> config_file::load(std::vector<std::string>& warnings) {
     last_good_ = std::move(usual.value().text);
     return std::move(usual.value().content);
   }
+  // Says nothing about the file: an older one must not replace it.
   if (usual.error().code == errc::too_many_files)
-    return std::move(usual)
-        .error(); // says nothing about the file: an older one must not replace it
+    return std::move(usual).error();
   auto backup = read_one(*fs_, path_ + ".bak");
   const bool missing = usual.error().code == errc::not_found;
   if (backup.has_value()) {
