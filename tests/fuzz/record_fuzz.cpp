@@ -2,6 +2,7 @@
 #include "storage/position.hpp"
 #include "storage/record.hpp"
 #include "tests/fuzz/hostile.hpp"
+#include "tests/support/read_record.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -44,22 +45,12 @@ void use(const record_view& view) {
 
 /// Only a short topic in a record of the second version is written otherwise than it was read.
 void check_encoding(const record_view& view) {
-  if (view.v2 != view.topic.size() > max_topic_bytes)
+  if (view.v2 != (view.topic.size() > max_topic_bytes))
     return;
-  const record_fields fields{.topic = view.topic,
-                             .queue_id = view.queue_id,
-                             .flag = view.flag,
-                             .sysflag = view.sysflag,
-                             .born_timestamp = view.born_timestamp,
-                             .born_host = view.born_host,
-                             .store_host = view.store_host,
-                             .reconsume_times = view.reconsume_times,
-                             .prepared_transaction_offset = view.prepared_transaction_offset,
-                             .body = view.body,
-                             .properties = view.properties};
+  const auto fields = test::fields_of(view);
   require(encoded_size(fields, false) == view.size, "a record has the size that its parts ask for");
   std::vector<std::byte> again(view.size);
-  encode_record(fields, {view.queue_position, view.offset, view.store_timestamp}, false, again);
+  encode_record(fields, test::place_of(view), false, again);
   require(std::ranges::equal(again, view.bytes), "a sound record encodes to its own bytes");
 }
 

@@ -5,6 +5,7 @@
 #include "storage/properties.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/manifest.hpp"
+#include "tests/support/read_record.hpp"
 
 #include <openssl/evp.h>
 #include <rapidcheck.h>
@@ -28,24 +29,6 @@ std::string sha256(byte_view bytes) {
     text.push_back("0123456789abcdef"[digest[i] & 15]);
   }
   return text;
-}
-
-record_fields fields_of(const record_view& view) {
-  return {.topic = view.topic,
-          .queue_id = view.queue_id,
-          .flag = view.flag,
-          .sysflag = view.sysflag,
-          .born_timestamp = view.born_timestamp,
-          .born_host = view.born_host,
-          .store_host = view.store_host,
-          .reconsume_times = view.reconsume_times,
-          .prepared_transaction_offset = view.prepared_transaction_offset,
-          .body = view.body,
-          .properties = view.properties};
-}
-
-record_place place_of(const record_view& view) {
-  return {view.queue_position, view.offset, view.store_timestamp};
 }
 
 std::vector<std::byte> encoded(const record_fields& fields, const record_place& place,
