@@ -21,7 +21,7 @@ class Cut(LedgerTest):
         return self.node.directory / "commitlog" / f"{number * FILE:020}"
 
     def test_a_log_file_that_is_mapped(self):
-        all_there = sorted(self.bodies())
+        all_there = sorted(self.good("consume", "t").lines())
         path = self.log_file(1)
         kept = path.read_bytes()
         os.truncate(path, 100_000)
@@ -42,9 +42,6 @@ class Cut(LedgerTest):
         path.write_bytes(kept)
         self.check_ledger()
         self.check_stop()
-
-    def bodies(self):
-        return self.good("consume", "t").lines()
 
     def test_a_message_that_is_fetched_by_its_id(self):
         message = self.good("consume", "t", "--queue", 0, "--output", "json").json()[-1]

@@ -16,15 +16,13 @@ class Disk(LedgerTest):
     def setUp(self):
         super().setUp()
         self.node.directory.mkdir()
-        self.mount("-t", "tmpfs", "-o", f"size={self.size}", "tmpfs")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self.size}", "tmpfs",
+                        self.node.directory], check=True)
         self.addCleanup(subprocess.run, ["umount", "--lazy", self.node.directory], check=True)
         self.ballast = self.node.directory / "ballast"
         self.node.start()
         self.assert_accepts()
         self.check_ledger()
-
-    def mount(self, *arguments):
-        subprocess.run(["mount", *arguments, self.node.directory], check=True)
 
     def fill(self, rest):
         """Leaves so many bytes."""

@@ -134,7 +134,7 @@ class LedgerTest(NodeTest):
         """Every acknowledged message is there, equal, in order; nothing else is; no holes. Before a
         restart there may be more to come of those that were not acknowledged."""
         if not any(self.sent.values()) and self.topic_is_missing():
-            return 0
+            return
         queues = [[] for _ in range(QUEUES)]
         for text in self.good("consume", self.topic, "--output", "json").lines():
             message = json.loads(text)
@@ -143,7 +143,6 @@ class LedgerTest(NodeTest):
             self.check_queue(queue, messages, expired, for_ever)
         if for_ever:
             self.settled = self.life
-        return sum(map(len, queues))
 
     def topic_is_missing(self):
         topics = self.good("topic", "list", "--output", "json").json()

@@ -17,10 +17,10 @@ class Kills(LedgerTest):
         super().setUp()
         self.kills = 0
 
-    def restart(self):
+    def restart(self, expired=False):
         self.faults.clear()
         self.node.start()
-        return self.check_ledger()
+        self.check_ledger(expired)
 
     def kill_under_load(self, call, part, action, skip):
         self.faults.set((call, part, action, skip))
@@ -156,13 +156,8 @@ class Deletion(Kills):
         self.node.start()
         for action, skip in (("before", 0), ("after", 1), ("before", 3), ("after", 6)):
             with self.subTest(action=action, skip=skip):
-                self.faults.set(("unlink", LOG, action, skip))
-                load = self.load()
-                self.killed()
-                self.settle(load)
-                self.faults.clear()
-                self.node.start()
-                self.check_ledger(expired=True)
+                self.kill_under_load("unlink", LOG, action, skip)
+                self.restart(expired=True)
         self.check_stop()
 
     def test_while_a_topic_is_deleted(self):
@@ -178,9 +173,7 @@ class Deletion(Kills):
                     self.faults.set((call, part, action, skip))
                     self.node.run("topic", "delete", "doomed")
                     self.killed()
-                    self.faults.clear()
-                    self.node.start()
-                    self.check_ledger()
+                    self.restart()
                     self.check_deleted()
         self.check_stop()
 

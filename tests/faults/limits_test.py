@@ -31,25 +31,30 @@ class Limits(LedgerTest):
         self.assertIn(code, (0, 1), self.node.log()[before:])
         return code
 
+    def check_small_starts(self, what, limits, complaint):
+        """Starts with too little of it fail and say so; without a limit all is there."""
+        self.node.start()
+        self.assert_accepts()
+        self.check_stop()
+        failed = 0
+        for soft in limits:
+            with self.subTest(soft=soft):
+                self.limit(what, soft)
+                failed += self.code_of_start() == 1
+        self.assertGreater(failed, 3)
+        self.assertRegex(self.node.log(), complaint)
+        self.unlimited()
+        self.node.start()
+        self.check_ledger()
+        self.check_stop()
+
 
 class Descriptors(Limits):
     settings = {"log_file": "64KiB", "store": "[flusher]\nqueue-interval = 100ms"}
 
     def test_a_start_with_too_few_says_so(self):
-        self.node.start()
-        self.assert_accepts()
-        self.check_stop()
-        failed = 0
-        for count in (5, 8, 10, 12, 14, 16, 18, 20, 24):
-            with self.subTest(count=count):
-                self.limit(resource.RLIMIT_NOFILE, count)
-                failed += self.code_of_start() == 1
-        self.assertGreater(failed, 3)
-        self.assertIn("Too many open files", self.node.log())
-        self.unlimited()
-        self.node.start()
-        self.check_ledger()
-        self.check_stop()
+        self.check_small_starts(resource.RLIMIT_NOFILE, (5, 8, 10, 12, 14, 16, 18, 20, 24),
+                                "Too many open files")
 
     def test_more_queues_than_descriptors(self):
         self.limit(resource.RLIMIT_NOFILE, 64)
@@ -74,9 +79,8 @@ class Descriptors(Limits):
         self.assert_accepts()
         open_now = len(os.listdir(f"/proc/{self.node.process.pid}/fd"))
         # Room for the connections of the commands, and for no file.
-        limit = (open_now + 2, resource.RLIM_INFINITY)
         hard = resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE)[1]
-        resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE, (limit[0], hard))
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_NOFILE, (open_now + 2, hard))
         lines = [b"%06d" % i + b"x" * 500 for i in range(2000)]  # more log files than descriptors
         done = self.node.run("produce", "u", "--output", "json", stdin=b"\n".join(lines) + b"\n")
         acknowledged = done.json()[0]["acknowledged"] if done.out else 0
@@ -97,20 +101,9 @@ class Descriptors(Limits):
 
 class Memory(Limits):
     def test_a_start_with_too_little_address_space_says_so(self):
-        self.node.start()
-        self.assert_accepts()
-        self.check_stop()
-        failed = 0
-        for mebibytes in (32, 64, 100, 128, 160, 200, 250, 300, 350):
-            with self.subTest(mebibytes=mebibytes):
-                self.limit(resource.RLIMIT_AS, mebibytes << 10)
-                failed += self.code_of_start() == 1
-        self.assertGreater(failed, 3)
-        self.assertRegex(self.node.log(), "no more (threads|memory)|Cannot allocate memory")
-        self.unlimited()
-        self.node.start()
-        self.check_ledger()
-        self.check_stop()
+        mebibytes = (32, 64, 100, 128, 160, 200, 250, 300, 350)
+        self.check_small_starts(resource.RLIMIT_AS, [m << 10 for m in mebibytes],
+                                "no more (threads|memory)|Cannot allocate memory")
 
     def test_a_node_that_runs_out_of_address_space_lives_or_says_why(self):
         self.node.start()

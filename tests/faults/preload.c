@@ -2,8 +2,8 @@
  *
  * FAULT_PLAN names a file that is read again at each call, so that faults come and go at run time.
  * Each of its lines is a rule: CALL PART ACTION SKIP TIMES
- *   CALL    pwritev, pwrite, fdatasync, fsync, fallocate, ftruncate, mmap, open, mkdir, unlink,
- *           rename (by its new name)
+ *   CALL    pwritev, fdatasync, fsync, fallocate, ftruncate, mmap, open, unlink, rename (by its
+ *           new name)
  *   PART    what the path contains
  *   ACTION  an error number; or `before` and `after`: the process is killed before or after the
  *           call; or `tear`: half of what is written is, then the process is killed
@@ -165,13 +165,6 @@ ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
   DONE(action, ssize_t, REAL(pwritev, fd, parts, count, offset));
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t count, off_t offset) {
-  int action = fault_of("pwrite", fd);
-  if (action > 0)
-    return -1;
-  DONE(action, ssize_t, REAL(pwrite, fd, bytes, count, offset));
-}
-
 int fdatasync(int fd) {
   int action = fault_of("fdatasync", fd);
   if (action > 0)
@@ -218,13 +211,6 @@ int open(const char *path, int flags, ...) {
   if (action > 0)
     return -1;
   DONE(action, int, REAL(open, path, flags, mode));
-}
-
-int mkdir(const char *path, mode_t mode) {
-  int action = fault("mkdir", path);
-  if (action > 0)
-    return -1;
-  DONE(action, int, REAL(mkdir, path, mode));
 }
 
 int unlink(const char *path) {

@@ -1,6 +1,5 @@
 """SIGTERM and SIGINT while messages come in. signals_test.py TROUPE LIBRARY"""
 import signal
-import time
 import unittest
 
 from faults import LedgerTest
@@ -9,18 +8,16 @@ from faults import LedgerTest
 class UnderLoad(LedgerTest):
     settings = {"log_file": "1MiB"}
 
-    def check_end(self, *signals, pause=0.0):
+    def check_end(self, *signals):
         """The signals end the node in order, and the next start is a normal one."""
         self.node.start()
         for _ in range(3):
-            loads = [self.load()]
+            load = self.load()
             self.stored(self.node.status()["logMaxOffset"] + 400_000)
             for number in signals:
                 self.node.process.send_signal(number)
-                time.sleep(pause)
             self.assertEqual(self.node.wait(), 0, self.node.log())
-            for load in loads:
-                self.assertGreater(self.settle(load)[0], 0)
+            self.assertGreater(self.settle(load)[0], 0)
             self.check_stopped()
             self.node.start()
             self.assertIn("after=stop", self.last_start())
