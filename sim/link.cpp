@@ -14,6 +14,14 @@ constexpr auto patience = std::chrono::seconds(5);
 constexpr auto deadline = std::chrono::seconds(30);
 constexpr auto dial_pause = milliseconds(100);
 
+/// A wire carries copies: what happens to the node's files later changes nothing that was sent.
+template <class Result>
+void copy_bytes(Result& answer) {
+  if constexpr (requires { answer.records; })
+    for (auto& record : answer.records)
+      record = storage::slice::copy_of(record.bytes());
+}
+
 } // namespace
 
 /// Both directions of the wire, and every request that has not been answered. Used by the link's
@@ -38,6 +46,7 @@ struct link_state {
   world* of = nullptr;
   std::function<node_actor()> find_node;
   wire conditions;
+  node_actor node; ///< gave the session
   session_actor session;
   std::deque<parcel> requests;
   std::deque<parcel> answers;
@@ -64,6 +73,8 @@ struct link_state {
     open[id] = {now() + deadline, now() + patience, false,
                 [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); }};
     auto answer = [this, id, promise](auto value) mutable {
+      if (find_node() != node)
+        return; // its process is gone, and with it the bytes; `lost` tells whoever asked
       answers.push_back({due_behind(answers), id,
                          [promise, value]() mutable { promise.deliver(std::move(value)); }});
       pump();
@@ -74,8 +85,12 @@ struct link_state {
            open[id].sent = true;
            auto ask = [&](auto&... values) {
              self->request(session, caf::infinite, values...)
-                 .then([answer](Result& result) mutable { answer(std::move(result)); },
-                       [answer](caf::error& why) mutable { answer(std::move(why)); });
+                 .then(
+                     [answer](Result& result) mutable {
+                       copy_bytes(result);
+                       answer(std::move(result));
+                     },
+                     [answer](caf::error& why) mutable { answer(std::move(why)); });
            };
            std::apply(ask, held);
          }});
@@ -134,15 +149,17 @@ struct link_state {
   }
 
   void dial() {
-    auto node = find_node();
-    if (dialling || !node || open.empty() || !conditions.requests_pass || !conditions.answers_pass)
+    auto found_node = find_node();
+    if (dialling || !found_node || open.empty() || !conditions.requests_pass ||
+        !conditions.answers_pass)
       return;
     dialling = true;
     auto me = caf::actor_cast<caf::strong_actor_ptr>(self);
-    self->request(node, dial_pause, hello_atom_v, me)
+    self->request(found_node, dial_pause, hello_atom_v, me)
         .then(
-            [this](const session_actor& found) {
+            [this, found_node](const session_actor& found) {
               dialling = false;
+              node = found_node;
               session = found;
               self->monitor(session);
               pump();
