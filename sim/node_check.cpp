@@ -43,7 +43,8 @@ void node_check::after_start(bool lost_power, log_offset vouched) {
   scene_.compared += seen.size();
   if (!scene_.disk_lied && !scene_.rot.in_log())
     check_replay(seen, before.writer.end, status);
-  check_ledger(seen, lost_power, status.writer.min);
+  check_ledger(seen, lost_power, status);
+  check_hidden(session, status);
   check_keys(session, seen);
   if (!scene_.disk_lied) {
     check_status(status, vouched);
@@ -156,14 +157,15 @@ void node_check::check_topics(const session_actor& session, std::vector<seen_mes
 }
 
 void node_check::check_ledger(const std::vector<seen_message>& seen, bool lost_power,
-                              log_offset min) {
+                              const node_status& now) {
+  auto min = now.writer.min;
   missing_rule may;
   may.lost_power = lost_power;
   may.min = min;
   may.all = scene_.disk_lied;
   if (scene_.rot.anywhere()) {
     auto aside = quarantined(scene_.node.disk(), scene_.node.options().store);
-    may.excused = [this, aside, min](const ledger_entry& entry) {
+    may.excused = [this, aside, min, applied = now.queues.applied](const ledger_entry& entry) {
       auto body = node_ledger::body_of(entry);
       if (scene_.rot.hit(entry.topic, entry.queue, entry.position))
         return true;
@@ -174,11 +176,22 @@ void node_check::check_ledger(const std::vector<seen_message>& seen, bool lost_p
                                  [&](std::string_view bytes) {
                                    return bytes.find(body) != std::string_view::npos;
                                  }) ||
-             (scene_.rot.in_derived() && in_log(entry, min));
+             ((scene_.rot.in_derived() || entry.offset >= applied) && in_log(entry, min));
     };
   }
   if (auto wrong = scene_.ledger.check_all(seen, may))
     throw broken{*wrong};
+}
+
+/// Messages behind damage wait for an operator; then the node takes no more, and says why.
+void node_check::check_hidden(const session_actor& session, const node_status& now) {
+  if (!scene_.rot.in_log() || now.queues.applied >= now.writer.end || !now.writer.refusal.empty())
+    return;
+  scene_.w.run_for(std::chrono::seconds(10));
+  auto later = scene_.ask<node_status>(session, status_atom_v);
+  if (later.queues.applied < now.writer.end && later.writer.refusal.empty())
+    throw broken{"the queues stay behind at " + std::to_string(later.queues.applied) +
+                 ", and nothing is said"};
 }
 
 bool node_check::in_log(const ledger_entry& entry, log_offset min) const {
