@@ -78,6 +78,9 @@ public:
   std::uint64_t next_data(std::uint64_t from) const override {
     return from < size_ ? std::min(node_->image.next_data(from), size_) : size_;
   }
+  std::uint64_t next_hole(std::uint64_t from) const override {
+    return from < size_ ? std::min(node_->image.next_hole(from), size_) : size_;
+  }
 
 private:
   result<core::permit> enter(call_kind kind, std::uint64_t offset, std::uint64_t size) const {

@@ -55,6 +55,13 @@ std::uint64_t file_image::next_data(std::uint64_t from) const noexcept {
   return size_;
 }
 
+std::uint64_t file_image::next_hole(std::uint64_t from) const noexcept {
+  auto page = from / page_bytes;
+  while (page < use_.size() && (use_[page] & has_data) != 0)
+    ++page;
+  return std::min(std::max(from, page * page_bytes), size_);
+}
+
 /// The images have whole pages, so that a sector can always be copied.
 void file_image::make_room(std::uint64_t size) {
   auto wanted = pages_for(size) * page_bytes;

@@ -55,6 +55,8 @@ public:
   void reserve(std::uint64_t from, std::uint64_t to);
   /// The first offset from `from` on in a page that was ever written.
   std::uint64_t next_data(std::uint64_t from) const noexcept;
+  /// The first page's start behind `from` that was never written, or the file's size.
+  std::uint64_t next_hole(std::uint64_t from) const noexcept;
 
   void resize(std::uint64_t size, std::uint64_t now);
   /// Writes into the cache; a file that is too short grows.

@@ -38,6 +38,9 @@ public:
   std::uint64_t next_data(std::uint64_t from) const override {
     return real_ ? real_->next_data(from) : from;
   }
+  std::uint64_t next_hole(std::uint64_t from) const override {
+    return real_ ? real_->next_hole(from) : size_;
+  }
 
 private:
   std::shared_ptr<file> real_;

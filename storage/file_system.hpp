@@ -67,6 +67,10 @@ public:
   /// The first offset from `from` on that may hold anything but zeros, `size()` if there is none.
   /// Only a hint that saves reading: without knowledge of holes the answer is `from`.
   virtual std::uint64_t next_data(std::uint64_t from) const { return from; }
+  /// The first offset behind `from` from which on nothing but zeros is known to lie up to the next
+  /// data; `size()` without that knowledge. What is read ahead may come to count as data, so ask
+  /// before reading.
+  virtual std::uint64_t next_hole(std::uint64_t) const { return size_; }
 
   std::uint64_t size() const noexcept { return size_; }
   const std::string& path() const noexcept { return path_; }

@@ -16,9 +16,6 @@ namespace {
 constexpr int magic_first_byte = 0xda;
 constexpr std::size_t magic_at = 4;
 
-/// How far to look before asking again where the next data lies.
-constexpr std::size_t window_bytes = mib;
-
 /// What a thread checks at a time: much against the cost of a thread, little enough to tell how far
 /// a slow disk is.
 constexpr std::uint64_t piece_bytes = 16 * mib;
@@ -182,9 +179,9 @@ std::optional<log_scan::record> log_scan::find_in_file(std::size_t from, std::si
   auto bytes = map_->bytes().first(std::min(to, map_->bytes().size()));
   while (from + record_layout::fixed_bytes_v1 <= bytes.size()) {
     // A record's size may begin with zeros, so it may start a little before the data.
-    if (auto data = file_->next_data(from); data > from + magic_at)
-      from = static_cast<std::size_t>(data) - magic_at;
-    auto stop = std::min(from + window_bytes, bytes.size() - magic_at);
+    auto filled = filled_from(from + magic_at);
+    from = filled.begin - magic_at;
+    auto stop = std::min(filled.end, bytes.size()) - magic_at;
     while (from < stop) {
       auto* magic = std::memchr(bytes.data() + from + magic_at, magic_first_byte, stop - from);
       if (magic == nullptr) {
@@ -215,11 +212,11 @@ result<bool> log_scan::all_zero(log_offset from, log_offset to) {
     auto at = static_cast<std::size_t>(from - start_);
     auto stop = std::min(bytes.size(), static_cast<std::size_t>(to - start_));
     while (at < stop) {
-      at = std::max(at, static_cast<std::size_t>(file_->next_data(at)));
-      auto count = at < stop ? std::min(window_bytes, stop - at) : 0;
-      if (!is_zero(bytes.subspan(std::min(at, stop), count)))
+      auto filled = filled_from(at);
+      at = filled.end;
+      if (filled.begin < stop &&
+          !is_zero(bytes.subspan(filled.begin, std::min(at, stop) - filled.begin)))
         return false;
-      at += count;
     }
     note_damage();
     from = start_ + static_cast<log_offset>(bytes.size());
@@ -236,10 +233,26 @@ result<void> log_scan::load(log_offset start) {
   TROUPE_TRY(auto map, opened->map(access::sequential));
   if (map->bytes().size() != options_.log_file_size_bytes)
     return error{errc::corrupt, path + " changed its size meanwhile; is another program using it?"};
+  filled_.clear();
+  for (std::uint64_t at = 0; at < options_.log_file_size_bytes;) {
+    auto begin = opened->next_data(at);
+    at = std::max(begin + 1, opened->next_hole(begin));
+    if (begin < options_.log_file_size_bytes)
+      filled_.push_back({static_cast<std::size_t>(begin),
+                         static_cast<std::size_t>(std::min(at, options_.log_file_size_bytes))});
+  }
   file_ = std::move(opened);
   map_ = std::move(map);
   start_ = start;
   return boost::outcome_v2::success();
+}
+
+/// What is filled from `at` on; empty at the file's end if nothing is.
+log_scan::filled_range log_scan::filled_from(std::size_t at) const noexcept {
+  auto found = std::ranges::upper_bound(filled_, at, {}, &filled_range::end);
+  if (found == filled_.end())
+    return {map_->bytes().size(), map_->bytes().size()};
+  return {std::max(at, found->begin), found->end};
 }
 
 decoded log_scan::decode(log_offset offset, verify what) const {

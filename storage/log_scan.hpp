@@ -76,7 +76,14 @@ private:
     const char* problem = "";
   };
 
+  /// Bytes of the loaded file that may be something else than zeros.
+  struct filled_range {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+
   result<void> load(log_offset start);
+  filled_range filled_from(std::size_t at) const noexcept;
   decoded decode(log_offset offset, verify what = verify::structure_and_crc) const;
   std::vector<piece> split(log_offset from) const;
   void check(piece& part) const;
@@ -90,6 +97,7 @@ private:
   log_offset start_ = -1; ///< of the file that is loaded
   std::shared_ptr<file> file_;
   std::shared_ptr<mapping> map_;
+  std::vector<filled_range> filled_; ///< of the loaded file, before anything of it was read
   std::string unreadable_;
   progress_sink progress_;
   log_offset first_ = -1; ///< where the first walk began

@@ -118,6 +118,7 @@ public:
   result<void> sync() override;
   result<std::shared_ptr<mapping>> map(access pattern) const override;
   std::uint64_t next_data(std::uint64_t from) const override;
+  std::uint64_t next_hole(std::uint64_t from) const override;
 
 private:
   result<void> write_zeros(std::uint64_t from, std::uint64_t to);
@@ -273,6 +274,13 @@ std::uint64_t posix_file::next_data(std::uint64_t from) const {
   if (at >= 0)
     return std::min(static_cast<std::uint64_t>(at), size_);
   return errno == ENXIO ? size_ : from;
+}
+
+std::uint64_t posix_file::next_hole(std::uint64_t from) const {
+  if (from >= size_)
+    return size_;
+  auto at = ::lseek(fd_.get(), static_cast<off_t>(from), SEEK_HOLE);
+  return at < 0 ? size_ : std::min(static_cast<std::uint64_t>(at), size_);
 }
 
 void posix_file::refresh_size() noexcept {

@@ -52,6 +52,8 @@ TEST_CASE("simulated_disk: what was written is read, mapped and listed at once",
   CHECK_FALSE(map->damaged());
   CHECK(made->next_data(0) == 8'192);
   CHECK(made->next_data(9'001) == 9'001);
+  CHECK(made->next_hole(0) == 0);
+  CHECK(made->next_hole(9'001) == 10'000);
   auto entries = disk.list("/a/b").value();
   REQUIRE(entries.size() == 1);
   CHECK(entries[0].name == "f");

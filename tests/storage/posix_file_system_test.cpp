@@ -142,6 +142,10 @@ TEST_CASE("posix_file: next_data never skips a byte that was written", "[storage
   CHECK(to->next_data(0) <= 500'000);
   CHECK(to->next_data(500'000) == 500'000);
   CHECK(to->next_data(2 * mib) == mib);
+  CHECK(to->next_hole(500'000) > 500'000);
+  CHECK(to->next_hole(to->next_data(0)) < mib);
+  CHECK(to->next_hole(700'000) == 700'000);
+  CHECK(to->next_hole(2 * mib) == mib);
 }
 
 TEST_CASE("posix_file: a mapping sees what is written afterwards", "[storage]") {

@@ -118,6 +118,7 @@ private:
       return real_->map(how);
     }
     std::uint64_t next_data(std::uint64_t from) const override { return real_->next_data(from); }
+    std::uint64_t next_hole(std::uint64_t from) const override { return real_->next_hole(from); }
 
   private:
     observed_file_system& owner_;
