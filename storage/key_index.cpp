@@ -16,9 +16,10 @@ namespace troupe::storage {
 namespace {
 
 constexpr std::size_t name_digits = 17;
-/// Beyond these the index writes by itself: 1.3 MB of entries, 16 MB of slots.
-constexpr std::size_t max_buffered_entries = 65'536;
-constexpr std::size_t max_loaded_pages = 4'096;
+/// Beyond these the index writes by itself: 5 MiB of entries, 20 MiB of slots, which is all that a
+/// file of the usual size has. Each time all slots that were touched are written.
+constexpr std::size_t max_buffered_entries = 262'144;
+constexpr std::size_t max_loaded_pages = 5'120;
 /// Entries that one query looks at: with an ordinary file system a fraction of a second.
 constexpr std::size_t max_query_steps = 65'536;
 
