@@ -65,51 +65,46 @@ void client_socket::resume() {
 
 void client_socket::read() {
   arrived batch{id_, peer_, {}};
+  auto open = read_into(batch);
+  if (!batch.requests.empty())
+    context_->requests(std::move(batch)); // they count, whatever came behind them
+  if (open.has_error())
+    close_for(open.error().message);
+  else if (!open.value())
+    close();
+  else
+    resume();
+}
+
+/// Takes what there is; false when nothing more will come, an error when it is not understood.
+storage::result<bool> client_socket::read_into(arrived& batch) {
   for (std::size_t count = 0; count < turn_bytes && may_read();) {
     auto room = splitter_.room();
     boost::system::error_code failure;
     auto bytes = socket_.read_some(boost::asio::buffer(room.data(), room.size()), failure);
-    if (failure == boost::asio::error::would_block)
-      break;
-    if (failure) {
-      if (!batch.requests.empty())
-        context_->requests(std::move(batch));
-      close();
-      return;
-    }
+    if (failure)
+      return failure == boost::asio::error::would_block;
     last_read_ = clock::now();
     if (splitter_.pending() == 0)
       frame_began_ = last_read_;
     splitter_.received(bytes);
     count += bytes;
-    if (!take_frames(batch))
-      return;
+    TROUPE_TRY(take_frames(batch));
   }
-  if (!batch.requests.empty())
-    context_->requests(std::move(batch));
-  resume();
+  return true;
 }
 
-bool client_socket::take_frames(arrived& batch) {
+storage::result<void> client_socket::take_frames(arrived& batch) {
   for (;;) {
-    auto next = splitter_.next();
-    if (next.has_error()) {
-      close_for(next.error().message);
-      return false;
-    }
-    if (!next.value())
-      return true;
+    TROUPE_TRY(auto next, splitter_.next());
+    if (!next)
+      return boost::outcome_v2::success();
     frame_began_ = last_read_;
-    auto& f = *next.value();
-    auto header = remoting::decode_header(f.type, f.header.bytes());
-    if (header.has_error()) {
-      close_for(header.error().message);
-      return false;
-    }
-    if (header.value().is_answer())
+    TROUPE_TRY(auto header, remoting::decode_header(next->type, next->header.bytes()));
+    if (header.is_answer())
       continue; // to a request of ours, none of which wants one
-    hold(f.bytes);
-    batch.requests.push_back({std::move(header.value()), std::move(f.body), f.bytes});
+    hold(next->bytes);
+    batch.requests.push_back({std::move(header), std::move(next->body), next->bytes});
   }
 }
 

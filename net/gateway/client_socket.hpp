@@ -56,8 +56,8 @@ private:
   };
 
   void read();
-  /// False when the connection had to be closed.
-  bool take_frames(arrived& batch);
+  storage::result<bool> read_into(arrived& batch);
+  storage::result<void> take_frames(arrived& batch);
   bool may_read() const noexcept;
   void wait_writable();
   void hold(std::size_t bytes);

@@ -334,6 +334,15 @@ class BadInput(Gateway):
             self.assert_closed(bad, words, "127.0.0.1:%d" % bad.socket.getsockname()[1])
         self.assertEqual(good.send("T", b"y").code, 0)
 
+    def test_what_came_before_a_malformed_frame_counts(self):
+        bad = self.client()
+        bad.send("T", b"first")
+        data, _ = bad.request(remoting.SEND, b"second", oneway=True, **bad.send_fields("T"))
+        bad.socket.sendall(data + b"\xff\xff\xff\xff")
+        self.assert_closed(bad, "a length of -1")
+        wait_until("the second message is there",
+                   lambda: self.good("consume", "T").lines() == [b"first", b"second"])
+
     def test_bad_fields_are_named(self):
         client = self.client()
         for name, value in (("queueId", "x"), ("queueId", 2**31), ("queueOffset", 2**63),
