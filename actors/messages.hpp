@@ -80,7 +80,7 @@ struct pull_request {
   std::int32_t queue_id = 0;
   queue_offset from = 0;
   std::uint32_t max_messages = 32;
-  std::uint64_t max_bytes = 256 * 1024;
+  std::uint64_t max_bytes = std::uint64_t{256} * 1024;
   std::vector<std::int32_t> tag_hashes; ///< empty: every message
   std::uint32_t wait_ms = 0;            ///< how long to wait for a message if there is none
 };

@@ -138,6 +138,7 @@ int run(int argc, char** argv) {
 
 } // namespace troupe::cli
 
-int main(int argc, char** argv) {
+// What escapes gets to `end_without_resources`, which says what was missing.
+int main(int argc, char** argv) { // NOLINT(bugprone-exception-escape)
   return troupe::cli::run(argc, argv);
 }

@@ -50,7 +50,7 @@ result<std::set<std::string>> classes_of(const sim_kind& kind, const std::string
     if (std::find(kind.classes.begin(), kind.classes.end(), word) == kind.classes.end()) {
       std::string names;
       for (auto& name : kind.classes)
-        names += (names.empty() ? "" : ", ") + name;
+        names.append(names.empty() ? "" : ", ").append(name);
       return storage::error{storage::errc::invalid_argument,
                             "--faults: '" + word + "' is no class of faults of --what " +
                                 kind.name + "; there are " + names + ", all and none"};
