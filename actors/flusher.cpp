@@ -98,7 +98,7 @@ storage::result<void> flusher_state::sync_to(log_offset end) {
 storage::result<std::shared_ptr<storage::file>> flusher_state::file_of(log_offset start) {
   if (auto found = open_.find(start); found != open_.end())
     return found->second;
-  auto path = storage::log_directory(options_.store) + "/" + storage::offset_file_name(start);
+  auto path = storage::log_file_path(options_.store, start);
   TROUPE_TRY(auto opened, files_->open(path, storage::open_mode::read_write));
   open_[start] = opened;
   return opened;
@@ -175,14 +175,13 @@ void flusher_state::drop(log_offset min) {
 }
 
 storage::result<void> flusher_state::remove_unused() {
-  auto directory = storage::log_directory(options_.store);
   for (auto at = open_.begin(); at != open_.end();) {
     if (at->first == 0 || at->first < written_.end) {
       ++at;
       continue;
     }
-    TROUPE_TRY(files_->remove(directory + "/" + storage::offset_file_name(at->first)));
-    TROUPE_TRY(files_->sync_directory(directory));
+    TROUPE_TRY(files_->remove(storage::log_file_path(options_.store, at->first)));
+    TROUPE_TRY(files_->sync_directory(storage::log_directory(options_.store)));
     at = open_.erase(at);
   }
   return boost::outcome_v2::success();

@@ -324,7 +324,7 @@ void writer_state::want_file() {
 void writer_state::file_ready(log_offset start) {
   if (start != log_->next_file_start())
     return; // an answer to a question that was asked twice
-  auto path = storage::log_directory(options_.store) + "/" + storage::offset_file_name(start);
+  auto path = storage::log_file_path(options_.store, start);
   auto opened = files_->open(path, storage::open_mode::read_write);
   if (!opened) {
     // For the flusher the file is made: it has to be asked again to say so again.
@@ -398,10 +398,9 @@ caf::result<log_offset> writer_state::drop(log_offset min) {
     bool written = file.start + size > log_->end() && !TROUPE_MUTANT("last-file-deleted");
     if (file.start + size > min || written)
       break;
-    auto directory = storage::log_directory(options_.store);
-    if (auto gone = files_->remove(directory + "/" + storage::offset_file_name(file.start)); !gone)
+    if (auto gone = files_->remove(storage::log_file_path(options_.store, file.start)); !gone)
       return to_caf(gone.error());
-    if (auto durable = files_->sync_directory(directory); !durable)
+    if (auto durable = files_->sync_directory(storage::log_directory(options_.store)); !durable)
       return to_caf(durable.error());
     min_ = file.start + size;
   }

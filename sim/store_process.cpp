@@ -260,7 +260,7 @@ result<void> store_process::flush_to(log_offset end) {
 result<std::shared_ptr<storage::file>> store_process::flusher_file(log_offset start) {
   if (auto found = open_.find(start); found != open_.end())
     return found->second;
-  auto path = storage::log_directory(options_) + "/" + storage::offset_file_name(start);
+  auto path = storage::log_file_path(options_, start);
   TROUPE_TRY(auto opened, disk_.open(path, storage::open_mode::read_write));
   open_[start] = opened;
   return opened;
@@ -408,11 +408,10 @@ result<void> store_process::clean(random_source random) {
   input.now_ms = clock_.now;
   input.asked = true;
   auto decision = storage::decide_retention(rule, input);
-  auto directory = storage::log_directory(options_);
   for (std::size_t i = 0; i < decision.drop && files[i].end <= log_->end(); ++i) {
     ledger_.dropping(files[i].end);
-    TROUPE_TRY(disk_.remove(directory + "/" + storage::offset_file_name(files[i].end - file_size)));
-    TROUPE_TRY(disk_.sync_directory(directory));
+    TROUPE_TRY(disk_.remove(storage::log_file_path(options_, files[i].end - file_size)));
+    TROUPE_TRY(disk_.sync_directory(storage::log_directory(options_)));
     ledger_.dropped(files[i].end);
     min_ = files[i].end;
   }
@@ -439,12 +438,11 @@ result<void> store_process::stop() {
 
 /// Takes away files that were made in advance.
 result<void> store_process::remove_unused() {
-  auto directory = storage::log_directory(options_);
   for (auto& [start, file] : open_) {
     if (start == 0 || start < log_->end())
       continue;
-    TROUPE_TRY(disk_.remove(directory + "/" + storage::offset_file_name(start)));
-    TROUPE_TRY(disk_.sync_directory(directory));
+    TROUPE_TRY(disk_.remove(storage::log_file_path(options_, start)));
+    TROUPE_TRY(disk_.sync_directory(storage::log_directory(options_)));
   }
   return done();
 }

@@ -37,6 +37,11 @@ std::string log_directory(const options& o) {
   return o.directory + "/commitlog";
 }
 
+std::string log_file_path(const options& o, log_offset offset) {
+  auto start = offset - offset % static_cast<log_offset>(o.log_file_size_bytes);
+  return log_directory(o) + "/" + offset_file_name(start);
+}
+
 std::string queue_directory(const options& o) {
   return o.directory + "/consumequeue";
 }

@@ -21,6 +21,9 @@ std::string log_directory(const options& o);   ///< <directory>/commitlog
 std::string queue_directory(const options& o); ///< <directory>/consumequeue
 std::string index_directory(const options& o); ///< <directory>/index
 
+/// The log file in which `offset` lies, whether it is there or not.
+std::string log_file_path(const options& o, log_offset offset);
+
 /// Creates the log file that starts at `start`: reserves its blocks, syncs it and its directory, so
 /// that the first byte may be acknowledged as soon as it is synced. A half-made file is removed.
 result<std::shared_ptr<file>> create_log_file(file_system& fs, const options& o, log_offset start);

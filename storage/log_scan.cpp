@@ -228,7 +228,7 @@ result<bool> log_scan::all_zero(log_offset from, log_offset to) {
 result<void> log_scan::load(log_offset start) {
   if (start == start_)
     return boost::outcome_v2::success();
-  auto path = log_directory(options_) + "/" + offset_file_name(start);
+  auto path = log_file_path(options_, start);
   TROUPE_TRY(auto opened, fs_.open(path, open_mode::read));
   TROUPE_TRY(auto map, opened->map(access::sequential));
   if (map->bytes().size() != options_.log_file_size_bytes)

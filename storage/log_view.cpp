@@ -38,8 +38,7 @@ result<log_view::message> log_view::read(log_offset offset) {
   TROUPE_TRY(check_readable(*map, offset));
   if (found.kind == record_kind::message)
     return message{found.view, slice(std::shared_ptr<const mapping>(map), found.view.bytes)};
-  auto where = log_directory(options_) + "/" + offset_file_name(start) + ", log offset " +
-               std::to_string(offset);
+  auto where = log_file_path(options_, start) + ", log offset " + std::to_string(offset);
   if (found.kind == record_kind::end && looks_like_record(bytes, offset))
     return error{errc::corrupt, where + ": the record is damaged (" + found.problem +
                                     "); run `troupe store verify`"};
@@ -115,7 +114,7 @@ std::vector<log_view::held_file> log_view::drop_until(log_offset min) {
 result<std::shared_ptr<mapping>> log_view::map_of(log_offset start) {
   if (auto known = maps_.find(start); known != maps_.end())
     return known->second;
-  auto path = log_directory(options_) + "/" + offset_file_name(start);
+  auto path = log_file_path(options_, start);
   TROUPE_TRY(auto opened, fs_.open(path, open_mode::read));
   if (opened->size() != options_.log_file_size_bytes)
     return error{errc::corrupt, path + " has " + std::to_string(opened->size()) +
@@ -134,7 +133,7 @@ result<void> log_view::check_readable(const mapping& map, log_offset offset) {
     return boost::outcome_v2::success();
   auto start = offset - offset % static_cast<log_offset>(options_.log_file_size_bytes);
   maps_.erase(start);
-  return error{errc::io_error, log_directory(options_) + "/" + offset_file_name(start) +
+  return error{errc::io_error, log_file_path(options_, start) +
                                    " could not be read near log offset " + std::to_string(offset) +
                                    "; look at the disk's health"};
 }

@@ -62,7 +62,7 @@ result<std::string> copy_to_quarantine(file_system& fs, const options& o, log_of
   auto file_size = static_cast<log_offset>(o.log_file_size_bytes);
   for (auto at = from; at < to;) {
     auto start = at - at % file_size;
-    auto source = fs.open(log_directory(o) + "/" + offset_file_name(start), open_mode::read);
+    auto source = fs.open(log_file_path(o, start), open_mode::read);
     auto stop = std::min(to, start + file_size);
     if (source.has_value()) {
       auto& in = *source.value();

@@ -50,7 +50,6 @@ private:
   void refuse_writes(const log_scan::run& found, rest_of_log rest);
   result<void> cut(const log_scan::run& found, const rest_of_log& rest);
   result<void> quarantine(log_offset from, log_offset to);
-  std::string path_of(log_offset offset) const;
   void warn(log_offset offset, std::string text);
 
   file_system& fs_;
@@ -210,8 +209,8 @@ bool log_recovery::known_durable(const log_scan::record& record, log_offset log_
 
 void log_recovery::refuse_writes(const log_scan::run& found, rest_of_log rest) {
   auto readable = scan_.unreadable().empty();
-  auto text = readable ? path_of(found.end) + ", log offset " + std::to_string(found.end) +
-                             ": damage in the middle of the log (" +
+  auto text = readable ? log_file_path(options_, found.end) + ", log offset " +
+                             std::to_string(found.end) + ": damage in the middle of the log (" +
                              (*found.problem != '\0' ? found.problem : "zeros") + ")"
                        : scan_.unreadable() + ": a part of the log cannot be read";
   text += "; the node can only read until an operator decides: run `troupe store repair`";
@@ -237,11 +236,11 @@ result<void> log_recovery::cut(const log_scan::run& found, const rest_of_log& re
     auto& file = *at;
     if (file.start <= start)
       break;
-    TROUPE_TRY(fs_.remove(path_of(file.start)));
+    TROUPE_TRY(fs_.remove(log_file_path(options_, file.start)));
     // Each by itself, the newest first: else a power cut may leave one behind a gap.
     TROUPE_TRY(fs_.sync_directory(log_directory(options_)));
   }
-  TROUPE_TRY(auto current, fs_.open(path_of(end), open_mode::read_write));
+  TROUPE_TRY(auto current, fs_.open(log_file_path(options_, end), open_mode::read_write));
   if (!rest.file_is_clean && !TROUPE_MUTANT("tail-not-cleared")) {
     TROUPE_TRY(
         current->zero_range(static_cast<std::uint64_t>(end - start), options_.log_file_size_bytes));
@@ -262,12 +261,8 @@ result<void> log_recovery::quarantine(log_offset from, log_offset to) {
   return boost::outcome_v2::success();
 }
 
-std::string log_recovery::path_of(log_offset offset) const {
-  return log_directory(options_) + "/" + offset_file_name(scan_.file_start(offset));
-}
-
 void log_recovery::warn(log_offset offset, std::string text) {
-  out_.warnings.push_back({path_of(offset), offset, std::move(text)});
+  out_.warnings.push_back({log_file_path(options_, offset), offset, std::move(text)});
 }
 
 /// A log without files: a new store, or one whose log was taken away.

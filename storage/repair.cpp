@@ -108,7 +108,7 @@ result<void> store_repair::bridge(const gap_piece& piece, const std::vector<lost
                                   std::int64_t store_timestamp) {
   auto size = static_cast<log_offset>(settings_.log_file_size_bytes);
   auto start = piece.from - piece.from % size;
-  TROUPE_TRY(auto file, fs_->open(log_path(start), open_mode::create));
+  TROUPE_TRY(auto file, fs_->open(log_file_path(settings_, start), open_mode::create));
   if (file->size() != settings_.log_file_size_bytes) { // missing, or half made by us
     TROUPE_TRY(file->allocate(settings_.log_file_size_bytes, blocks::sparse));
   }
@@ -129,11 +129,6 @@ result<void> store_repair::set_aside(const std::string& name) {
   if (!path.empty())
     kept_.push_back(std::move(path));
   return boost::outcome_v2::success();
-}
-
-std::string store_repair::log_path(log_offset start) const {
-  auto size = static_cast<log_offset>(settings_.log_file_size_bytes);
-  return log_directory(settings_) + "/" + offset_file_name(start - start % size);
 }
 
 } // namespace troupe::storage

@@ -74,7 +74,6 @@ private:
                       std::int64_t store_timestamp);
   result<void> finish();
   result<void> set_aside(const std::string& name);
-  std::string log_path(log_offset start) const;
 
   file_system* fs_;
   const wall_clock* clock_;

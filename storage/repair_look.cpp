@@ -50,7 +50,7 @@ private:
     auto total = static_cast<std::uint64_t>(files_.log.back().start + file_size_ - plan_.min);
     scan.report_to({[&](std::uint64_t more, std::uint64_t) { progress_(done + more, total); }});
     if (scan.begin() != plan_.min)
-      problem_ = files_.log_path(scan.begin() - file_size_) + " is missing";
+      problem_ = log_file_path(files_.settings, scan.begin() - file_size_) + " is missing";
     for (auto at = std::max(plan_.end, scan.begin()); at < scan.limit();) {
       TROUPE_TRY(auto found, scan.find(at));
       if (!found)
@@ -211,8 +211,9 @@ result<void> store_repair::look_at_log(const store_files& files) {
     for (auto& piece : gap.pieces)
       if (piece.room() < 0)
         return error{errc::corrupt,
-                     log_path(piece.from) + ": the " + std::to_string(piece.to - piece.from) +
-                         " bytes from log offset " + std::to_string(piece.from) +
+                     log_file_path(settings_, piece.from) + ": the " +
+                         std::to_string(piece.to - piece.from) + " bytes from log offset " +
+                         std::to_string(piece.from) +
                          " have no room for the mark that ends a file; no store writes so: this "
                          "log cannot be repaired, `troupe store dump` prints what it holds"};
   TROUPE_TRY(ask_queues(*fs_, files, plan_, lost));

@@ -56,7 +56,7 @@ result<void> make_durable(file_system& fs, const options& o, const recovered_log
   // The file to go on with may be there by its cached name only, before its first record.
   auto behind = log.current ? log.end + 1 : log.end;
   for (auto start = log.scanned_from - log.scanned_from % size; start < behind; start += size) {
-    auto path = log_directory(o) + "/" + offset_file_name(start);
+    auto path = log_file_path(o, start);
     TROUPE_TRY(auto file, fs.open(path, open_mode::read_write));
     auto from = std::max(start, again);
     auto to = std::min(start + size, log.end);

@@ -88,7 +88,7 @@ result<void> find_log(file_system& fs, store_files& out, const finding_sink& rep
   for (std::size_t i = 1; i < out.log.size(); ++i)
     if (auto expected = out.log[i - 1].start + static_cast<log_offset>(usual);
         out.log[i].start != expected)
-      report({out.log_path(expected), 0,
+      report({log_file_path(out.settings, expected), 0,
               "is missing: the log has a hole up to " + offset_file_name(out.log[i].start)});
   return boost::outcome_v2::success();
 }
@@ -213,10 +213,6 @@ std::vector<std::vector<log_file_entry>> store_files::contiguous_log() const {
     runs.back().push_back(entry);
   }
   return runs;
-}
-
-std::string store_files::log_path(log_offset start) const {
-  return log_directory(settings) + "/" + offset_file_name(start);
 }
 
 result<store_files> find_store_files(file_system& fs, const std::string& directory,

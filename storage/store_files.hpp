@@ -42,7 +42,6 @@ struct store_files {
 
   /// Runs of log files without a hole between them.
   std::vector<std::vector<log_file_entry>> contiguous_log() const;
-  std::string log_path(log_offset start) const;
 };
 
 /// Slots and entries of an index file, which its length alone does not tell; what is not given is

@@ -181,7 +181,7 @@ TEST_CASE("flusher: a file made ahead is removed at stop, one with messages is n
   t.run();
   REQUIRE(all_stored(t.put(put_of("a", numbered("m", 15, 1, 3000))))); // over half of a file
   t.world.drain();
-  auto ahead = storage::log_directory(t.options.store) + "/" + storage::offset_file_name(65536);
+  auto ahead = storage::log_file_path(t.options.store, 65536);
   REQUIRE(std::filesystem::exists(ahead));
   CHECK(t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value().left_over.empty());
   CHECK_FALSE(std::filesystem::exists(ahead));

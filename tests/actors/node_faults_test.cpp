@@ -35,8 +35,7 @@ struct faulty_node : test_node {
   std::string overwrite(std::size_t message, const std::string& with) {
     constexpr log_offset file_size = 64 * storage::kib;
     auto offset = offsets.at(message);
-    std::fstream file(storage::log_directory(stand.options.store) + "/" +
-                          storage::offset_file_name(offset - offset % file_size),
+    std::fstream file(storage::log_file_path(stand.options.store, offset),
                       std::ios::in | std::ios::out | std::ios::binary);
     std::string before(with.size(), '\0');
     file.seekg(offset % file_size).read(before.data(), static_cast<std::streamsize>(before.size()));

@@ -230,7 +230,7 @@ TEST_CASE("recovery: a page behind the end that cannot be read is not taken for 
   m.kill(process);
   // A power cut leaves nothing of the first pages behind what was synced.
   constexpr std::uint64_t page = 4096;
-  auto path = storage::log_directory(m.options) + "/" + storage::offset_file_name(0);
+  auto path = storage::log_file_path(m.options, 0);
   {
     auto file = m.disk.open(path, storage::open_mode::read_write).value();
     REQUIRE(file->zero_range(static_cast<std::uint64_t>(end), 3 * page));

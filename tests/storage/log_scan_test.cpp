@@ -29,7 +29,7 @@ TEST_CASE("log_scan: a record that starts right before the data of a sparse file
   o.directory = directory.path();
   o.log_file_size_bytes = mib;
   REQUIRE(make_directories(posix_file_system(), log_directory(o)).has_value());
-  auto path = log_directory(o) + "/" + offset_file_name(0);
+  auto path = log_file_path(o, 0);
   auto to = posix_file_system().open(path, open_mode::create).value();
   REQUIRE(to->allocate(mib, blocks::sparse).has_value());
   auto hidden = GENERATE(0U, 1U, 2U); // leading zeros of the size, which nobody wrote

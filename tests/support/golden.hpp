@@ -28,8 +28,7 @@ public:
   std::string root() const { return directory_ / "store"; }
   const storage::options& options() const noexcept { return options_; }
   std::string log_path(storage::log_offset offset) const {
-    auto start = offset - offset % static_cast<storage::log_offset>(options_.log_file_size_bytes);
-    return storage::log_directory(options_) + "/" + storage::offset_file_name(start);
+    return storage::log_file_path(options_, offset);
   }
 
   std::string read_log(storage::log_offset offset, std::size_t count) const {
