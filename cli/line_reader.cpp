@@ -35,7 +35,7 @@ storage::result<line_reader> line_reader::open(const std::string& path, framing 
 line_reader::line_reader(int descriptor, std::string name, framing how, char delimiter,
                          std::size_t max_body)
     : descriptor_(descriptor), name_(std::move(name)), framing_(how), delimiter_(delimiter),
-      max_body_(max_body) {}
+      max_body_(max_body), buffer_(read_bytes) {}
 
 line_reader::line_reader(line_reader&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)),

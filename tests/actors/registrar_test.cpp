@@ -16,6 +16,7 @@ namespace {
 
 /// A registrar and a writer beside it; the node's maps are kept.
 struct registrar_stand : actor_stand {
+  ~registrar_stand() { world.kill_all(); } // before what they write to
   void run() {
     if (!store)
       open();
