@@ -37,7 +37,7 @@ constexpr std::array<mutant, 24> mutants = {{
     {"tail-not-rewritten", "the same, but it is synced: nothing after a failed flush",
      simulation::storage},
     {"abort-not-written", "the marker of a running node is missing"},
-    {"crc-not-checked", "recovery does not compare CRCs"},
+    {"crc-not-checked", "recovery does not compare CRCs", simulation::storage},
     {"blank-too-short", "the blank at the end of a log file is one byte short"},
     {"number-before-room", "a queue offset is taken before the record has its place"},
     {"position-dropped", "the last position of a piece that is replayed is lost"},
