@@ -15,6 +15,8 @@ storage::error from_caf(const caf::error& e) {
     return {errc::maybe_stored, "no answer within the deadline: the request may have taken effect"};
   if (e == caf::sec::cannot_connect_to_node)
     return {errc::connection_lost, "nobody listens there"};
+  if (e == caf::sec::invalid_argument) // what CAF says of a request to nobody
+    return {errc::connection_lost, "whoever plays that role has not been announced yet"};
   if (e == caf::sec::incompatible_application_ids || e == caf::sec::incompatible_versions)
     return {errc::version_mismatch, "the peer speaks another version of the protocol"};
   if (e == caf::sec::request_receiver_down || e.category() == caf::atom("exit"))

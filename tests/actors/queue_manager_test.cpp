@@ -317,6 +317,22 @@ TEST_CASE("queue_manager: three failed writes end writing, and reads go on", "[a
         texts{"m0", "m1", "m2", "m3", "n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7", "n8"});
 }
 
+TEST_CASE("queue_manager: a queue-flusher that knows nobody yet is asked again", "[actors]") {
+  queues_stand t;
+  t.run();
+  auto unknown = t.roles;
+  unknown.flusher = nullptr;
+  t.world.tell(t.roles.queue_flusher, unknown);
+  t.store("a", numbered("m", 4));
+  t.world.run_for(5s);
+  CHECK(t.status().failure.empty());
+  CHECK(t.status().durable < t.status().applied);
+  t.announce();
+  t.world.run_for(5s);
+  CHECK(t.status().failure.empty());
+  CHECK(t.status().durable == t.status().applied);
+}
+
 TEST_CASE("queue_manager: a write that fails twice is no failure", "[actors]") {
   queues_stand t;
   t.options.queue_manager.tail_entries = 4;
