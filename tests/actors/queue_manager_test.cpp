@@ -462,7 +462,7 @@ TEST_CASE("queue_manager: finds the first message of a time", "[actors]") {
   t.run();
   auto begin = t.clock.ms;
   for (int i = 0; i < 40; ++i) {
-    t.clock.ms = begin + 10 * (i / 2); // two in each 10 ms
+    t.clock.ms = begin + std::int64_t{10} * (i / 2); // two in each 10 ms
     t.store("a", {{"m"}});
   }
   auto search = [&](std::int64_t ms, std::int32_t queue = 0) {
