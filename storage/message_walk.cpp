@@ -9,7 +9,7 @@ namespace {
 
 finding at_log_offset(const store_files& files, log_offset offset, std::string what) {
   auto in_file = offset % static_cast<log_offset>(files.settings.log_file_size_bytes);
-  return {log_file_path(files.settings, offset - in_file), in_file, std::move(what)};
+  return {log_file_path(files.settings, offset), in_file, std::move(what)};
 }
 
 std::string reason(const char* problem) {

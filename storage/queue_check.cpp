@@ -72,7 +72,7 @@ result<void> queue_check::add(const record_view& message) {
   auto largest = std::numeric_limits<std::int64_t>::max() / byte_of(1) - 1;
   if (number < 0 || number > largest) {
     auto in_file = message.offset % static_cast<log_offset>(files_.settings.log_file_size_bytes);
-    report_({log_file_path(files_.settings, message.offset - in_file), in_file,
+    report_({log_file_path(files_.settings, message.offset), in_file,
              "a record with queue offset " + std::to_string(number) + ", which no queue can have"});
     return boost::outcome_v2::success();
   }
