@@ -167,12 +167,9 @@ void node_state::announce() {
 }
 
 void node_state::connect_queues() {
-  if (setup_.store->log.needs_repair) {
-    // The log cannot be walked over its damage: the queues serve what they know.
-    storage::log_error("log.needs_repair", {{"reason", setup_.store->log.needs_repair->message}});
-    open_writer({});
-    return;
-  }
+  auto& log = setup_.store->log;
+  if (log.needs_repair)
+    storage::log_error("log.needs_repair", {{"reason", log.needs_repair->message}});
   auto queues = roles_.queue_manager;
   auto not_ready = [this](const caf::error& e) {
     auto why = from_caf(e);
@@ -186,7 +183,7 @@ void node_state::connect_queues() {
             self_->send(roles_.dispatcher, resume_atom_v, state.applied);
             if (writer_open_)
               return;
-            auto end = setup_.store->log.end;
+            auto end = setup_.store->log.readable_until(state.applied);
             if (state.applied < end)
               storage::log_info("queues.catching_up", {{"from", state.applied}, {"to", end}});
             self_->request(queues, caf::infinite, resume_atom_v, end)
@@ -227,6 +224,10 @@ caf::result<std::string> node_state::ready() {
 }
 
 void node_state::log_unreadable(const write_refusal& why) {
+  if (setup_.store->log.needs_repair) { // said already, and it stays so
+    serve();
+    return;
+  }
   unreadable_ = why.reason;
   serve_reads(why);
 }

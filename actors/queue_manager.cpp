@@ -16,6 +16,8 @@ namespace {
 constexpr auto writer_patience = std::chrono::seconds(1);
 /// Nobody has said yet how far the log went when this queue-manager took over.
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
+/// Entries that queues which must not be written may have beside their files.
+constexpr std::size_t most_in_memory = 1 << 20;
 
 } // namespace
 
@@ -31,7 +33,7 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
     look_again(setup);
   log_min_ = setup.log_min;
   read_only_ = setup.read_only;
-  if (setup.restarted)
+  if (setup.restarted && !read_only_)
     catch_up_to_ = unknown_end;
   for (auto& t : setup.tombstones)
     dead_[t.topic] = t;
@@ -57,8 +59,8 @@ void queue_manager_state::look_again(queue_manager_setup& setup) const {
 
 storage::result<void> queue_manager_state::open(const queue_manager_setup& setup) {
   storage::queue_table_options own;
-  own.tail_entries = options_.queue_manager.tail_entries;
   own.read_only = setup.read_only;
+  own.tail_entries = setup.read_only ? most_in_memory : options_.queue_manager.tail_entries;
   if (options_.queue_manager.open_files > 0)
     own.open_files = options_.queue_manager.open_files;
   storage::queue_recovery_plan plan{
@@ -139,6 +141,7 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
   auto outcome = table_->apply(
       batch, done_in_front_, done,
       [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
+        ++added_;
         if (!parked_.empty() && (touched.empty() || touched.back().second != queue.queue_id() ||
                                  touched.back().first != topic.name))
           touched.emplace_back(topic.name, queue.queue_id());
@@ -151,7 +154,7 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
   TROUPE_TRY(outcome);
   if (done.gap) {
     done_in_front_ = 0;
-    if (rebuilt_)
+    if (rebuilt_ || read_only_)
       return storage::error{errc::needs_repair,
                             "the log lacks messages of a queue before offset " +
                                 std::to_string(batch.positions[done.count].offset) +
@@ -161,7 +164,11 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
     self_->send(roles_.dispatcher, resume_atom_v, applied_);
     return false;
   }
-  if (!batch.key_hashes.empty() && !TROUPE_MUTANT("keys-forgotten")) {
+  if (read_only_ && added_ > most_in_memory)
+    return storage::error{errc::needs_repair, "more than " + std::to_string(most_in_memory) +
+                                                  " entries are not in the files, which must not "
+                                                  "be written before `troupe store repair`"};
+  if (!batch.key_hashes.empty() && !read_only_ && !TROUPE_MUTANT("keys-forgotten")) {
     TROUPE_TRY(index_->add(batch));
   }
   done_in_front_ = 0;

@@ -24,7 +24,7 @@ struct queue_manager_setup {
   log_offset flushed = 0;         ///< durable in the log
   storage::checkpoint checkpoint; ///< as found at start
   bool trust_queues = false;      ///< the last stop was an orderly one
-  bool read_only = false;         ///< the log is damaged: serve the queues as they are
+  bool read_only = false;         ///< the log is damaged: leave the files as they are
   bool restarted = false;         ///< the node serves already, and the log has gone on
   bool replacement = false;       ///< another one came before: what is said above may be old
   std::vector<tombstone> tombstones;
@@ -150,7 +150,8 @@ private:
   bool retry_pending_ = false;
   bool rebuilt_ = false;
   log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
-  bool read_only_ = false;     ///< nothing will be added
+  bool read_only_ = false;     ///< what is missing in the files is added in memory alone
+  std::size_t added_ = 0;      ///< entries that were new
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.

@@ -72,7 +72,7 @@ void queue_manager_state::unblocked() {
 // -- making it durable ---------------------------------------------------------------------------
 
 bool queue_manager_state::wants_sync() const noexcept {
-  return applied_ > durable_ || checkpoint_stale_;
+  return (applied_ > durable_ || checkpoint_stale_) && !read_only_;
 }
 
 bool queue_manager_state::may_sync() const noexcept {

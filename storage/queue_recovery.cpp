@@ -107,7 +107,8 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
   queues.index = std::move(index);
   queues.applied = plan.log_min;
   if (own.read_only) {
-    queues.applied = queues.table->log_end();
+    if (queues.vouched && queues.table->damaged().empty())
+      queues.applied = known.safe_offset;
     return queues;
   }
   if (!queues.table->damaged().empty()) {

@@ -32,8 +32,8 @@ struct recovered_queues {
 };
 
 /// Loads queues and index and takes away what nothing vouches for: derived data is no evidence.
-/// With `own.read_only` nothing is changed and the queues are served as they are. Doing it again,
-/// also after dying in the middle, gives the same.
+/// With `own.read_only` nothing on the disk is changed, and what follows can be added in memory.
+/// Doing it again, also after dying in the middle, gives the same.
 result<recovered_queues> recover_queues(file_system& fs, const options& o,
                                         const queue_table_options& own, const wall_clock& clock,
                                         const queue_recovery_plan& plan);

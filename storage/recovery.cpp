@@ -278,6 +278,13 @@ result<void> accept_empty(const options& o, const recovery_plan& plan) {
 
 } // namespace
 
+log_offset recovered_log::readable_until(log_offset from) const noexcept {
+  for (auto& gap : gaps)
+    if (gap.to > from)
+      return std::max(gap.from, from);
+  return end;
+}
+
 result<recovered_log> recover_log(file_system& fs, const options& o, const recovery_plan& plan) {
   auto directory = log_directory(o);
   TROUPE_TRY(make_directories(fs, directory));

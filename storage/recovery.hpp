@@ -48,6 +48,8 @@ struct recovered_log {
   /// `end` is then behind the last valid record, and `gaps` are what lies damaged before it.
   std::optional<error> needs_repair;
   std::vector<log_gap> gaps;
+  /// Whoever walks the log from there comes as far as this: the next damage, or the end.
+  log_offset readable_until(log_offset from) const noexcept;
 
   /// The file that holds `end`, for the writer. Null when the log is read-only, or has no file
   /// there yet: then `end` is where the next file starts.

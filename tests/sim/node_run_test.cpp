@@ -2,25 +2,43 @@
 
 #include "tests/support/catch.hpp"
 
+#include <fstream>
+#include <string>
+
 using namespace troupe::sim;
 
 namespace {
 
+/// How many messages were compared.
+std::uint64_t run_seed(std::uint64_t seed, const std::set<std::string>& classes) {
+  auto plan = draw_plan(seed, classes);
+  auto outcome = run_node(plan);
+  INFO(to_string(plan));
+  INFO(outcome.failure.value_or(""));
+  REQUIRE_FALSE(outcome.failure);
+  return outcome.messages;
+}
+
 /// Runs seeds with these classes of faults; how many messages were compared.
 std::uint64_t run_seeds(std::uint64_t count, const std::set<std::string>& classes) {
   std::uint64_t messages = 0;
-  for (std::uint64_t seed = 1; seed <= count; ++seed) {
-    auto plan = draw_plan(seed, classes);
-    auto outcome = run_node(plan);
-    INFO(to_string(plan));
-    INFO(outcome.failure.value_or(""));
-    REQUIRE_FALSE(outcome.failure);
-    messages += outcome.messages;
-  }
+  for (std::uint64_t seed = 1; seed <= count; ++seed)
+    messages += run_seed(seed, classes);
   return messages;
 }
 
 } // namespace
+
+TEST_CASE("node_run: seeds that once failed do not fail again", "[sim]") {
+  std::ifstream corpus(TROUPE_SIM_SEEDS);
+  REQUIRE(corpus);
+  const auto classes = usual_classes(fault_classes());
+  std::uint64_t messages = 0;
+  for (std::string line; std::getline(corpus, line);)
+    if (!line.empty() && line[0] != '#')
+      messages += run_seed(std::stoull(line), classes);
+  CHECK(messages > 0);
+}
 
 TEST_CASE("node_run: no promise is broken, whatever goes wrong", "[sim]") {
   CHECK(run_seeds(60, usual_classes(fault_classes())) > 1000);

@@ -32,15 +32,15 @@ struct stand {
     REQUIRE(node.start());
     create();
   }
-  void create() {
-    topic_info topic{"t", 1, 1, 6};
+  void create(const std::string& name = "t") {
+    topic_info topic{name, 1, 1, 6};
     around.ask<topic_info>(wire->service(), create_atom_v, topic).value();
   }
   /// Positions of all messages that a consumer gets.
-  std::vector<queue_offset> pulled() {
+  std::vector<queue_offset> pulled(const std::string& topic = "t") {
     std::vector<queue_offset> positions;
     pull_request request;
-    request.topic = "t";
+    request.topic = topic;
     for (;;) {
       auto found = around.ask<pull_response>(wire->service(), request).value();
       for (auto& record : found.records)
@@ -50,19 +50,19 @@ struct stand {
       request.from = found.next;
     }
   }
-  static put_request one(const std::string& body) {
+  static put_request one(const std::string& body, const std::string& topic = "t") {
     storage::message_batch_builder batch;
     storage::new_message message;
     message.body = test::as_bytes(body);
     batch.add(message);
     put_request request;
-    request.topic = "t";
+    request.topic = topic;
     request.messages = batch.take();
     request.count = 1;
     return request;
   }
-  put_response put(const std::string& body) {
-    return around.ask<put_response>(wire->service(), one(body)).value();
+  put_response put(const std::string& body, const std::string& topic = "t") {
+    return around.ask<put_response>(wire->service(), one(body, topic)).value();
   }
   answer<put_response> send(const std::string& body) {
     return around.request<put_response>(wire->service(), one(body));
@@ -215,6 +215,32 @@ TEST_CASE("simulated_node: with damage in the middle of its log a node reads and
   CHECK(put.failure.code == errc::needs_repair);
   CHECK(put.failure.message.find("troupe store repair") != std::string::npos);
   CHECK(s.pulled() == std::vector<queue_offset>{1, 2});
+}
+
+TEST_CASE("simulated_node: what lies before the damage is served without the queues' files",
+          "[sim]") {
+  stand s;
+  s.create("u");
+  s.put("x", "u");
+  std::vector<log_offset> offsets;
+  for (int i = 0; i < 4; ++i) {
+    offsets.push_back(s.put("x").results.at(0).offset);
+    s.around.run_for(70s);
+  }
+  s.node.kill();
+  auto& disk = s.node.disk();
+  REQUIRE(disk.remove("/data/checkpoint")); // else nobody looks at what is surely there
+  REQUIRE(disk.remove("/data/consumequeue/u/0/00000000000000000000"));
+  auto second = static_cast<std::uint64_t>(offsets[1]);
+  REQUIRE(disk.flip_bit("/data/commitlog/00000000000000000000", second + 88, 0));
+  REQUIRE(s.node.start());
+  CHECK(s.pulled("u") == std::vector<queue_offset>{0});
+  CHECK(s.pulled("t") == std::vector<queue_offset>{0, 2, 3});
+  s.around.run_for(70s); // and nothing is written where a repair has to look
+  CHECK(s.put("y").failure.message.find("troupe store repair") != std::string::npos);
+  CHECK(s.pulled("u") == std::vector<queue_offset>{0});
+  (void)s.node.stop();
+  CHECK(disk.list("/data/consumequeue/u/0").value().empty());
 }
 
 TEST_CASE("simulated_node: a power cut does not bring back the queues of a deleted topic",
