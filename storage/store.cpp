@@ -85,6 +85,15 @@ result<void> pull_back(tombstone_table& tombstones, log_offset end) {
   return boost::outcome_v2::success();
 }
 
+/// A checkpoint from the first moment on: where it says that nothing was durable, nobody has to
+/// guess that from the store times of what a power cut has left.
+result<void> vouch_for_nothing(file_system& fs, const options& o, opened_store& store) {
+  if (store.log.end > 0 || store.log.needs_repair || store.known.extension_valid)
+    return boost::outcome_v2::success();
+  store.known.extension_valid = true;
+  return save_checkpoint(fs, checkpoint_path(o), store.known);
+}
+
 } // namespace
 
 result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock,
@@ -123,6 +132,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   }
   store.log = std::move(log);
   store.known = store.known.clamped(store.log.end, now);
+  TROUPE_TRY(vouch_for_nothing(fs, o, store));
   // After a clean start nothing was scanned: store times go on from what is known.
   store.log.last_store_timestamp = std::max(store.log.last_store_timestamp, store.known.log_time);
 
