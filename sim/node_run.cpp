@@ -256,7 +256,7 @@ void node_runner::fill_disk(const node_event& event) {
     auto used = usage.value().used_percent();
     bool refused = !now->writer.refusal.empty();
     if (used > full_percent ? refused : used > cleaning_percent || !refused_for_room(*now)) {
-      if (used > full_percent)
+      if (used > full_percent && refused_for_room(*now)) // other reasons may pass sooner
         check_refusal();
       return;
     }

@@ -167,6 +167,12 @@ result<void> key_index::write_out() {
   return files_.back()->write_out();
 }
 
+void key_index::distrust() {
+  for (auto& one : files_)
+    changed(one->path());
+  directory_changed_ = ++writes_;
+}
+
 unsynced_index_files key_index::unsynced() const {
   unsynced_index_files result;
   result.mark = writes_;

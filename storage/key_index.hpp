@@ -51,6 +51,8 @@ public:
   /// Writes what is in memory; may be called again after an error.
   result<void> write_out();
 
+  /// Takes nothing on the disk for durable: a process that died may have left it in the page cache.
+  void distrust();
   unsynced_index_files unsynced() const;
   /// All that `done` names was synced successfully.
   void synced(const unsynced_index_files& done);

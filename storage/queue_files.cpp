@@ -93,6 +93,10 @@ void queue_files::changed_directory(const std::string& path) {
   directories_[path] = ++writes_;
 }
 
+void queue_files::inherited(const std::string& path) {
+  inherited_[path] = ++writes_;
+}
+
 void queue_files::forget(queue_file_key key) {
   auto found = by_key_.find(key);
   if (found == by_key_.end())
@@ -110,6 +114,10 @@ unsynced_queue_files queue_files::unsynced() const {
     result.keys.push_back(one.key);
     result.files.push_back(one.handle->path());
   }
+  const auto others = static_cast<std::ptrdiff_t>(result.files.size());
+  for (auto& [path, written] : inherited_)
+    result.files.push_back(path);
+  std::sort(result.files.begin() + others, result.files.end());
   for (auto& [path, written] : directories_)
     result.directories.push_back(path);
   std::sort(result.directories.begin(), result.directories.end());
@@ -127,11 +135,9 @@ void queue_files::synced(const unsynced_queue_files& done) {
     one->written = 0;
     clean_.splice(clean_.begin(), unsynced_, one);
   }
-  for (auto& path : done.directories) {
-    auto found = directories_.find(path);
-    if (found != directories_.end() && found->second <= done.mark)
-      directories_.erase(found);
-  }
+  auto covered = [&done](auto& entry) { return entry.second <= done.mark; };
+  std::erase_if(inherited_, covered);
+  std::erase_if(directories_, covered);
 }
 
 } // namespace troupe::storage

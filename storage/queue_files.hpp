@@ -25,7 +25,7 @@ struct queue_file_key {
 struct unsynced_queue_files {
   std::uint64_t mark = 0; ///< number of the last write that is covered
   std::vector<queue_file_key> keys;
-  std::vector<std::string> files; ///< paths, in the order of `keys`
+  std::vector<std::string> files; ///< paths: in the order of `keys`, and others behind
   std::vector<std::string> directories;
 };
 
@@ -51,6 +51,8 @@ public:
   void wrote(queue_file_key key);
   /// Says that names in this directory were added or removed.
   void changed_directory(const std::string& path);
+  /// Says that another process may have left bytes in this file that are not durable.
+  void inherited(const std::string& path);
   /// Closes the file because it is deleted: its unsynced bytes no longer matter.
   void forget(queue_file_key key);
 
@@ -91,6 +93,7 @@ private:
   lru unsynced_;
   std::unordered_map<queue_file_key, lru::iterator, key_hash> by_key_;
   std::unordered_map<std::string, std::uint64_t> directories_;
+  std::unordered_map<std::string, std::uint64_t> inherited_;
   std::uint64_t writes_ = 0;
   std::optional<error> failed_sync_; ///< final: a later sync would prove nothing
   std::vector<std::byte> scratch_;

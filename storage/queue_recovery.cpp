@@ -111,6 +111,10 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
       queues.applied = known.safe_offset;
     return queues;
   }
+  if (!plan.trust_queues) {
+    queues.table->distrust();
+    queues.index->distrust();
+  }
   if (!queues.table->damaged().empty()) {
     queues.rebuild_reason = queues.table->damaged().front().reason;
   } else if (queues.vouched) {

@@ -202,6 +202,20 @@ result<void> queue_table::write_out(std::size_t queues) {
   return outcome;
 }
 
+void queue_table::distrust() {
+  files_.changed_directory(root_);
+  for (auto& [name, topic] : topics_) {
+    files_.changed_directory(topic->directory);
+    for (auto& queue : topic->by_id) {
+      if (!queue)
+        continue;
+      files_.changed_directory(queue->directory());
+      if (queue->has_files())
+        files_.inherited(queue->path(queue->last_file_));
+    }
+  }
+}
+
 template <class Change>
 result<void> queue_table::change_all(Change&& change) {
   for (auto& [name, topic] : topics_) {

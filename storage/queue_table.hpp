@@ -82,6 +82,9 @@ public:
   result<void> write_out(std::size_t queues = SIZE_MAX);
   std::size_t unwritten_queues() const noexcept { return unwritten_.size(); }
 
+  /// Takes nothing on the disk for durable: a process that died may have cut queues, and zeros that
+  /// are in the page cache alone bring the old entries back at a power cut.
+  void distrust();
   /// Files and directories to sync, and that they were synced (see queue_files).
   unsynced_queue_files unsynced() const { return files_.unsynced(); }
   void synced(const unsynced_queue_files& done) { files_.synced(done); }
