@@ -54,10 +54,11 @@ finding storage_rot::check_record(storage::log_view& view, const put_record& put
   auto message = view.read(put.offset);
   auto where = " at " + std::to_string(put.offset);
   bool altered = message && hash_of(message.value().view.bytes) != put.bytes_hash;
-  // Nothing protects the checksum's own property: without its name the record passes unchecked.
+  // Nothing protects the checksum's own property: damaged, it leaves only the body protected.
   auto checked_end =
       put.end() - static_cast<log_offset>(storage::record_layout::crc_property_bytes);
-  bool harmless = hit(checked_end, put.end()) && !hit(put.offset, checked_end);
+  bool harmless =
+      message && hit(checked_end, put.end()) && hash_of(message.value().view.body) == put.body_hash;
   if (altered && !harmless)
     return "P4: an altered record is served" + where;
   if (message || hit(put.offset, put.end()))
