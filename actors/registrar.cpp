@@ -76,11 +76,13 @@ caf::result<tombstone> registrar_state::remove(const std::string& topic) {
       .then([this, promise](const tombstone& dead) { removed(dead, promise); },
             [this, promise, topic](const caf::error& why) {
               keep(topic); // the writer may get round to it yet
-              promise.deliver(make_caf_error(errc::busy, "topic " + topic +
-                                                             " is still there: the writer did not "
-                                                             "let it go (" +
-                                                             from_caf(why).message +
-                                                             "); try again"));
+              auto refused = from_caf(why);
+              auto text = "topic " + topic + " is still there: the writer did not let it go (" +
+                          refused.message + ")";
+              if (refused.code == errc::needs_repair)
+                promise.deliver(make_caf_error(refused.code, std::move(text)));
+              else
+                promise.deliver(make_caf_error(errc::busy, text + "; try again"));
             });
   return promise;
 }

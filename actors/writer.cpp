@@ -382,6 +382,8 @@ caf::result<tombstone> writer_state::retire(const std::string& topic) {
   if (log_->failed()) // what it left behind the end may be found and taken for a new message
     return make_caf_error(errc::write_stopped,
                           "a write to the log failed; restart the node, it will recover");
+  if (auto damaged = refusals_.find(errc::needs_repair); damaged != refusals_.end())
+    return make_caf_error(errc::needs_repair, damaged->second);
   return numbers_.retire(topic, log_->end());
 }
 

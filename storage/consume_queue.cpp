@@ -255,9 +255,13 @@ result<void> consume_queue::truncate(log_offset log_end) {
   return boost::outcome_v2::success();
 }
 
+result<void> consume_queue::hide_until(log_offset offset) {
+  TROUPE_TRY(min_, find_first(offset));
+  return boost::outcome_v2::success();
+}
+
 result<void> consume_queue::drop_until(log_offset log_min) {
-  TROUPE_TRY(auto min, find_first(log_min));
-  min_ = min;
+  TROUPE_TRY(hide_until(log_min));
   const auto file_bytes = static_cast<std::int64_t>(files_.file_size_bytes());
   while (first_file_ < last_file_ && (first_file_ + file_bytes) / entry_bytes <= min_) {
     TROUPE_TRY(remove_file(first_file_));

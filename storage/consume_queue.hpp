@@ -65,8 +65,10 @@ public:
 
   /// Forgets the entries of records that end behind `log_end`, in memory and in the files.
   result<void> truncate(log_offset log_end);
-  /// The log now begins at `log_min`: raises `min()` and removes files that lie below it, but never
-  /// the last.
+  /// Raises `min()` to the first entry whose record lies at or behind `offset`.
+  result<void> hide_until(log_offset offset);
+  /// The log now begins at `log_min`: the same, and removes files that lie below it, but never the
+  /// last.
   result<void> drop_until(log_offset log_min);
   /// Removes all files and their directory. The queue then is as new.
   result<void> remove_files();

@@ -25,6 +25,8 @@ result<void> queue_files::make_room() {
   if (failed_sync_)
     return *failed_sync_;
   while (by_key_.size() >= capacity_) {
+    if (clean_.empty() && unsynced_.empty())
+      break;
     if (clean_.empty()) {
       auto oldest = std::prev(unsynced_.end());
       if (auto done = oldest->handle->sync(); done.has_error()) {
@@ -44,14 +46,15 @@ result<std::shared_ptr<file>> queue_files::open_file(const std::string& path, op
   for (;;) {
     TROUPE_TRY(make_room());
     auto handle = fs_.open(path, how);
-    if (handle.has_value() || handle.error().code != errc::too_many_files || by_key_.size() < 2)
+    if (handle.has_value() || handle.error().code != errc::too_many_files ||
+        clean_.size() + unsynced_.size() < 2)
       return handle;
     capacity_ = by_key_.size() / 2; // others need descriptors too
   }
 }
 
 std::shared_ptr<file> queue_files::remember(queue_file_key key, std::shared_ptr<file> handle) {
-  clean_.push_front({key, std::move(handle), 0});
+  clean_.push_front({key, std::move(handle)});
   by_key_.emplace(key, clean_.begin());
   return clean_.front().handle;
 }
@@ -86,7 +89,8 @@ void queue_files::wrote(queue_file_key key) {
   auto one = found->second;
   auto& from = list_of(*one);
   one->written = ++writes_;
-  unsynced_.splice(unsynced_.begin(), from, one);
+  auto& to = list_of(*one);
+  to.splice(to.begin(), from, one);
 }
 
 void queue_files::changed_directory(const std::string& path) {
@@ -105,12 +109,14 @@ void queue_files::forget(queue_file_key key) {
   by_key_.erase(found);
 }
 
-unsynced_queue_files queue_files::unsynced() const {
+unsynced_queue_files queue_files::unsynced() {
   unsynced_queue_files result;
   result.mark = writes_;
-  result.keys.reserve(unsynced_.size());
-  result.files.reserve(unsynced_.size());
-  for (auto& one : unsynced_) {
+  in_sync_.splice(in_sync_.begin(), unsynced_);
+  result.keys.reserve(in_sync_.size());
+  result.files.reserve(in_sync_.size());
+  for (auto& one : in_sync_) {
+    one.in_sync = true;
     result.keys.push_back(one.key);
     result.files.push_back(one.handle->path());
   }
@@ -130,10 +136,12 @@ void queue_files::synced(const unsynced_queue_files& done) {
     if (found == by_key_.end())
       continue;
     auto one = found->second;
-    if (one->written == 0 || one->written > done.mark)
-      continue;
-    one->written = 0;
-    clean_.splice(clean_.begin(), unsynced_, one);
+    auto& from = list_of(*one);
+    one->in_sync = false;
+    if (one->written <= done.mark)
+      one->written = 0;
+    auto& to = list_of(*one);
+    to.splice(to.begin(), from, one);
   }
   auto covered = [&done](auto& entry) { return entry.second <= done.mark; };
   std::erase_if(inherited_, covered);

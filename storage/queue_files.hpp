@@ -29,10 +29,11 @@ struct unsynced_queue_files {
   std::vector<std::string> directories;
 };
 
-/// The open files of all queues. Keeps at most `capacity` of them open and closes the least
-/// recently used; one with unsynced bytes is closed only after a sync, since its write error would
-/// otherwise be reported to nobody. When the process runs out of descriptors the capacity shrinks.
-/// Not thread-safe.
+/// The open files of all queues. Keeps some `capacity` of them open and closes the least recently
+/// used; one with unsynced bytes is closed only after a sync, since its write error would otherwise
+/// be reported to nobody. What somebody is syncing stays open, though that may be more: a sync of
+/// ours that fails would take the error from theirs. When the process runs out of descriptors the
+/// capacity shrinks. Not thread-safe.
 class queue_files {
 public:
   enum class mode { writable, read_only };
@@ -56,7 +57,8 @@ public:
   /// Closes the file because it is deleted: its unsynced bytes no longer matter.
   void forget(queue_file_key key);
 
-  unsynced_queue_files unsynced() const;
+  /// All that is to be synced; somebody does that from now on, until `synced`.
+  unsynced_queue_files unsynced();
   /// Everything in `done` was synced successfully; what was written since stays unsynced.
   void synced(const unsynced_queue_files& done);
 
@@ -69,6 +71,7 @@ private:
     queue_file_key key;
     std::shared_ptr<file> handle;
     std::uint64_t written = 0; ///< number of the last write, 0 when all is durable
+    bool in_sync = false;      ///< somebody is making it durable
   };
   struct key_hash {
     std::size_t operator()(const queue_file_key& key) const noexcept {
@@ -78,7 +81,11 @@ private:
   };
   using lru = std::list<opened>; ///< most recently used first
 
-  lru& list_of(const opened& one) noexcept { return one.written != 0 ? unsynced_ : clean_; }
+  lru& list_of(const opened& one) noexcept {
+    if (one.in_sync)
+      return in_sync_;
+    return one.written != 0 ? unsynced_ : clean_;
+  }
   result<void> make_room();
   result<std::shared_ptr<file>> open_file(const std::string& path, open_mode how);
   std::shared_ptr<file> remember(queue_file_key key, std::shared_ptr<file> handle);
@@ -91,6 +98,7 @@ private:
   mode mode_;
   lru clean_;
   lru unsynced_;
+  lru in_sync_;
   std::unordered_map<queue_file_key, lru::iterator, key_hash> by_key_;
   std::unordered_map<std::string, std::uint64_t> directories_;
   std::unordered_map<std::string, std::uint64_t> inherited_;

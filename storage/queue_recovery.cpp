@@ -78,6 +78,17 @@ result<void> remove_dead(recovered_queues& queues, const queue_recovery_plan& pl
   return boost::outcome_v2::success();
 }
 
+/// Nobody sees them any more, though their files have to stay.
+result<void> hide_dead(recovered_queues& queues, const queue_recovery_plan& plan) {
+  for (auto& [topic, deleted_at] : plan.dead)
+    if (auto* found = queues.table->find(topic))
+      for (auto& queue : found->by_id)
+        if (queue) {
+          TROUPE_TRY(queue->hide_until(deleted_at));
+        }
+  return boost::outcome_v2::success();
+}
+
 /// As RocketMQ left them after an orderly stop; without any index file, all is indexed again.
 result<void> keep_foreign(recovered_queues& queues, const queue_recovery_plan& plan) {
   auto end = std::max(queues.table->log_end(), plan.log_min);
@@ -109,6 +120,7 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
   if (own.read_only) {
     if (queues.vouched && queues.table->damaged().empty())
       queues.applied = known.safe_offset;
+    TROUPE_TRY(hide_dead(queues, plan));
     return queues;
   }
   if (!plan.trust_queues) {

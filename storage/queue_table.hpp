@@ -86,7 +86,7 @@ public:
   /// are in the page cache alone bring the old entries back at a power cut.
   void distrust();
   /// Files and directories to sync, and that they were synced (see queue_files).
-  unsynced_queue_files unsynced() const { return files_.unsynced(); }
+  unsynced_queue_files unsynced() { return files_.unsynced(); }
   void synced(const unsynced_queue_files& done) { files_.synced(done); }
   std::size_t open_files() const noexcept { return files_.open_count(); }
 

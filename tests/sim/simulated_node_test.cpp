@@ -243,6 +243,33 @@ TEST_CASE("simulated_node: what lies before the damage is served without the que
   CHECK(disk.list("/data/consumequeue/u/0").value().empty());
 }
 
+TEST_CASE("simulated_node: with damage in its log a node deletes nothing and shows nothing deleted",
+          "[sim]") {
+  stand s(storage::flush_policy::sync);
+  s.create("u");
+  s.put("x", "u");
+  std::vector<log_offset> offsets;
+  for (int i = 0; i < 4; ++i) {
+    offsets.push_back(s.put("x").results.at(0).offset);
+    s.around.run_for(70s);
+  }
+  s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("u")).value();
+  s.around.drain(); // the files of its queues are removed, and that is not durable
+  random_source random(1);
+  s.node.cut_power(survival::none, random);
+  auto& disk = s.node.disk();
+  CHECK_FALSE(disk.list("/data/consumequeue/u/0").value().empty());
+  REQUIRE(disk.remove("/data/checkpoint"));
+  auto second = static_cast<std::uint64_t>(offsets[1]);
+  REQUIRE(disk.flip_bit("/data/commitlog/00000000000000000000", second + 88, 0));
+  REQUIRE(s.node.start());
+  auto removed = s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t"));
+  CHECK(removed.code() == errc::needs_repair);
+  CHECK(s.pulled("t") == std::vector<queue_offset>{0, 2, 3});
+  s.create("u"); // else nobody would see its old queues
+  CHECK(s.pulled("u").empty());
+}
+
 TEST_CASE("simulated_node: a power cut does not bring back the queues of a deleted topic",
           "[sim]") {
   stand s(storage::flush_policy::sync);

@@ -441,7 +441,37 @@ TEST_CASE("queue_table: what was written is unsynced until it is said to be", "[
     REQUIRE(append(*table, "T", at(id, 0, 10'000 + 100 * id)) == append_result::appended);
   REQUIRE(table->write_out().has_value());
   CHECK(table->open_files() == 2);
-  CHECK(table->unsynced().files.size() == 2);
+  // What somebody syncs stays open, so that a failure is told to them.
+  auto running = table->unsynced();
+  CHECK(running.files.size() == 2);
+  for (std::int32_t id = 6; id <= 8; ++id)
+    REQUIRE(append(*table, "T", at(id, 0, 10'000 + 100 * id)) == append_result::appended);
+  REQUIRE(table->write_out().has_value());
+  CHECK(table->open_files() == 3);
+  auto again = table->unsynced();
+  CHECK(std::ranges::includes(std::set(again.files.begin(), again.files.end()),
+                              std::set(running.files.begin(), running.files.end())));
+  table->synced(again);
+  REQUIRE(table->find("T", 1)->entry(0).has_value());
+  CHECK(table->open_files() == 2);
+}
+
+TEST_CASE("queue_table: what a dead process left is not durable before it is synced", "[storage]") {
+  fixture f;
+  {
+    auto table = f.open();
+    append_up_to(*table, "T", 0, 15);
+    REQUIRE(table->write_out().has_value());
+  }
+  auto table = f.open();
+  CHECK(table->unsynced().files.empty());
+  table->distrust();
+  auto doubtful = table->unsynced();
+  CHECK(doubtful.files == std::vector<std::string>{f.file("T/0", 200)});
+  CHECK(doubtful.directories.size() == 3);
+  table->synced(doubtful);
+  CHECK(table->unsynced().files.empty());
+  CHECK(table->unsynced().directories.empty());
 }
 
 TEST_CASE("queue_table: too few descriptors make it slower, not fail", "[storage]") {
