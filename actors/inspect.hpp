@@ -245,6 +245,16 @@ auto inspect(Inspector& f, group_offset& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, group_settings& x) {
+  return fields(f, "group_settings", x.group, x.json);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, group_list& x) {
+  return fields(f, "group_list", x.settings, x.offsets);
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, log_written& x) {
   return fields(f, "log_written", x.end, x.store_ms);
 }

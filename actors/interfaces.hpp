@@ -98,6 +98,8 @@ using reader_actor =
 /// Topics, and how far consumer groups are.
 using registrar_actor =
     caf::typed_actor<handles<topic_info(create_atom, topic_info)>,
+                     /// Creates the topic, or changes its numbers.
+                     handles<topic_info(update_atom, topic_info)>,
                      handles<tombstone(remove_atom, std::string)>, handles<topic_list(list_atom)>,
                      /// Every topic now; the node gets a new map after each change.
                      handles<topic_map(watch_atom)>,
@@ -105,6 +107,11 @@ using registrar_actor =
                      handles<void(seen_atom, std::string, std::int32_t)>,
                      handles<group_offset(fetch_atom, group_offset)>,
                      handles<group_offset(store_atom, group_offset)>,
+                     /// Of this group, or of all when the name is empty.
+                     handles<group_list(list_atom, std::string)>,
+                     handles<group_settings(store_atom, group_settings)>,
+                     /// Forgets the group's settings, and its offsets if that is wanted.
+                     handles<group_settings(remove_atom, group_settings, bool)>,
                      handles<stop_report(stop_atom)>, handles<void(role_table)>,
                      handles<void(write_atom)>>;
 
@@ -121,10 +128,15 @@ using store_service = caf::typed_actor<
     handles<record_batch(fetch_atom, log_offset)>,
     /// First message of a queue stored at or after a time (ms since 1970).
     handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
-    handles<topic_info(create_atom, topic_info)>, handles<tombstone(remove_atom, std::string)>,
-    handles<topic_list(list_atom)>, handles<topic_description(bounds_atom, std::string)>,
+    handles<topic_info(create_atom, topic_info)>, handles<topic_info(update_atom, topic_info)>,
+    handles<tombstone(remove_atom, std::string)>, handles<topic_list(list_atom)>,
+    handles<topic_description(bounds_atom, std::string)>,
     handles<group_offset(fetch_atom, group_offset)>,
-    handles<group_offset(store_atom, group_offset)>, handles<node_status(status_atom)>>;
+    handles<group_offset(store_atom, group_offset)>,
+    /// What is kept of this group, or of all when the name is empty.
+    handles<group_list(list_atom, std::string)>,
+    handles<group_settings(store_atom, group_settings)>,
+    handles<group_settings(remove_atom, group_settings, bool)>, handles<node_status(status_atom)>>;
 
 /// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
 using session_actor = store_service::extend<handles<void(topic_map)>, handles<void(role_table)>,

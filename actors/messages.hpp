@@ -19,7 +19,7 @@ using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 
 /// What a node grants to a client: beyond it, requests are refused as busy.
 struct welcome {
@@ -190,6 +190,18 @@ struct group_offset {
   queue_offset offset = -1; ///< next to consume; -1: none is stored
 };
 
+/// A consumer group's settings: RocketMQ's SubscriptionGroupConfig as the text of a JSON object.
+struct group_settings {
+  std::string group;
+  std::string json;
+};
+
+/// What is kept of consumer groups.
+struct group_list {
+  std::vector<group_settings> settings; ///< of the groups that were given some
+  std::vector<group_offset> offsets;
+};
+
 // -- flushing ------------------------------------------------------------------------------------
 
 /// The log has been written up to `end`; its newest record was stored at `store_ms`.
@@ -325,6 +337,8 @@ CAF_ADD_TYPE_ID(troupe, (troupe::topic_description))
 CAF_ADD_TYPE_ID(troupe, (troupe::tombstone))
 CAF_ADD_TYPE_ID(troupe, (troupe::welcome))
 CAF_ADD_TYPE_ID(troupe, (troupe::group_offset))
+CAF_ADD_TYPE_ID(troupe, (troupe::group_settings))
+CAF_ADD_TYPE_ID(troupe, (troupe::group_list))
 CAF_ADD_TYPE_ID(troupe, (troupe::log_written))
 CAF_ADD_TYPE_ID(troupe, (troupe::log_flushed))
 CAF_ADD_TYPE_ID(troupe, (troupe::write_refusal))
@@ -343,6 +357,7 @@ CAF_ADD_ATOM(troupe, troupe, retry_atom, "retry")
 CAF_ADD_ATOM(troupe, troupe, pulse_atom, "pulse")
 CAF_ADD_ATOM(troupe, troupe, write_atom, "write")
 CAF_ADD_ATOM(troupe, troupe, create_atom, "create")
+CAF_ADD_ATOM(troupe, troupe, update_atom, "update")
 CAF_ADD_ATOM(troupe, troupe, remove_atom, "remove")
 CAF_ADD_ATOM(troupe, troupe, ready_atom, "ready")
 CAF_ADD_ATOM(troupe, troupe, failed_atom, "failed")

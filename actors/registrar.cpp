@@ -35,7 +35,9 @@ storage::result<void> registrar_state::load() {
   TROUPE_TRY(topics_, storage::topic_table::load(files, options));
   TROUPE_TRY(tombstones_, storage::tombstone_table::load(files, options));
   TROUPE_TRY(offsets_, storage::offset_table::load(files, options));
-  for (auto* warnings : {&topics_->warnings(), &tombstones_->warnings(), &offsets_->warnings()})
+  TROUPE_TRY(groups_, storage::group_table::load(files, options));
+  for (auto* warnings : {&topics_->warnings(), &tombstones_->warnings(), &offsets_->warnings(),
+                         &groups_->warnings()})
     for (auto& text : *warnings)
       storage::log_warning("registrar.ignored", {{"what", text}});
   return boost::outcome_v2::success();
@@ -59,6 +61,21 @@ caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
     return to_caf(done.error());
   }
   keep(wanted.name);
+  announce();
+  return wanted;
+}
+
+caf::result<topic_info> registrar_state::update(const topic_info& wanted) {
+  if (topics_->find(wanted.name) == nullptr)
+    return create(wanted);
+  auto before = *topics_;
+  auto done = topics_->put({wanted.name, wanted.read_queues, wanted.write_queues, wanted.perm});
+  if (done)
+    done = topics_->save(setup_.clock->now_ms());
+  if (!done) {
+    *topics_ = std::move(before);
+    return to_caf(done.error());
+  }
   announce();
   return wanted;
 }
@@ -186,6 +203,52 @@ caf::result<group_offset> registrar_state::store(const group_offset& what) {
   return what;
 }
 
+// -- groups --------------------------------------------------------------------------------------
+
+group_list registrar_state::groups(const std::string& group) const {
+  group_list found;
+  for (auto& [of, settings] : groups_->groups())
+    if (group.empty() || of == group)
+      found.settings.push_back({of, settings});
+  offsets_->for_each([&](std::string_view topic, std::string_view of, const auto& queues) {
+    if (group.empty() || of == group)
+      for (auto& [queue, offset] : queues)
+        found.offsets.push_back({std::string(of), std::string(topic), queue, offset});
+  });
+  return found;
+}
+
+caf::result<group_settings> registrar_state::set_group(const group_settings& what) {
+  auto before = *groups_;
+  auto done = groups_->put(what.group, what.json);
+  if (done)
+    done = save_groups(before);
+  if (!done)
+    return to_caf(done.error());
+  return what;
+}
+
+caf::result<group_settings> registrar_state::forget_group(const group_settings& which,
+                                                          bool offsets) {
+  auto before = *groups_;
+  if (groups_->erase(which.group))
+    if (auto done = save_groups(before); !done)
+      return to_caf(done.error());
+  if (offsets) {
+    offsets_->remove_group(which.group);
+    save_offsets();
+  }
+  return which;
+}
+
+/// Makes the groups durable, or brings back what was before.
+storage::result<void> registrar_state::save_groups(const storage::group_table& before) {
+  auto done = groups_->save(setup_.clock->now_ms());
+  if (!done)
+    groups_ = before;
+  return done;
+}
+
 void registrar_state::save_offsets() {
   save_pending_ = false;
   if (!offsets_->changed())
@@ -221,6 +284,7 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
   state.start(self, std::move(setup));
   return {
       [&state](create_atom, const topic_info& wanted) { return state.create(wanted); },
+      [&state](update_atom, const topic_info& wanted) { return state.update(wanted); },
       [&state](remove_atom, const std::string& topic) { return state.remove(topic); },
       [&state](list_atom) { return state.list(); },
       [&state](watch_atom) { return state.snapshot(); },
@@ -229,6 +293,11 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
       },
       [&state](fetch_atom, const group_offset& which) { return state.fetch(which); },
       [&state](store_atom, const group_offset& what) { return state.store(what); },
+      [&state](list_atom, const std::string& group) { return state.groups(group); },
+      [&state](store_atom, const group_settings& what) { return state.set_group(what); },
+      [&state](remove_atom, const group_settings& which, bool offsets) {
+        return state.forget_group(which, offsets);
+      },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](write_atom) { state.save_offsets(); },

@@ -4,6 +4,7 @@
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
 #include "storage/clock.hpp"
+#include "storage/group_table.hpp"
 #include "storage/offset_table.hpp"
 #include "storage/topic_table.hpp"
 
@@ -19,8 +20,8 @@ struct registrar_setup {
   const storage::wall_clock* clock = nullptr;
 };
 
-/// Topics and how far consumer groups are, in RocketMQ's own files. A topic that is created or
-/// deleted is so durably before the answer; group offsets are saved every few seconds.
+/// Topics, consumer groups' settings and how far they are, in RocketMQ's own files. A topic that is
+/// created or deleted is so durably before the answer; group offsets are saved every few seconds.
 struct registrar_state {
   registrar_state() = default;
   static inline const char* name = "registrar";
@@ -28,12 +29,16 @@ struct registrar_state {
   void start(registrar_actor::stateful_pointer<registrar_state> actor, registrar_setup setup);
 
   caf::result<topic_info> create(const topic_info& wanted);
+  caf::result<topic_info> update(const topic_info& wanted);
   caf::result<tombstone> remove(const std::string& topic);
   topic_list list() const;
   topic_map snapshot() const;
   void seen(const std::string& topic, std::int32_t queue);
   caf::result<group_offset> fetch(const group_offset& which) const;
   caf::result<group_offset> store(const group_offset& what);
+  group_list groups(const std::string& group) const;
+  caf::result<group_settings> set_group(const group_settings& what);
+  caf::result<group_settings> forget_group(const group_settings& which, bool offsets);
   void save_offsets();
   stop_report stop();
   void set_roles(const role_table& table);
@@ -43,6 +48,7 @@ private:
   void removed(const tombstone& dead, const kept_promise<tombstone>& promise);
   storage::result<void> bury(const tombstone& dead);
   void keep(const std::string& topic);
+  storage::result<void> save_groups(const storage::group_table& before);
   void announce();
 
   registrar_actor::stateful_pointer<registrar_state> self_;
@@ -51,6 +57,7 @@ private:
   std::optional<storage::topic_table> topics_;
   std::optional<storage::tombstone_table> tombstones_;
   std::optional<storage::offset_table> offsets_;
+  std::optional<storage::group_table> groups_;
   bool has_roles_ = false;
   bool save_pending_ = false;
 };

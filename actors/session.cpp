@@ -391,6 +391,9 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       [&state](create_atom, const topic_info& topic) {
         return state.forward<topic_info>(0, state.roles.registrar, create_atom_v, topic);
       },
+      [&state](update_atom, const topic_info& topic) {
+        return state.forward<topic_info>(0, state.roles.registrar, update_atom_v, topic);
+      },
       [&state](remove_atom, const std::string& topic) {
         return state.forward<tombstone>(0, state.roles.registrar, remove_atom_v, topic);
       },
@@ -403,6 +406,16 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       },
       [&state](store_atom, const group_offset& what) {
         return state.forward<group_offset>(0, state.roles.registrar, store_atom_v, what);
+      },
+      [&state](list_atom, const std::string& group) {
+        return state.forward<group_list>(0, state.roles.registrar, list_atom_v, group);
+      },
+      [&state](store_atom, const group_settings& what) {
+        return state.forward<group_settings>(0, state.roles.registrar, store_atom_v, what);
+      },
+      [&state](remove_atom, const group_settings& which, bool offsets) {
+        return state.forward<group_settings>(0, state.roles.registrar, remove_atom_v, which,
+                                             offsets);
       },
       [&state](status_atom) {
         return state.forward<node_status>(0, state.roles.node, status_atom_v);

@@ -164,6 +164,9 @@ connection(connection_actor::stateful_pointer<connection_state> self, connect_op
       [&state](create_atom a, const topic_info& t) {
         return state.forward<topic_info>(no_more, a, t);
       },
+      [&state](update_atom a, const topic_info& t) {
+        return state.forward<topic_info>(no_more, a, t);
+      },
       [&state](remove_atom a, const std::string& t) {
         return state.forward<tombstone>(no_more, a, t);
       },
@@ -176,6 +179,15 @@ connection(connection_actor::stateful_pointer<connection_state> self, connect_op
       },
       [&state](store_atom a, const group_offset& g) {
         return state.forward<group_offset>(no_more, a, g);
+      },
+      [&state](list_atom a, const std::string& g) {
+        return state.forward<group_list>(no_more, a, g);
+      },
+      [&state](store_atom a, const group_settings& g) {
+        return state.forward<group_settings>(no_more, a, g);
+      },
+      [&state](remove_atom a, const group_settings& g, bool offsets) {
+        return state.forward<group_settings>(no_more, a, g, offsets);
       },
       [&state](status_atom a) { return state.forward<node_status>(no_more, a); },
       [&state](hello_atom) { return state.hello(); },

@@ -200,11 +200,17 @@ link_state::actor_type::behavior_type link_actor(link_state::actor_type::pointer
         return s->pass<queue_offset>(a, topic, queue, time_ms);
       },
       [s](create_atom a, const topic_info& topic) { return s->pass<topic_info>(a, topic); },
+      [s](update_atom a, const topic_info& topic) { return s->pass<topic_info>(a, topic); },
       [s](remove_atom a, const std::string& topic) { return s->pass<tombstone>(a, topic); },
       [s](list_atom a) { return s->pass<topic_list>(a); },
       [s](bounds_atom a, const std::string& topic) { return s->pass<topic_description>(a, topic); },
       [s](fetch_atom a, const group_offset& which) { return s->pass<group_offset>(a, which); },
       [s](store_atom a, const group_offset& what) { return s->pass<group_offset>(a, what); },
+      [s](list_atom a, const std::string& group) { return s->pass<group_list>(a, group); },
+      [s](store_atom a, const group_settings& what) { return s->pass<group_settings>(a, what); },
+      [s](remove_atom a, const group_settings& which, bool offsets) {
+        return s->pass<group_settings>(a, which, offsets);
+      },
       [s](status_atom a) { return s->pass<node_status>(a); },
       [s](commit_atom) { s->pump(); },
       [s](retry_atom) {

@@ -105,6 +105,72 @@ TEST_CASE("registrar: the same topic again is fine, another shape is not", "[act
   CHECK(other.reason().find("4 queues") != std::string::npos);
 }
 
+TEST_CASE("registrar: a topic's numbers can be changed, all or nothing", "[actors]") {
+  registrar_stand t;
+  t.run();
+  auto update = [&](std::int32_t read, std::int32_t write, std::int32_t perm) {
+    return t.world.ask<topic_info>(t.roles.registrar, update_atom_v,
+                                   topic_info{"orders", read, write, perm});
+  };
+  CHECK(update(4, 4, 6).value().write_queues == 4); // creates it
+  CHECK(update(8, 2, 4).value().read_queues == 8);
+  t.world.drain();
+  CHECK(t.announced.topics->at("orders").perm == 4);
+  for (auto queues : {0, -1, 1025, INT32_MIN})
+    CHECK(update(8, queues, 6).code() == errc::invalid_argument);
+  CHECK(update(8, 8, 16).code() == errc::invalid_argument);
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.ends_with("topics.json") ? errc::no_space : errc::none;
+  };
+  CHECK(update(1, 1, 6).code() == errc::no_space);
+  t.files.fault = nullptr;
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"orders", 2}});
+  t.reload();
+  CHECK(t.announced.topics->at("orders").read_queues == 8);
+}
+
+TEST_CASE("registrar: settings and offsets of groups are listed, kept and forgotten", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 2).value();
+  auto list = [&](const std::string& group) {
+    return t.world.ask<group_list>(t.roles.registrar, list_atom_v, group).value();
+  };
+  auto set = [&](const std::string& group, const std::string& json) {
+    return t.world.ask<group_settings>(t.roles.registrar, store_atom_v,
+                                       group_settings{group, json});
+  };
+  for (auto& offset : {group_offset{"g", "orders", 0, 5}, group_offset{"h", "orders", 1, 6}})
+    t.world.ask<group_offset>(t.roles.registrar, store_atom_v, offset).value();
+  CHECK(set("g", R"({"retryMaxTimes":3})").value().group == "g");
+  CHECK(set("a/b", "{}").code() == errc::invalid_argument);
+  CHECK(set("g", R"({"retryMaxTimes":-7})").code() == errc::invalid_argument);
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.ends_with("subscriptionGroup.json") ? errc::no_space
+                                                                              : errc::none;
+  };
+  CHECK(set("k", "{}").code() == errc::no_space);
+  t.files.fault = nullptr;
+  CHECK(list("").offsets.size() == 2);
+  CHECK(list("h").offsets.at(0).offset == 6);
+  CHECK(list("h").settings.empty());
+  t.reload();
+  REQUIRE(list("").settings.size() == 1);
+  CHECK(list("g").settings[0].json.find("\"retryMaxTimes\":3") != std::string::npos);
+  auto forget = [&](const std::string& group, bool offsets) {
+    t.world
+        .ask<group_settings>(t.roles.registrar, remove_atom_v, group_settings{group, {}}, offsets)
+        .value();
+  };
+  t.world.ask<group_offset>(t.roles.registrar, store_atom_v, group_offset{"g", "orders", 0, 5})
+      .value();
+  forget("g", false);
+  CHECK(list("g").settings.empty());
+  CHECK(list("g").offsets.size() == 1);
+  forget("g", true);
+  CHECK(list("g").offsets.empty());
+}
+
 TEST_CASE("registrar: impossible topics are refused and leave the file alone", "[actors]") {
   registrar_stand t;
   t.run();

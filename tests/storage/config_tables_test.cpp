@@ -1,3 +1,4 @@
+#include "storage/group_table.hpp"
 #include "storage/offset_table.hpp"
 #include "storage/posix_file_system.hpp"
 #include "storage/topic_table.hpp"
@@ -35,6 +36,7 @@ struct fixture {
     std::filesystem::copy_file(golden_path("config-5.3.3") + "/" + name, path(name));
   }
   topic_table topics() const { return topic_table::load(posix_file_system(), o).value(); }
+  group_table groups() const { return group_table::load(posix_file_system(), o).value(); }
   offset_table offsets() const { return offset_table::load(posix_file_system(), o).value(); }
 };
 
@@ -239,6 +241,59 @@ TEST_CASE("offset_table: what cannot be an offset is refused or ignored", "[stor
   REQUIRE(table.save(1).has_value());
   auto content = parse_fastjson(f.text("consumerOffset.json"), "after").value().as_object();
   CHECK(content["other"].as_object()["7"] == 8);
+}
+
+TEST_CASE("group_table: RocketMQ's file is read and survives a rewrite", "[storage]") {
+  fixture f;
+  f.copy_golden("subscriptionGroup.json");
+  auto groups = f.groups();
+  CHECK(groups.warnings().empty());
+  REQUIRE(groups.groups().count("GroupA") == 1);
+  REQUIRE(groups.put("GroupA", R"({"retryMaxTimes":3,"groupName":"other"})"));
+  REQUIRE(groups.put("new", "{}"));
+  REQUIRE(groups.save(77));
+  auto again = parse_fastjson(f.text("subscriptionGroup.json"), "test").value();
+  auto& table = again.at("subscriptionGroupTable");
+  CHECK(table.at("GroupA").at("retryMaxTimes").as_int64() == 3);
+  CHECK(table.at("GroupA").at("groupName").as_string() == "GroupA");
+  CHECK(table.at("GroupA").at("groupRetryPolicy").at("type").as_string() ==
+        "CUSTOMIZED"); // untouched
+  CHECK(table.at("new").at("retryMaxTimes").as_int64() == 16);
+  CHECK(again.at("dataVersion").at("counter").as_int64() == 2);
+  auto loaded = f.groups();
+  CHECK(loaded.groups() == groups.groups());
+  CHECK(loaded.erase("new"));
+  CHECK_FALSE(loaded.erase("new"));
+  REQUIRE(loaded.save(78));
+  CHECK(f.groups().groups().count("new") == 0);
+}
+
+TEST_CASE("group_table: what cannot be settings is refused or ignored", "[storage]") {
+  fixture f;
+  f.write("subscriptionGroup.json", R"({"subscriptionGroupTable":{"a/b":{},"G":[],)"
+                                    R"("H":{"retryMaxTimes":"x"},"good":{"x":1}}})");
+  auto groups = f.groups();
+  CHECK(groups.warnings().size() == 3);
+  CHECK(groups.groups().size() == 1);
+  auto refusal = [&](std::string_view group, std::string_view settings) {
+    auto done = groups.put(group, settings);
+    return done ? "" : done.error().message;
+  };
+  CHECK_FALSE(refusal("a/b", "{}").empty());
+  CHECK_FALSE(refusal(std::string(256, 'g'), "{}").empty());
+  CHECK(refusal("G", "[]") == "settings of group G: no JSON object");
+  CHECK(refusal("G", R"({"retryMaxTimes":10001})") ==
+        "settings of group G: retryMaxTimes must be a number from -1 to 10000");
+  CHECK_FALSE(refusal("G", R"({"retryQueueNums":-1})").empty());
+  CHECK_FALSE(refusal("G", R"({"brokerId":99999999999})").empty());
+  CHECK(refusal("G", R"({"consumeEnable":1})") ==
+        "settings of group G: consumeEnable must be true or false");
+  CHECK_FALSE(refusal("G", "{\"x\":\"" + std::string(70'000, 'x') + "\"}").empty());
+  CHECK_FALSE(refusal("G", std::string(40, '[')).empty());
+  CHECK(groups.groups().size() == 1);
+  REQUIRE(groups.put("good", "{}"));
+  REQUIRE(groups.save(1));
+  CHECK(f.text("subscriptionGroup.json").find("a/b") != std::string::npos); // stays in the file
 }
 
 TEST_CASE("tombstone_table: deleted topics keep their numbering", "[storage]") {

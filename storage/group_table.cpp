@@ -1,0 +1,129 @@
+#include "storage/group_table.hpp"
+
+#include "storage/offset_table.hpp"
+
+#include <boost/json/serialize.hpp>
+
+#include <utility>
+
+namespace troupe::storage {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr const char* table_name = "subscriptionGroupTable";
+constexpr std::size_t max_settings_bytes = 64 * kib;
+constexpr std::size_t max_groups = 100'000;
+
+struct number_limits {
+  const char* name;
+  std::int64_t low;
+  std::int64_t high;
+};
+constexpr number_limits numbers[] = {
+    {"brokerId", 0, INT32_MAX},
+    {"consumeTimeoutMinute", 0, INT32_MAX},
+    {"groupSysFlag", INT32_MIN, INT32_MAX},
+    {"retryMaxTimes", -1, 10'000}, // -1: as often as the client says
+    {"retryQueueNums", 0, 1024},
+    {"whichBrokerWhenConsumeSlowly", 0, INT64_MAX},
+};
+constexpr const char* booleans[] = {"consumeBroadcastEnable", "consumeEnable",
+                                    "consumeFromMinEnable", "consumeMessageOrderly",
+                                    "notifyConsumerIdsChangedEnable"};
+
+json::string_view as_json(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+
+json::object defaults() {
+  return {{"brokerId", 0},
+          {"consumeBroadcastEnable", true},
+          {"consumeEnable", true},
+          {"consumeFromMinEnable", true},
+          {"notifyConsumerIdsChangedEnable", true},
+          {"retryMaxTimes", 16},
+          {"retryQueueNums", 1},
+          {"whichBrokerWhenConsumeSlowly", 1}};
+}
+
+/// Refuses members whose values RocketMQ could not read, by name.
+result<void> check_settings(const json::object& settings) {
+  for (auto& limits : numbers) {
+    auto* found = settings.if_contains(limits.name);
+    if (found != nullptr &&
+        (!found->is_int64() || found->get_int64() < limits.low || found->get_int64() > limits.high))
+      return error{errc::invalid_argument, std::string(limits.name) + " must be a number from " +
+                                               std::to_string(limits.low) + " to " +
+                                               std::to_string(limits.high)};
+  }
+  for (auto* name : booleans)
+    if (auto* found = settings.if_contains(name); found != nullptr && !found->is_bool())
+      return error{errc::invalid_argument, std::string(name) + " must be true or false"};
+  return boost::outcome_v2::success();
+}
+
+} // namespace
+
+json::object& group_table::entries() {
+  auto& table = content_[table_name];
+  return table.is_object() ? table.get_object() : table.emplace_object();
+}
+
+result<group_table> group_table::load(file_system& fs, const options& o) {
+  group_table table(config_file(fs, o, "subscriptionGroup.json"));
+  TROUPE_TRY(table.content_, table.file_.load(table.warnings_));
+  for (auto& member : table.entries()) {
+    std::string group(member.key());
+    auto* settings = member.value().if_object();
+    if (settings != nullptr && check_group_name(group) && check_settings(*settings))
+      table.groups_.emplace(std::move(group), json::serialize(*settings));
+    else
+      table.warnings_.push_back(table.file_.path() + ": the settings of group '" + group +
+                                "' are damaged and are ignored");
+  }
+  return table;
+}
+
+result<void> group_table::put(std::string_view group, std::string_view settings) {
+  TROUPE_TRY(check_group_name(group));
+  auto where = "settings of group " + std::string(group);
+  if (settings.size() > max_settings_bytes)
+    return error{errc::too_large, where + ": " + std::to_string(settings.size()) +
+                                      " bytes; at most " + std::to_string(max_settings_bytes)};
+  TROUPE_TRY(auto parsed, parse_fastjson(settings, where));
+  if (!parsed.is_object())
+    return error{errc::invalid_argument, where + ": no JSON object"};
+  if (auto good = check_settings(parsed.get_object()); !good)
+    return error{good.error().code, where + ": " + good.error().message};
+  auto& table = entries();
+  if (groups_.find(group) == groups_.end() && table.size() >= max_groups)
+    return error{errc::too_large, "there are " + std::to_string(max_groups) +
+                                      " groups with settings; delete some first"};
+  json::object merged = defaults();
+  if (auto* known = table.if_contains(as_json(group)); known != nullptr && known->is_object())
+    merged = known->get_object();
+  for (auto& member : parsed.get_object())
+    merged[member.key()] = member.value();
+  merged["groupName"] = as_json(group);
+  groups_[std::string(group)] = json::serialize(merged);
+  table[as_json(group)] = std::move(merged);
+  return boost::outcome_v2::success();
+}
+
+bool group_table::erase(std::string_view group) {
+  auto found = groups_.find(group);
+  if (found == groups_.end())
+    return false;
+  entries().erase(as_json(group));
+  groups_.erase(found);
+  return true;
+}
+
+result<void> group_table::save(std::int64_t now_ms) {
+  advance_data_version(content_, now_ms);
+  return file_.save(content_, integer_names::quoted);
+}
+
+} // namespace troupe::storage
