@@ -8,12 +8,14 @@ client_groups::names client_groups::heartbeat(connection_id from, const remoting
                                               std::int64_t now_ms) {
   names changed;
   for (auto& group : h.producer_groups)
-    producers_[group][from] = {h.client_id, now_ms};
+    producers_[group][from] = {h.client_id, now_ms, h.language, h.version};
   for (auto& data : h.consumers) {
     auto& group = consumers_[data.group];
     auto& known = group.members[from];
     bool news = known.client_id != h.client_id;
-    known = {h.client_id, now_ms};
+    known = {h.client_id, now_ms, h.language, h.version};
+    group.newest = data;
+    group.newest.subscriptions.clear();
     if (subscribe(group, data) || news)
       changed.push_back(data.group);
   }
@@ -107,6 +109,42 @@ std::vector<connection_id> client_groups::connections(const std::string& group) 
     for (auto& [id, m] : found->second.members)
       ids.push_back(id);
   return ids;
+}
+
+std::vector<group_client> client_groups::clients_of(const member_map& members) {
+  std::vector<group_client> clients;
+  for (auto& [id, m] : members)
+    clients.push_back({id, m.client_id, m.language, m.version});
+  return clients;
+}
+
+std::vector<group_client> client_groups::consumers(const std::string& group) const {
+  auto found = consumers_.find(group);
+  return found == consumers_.end() ? std::vector<group_client>()
+                                   : clients_of(found->second.members);
+}
+
+std::vector<group_client> client_groups::producers(const std::string& group) const {
+  auto found = producers_.find(group);
+  return found == producers_.end() ? std::vector<group_client>() : clients_of(found->second);
+}
+
+std::optional<consumer_data> client_groups::consumer_group(const std::string& group) const {
+  auto found = consumers_.find(group);
+  if (found == consumers_.end())
+    return std::nullopt;
+  auto data = found->second.newest;
+  for (auto& [topic, wanted] : found->second.subscriptions)
+    data.subscriptions.push_back(wanted);
+  return data;
+}
+
+client_groups::names client_groups::subscribers(const std::string& topic) const {
+  names groups;
+  for (auto& [name, group] : consumers_)
+    if (group.subscriptions.count(topic) > 0)
+      groups.push_back(name);
+  return groups;
 }
 
 const subscription* client_groups::find(const std::string& group, const std::string& topic) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,6 +14,14 @@ namespace troupe::remoting {
 
 /// Number of a client's connection; never used twice.
 using connection_id = std::uint64_t;
+
+/// A client as operators see it.
+struct group_client {
+  connection_id connection = 0;
+  std::string client_id;
+  std::uint8_t language = own_language;
+  std::int32_t version = own_version;
+};
 
 /// Who produces and consumes in which group, as heartbeats tell. A client is its connection. Calls
 /// answer the consumer groups whose members or subscriptions changed: their members must be told.
@@ -34,6 +43,13 @@ public:
   /// The ids of a consumer group's clients.
   names client_ids(const std::string& group) const;
   std::vector<connection_id> connections(const std::string& group) const;
+  /// The clients of a group, for operators.
+  std::vector<group_client> consumers(const std::string& group) const;
+  std::vector<group_client> producers(const std::string& group) const;
+  /// What the members of a consumer group said last, and all that they subscribed to.
+  std::optional<consumer_data> consumer_group(const std::string& group) const;
+  /// The consumer groups that subscribed to the topic.
+  names subscribers(const std::string& topic) const;
   /// What the group wants of the topic; null when nothing.
   const subscription* find(const std::string& group, const std::string& topic) const;
 
@@ -41,16 +57,21 @@ private:
   struct member {
     std::string client_id;
     std::int64_t seen_ms = 0;
+    std::uint8_t language = own_language;
+    std::int32_t version = own_version;
   };
+  using member_map = std::map<connection_id, member>;
   struct group_state {
-    std::map<connection_id, member> members;
+    member_map members;
     std::map<std::string, subscription> subscriptions; ///< by topic
+    consumer_data newest;                              ///< without its subscriptions
   };
   static bool subscribe(group_state& group, const consumer_data& data);
   bool remove(const std::string& group, connection_id from);
+  static std::vector<group_client> clients_of(const member_map& members);
 
   std::map<std::string, group_state> consumers_;
-  std::map<std::string, std::map<connection_id, member>> producers_;
+  std::map<std::string, member_map> producers_;
 };
 
 } // namespace troupe::remoting

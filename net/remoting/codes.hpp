@@ -12,6 +12,10 @@ inline constexpr std::int32_t pull_message = 11;
 inline constexpr std::int32_t query_message = 12;
 inline constexpr std::int32_t query_consumer_offset = 14;
 inline constexpr std::int32_t update_consumer_offset = 15;
+inline constexpr std::int32_t update_and_create_topic = 17;
+inline constexpr std::int32_t get_all_topic_config = 21;
+inline constexpr std::int32_t get_broker_config = 26;
+inline constexpr std::int32_t get_broker_runtime_info = 28;
 inline constexpr std::int32_t search_offset_by_timestamp = 29;
 inline constexpr std::int32_t get_max_offset = 30;
 inline constexpr std::int32_t get_min_offset = 31;
@@ -22,10 +26,27 @@ inline constexpr std::int32_t get_consumer_list_by_group = 38;
 inline constexpr std::int32_t notify_consumer_ids_changed = 40; ///< to clients
 inline constexpr std::int32_t lock_batch_mq = 41;
 inline constexpr std::int32_t unlock_batch_mq = 42;
+inline constexpr std::int32_t get_all_consumer_offset = 43;
 inline constexpr std::int32_t get_routeinfo_by_topic = 105;
 inline constexpr std::int32_t get_broker_cluster_info = 106;
+inline constexpr std::int32_t update_and_create_subscriptiongroup = 200;
+inline constexpr std::int32_t get_all_subscriptiongroup_config = 201;
+inline constexpr std::int32_t get_topic_stats_info = 202;
+inline constexpr std::int32_t get_consumer_connection_list = 203;
+inline constexpr std::int32_t get_producer_connection_list = 204;
+inline constexpr std::int32_t get_all_topic_list_from_nameserver = 206;
+inline constexpr std::int32_t delete_subscriptiongroup = 207;
+inline constexpr std::int32_t get_consume_stats = 208;
+inline constexpr std::int32_t delete_topic_in_broker = 215;
+inline constexpr std::int32_t delete_topic_in_namesrv = 216;
+inline constexpr std::int32_t reset_consumer_client_offset = 220; ///< to clients
+inline constexpr std::int32_t invoke_broker_to_reset_offset = 222;
+inline constexpr std::int32_t get_topics_by_cluster = 224;
+inline constexpr std::int32_t query_topic_consume_by_who = 300;
 inline constexpr std::int32_t send_message_v2 = 310;
+inline constexpr std::int32_t view_broker_stats_data = 315;
 inline constexpr std::int32_t send_batch_message = 320;
+inline constexpr std::int32_t get_topic_config = 351;
 inline constexpr std::int32_t lite_pull_message = 361;
 } // namespace request_code
 
@@ -47,6 +68,7 @@ inline constexpr std::int32_t pull_offset_moved = 21;
 inline constexpr std::int32_t query_not_found = 22;
 inline constexpr std::int32_t subscription_not_exist = 24;
 inline constexpr std::int32_t subscription_not_latest = 25;
+inline constexpr std::int32_t consumer_not_online = 206;
 } // namespace response_code
 
 /// The topic of which a producer learns where new topics are created.

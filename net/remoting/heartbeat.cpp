@@ -19,6 +19,30 @@ bool is_broadcasting(const json_members& consumer) {
                               (model->is_int64() && model->get_int64() == 0));
 }
 
+/// "CONSUME_ACTIVELY" is 0 in the dialect of numbers.
+bool is_active(const json_members& consumer) {
+  auto* type = consumer.find("consumeType");
+  return type != nullptr && ((type->is_string() && type->get_string() == "CONSUME_ACTIVELY") ||
+                             (type->is_int64() && type->get_int64() == 0));
+}
+
+/// By name or by number, of those that operators' tools can read; the default for any other.
+std::string from_where(const json_members& consumer) {
+  static constexpr const char* names[] = {
+      "CONSUME_FROM_LAST_OFFSET",  "CONSUME_FROM_LAST_OFFSET_AND_FROM_MIN_WHEN_BOOT_FIRST",
+      "CONSUME_FROM_MIN_OFFSET",   "CONSUME_FROM_MAX_OFFSET",
+      "CONSUME_FROM_FIRST_OFFSET", "CONSUME_FROM_TIMESTAMP"};
+  auto* where = consumer.find("consumeFromWhere");
+  if (where != nullptr)
+    for (std::int64_t number = 0; auto* name : names) {
+      if ((where->is_string() && where->get_string() == name) ||
+          (where->is_int64() && where->get_int64() == number))
+        return name;
+      ++number;
+    }
+  return names[0];
+}
+
 result<std::string> group_name(const json_members& from) {
   TROUPE_TRY(auto name, from.text("groupName"));
   if (name.size() > longest_name)
@@ -44,6 +68,8 @@ result<consumer_data> read_consumer(const json_members& from) {
   if (c.group.empty())
     return from.wrong("a consumer without groupName");
   c.clustering = !is_broadcasting(from);
+  c.passive = !is_active(from);
+  c.from_where = from_where(from);
   TROUPE_TRY(auto subscriptions, from.objects("subscriptionDataSet", most_subscriptions));
   for (auto& entry : subscriptions) {
     TROUPE_TRY(auto s, read_subscription(entry));
@@ -51,6 +77,8 @@ result<consumer_data> read_consumer(const json_members& from) {
   }
   return c;
 }
+
+} // namespace
 
 void append_subscription(std::string& out, const subscription& s) {
   out += "{\"classFilterMode\":false,\"codeSet\":[],\"expressionType\":";
@@ -61,8 +89,6 @@ void append_subscription(std::string& out, const subscription& s) {
   append_json_text(out, s.topic);
   out += '}';
 }
-
-} // namespace
 
 result<heartbeat> read_heartbeat(storage::byte_view body) {
   TROUPE_TRY(auto object, read_json_body(body, "heartbeat"));
@@ -90,8 +116,9 @@ std::string write_heartbeat(const heartbeat& h) {
   append_json_text(out, h.client_id);
   out += ",\"consumerDataSet\":";
   append_json_list(out, h.consumers, [&](const consumer_data& c) {
-    out += "{\"consumeFromWhere\":\"CONSUME_FROM_LAST_OFFSET\",\"consumeType\":"
-           "\"CONSUME_PASSIVELY\",\"groupName\":";
+    out += "{\"consumeFromWhere\":\"" + c.from_where + "\",\"consumeType\":";
+    out += c.passive ? "\"CONSUME_PASSIVELY\"" : "\"CONSUME_ACTIVELY\"";
+    out += ",\"groupName\":";
     append_json_text(out, c.group);
     out += ",\"messageModel\":";
     out += c.clustering ? "\"CLUSTERING\"" : "\"BROADCASTING\"";

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/remoting/command.hpp"
 #include "net/remoting/subscription.hpp"
 #include "storage/file_system.hpp"
 
@@ -13,6 +14,8 @@ struct consumer_data {
   std::string group;
   bool clustering = true; ///< false: every member gets every message and keeps its own offsets
   std::vector<subscription> subscriptions;
+  bool passive = true; ///< RocketMQ's word for a consumer that pushes; false: it pulls
+  std::string from_where = "CONSUME_FROM_LAST_OFFSET"; ///< where it starts without progress
 };
 
 /// Body of HEART_BEAT (34).
@@ -20,6 +23,9 @@ struct heartbeat {
   std::string client_id;
   std::vector<std::string> producer_groups;
   std::vector<consumer_data> consumers;
+  // Of the frame, not of the body:
+  std::uint8_t language = own_language;
+  std::int32_t version = own_version;
 };
 
 /// Reads a heartbeat in any client's dialect: names of enums or their numbers, numbers or text,
@@ -28,6 +34,9 @@ storage::result<heartbeat> read_heartbeat(storage::byte_view body);
 
 /// The body as a Java client writes it.
 std::string write_heartbeat(const heartbeat& h);
+
+/// A subscription as JSON.
+void append_subscription(std::string& out, const subscription& s);
 
 /// Body of the answer to GET_CONSUMER_LIST_BY_GROUP (38).
 std::string write_consumer_list(const std::vector<std::string>& client_ids);

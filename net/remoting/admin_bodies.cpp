@@ -1,0 +1,200 @@
+#include "net/remoting/admin_bodies.hpp"
+
+#include "net/remoting/json_members.hpp"
+
+#include <charconv>
+
+namespace troupe::remoting {
+
+namespace {
+
+std::string quoted(const std::string& text) {
+  std::string out;
+  append_json_text(out, text);
+  return out;
+}
+
+std::string number(double value) {
+  char text[40];
+  auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::fixed, 2).ptr;
+  return std::string(text, end);
+}
+
+/// Appends a JSON object: `write` appends each member.
+template <class Elements, class Write>
+void append_members(std::string& out, const Elements& elements, Write write) {
+  out += '{';
+  bool first = true;
+  for (auto& element : elements) {
+    if (!std::exchange(first, false))
+      out += ',';
+    write(element);
+  }
+  out += '}';
+}
+
+void append_key(std::string& out, const std::string& broker, const queue_key& queue) {
+  out += "{\"brokerName\":" + quoted(broker) + ",\"queueId\":" + std::to_string(queue.queue_id) +
+         ",\"topic\":" + quoted(queue.topic) + "}:";
+}
+
+std::string write_names(const char* member, const std::vector<std::string>& names) {
+  std::string out = std::string("{\"") + member + "\":";
+  append_json_list(out, names, [&](const std::string& name) { append_json_text(out, name); });
+  return out += '}';
+}
+
+constexpr const char* no_version = "\"dataVersion\":{\"counter\":0,\"timestamp\":0}";
+
+void append_connections(std::string& out, const std::vector<client_connection>& clients) {
+  out += "{\"connectionSet\":";
+  append_json_list(out, clients, [&](const client_connection& c) {
+    out += "{\"clientAddr\":" + quoted(c.address) + ",\"clientId\":" + quoted(c.client_id) +
+           ",\"language\":\"" + std::string(language_name(c.language)) +
+           "\",\"version\":" + std::to_string(c.version) + '}';
+  });
+}
+
+} // namespace
+
+std::string write_topic_settings(const topic_settings& t) {
+  return "{\"attributes\":{},\"order\":false,\"perm\":" + std::to_string(t.perm) +
+         ",\"readQueueNums\":" + std::to_string(t.read_queues) +
+         ",\"topicFilterType\":\"SINGLE_TAG\",\"topicName\":" + quoted(t.topic) +
+         ",\"topicSysFlag\":0,\"writeQueueNums\":" + std::to_string(t.write_queues) + '}';
+}
+
+std::string write_all_topic_settings(const std::vector<topic_settings>& topics) {
+  std::string out = std::string("{") + no_version + ",\"topicConfigTable\":";
+  append_members(out, topics, [&](const topic_settings& t) {
+    out += quoted(t.topic) + ':' + write_topic_settings(t);
+  });
+  return out += '}';
+}
+
+std::string write_topic_names(const std::vector<std::string>& topics) {
+  return write_names("topicList", topics);
+}
+
+std::string write_group_names(const std::vector<std::string>& groups) {
+  return write_names("groupList", groups);
+}
+
+std::string write_topic_stats(const std::string& broker, const std::vector<queue_stats>& queues,
+                              double put_tps) {
+  std::string out = "{\"offsetTable\":";
+  append_members(out, queues, [&](const queue_stats& q) {
+    append_key(out, broker, q.queue);
+    out += "{\"lastUpdateTimestamp\":" + std::to_string(q.updated_ms) +
+           ",\"maxOffset\":" + std::to_string(q.max) + ",\"minOffset\":" + std::to_string(q.min) +
+           '}';
+  });
+  return out += ",\"topicPutTps\":" + number(put_tps) + '}';
+}
+
+std::string write_consume_stats(const std::string& broker, const std::vector<consume_stats>& queues,
+                                double consume_tps) {
+  std::string out = "{\"consumeTps\":" + number(consume_tps) + ",\"offsetTable\":";
+  append_members(out, queues, [&](const consume_stats& q) {
+    append_key(out, broker, q.queue);
+    out += "{\"brokerOffset\":" + std::to_string(q.broker_offset) +
+           ",\"consumerOffset\":" + std::to_string(q.consumer_offset) +
+           ",\"lastTimestamp\":" + std::to_string(q.last_ms) + '}';
+  });
+  return out += '}';
+}
+
+std::string write_reset_offsets(const std::string& broker, const std::vector<reset_queue>& queues) {
+  std::string out = "{\"offsetTable\":";
+  append_members(out, queues, [&](const reset_queue& q) {
+    append_key(out, broker, q.queue);
+    out += std::to_string(q.offset);
+  });
+  return out += '}';
+}
+
+std::string write_runtime_info(const named_texts& table) {
+  std::string out = "{\"table\":";
+  append_members(out, table, [&](const auto& entry) {
+    out += quoted(entry.first) + ':' + quoted(entry.second);
+  });
+  return out += '}';
+}
+
+std::string write_properties(const named_texts& table) {
+  std::string out;
+  for (auto& [name, value] : table) {
+    out += name + '=';
+    for (char c : value) {
+      if (c == '\\')
+        out += '\\';
+      out += c == '\n' || c == '\r' ? ' ' : c;
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string write_producers(const std::vector<client_connection>& clients) {
+  std::string out;
+  append_connections(out, clients);
+  return out += '}';
+}
+
+std::string write_consumers(const std::vector<client_connection>& clients,
+                            const consumer_data& group) {
+  std::string out;
+  append_connections(out, clients);
+  out += ",\"consumeFromWhere\":" + quoted(group.from_where) + ",\"consumeType\":";
+  out += group.passive ? "\"CONSUME_PASSIVELY\"" : "\"CONSUME_ACTIVELY\"";
+  out += ",\"messageModel\":";
+  out += group.clustering ? "\"CLUSTERING\"" : "\"BROADCASTING\"";
+  out += ",\"subscriptionTable\":";
+  append_members(out, group.subscriptions, [&](const subscription& s) {
+    out += quoted(s.topic) + ':';
+    append_subscription(out, s);
+  });
+  return out += '}';
+}
+
+storage::result<std::string> read_group_name(storage::byte_view body) {
+  TROUPE_TRY(auto object, read_json_body(body, "group settings"));
+  json_members root(object, "group settings");
+  TROUPE_TRY(auto name, root.text("groupName"));
+  if (name.empty() || name.size() > longest_name)
+    return root.wrong("groupName must have 1 to " + std::to_string(longest_name) + " bytes");
+  return name;
+}
+
+std::string write_group_settings(const named_texts& groups) {
+  std::string out =
+      std::string("{") + no_version + ",\"forbiddenTable\":{},\"subscriptionGroupTable\":";
+  append_members(out, groups,
+                 [&](const auto& group) { out += quoted(group.first) + ':' + group.second; });
+  return out += '}';
+}
+
+std::string write_stored_offsets(const std::vector<stored_offset>& offsets) {
+  std::string out = std::string("{") + no_version + ",\"offsetTable\":{";
+  const stored_offset* previous = nullptr;
+  for (auto& o : offsets) {
+    if (previous != nullptr && previous->group == o.group && previous->queue.topic == o.queue.topic)
+      out += ',';
+    else
+      out += (previous == nullptr ? "" : "},") + quoted(o.queue.topic + '@' + o.group) + ":{";
+    out += std::to_string(o.queue.queue_id) + ':' + std::to_string(o.offset);
+    previous = &o;
+  }
+  return out += previous == nullptr ? "}}" : "}}}";
+}
+
+std::string write_message_rates(const message_rates& rates) {
+  auto rate = [](const char* name, const message_rate& r) {
+    return std::string("\"") + name + "\":{\"avgpt\":0.0,\"sum\":" + std::to_string(r.sum) +
+           ",\"tps\":" + number(r.per_second) + '}';
+  };
+  return '{' + rate("statsDay", rates.day) + ',' + rate("statsHour", rates.hour) + ',' +
+         rate("statsMinute", rates.minute) + '}';
+}
+
+} // namespace troupe::remoting

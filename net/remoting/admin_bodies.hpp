@@ -1,0 +1,98 @@
+#pragma once
+
+#include "net/remoting/heartbeat.hpp"
+#include "net/remoting/message_counts.hpp"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+/// Bodies of operators' requests and of the answers to them, in fastjson's dialect: the tools want
+/// tables of queues keyed by objects.
+namespace troupe::remoting {
+
+/// Settings of a topic. 21, 351.
+struct topic_settings {
+  std::string topic;
+  std::int32_t read_queues = 0;
+  std::int32_t write_queues = 0;
+  std::int32_t perm = 0;
+};
+std::string write_topic_settings(const topic_settings& topic);
+std::string write_all_topic_settings(const std::vector<topic_settings>& topics);
+
+/// {"topicList":[...]}: 206, 224.
+std::string write_topic_names(const std::vector<std::string>& topics);
+/// {"groupList":[...]}: 300.
+std::string write_group_names(const std::vector<std::string>& groups);
+
+/// A queue in a table of queues.
+struct queue_key {
+  std::string topic;
+  std::int32_t queue_id = 0;
+};
+
+/// GET_TOPIC_STATS_INFO (202).
+struct queue_stats {
+  queue_key queue;
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  std::int64_t updated_ms = 0; ///< of its newest message; 0: it has none
+};
+std::string write_topic_stats(const std::string& broker, const std::vector<queue_stats>& queues,
+                              double put_tps);
+
+/// GET_CONSUME_STATS (208).
+struct consume_stats {
+  queue_key queue;
+  std::int64_t broker_offset = 0;
+  std::int64_t consumer_offset = 0;
+  std::int64_t last_ms = 0; ///< store time of the last message that was consumed; 0: unknown
+};
+std::string write_consume_stats(const std::string& broker, const std::vector<consume_stats>& queues,
+                                double consume_tps);
+
+/// RESET_CONSUMER_CLIENT_OFFSET (220), and the answer to 222.
+struct reset_queue {
+  queue_key queue;
+  std::int64_t offset = 0;
+};
+std::string write_reset_offsets(const std::string& broker, const std::vector<reset_queue>& queues);
+
+/// GET_BROKER_RUNTIME_INFO (28).
+using named_texts = std::vector<std::pair<std::string, std::string>>;
+std::string write_runtime_info(const named_texts& table);
+/// GET_BROKER_CONFIG (26): lines of a properties file.
+std::string write_properties(const named_texts& table);
+
+/// A client in a list of connections.
+struct client_connection {
+  std::string client_id;
+  std::string address;
+  std::uint8_t language = own_language;
+  std::int32_t version = own_version;
+};
+/// GET_PRODUCER_CONNECTION_LIST (204).
+std::string write_producers(const std::vector<client_connection>& clients);
+/// GET_CONSUMER_CONNECTION_LIST (203).
+std::string write_consumers(const std::vector<client_connection>& clients,
+                            const consumer_data& group);
+
+/// UPDATE_AND_CREATE_SUBSCRIPTIONGROUP (200): the group's name; the body itself holds its settings.
+storage::result<std::string> read_group_name(storage::byte_view body);
+/// GET_ALL_SUBSCRIPTIONGROUP_CONFIG (201), of names and settings that are JSON already.
+std::string write_group_settings(const named_texts& groups);
+
+/// GET_ALL_CONSUMER_OFFSET (43): offsets in the order of their groups and topics.
+struct stored_offset {
+  std::string group;
+  queue_key queue;
+  std::int64_t offset = 0;
+};
+std::string write_stored_offsets(const std::vector<stored_offset>& offsets);
+
+/// VIEW_BROKER_STATS_DATA (315).
+std::string write_message_rates(const message_rates& rates);
+
+} // namespace troupe::remoting

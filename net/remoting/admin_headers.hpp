@@ -1,0 +1,124 @@
+#pragma once
+
+#include "net/remoting/fields.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+/// What operators' requests carry in their ext fields, by RocketMQ's names.
+namespace troupe::remoting {
+
+/// A topic that RocketMQ keeps for itself: operators neither create nor delete it.
+bool is_system_topic(std::string_view topic) noexcept;
+
+/// UPDATE_AND_CREATE_TOPIC (17).
+struct topic_config_header {
+  std::string topic;
+  std::int32_t read_queues = 0;
+  std::int32_t write_queues = 0;
+  std::int32_t perm = 0;
+  std::int32_t sysflag = 0;
+  bool order = false;
+  std::string attributes; ///< of RocketMQ 5: "+name=value,..."
+};
+template <class Fields>
+void describe(Fields& f, topic_config_header& h) {
+  f("topic", h.topic);
+  f("readQueueNums", h.read_queues);
+  f("writeQueueNums", h.write_queues);
+  f("perm", h.perm);
+  f.optional("topicSysFlag", h.sysflag);
+  f.optional("order", h.order);
+  f.optional("attributes", h.attributes);
+}
+
+/// GET_TOPIC_STATS_INFO (202), DELETE_TOPIC_IN_BROKER (215), DELETE_TOPIC_IN_NAMESRV (216),
+/// QUERY_TOPIC_CONSUME_BY_WHO (300), GET_TOPIC_CONFIG (351).
+struct topic_header {
+  std::string topic;
+};
+template <class Fields>
+void describe(Fields& f, topic_header& h) {
+  f("topic", h.topic);
+}
+
+/// GET_TOPICS_BY_CLUSTER (224).
+struct cluster_header {
+  std::string cluster;
+};
+template <class Fields>
+void describe(Fields& f, cluster_header& h) {
+  f("cluster", h.cluster);
+}
+
+/// GET_CONSUME_STATS (208).
+struct consume_stats_header {
+  std::string group;
+  std::string topic; ///< empty: all that the group consumes
+};
+template <class Fields>
+void describe(Fields& f, consume_stats_header& h) {
+  f("consumerGroup", h.group);
+  f.optional("topic", h.topic);
+}
+
+/// GET_PRODUCER_CONNECTION_LIST (204).
+struct producer_group_header {
+  std::string group;
+};
+template <class Fields>
+void describe(Fields& f, producer_group_header& h) {
+  f("producerGroup", h.group);
+}
+
+/// DELETE_SUBSCRIPTIONGROUP (207).
+struct delete_group_header {
+  std::string group;
+  bool clean_offset = false;
+  bool remove_offset = false; ///< the same, from 4.9
+};
+template <class Fields>
+void describe(Fields& f, delete_group_header& h) {
+  f("groupName", h.group);
+  f.optional("cleanOffset", h.clean_offset);
+  f.optional("removeOffset", h.remove_offset);
+}
+
+/// INVOKE_BROKER_TO_RESET_OFFSET (222), and RESET_CONSUMER_CLIENT_OFFSET (220) to the clients.
+struct reset_header {
+  std::string topic;
+  std::string group;
+  std::int64_t time_ms = 0; ///< -1: to the end
+  bool force = false;       ///< also backwards
+};
+template <class Fields>
+void describe(Fields& f, reset_header& h) {
+  f("topic", h.topic);
+  f("group", h.group);
+  f("timestamp", h.time_ms);
+  f("isForce", h.force);
+}
+/// What RocketMQ 5 adds to 222.
+struct reset_one_header {
+  std::int32_t queue_id = -1; ///< -1: all queues
+  std::int64_t offset = -1;   ///< -1: by time
+};
+template <class Fields>
+void describe(Fields& f, reset_one_header& h) {
+  f.optional("queueId", h.queue_id);
+  f.optional("offset", h.offset);
+}
+
+/// VIEW_BROKER_STATS_DATA (315).
+struct stats_header {
+  std::string name;
+  std::string key;
+};
+template <class Fields>
+void describe(Fields& f, stats_header& h) {
+  f("statsName", h.name);
+  f("statsKey", h.key);
+}
+
+} // namespace troupe::remoting

@@ -1,0 +1,57 @@
+#include "net/remoting/message_counts.hpp"
+
+namespace troupe::remoting {
+
+namespace {
+
+constexpr std::int64_t day_ms = 86'400'000;
+
+std::string joined(std::string_view name, std::string_view key) {
+  std::string text(name);
+  text += ' ';
+  return text += key;
+}
+
+} // namespace
+
+void message_counts::add(std::string_view name, std::string_view key, std::uint64_t messages,
+                         std::int64_t now_ms) {
+  auto text = joined(name, key);
+  auto found = series_.find(text);
+  if (found == series_.end()) {
+    if (series_.size() >= most_keys)
+      return;
+    found = series_.try_emplace(std::move(text)).first;
+  }
+  auto& s = found->second;
+  s.minute.add(messages, now_ms);
+  s.hour.add(messages, now_ms);
+  s.day.add(messages, now_ms);
+}
+
+std::optional<message_rates> message_counts::find(std::string_view name, std::string_view key,
+                                                  std::int64_t now_ms) const {
+  auto found = series_.find(joined(name, key));
+  if (found == series_.end())
+    return std::nullopt;
+  auto& s = found->second;
+  return message_rates{s.minute.rate(now_ms), s.hour.rate(now_ms), s.day.rate(now_ms)};
+}
+
+void daily_total::add(std::uint64_t messages, std::int64_t now_ms) {
+  previous_ = yesterday_morning(now_ms);
+  morning_ = this_morning(now_ms);
+  day_ = now_ms / day_ms;
+  now_ += messages;
+}
+
+std::uint64_t daily_total::this_morning(std::int64_t now_ms) const noexcept {
+  return now_ms / day_ms > day_ ? now_ : morning_;
+}
+
+std::uint64_t daily_total::yesterday_morning(std::int64_t now_ms) const noexcept {
+  auto days = now_ms / day_ms - day_;
+  return days <= 0 ? previous_ : days == 1 ? morning_ : now_;
+}
+
+} // namespace troupe::remoting
