@@ -54,6 +54,8 @@ void gateway_state::take_heartbeat(const ticket& who, const client_request& requ
     if (consumer.clustering && find_topic(retry) == nullptr)
       create_topic({retry, 1, 1, 6}, [] {});
   }
+  h.value().language = request.header.language;
+  h.value().version = request.header.version;
   notify_groups(groups_.heartbeat(who.from, h.value(), now_ms()));
   arm_pulse();
   reply(who, response_code::success, {});

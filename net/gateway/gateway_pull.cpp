@@ -98,6 +98,7 @@ void gateway_state::send_pull(const ticket& who, const remoting::pull_header& he
                   group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
         .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
   pull_work work;
+  work.group = header.group;
   work.offset = header.queue_offset;
   if ((header.sysflag & pull_flag::suspend) != 0)
     work.suspend_ms = header.suspend_ms;
@@ -175,6 +176,8 @@ void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_respons
   remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
   if (code != response_code::success)
     found.records.clear();
+  else
+    count_get(work, found.records.size());
   reply(who, answer, std::move(found.records));
 }
 

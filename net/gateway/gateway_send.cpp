@@ -155,19 +155,25 @@ void gateway_state::send_put(const put_key& key, open_put& put) {
   if (found == clients_.end() || !found->second.session) {
     put_response lost;
     lost.failure = {errc::unavailable, "not stored: the client's session ended"};
-    return answer_put(*parts, lost);
+    return answer_put(request.topic, *parts, lost);
   }
   request.born_host = found->second.peer;
+  auto topic = request.topic;
   self_->request(found->second.session, caf::infinite, std::move(request))
-      .then([this, parts](const put_response& response) { answer_put(*parts, response); },
-            [this, parts](const caf::error& why) {
+      .then([this, topic,
+             parts](const put_response& response) { answer_put(topic, *parts, response); },
+            [this, topic, parts](const caf::error& why) {
               put_response failed;
               failed.failure = from_caf(why);
-              answer_put(*parts, failed);
+              answer_put(topic, *parts, failed);
             });
 }
 
-void gateway_state::answer_put(const std::vector<send_part>& parts, const put_response& response) {
+void gateway_state::answer_put(const std::string& topic, const std::vector<send_part>& parts,
+                               const put_response& response) {
+  count_put(topic, static_cast<std::uint64_t>(
+                       std::count_if(response.results.begin(), response.results.end(),
+                                     [](const message_result& r) { return r.offset >= 0; })));
   std::size_t first = 0;
   for (auto& part : parts) {
     bool complete = first + part.count <= response.results.size();

@@ -201,6 +201,8 @@ bool gateway_state::handle_here(const ticket& who, const client_request& request
   case request_code::query_message:
     return false;
   default:
+    if (admin_handler_for(who.code) != nullptr)
+      return false;
     reply(who, response_code::request_code_not_supported,
           " request type " + std::to_string(who.code) + " not supported");
     return true;
@@ -226,6 +228,8 @@ void gateway_state::handle(client& c, const ticket& who, const client_request& r
   case request_code::query_message:
     return query_key(c, who, request);
   default:
+    if (auto handler = admin_handler_for(who.code))
+      return (this->*handler)(c, who, request);
     return take_send(who, request, true);
   }
 }

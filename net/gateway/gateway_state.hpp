@@ -2,6 +2,7 @@
 
 #include "actors/error.hpp"
 #include "net/gateway/gateway.hpp"
+#include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/fields.hpp"
 #include "net/remoting/headers.hpp"
 #include "net/remoting/queue_locks.hpp"
@@ -41,6 +42,7 @@ private:
   };
   /// A pull with all that is needed to ask for it again.
   struct pull_work {
+    std::string group;
     pull_request wanted;
     std::int64_t offset = 0;     ///< as the client asked: may be below 0
     std::int64_t suspend_ms = 0; ///< how long it may wait for a message; 0 or less: not at all
@@ -130,7 +132,8 @@ private:
                                      const remoting::send_header& header, const topic_info& topic);
   void send_puts();
   void send_put(const put_key& key, open_put& put);
-  void answer_put(const std::vector<send_part>& parts, const put_response& response);
+  void answer_put(const std::string& topic, const std::vector<send_part>& parts,
+                  const put_response& response);
   void answer_part(const send_part& part, const message_result* results,
                    const storage::error& failure);
 
@@ -161,6 +164,46 @@ private:
   void view_message(client& c, const ticket& who, const client_request& request);
   void query_key(client& c, const ticket& who, const client_request& request);
 
+  // -- operators (gateway_admin*.cpp)
+  using admin_handler = void (gateway_state::*)(client&, const ticket&, const client_request&);
+  /// Null when no operator's tool sends this code.
+  static admin_handler admin_handler_for(std::int32_t code) noexcept;
+  void update_topic(client& c, const ticket& who, const client_request& request);
+  void delete_topic(client& c, const ticket& who, const client_request& request);
+  void delete_topic_name(client& c, const ticket& who, const client_request& request);
+  void list_topics(client& c, const ticket& who, const client_request& request);
+  void list_cluster_topics(client& c, const ticket& who, const client_request& request);
+  void list_topic_settings(client& c, const ticket& who, const client_request& request);
+  void show_topic_settings(client& c, const ticket& who, const client_request& request);
+  void show_topic_stats(client& c, const ticket& who, const client_request& request);
+  bool may_change(const ticket& who, const std::string& topic);
+
+  void update_group(client& c, const ticket& who, const client_request& request);
+  void delete_group(client& c, const ticket& who, const client_request& request);
+  void list_group_settings(client& c, const ticket& who, const client_request& request);
+  void list_group_offsets(client& c, const ticket& who, const client_request& request);
+  void list_topic_groups(client& c, const ticket& who, const client_request& request);
+  void list_consumer_clients(client& c, const ticket& who, const client_request& request);
+  void list_producer_clients(client& c, const ticket& who, const client_request& request);
+  std::vector<remoting::client_connection>
+  connections_of(const std::vector<remoting::group_client>& clients) const;
+
+  struct progress_walk;
+  struct reset_walk;
+  void show_progress(client& c, const ticket& who, const client_request& request);
+  void next_topic(const std::shared_ptr<progress_walk>& walk);
+  void next_time(const std::shared_ptr<progress_walk>& walk);
+  void reset_offsets(client& c, const ticket& who, const client_request& request);
+  void next_reset(const std::shared_ptr<reset_walk>& walk);
+  void finish_reset(const reset_walk& walk);
+
+  void show_runtime(client& c, const ticket& who, const client_request& request);
+  void show_config(client& c, const ticket& who, const client_request& request);
+  void show_rates(client& c, const ticket& who, const client_request& request);
+  void count_put(const std::string& topic, std::uint64_t messages);
+  void count_get(const pull_work& work, std::uint64_t messages);
+  remoting::named_texts runtime_table(const node_status& node, std::int64_t first_ms) const;
+
   pointer self_ = nullptr;
   gateway_setup setup_;
   session_actor own_; ///< for what concerns no client: topics. Without it nothing is handled
@@ -173,6 +216,8 @@ private:
   std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
   remoting::client_groups groups_;
   remoting::queue_locks locks_;
+  remoting::message_counts counts_;
+  remoting::daily_total puts_total_, gets_total_;
   std::int32_t next_opaque_ = 0;
   bool pulse_pending_ = false;
 };
