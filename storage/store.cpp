@@ -133,8 +133,11 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   store.log = std::move(log);
   store.known = store.known.clamped(store.log.end, now);
   TROUPE_TRY(vouch_for_nothing(fs, o, store));
-  // After a clean start nothing was scanned: store times go on from what is known.
-  store.log.last_store_timestamp = std::max(store.log.last_store_timestamp, store.known.log_time);
+  // After a clean start nothing was scanned: store times go on from what is known, which is a
+  // millisecond less than the last one. Our own word counts also if the clock was set back since.
+  auto& vouched = known.extension_valid ? known : store.known;
+  if (vouched.log_time > 0)
+    store.log.last_store_timestamp = std::max(store.log.last_store_timestamp, vouched.log_time + 1);
 
   // A process that died may have replaced a table without making that durable. What is shown from
   // now on must not be undone by a power cut.
