@@ -149,12 +149,14 @@ void registrar_state::keep(const std::string& topic) {
 
 void registrar_state::seen(const std::string& topic, std::int32_t queue) {
   auto* known = topics_->find(topic);
+  // Queues with messages are for reading, whatever else was set: the file may be one from before.
   if (known != nullptr && known->read_queues > queue)
     return;
   if (known == nullptr && tombstones_->find(topic) != nullptr)
     return; // deleted while its last messages were on their way
   auto queues = std::max(queue + 1, known ? known->read_queues : default_queues);
-  storage::topic_config config{topic, queues, known ? known->write_queues : queues, 6};
+  storage::topic_config config{topic, queues, known ? known->write_queues : queues,
+                               known ? known->perm : 6};
   storage::log_info("topic.restored", {{"topic", topic}, {"queues", queues}});
   auto done = topics_->put(config);
   if (done)
@@ -219,10 +221,10 @@ group_list registrar_state::groups(const std::string& group) const {
 }
 
 caf::result<group_settings> registrar_state::set_group(const group_settings& what) {
-  auto before = *groups_;
+  auto before = groups_->find(what.group);
   auto done = groups_->put(what.group, what.json);
   if (done)
-    done = save_groups(before);
+    done = save_groups(what.group, before);
   if (!done)
     return to_caf(done.error());
   return what;
@@ -230,22 +232,27 @@ caf::result<group_settings> registrar_state::set_group(const group_settings& wha
 
 caf::result<group_settings> registrar_state::forget_group(const group_settings& which,
                                                           bool offsets) {
-  auto before = *groups_;
+  auto before = groups_->find(which.group);
   if (groups_->erase(which.group))
-    if (auto done = save_groups(before); !done)
+    if (auto done = save_groups(which.group, before); !done)
       return to_caf(done.error());
   if (offsets) {
     offsets_->remove_group(which.group);
     save_offsets();
+    if (offsets_->changed())
+      return make_caf_error(errc::io_error, "the offsets of group " + which.group +
+                                                " are removed, and that could not be saved yet");
   }
   return which;
 }
 
 /// Makes the groups durable, or brings back what was before.
-storage::result<void> registrar_state::save_groups(const storage::group_table& before) {
+storage::result<void>
+registrar_state::save_groups(const std::string& group,
+                             const std::optional<boost::json::value>& before) {
   auto done = groups_->save(setup_.clock->now_ms());
   if (!done)
-    groups_ = before;
+    groups_->restore(group, before);
   return done;
 }
 

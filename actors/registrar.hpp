@@ -21,7 +21,8 @@ struct registrar_setup {
 };
 
 /// Topics, consumer groups' settings and how far they are, in RocketMQ's own files. A topic that is
-/// created or deleted is so durably before the answer; group offsets are saved every few seconds.
+/// created, changed or deleted is so durably before the answer, and so are groups' settings; group
+/// offsets are saved every few seconds.
 struct registrar_state {
   registrar_state() = default;
   static inline const char* name = "registrar";
@@ -48,7 +49,8 @@ private:
   void removed(const tombstone& dead, const kept_promise<tombstone>& promise);
   storage::result<void> bury(const tombstone& dead);
   void keep(const std::string& topic);
-  storage::result<void> save_groups(const storage::group_table& before);
+  storage::result<void> save_groups(const std::string& group,
+                                    const std::optional<boost::json::value>& before);
   void announce();
 
   registrar_actor::stateful_pointer<registrar_state> self_;

@@ -25,6 +25,7 @@ public:
   result<boost::json::object> load(std::vector<std::string>& warnings);
 
   /// Replaces the file atomically and durably, after keeping the last good content as `.bak`.
+  /// `too_large`, and nothing changed, when `load` would refuse it.
   result<void> save(const boost::json::object& content, integer_names names);
 
   const std::string& path() const noexcept { return path_; }

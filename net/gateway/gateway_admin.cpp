@@ -82,9 +82,10 @@ void gateway_state::update_topic(client& c, const ticket& who, const client_requ
   auto h = fields_of<remoting::topic_config_header>(who, request);
   if (!h || !may_change(who, h->topic))
     return;
-  if (h->order || !h->attributes.empty())
+  if (h->order || h->sysflag != 0 || !h->attributes.empty())
     return reply(who, response_code::system_error,
-                 "ordered topics (order=true) and attributes are not supported by this node");
+                 "ordered topics (order=true), system flags and attributes are not supported by "
+                 "this node");
   ask<topic_info>(
       who, c.session,
       [this, who](const topic_info& made) {
@@ -120,13 +121,16 @@ void gateway_state::delete_topic_name(client&, const ticket& who, const client_r
     reply(who, response_code::success, {});
 }
 
-void gateway_state::list_topics(client&, const ticket& who, const client_request&) {
-  refresh_topics([this, who] {
-    std::vector<std::string> names;
-    for (auto& [topic, info] : topics_)
-      names.push_back(topic);
-    reply_text(who, remoting::write_topic_names(names));
-  });
+void gateway_state::list_topics(client& c, const ticket& who, const client_request&) {
+  ask<topic_list>(
+      who, c.session,
+      [this, who](const topic_list& all) {
+        std::vector<std::string> names;
+        for (auto& topic : all.topics)
+          names.push_back(topic.name);
+        reply_text(who, remoting::write_topic_names(names));
+      },
+      list_atom_v);
 }
 
 void gateway_state::list_cluster_topics(client& c, const ticket& who,
@@ -140,24 +144,32 @@ void gateway_state::list_cluster_topics(client& c, const ticket& who,
   list_topics(c, who, request);
 }
 
-void gateway_state::list_topic_settings(client&, const ticket& who, const client_request&) {
-  refresh_topics([this, who] {
-    std::vector<remoting::topic_settings> all;
-    for (auto& [topic, info] : topics_)
-      all.push_back(settings_of(info));
-    reply_text(who, remoting::write_all_topic_settings(all));
-  });
+void gateway_state::list_topic_settings(client& c, const ticket& who, const client_request&) {
+  ask<topic_list>(
+      who, c.session,
+      [this, who](const topic_list& all) {
+        std::vector<remoting::topic_settings> settings;
+        for (auto& topic : all.topics)
+          settings.push_back(settings_of(topic));
+        reply_text(who, remoting::write_all_topic_settings(settings));
+      },
+      list_atom_v);
 }
 
-void gateway_state::show_topic_settings(client&, const ticket& who, const client_request& request) {
+void gateway_state::show_topic_settings(client& c, const ticket& who,
+                                        const client_request& request) {
   auto h = fields_of<remoting::topic_header>(who, request);
   if (!h)
     return;
-  refresh_topics([this, who, wanted = h->topic] {
-    if (auto* topic = find_topic(wanted))
-      return reply_text(who, remoting::write_topic_settings(settings_of(*topic)));
-    reply(who, response_code::topic_not_exist, "No topic in this broker. topic: " + wanted);
-  });
+  ask<topic_list>(
+      who, c.session,
+      [this, who, wanted = h->topic](const topic_list& all) {
+        for (auto& topic : all.topics)
+          if (topic.name == wanted)
+            return reply_text(who, remoting::write_topic_settings(settings_of(topic)));
+        reply(who, response_code::topic_not_exist, "No topic in this broker. topic: " + wanted);
+      },
+      list_atom_v);
 }
 
 void gateway_state::show_topic_stats(client& c, const ticket& who, const client_request& request) {

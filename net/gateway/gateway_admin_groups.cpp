@@ -1,3 +1,4 @@
+#include "net/consumer.hpp"
 #include "net/gateway/gateway_state.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
@@ -12,11 +13,20 @@ namespace {
 
 namespace response_code = remoting::response_code;
 
-std::string text_of(storage::byte_view bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+constexpr std::size_t most_listings = 8;
 
 } // namespace
+
+/// Nothing else bounds what these answers take.
+std::shared_ptr<void> gateway_state::begin_listing(const ticket& who) {
+  if (*listings_ >= most_listings) {
+    fail(who, {errc::busy, std::to_string(most_listings) +
+                               " listings of operators are being made; try again later"});
+    return nullptr;
+  }
+  ++*listings_;
+  return {listings_.get(), [count = listings_](void*) { --*count; }};
+}
 
 // -- settings ------------------------------------------------------------------------------------
 
@@ -27,7 +37,7 @@ void gateway_state::update_group(client& c, const ticket& who, const client_requ
   ask<group_settings>(
       who, c.session,
       [this, who](const group_settings&) { reply(who, response_code::success, {}); }, store_atom_v,
-      group_settings{group.value(), text_of(request.body.bytes())});
+      group_settings{group.value(), std::string(troupe::client::text_of(request.body.bytes()))});
 }
 
 void gateway_state::delete_group(client& c, const ticket& who, const client_request& request) {
@@ -41,9 +51,12 @@ void gateway_state::delete_group(client& c, const ticket& who, const client_requ
 }
 
 void gateway_state::list_group_settings(client& c, const ticket& who, const client_request&) {
+  auto listing = begin_listing(who);
+  if (listing == nullptr)
+    return;
   ask<group_list>(
       who, c.session,
-      [this, who](const group_list& all) {
+      [this, who, listing](const group_list& all) {
         remoting::named_texts groups;
         for (auto& g : all.settings)
           groups.emplace_back(g.group, g.json);
@@ -55,9 +68,12 @@ void gateway_state::list_group_settings(client& c, const ticket& who, const clie
 // -- offsets -------------------------------------------------------------------------------------
 
 void gateway_state::list_group_offsets(client& c, const ticket& who, const client_request&) {
+  auto listing = begin_listing(who);
+  if (listing == nullptr)
+    return;
   ask<group_list>(
       who, c.session,
-      [this, who](const group_list& all) {
+      [this, who, listing](const group_list& all) {
         std::vector<remoting::stored_offset> offsets;
         for (auto& o : all.offsets)
           offsets.push_back({o.group, {o.topic, o.queue_id}, o.offset});
@@ -71,9 +87,12 @@ void gateway_state::list_topic_groups(client& c, const ticket& who, const client
   auto h = fields_of<remoting::topic_header>(who, request);
   if (!h)
     return;
+  auto listing = begin_listing(who);
+  if (listing == nullptr)
+    return;
   ask<group_list>(
       who, c.session,
-      [this, who, topic = h->topic](const group_list& all) {
+      [this, who, listing, topic = h->topic](const group_list& all) {
         auto online = groups_.subscribers(topic);
         std::set<std::string> groups(online.begin(), online.end());
         for (auto& o : all.offsets)

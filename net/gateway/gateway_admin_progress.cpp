@@ -20,6 +20,9 @@ storage::slice slice_of(std::string_view text) {
   return storage::slice::copy_of(std::as_bytes(std::span(text)));
 }
 
+/// An answer with more queues would be larger than Java clients read.
+constexpr std::size_t most_queues = 50'000;
+
 /// Store time of the first record; 0 without one.
 std::int64_t first_time(const pull_response& found) {
   if (found.records.empty())
@@ -33,6 +36,7 @@ std::int64_t first_time(const pull_response& found) {
 // -- progress ------------------------------------------------------------------------------------
 
 struct gateway_state::progress_walk {
+  std::shared_ptr<void> listing;
   ticket who;
   std::string group;
   session_actor session;
@@ -49,7 +53,11 @@ void gateway_state::show_progress(client& c, const ticket& who, const client_req
     return;
   if (h->group.empty())
     return reply(who, response_code::system_error, "field 'consumerGroup' is empty");
+  auto listing = begin_listing(who);
+  if (listing == nullptr)
+    return;
   auto walk = std::make_shared<progress_walk>();
+  walk->listing = listing;
   walk->who = who;
   walk->group = h->group;
   walk->session = c.session;
@@ -75,6 +83,10 @@ void gateway_state::show_progress(client& c, const ticket& who, const client_req
 void gateway_state::next_topic(const std::shared_ptr<progress_walk>& walk) {
   if (walk->topics.empty())
     return next_time(walk);
+  if (walk->queues.size() > most_queues)
+    return fail(walk->who, {errc::too_large, "group " + walk->group + " consumes more than " +
+                                                 std::to_string(most_queues) +
+                                                 " queues; ask for one topic (-t)"});
   auto topic = walk->topics.back();
   walk->topics.pop_back();
   self_->request(walk->session, caf::infinite, bounds_atom_v, topic)
@@ -129,6 +141,7 @@ void gateway_state::next_time(const std::shared_ptr<progress_walk>& walk) {
 // -- setting back --------------------------------------------------------------------------------
 
 struct gateway_state::reset_walk {
+  std::shared_ptr<void> listing;
   ticket who;
   remoting::reset_header wanted;
   session_actor session;
@@ -149,10 +162,12 @@ void gateway_state::reset_offsets(client& c, const ticket& who, const client_req
   if (h->time_ms < -1 || one->queue_id < -1 || one->offset < -1)
     return reply(who, response_code::system_error, "a negative timestamp, queueId or offset");
   if (!groups_.has_consumers(h->group))
-    return reply(who, response_code::consumer_not_online,
-                 "Consumer not online, so can not reset offset, Group: " + h->group +
-                     " Topic: " + h->topic + " Timestamp: " + std::to_string(h->time_ms));
+    return nobody_to_reset(who, *h);
+  auto listing = begin_listing(who);
+  if (listing == nullptr)
+    return;
   auto walk = std::make_shared<reset_walk>();
+  walk->listing = listing;
   walk->who = who;
   walk->wanted = *h;
   walk->session = c.session;
@@ -184,6 +199,12 @@ void gateway_state::reset_offsets(client& c, const ticket& who, const client_req
       list_atom_v, h->group);
 }
 
+void gateway_state::nobody_to_reset(const ticket& who, const remoting::reset_header& wanted) {
+  reply(who, response_code::consumer_not_online,
+        "Consumer not online, so can not reset offset, Group: " + wanted.group +
+            " Topic: " + wanted.topic + " Timestamp: " + std::to_string(wanted.time_ms));
+}
+
 void gateway_state::next_reset(const std::shared_ptr<reset_walk>& walk) {
   if (walk->queues.empty())
     return finish_reset(*walk);
@@ -210,8 +231,11 @@ void gateway_state::next_reset(const std::shared_ptr<reset_walk>& walk) {
 }
 
 void gateway_state::finish_reset(const reset_walk& walk) {
+  auto members = groups_.connections(walk.wanted.group);
+  if (members.empty()) // they left meanwhile
+    return nobody_to_reset(walk.who, walk.wanted);
   auto body = slice_of(remoting::write_reset_offsets(setup_.address.broker, walk.result));
-  for (auto to : groups_.connections(walk.wanted.group)) {
+  for (auto to : members) {
     remoting::command order;
     order.code = request_code::reset_consumer_client_offset;
     order.flag = remoting::oneway_flag;

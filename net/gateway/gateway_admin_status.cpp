@@ -2,6 +2,7 @@
 #include "net/gateway/gateway_state.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/offset_table.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -66,7 +67,8 @@ void gateway_state::count_get(const pull_work& work, std::uint64_t messages) {
     return;
   auto now = now_ms();
   counts_.add(topic_gets, work.wanted.topic, messages, now);
-  counts_.add(group_gets, work.wanted.topic + '@' + work.group, messages, now);
+  if (storage::check_group_name(work.group)) // clients may write anything there
+    counts_.add(group_gets, work.wanted.topic + '@' + work.group, messages, now);
   counts_.add(broker_gets, setup_.address.broker, messages, now);
   gets_total_.add(messages, wall_ms());
 }

@@ -29,6 +29,9 @@ std::int32_t response_for(errc code) noexcept {
   }
 }
 
+/// Java clients read no larger frame than 16 MiB.
+constexpr std::size_t most_text = 16 * storage::mib - 64 * storage::kib;
+
 /// Requests that are carried out although their client is gone.
 bool is_write(std::int32_t code) noexcept {
   return code == request_code::send_message || code == request_code::send_message_v2 ||
@@ -267,6 +270,9 @@ void gateway_state::reply(const ticket& who, std::int32_t code, std::string rema
 }
 
 void gateway_state::reply_text(const ticket& who, std::string_view body) {
+  if (body.size() > most_text)
+    return fail(who, {errc::too_large, "the answer has " + std::to_string(body.size()) +
+                                           " bytes, more than clients read"});
   reply(who, header_for(who, response_code::success),
         {storage::slice::copy_of(std::as_bytes(std::span(body)))});
 }

@@ -3,6 +3,7 @@
 #include "actors/error.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/remoting/admin_bodies.hpp"
+#include "net/remoting/admin_headers.hpp"
 #include "net/remoting/fields.hpp"
 #include "net/remoting/headers.hpp"
 #include "net/remoting/queue_locks.hpp"
@@ -10,6 +11,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -166,7 +168,7 @@ private:
 
   // -- operators (gateway_admin*.cpp)
   using admin_handler = void (gateway_state::*)(client&, const ticket&, const client_request&);
-  /// Null when no operator's tool sends this code.
+  /// Null for a code that is not served here.
   static admin_handler admin_handler_for(std::int32_t code) noexcept;
   void update_topic(client& c, const ticket& who, const client_request& request);
   void delete_topic(client& c, const ticket& who, const client_request& request);
@@ -188,6 +190,10 @@ private:
   std::vector<remoting::client_connection>
   connections_of(const std::vector<remoting::group_client>& clients) const;
 
+  /// Held while a large answer is made. Null, and the request refused, when there are too many.
+  std::shared_ptr<void> begin_listing(const ticket& who);
+  std::shared_ptr<std::size_t> listings_ = std::make_shared<std::size_t>(0);
+
   struct progress_walk;
   struct reset_walk;
   void show_progress(client& c, const ticket& who, const client_request& request);
@@ -196,6 +202,7 @@ private:
   void reset_offsets(client& c, const ticket& who, const client_request& request);
   void next_reset(const std::shared_ptr<reset_walk>& walk);
   void finish_reset(const reset_walk& walk);
+  void nobody_to_reset(const ticket& who, const remoting::reset_header& wanted);
 
   void show_runtime(client& c, const ticket& who, const client_request& request);
   void show_config(client& c, const ticket& who, const client_request& request);

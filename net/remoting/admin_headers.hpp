@@ -90,7 +90,7 @@ struct reset_header {
   std::string topic;
   std::string group;
   std::int64_t time_ms = 0; ///< -1: to the end
-  bool force = false;       ///< also backwards
+  bool force = false;       ///< also forwards
 };
 template <class Fields>
 void describe(Fields& f, reset_header& h) {

@@ -4,7 +4,8 @@ namespace troupe::remoting {
 
 namespace {
 
-constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::int64_t hour_ms = 3'600'000;
+constexpr std::int64_t day_ms = 24 * hour_ms;
 
 std::string joined(std::string_view name, std::string_view key) {
   std::string text(name);
@@ -19,7 +20,7 @@ void message_counts::add(std::string_view name, std::string_view key, std::uint6
   auto text = joined(name, key);
   auto found = series_.find(text);
   if (found == series_.end()) {
-    if (series_.size() >= most_keys)
+    if (series_.size() >= most_keys && !make_room(now_ms))
       return;
     found = series_.try_emplace(std::move(text)).first;
   }
@@ -27,6 +28,14 @@ void message_counts::add(std::string_view name, std::string_view key, std::uint6
   s.minute.add(messages, now_ms);
   s.hour.add(messages, now_ms);
   s.day.add(messages, now_ms);
+}
+
+bool message_counts::make_room(std::int64_t now_ms) {
+  if (now_ms < next_look_ms_)
+    return false;
+  next_look_ms_ = now_ms + hour_ms;
+  std::erase_if(series_, [now_ms](auto& one) { return one.second.day.rate(now_ms).sum == 0; });
+  return series_.size() < most_keys;
 }
 
 std::optional<message_rates> message_counts::find(std::string_view name, std::string_view key,

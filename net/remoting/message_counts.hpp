@@ -19,7 +19,8 @@ struct message_rates {
 };
 
 /// Counts of messages by RocketMQ's names of statistics ("TOPIC_PUT_NUMS") and keys (a topic), over
-/// the last minute, hour and day. Bounded: beyond `most_keys`, new keys are not counted.
+/// the last minute, hour and day. Bounded: at `most_keys` those without a message in a day are
+/// forgotten, looked for once an hour; without any, new keys are not counted.
 class message_counts {
 public:
   static constexpr std::size_t most_keys = 20'000;
@@ -62,7 +63,10 @@ private:
     ring<6, 600'000> hour;
     ring<24, 3'600'000> day;
   };
+  bool make_room(std::int64_t now_ms);
+
   std::map<std::string, series, std::less<>> series_; ///< by "name key"
+  std::int64_t next_look_ms_ = 0;
 };
 
 /// Messages since the start and at the last two midnights (UTC), as RocketMQ's tools ask for them.

@@ -239,6 +239,21 @@ TEST_CASE("registrar: a topic that is only in the log is restored", "[actors]") 
   CHECK(t.topics() == std::map<std::string, std::int32_t>{{"lost", 12}});
 }
 
+TEST_CASE("registrar: queues that are found do not undo what was set", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 8).value();
+  REQUIRE(all_stored(t.put(put_of("orders", {{"x", 7}}))));
+  t.world.drain();
+  t.world.ask<topic_info>(t.roles.registrar, update_atom_v, topic_info{"orders", 4, 4, 4}).value();
+  caf::anon_send(t.roles.registrar, seen_atom_v, std::string("orders"), std::int32_t{7});
+  t.world.drain();
+  auto& kept = t.announced.topics->at("orders");
+  CHECK(kept.perm == 4);
+  CHECK(kept.write_queues == 4);
+  CHECK(kept.read_queues == 8); // its messages stay readable
+}
+
 TEST_CASE("registrar: messages on their way do not bring a deleted topic back", "[actors]") {
   registrar_stand t;
   t.run();
