@@ -145,13 +145,13 @@ private:
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
   std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
+  std::size_t added_ = 0;             ///< entries that were new
   int apply_tries_ = 0;
   int write_tries_ = 0;
   bool retry_pending_ = false;
   bool rebuilt_ = false;
   log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
   bool read_only_ = false;     ///< what is missing in the files is added in memory alone
-  std::size_t added_ = 0;      ///< entries that were new
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.
