@@ -150,8 +150,8 @@ private:
   int write_tries_ = 0;
   bool retry_pending_ = false;
   bool rebuilt_ = false;
-  log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
   bool read_only_ = false;     ///< what is missing in the files is added in memory alone
+  log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.
@@ -166,10 +166,10 @@ private:
   bool pulse_pending_ = false;
   caf::actor_clock::time_point pulse_at_;
   bool syncing_ = false;
+  bool stopping_ = false;
   bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
   caf::actor_clock::time_point next_sync_;
   kept_promise<stop_report> stop_promise_;
-  bool stopping_ = false;
 };
 
 queue_manager_actor::behavior_type

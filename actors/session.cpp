@@ -48,7 +48,7 @@ topic_description describe_topic(const topic_info& info, std::vector<queue_bound
 } // namespace
 
 void session_state::start(session_actor::stateful_pointer<session_state> actor,
-                          session_setup setup) {
+                          const session_setup& setup) {
   self_ = actor;
   options_ = setup.options;
   roles = setup.roles;
@@ -374,9 +374,9 @@ caf::result<record_batch> session_state::fetch(log_offset offset) {
 }
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
-                                     session_setup setup) {
+                                     const session_setup& setup) {
   auto& state = self->state;
-  state.start(self, std::move(setup));
+  state.start(self, setup);
   return {
       [&state](put_request& request) { return state.put(std::move(request)); },
       [&state](pull_request& request) { return state.pull(std::move(request)); },

@@ -27,7 +27,7 @@ struct session_state {
   session_state() = default;
   static inline const char* name = "session";
 
-  void start(session_actor::stateful_pointer<session_state> actor, session_setup setup);
+  void start(session_actor::stateful_pointer<session_state> actor, const session_setup& setup);
 
   caf::result<put_response> put(put_request request);
   caf::result<pull_response> pull(pull_request request);
@@ -137,6 +137,6 @@ private:
 };
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
-                                     session_setup setup);
+                                     const session_setup& setup);
 
 } // namespace troupe

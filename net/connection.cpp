@@ -142,7 +142,8 @@ void connection_state::stop() {
 namespace {
 
 connection_actor::behavior_type
-connection(connection_actor::stateful_pointer<connection_state> self, connect_options options) {
+connection(connection_actor::stateful_pointer<connection_state> self,
+           const connect_options& options) {
   auto& state = self->state;
   state.start(self, options);
   return {

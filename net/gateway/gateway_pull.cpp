@@ -19,7 +19,7 @@ constexpr std::int32_t most_bytes = 256 * 1024;
 constexpr std::size_t most_open_pulls = 32;
 /// A pull that waits answers with little, at once, and the next one gets the rest: it costs the
 /// client less of its credit while it waits.
-constexpr std::uint64_t waiting_bytes = 16 * 1024;
+constexpr std::uint64_t waiting_bytes = 16 * storage::kib;
 constexpr std::int64_t longest_wait_ms = 30'000;
 
 struct outcome {
