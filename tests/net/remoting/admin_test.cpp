@@ -11,7 +11,8 @@ using namespace troupe::remoting;
 
 namespace {
 
-command request_with(std::int32_t code, std::vector<std::pair<std::string, std::string>> fields) {
+command request_with(std::int32_t code,
+                     const std::vector<std::pair<std::string, std::string>>& fields) {
   command c;
   c.code = code;
   for (auto& [name, value] : fields)
