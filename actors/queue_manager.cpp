@@ -60,7 +60,7 @@ void queue_manager_state::look_again(queue_manager_setup& setup) const {
 storage::result<void> queue_manager_state::open(const queue_manager_setup& setup) {
   storage::queue_table_options own;
   own.read_only = setup.read_only;
-  own.tail_entries = setup.read_only ? most_in_memory : options_.queue_manager.tail_entries;
+  own.tail_entries = options_.queue_manager.tail_entries;
   if (options_.queue_manager.open_files > 0)
     own.open_files = options_.queue_manager.open_files;
   storage::queue_recovery_plan plan{

@@ -12,6 +12,9 @@ namespace troupe::storage {
 
 namespace {
 
+/// A table that must not write keeps in memory what it takes.
+constexpr std::size_t no_limit = SIZE_MAX / queue_entry_bytes;
+
 /// Numbers above would overflow as byte offsets.
 constexpr queue_offset max_queue_offset = std::numeric_limits<queue_offset>::max() / 64;
 
@@ -36,7 +39,10 @@ bool usable(const position& added) noexcept {
 queue_table::queue_table(file_system& fs, const options& o, const queue_table_options& own)
     : root_(queue_directory(o)), options_(own),
       files_(fs, o.queue_file_size_bytes, own.open_files,
-             own.read_only ? queue_files::mode::read_only : queue_files::mode::writable) {}
+             own.read_only ? queue_files::mode::read_only : queue_files::mode::writable) {
+  if (own.read_only)
+    options_.tail_entries = no_limit;
+}
 
 result<std::unique_ptr<queue_table>> queue_table::open(file_system& fs, const options& o,
                                                        const queue_table_options& own,

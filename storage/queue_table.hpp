@@ -17,7 +17,7 @@ namespace troupe::storage {
 struct queue_table_options {
   std::size_t tail_entries = 128; ///< unwritten entries a queue may hold
   std::size_t open_files = 4096;  ///< queue files open at the same time
-  bool read_only = false;         ///< only look: nothing is cut, removed or created
+  bool read_only = false; ///< nothing is cut, removed or created; what is added stays in memory
 };
 
 /// All consume queues, found by topic and queue id. One owner calls it.

@@ -86,6 +86,23 @@ void overwrite(const std::string& path, std::size_t at, const std::string& bytes
 
 } // namespace
 
+TEST_CASE("queue_table: what must not write keeps all that is added in memory", "[storage]") {
+  fixture f;
+  {
+    auto table = f.open();
+    append(*table, "T", at(0, 0, 1000));
+    REQUIRE(table->write_out());
+  }
+  f.own.read_only = true;
+  auto table = f.open();
+  const queue_offset count = static_cast<queue_offset>(f.own.tail_entries) * 12;
+  for (queue_offset i = 1; i <= count; ++i)
+    REQUIRE(append(*table, "T", at(0, i, 1000 + i * 100)) == append_result::appended);
+  for (queue_offset i = 0; i <= count; ++i)
+    CHECK(table->find("T", 0)->entry(i).value().offset == 1000 + i * 100);
+  CHECK(f.open()->find("T", 0)->next() == 1); // on the disk
+}
+
 TEST_CASE("queue_table: golden queues hold exactly their messages", "[storage]") {
   for (auto& store : golden_stores()) {
     CAPTURE(store);
