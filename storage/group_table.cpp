@@ -35,10 +35,6 @@ constexpr const char* booleans[] = {"consumeBroadcastEnable", "consumeEnable",
                                     "consumeFromMinEnable", "consumeMessageOrderly",
                                     "notifyConsumerIdsChangedEnable"};
 
-json::string_view as_json(std::string_view text) noexcept {
-  return {text.data(), text.size()};
-}
-
 json::object defaults() {
   return {{"brokerId", 0},
           {"consumeBroadcastEnable", true},
@@ -77,14 +73,18 @@ result<void> check_members(const json::object& settings) {
   return boost::outcome_v2::success();
 }
 
+result<void> check_size(std::string_view settings, const std::string& where) {
+  if (settings.size() <= max_settings_bytes)
+    return boost::outcome_v2::success();
+  return error{errc::too_large, where + ": " + std::to_string(settings.size()) +
+                                    " bytes; at most " + std::to_string(max_settings_bytes)};
+}
+
 /// What is written must be readable again: nested in the file it lies deeper, and numbers that are
 /// too large for any type have no text.
 result<void> check_text(const std::string& settings, const std::string& where) {
   TROUPE_TRY(parse_fastjson("{\"table\":{\"group\":" + settings + "}}", where));
-  if (settings.size() > max_settings_bytes)
-    return error{errc::too_large, where + ": " + std::to_string(settings.size()) +
-                                      " bytes; at most " + std::to_string(max_settings_bytes)};
-  return boost::outcome_v2::success();
+  return check_size(settings, where);
 }
 
 } // namespace
@@ -119,9 +119,7 @@ void group_table::set(const std::string& group, std::string text) {
 result<void> group_table::put(std::string_view group, std::string_view settings) {
   TROUPE_TRY(check_group_name(group));
   auto where = "settings of group " + std::string(group);
-  if (settings.size() > max_settings_bytes)
-    return error{errc::too_large, where + ": " + std::to_string(settings.size()) +
-                                      " bytes; at most " + std::to_string(max_settings_bytes)};
+  TROUPE_TRY(check_size(settings, where));
   TROUPE_TRY(auto parsed, parse_fastjson(settings, where));
   if (!parsed.is_object())
     return error{errc::invalid_argument, where + ": no JSON object"};

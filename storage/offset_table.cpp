@@ -12,10 +12,6 @@ namespace {
 
 constexpr std::size_t max_group_bytes = 255;
 
-json::string_view as_json(std::string_view text) noexcept {
-  return {text.data(), text.size()};
-}
-
 std::string joined(std::string_view topic, std::string_view group) {
   std::string name(topic);
   name.push_back('@');

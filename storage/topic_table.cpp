@@ -13,10 +13,6 @@ namespace {
 constexpr const char* table_name = "topicConfigTable";
 constexpr std::int32_t max_perm = 15;
 
-json::string_view as_json(std::string_view text) noexcept {
-  return {text.data(), text.size()};
-}
-
 /// The member as a number in [low, high]; `otherwise` when it is missing.
 std::optional<std::int64_t> number_in(const json::object& from, const char* name, std::int64_t low,
                                       std::int64_t high, std::int64_t otherwise) {
