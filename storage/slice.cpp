@@ -15,6 +15,10 @@ slice slice::copy_of(byte_view bytes) {
   return {std::shared_ptr<const void>(std::move(block)), copy};
 }
 
+slice slice::copy_of_text(std::string_view text) {
+  return copy_of(std::as_bytes(std::span(text)));
+}
+
 slice slice::part(std::size_t from, std::size_t count) const {
   TROUPE_CHECK(from <= bytes_.size() && count <= bytes_.size() - from);
   slice result = *this;

@@ -3,6 +3,7 @@
 #include "storage/file_system.hpp"
 
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace troupe::storage {
@@ -18,6 +19,7 @@ public:
 
   /// An owned copy.
   static slice copy_of(byte_view bytes);
+  static slice copy_of_text(std::string_view text);
 
   byte_view bytes() const noexcept { return bytes_; }
   std::size_t size() const noexcept { return bytes_.size(); }

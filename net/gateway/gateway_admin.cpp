@@ -185,7 +185,7 @@ void gateway_state::show_topic_stats(client& c, const ticket& who, const client_
                                 q.min,
                                 q.max,
                                 std::max<std::int64_t>(q.last_store_ms, 0)});
-            auto rates = counts_.find("TOPIC_PUT_NUMS", topic.info.name, now_ms());
+            auto rates = counts_.find(remoting::topic_puts, topic.info.name, now_ms());
             reply_text(who, remoting::write_topic_stats(setup_.address.broker, queues,
                                                         rates ? rates->minute.per_second : 0));
           },

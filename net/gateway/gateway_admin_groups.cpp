@@ -18,7 +18,7 @@ constexpr std::size_t most_listings = 8;
 } // namespace
 
 /// Nothing else bounds what these answers take.
-std::shared_ptr<void> gateway_state::begin_listing(const ticket& who) {
+gateway_state::listing gateway_state::begin_listing(const ticket& who) {
   if (*listings_ >= most_listings) {
     fail(who, {errc::busy, std::to_string(most_listings) +
                                " listings of operators are being made; try again later"});
@@ -26,6 +26,16 @@ std::shared_ptr<void> gateway_state::begin_listing(const ticket& who) {
   }
   ++*listings_;
   return {listings_.get(), [count = listings_](void*) { --*count; }};
+}
+
+void gateway_state::list_groups(const ticket& who, const session_actor& session,
+                                const std::string& group,
+                                std::function<void(const group_list&, const listing&)> then) {
+  if (auto begun = begin_listing(who))
+    ask<group_list>(
+        who, session,
+        [then = std::move(then), begun](const group_list& known) { then(known, begun); },
+        list_atom_v, group);
 }
 
 // -- settings ------------------------------------------------------------------------------------
@@ -51,35 +61,23 @@ void gateway_state::delete_group(client& c, const ticket& who, const client_requ
 }
 
 void gateway_state::list_group_settings(client& c, const ticket& who, const client_request&) {
-  auto listing = begin_listing(who);
-  if (listing == nullptr)
-    return;
-  ask<group_list>(
-      who, c.session,
-      [this, who, listing](const group_list& all) {
-        remoting::named_texts groups;
-        for (auto& g : all.settings)
-          groups.emplace_back(g.group, g.json);
-        reply_text(who, remoting::write_group_settings(groups));
-      },
-      list_atom_v, std::string());
+  list_groups(who, c.session, {}, [this, who](const group_list& all, const listing&) {
+    remoting::named_texts groups;
+    for (auto& g : all.settings)
+      groups.emplace_back(g.group, g.json);
+    reply_text(who, remoting::write_group_settings(groups));
+  });
 }
 
 // -- offsets -------------------------------------------------------------------------------------
 
 void gateway_state::list_group_offsets(client& c, const ticket& who, const client_request&) {
-  auto listing = begin_listing(who);
-  if (listing == nullptr)
-    return;
-  ask<group_list>(
-      who, c.session,
-      [this, who, listing](const group_list& all) {
-        std::vector<remoting::stored_offset> offsets;
-        for (auto& o : all.offsets)
-          offsets.push_back({o.group, {o.topic, o.queue_id}, o.offset});
-        reply_text(who, remoting::write_stored_offsets(offsets));
-      },
-      list_atom_v, std::string());
+  list_groups(who, c.session, {}, [this, who](const group_list& all, const listing&) {
+    std::vector<remoting::stored_offset> offsets;
+    for (auto& o : all.offsets)
+      offsets.push_back({o.group, {o.topic, o.queue_id}, o.offset});
+    reply_text(who, remoting::write_stored_offsets(offsets));
+  });
 }
 
 /// Those that consume the topic now, and those that did.
@@ -87,20 +85,15 @@ void gateway_state::list_topic_groups(client& c, const ticket& who, const client
   auto h = fields_of<remoting::topic_header>(who, request);
   if (!h)
     return;
-  auto listing = begin_listing(who);
-  if (listing == nullptr)
-    return;
-  ask<group_list>(
-      who, c.session,
-      [this, who, listing, topic = h->topic](const group_list& all) {
-        auto online = groups_.subscribers(topic);
-        std::set<std::string> groups(online.begin(), online.end());
-        for (auto& o : all.offsets)
-          if (o.topic == topic)
-            groups.insert(o.group);
-        reply_text(who, remoting::write_group_names({groups.begin(), groups.end()}));
-      },
-      list_atom_v, std::string());
+  auto answer = [this, who, topic = h->topic](const group_list& all, const listing&) {
+    auto online = groups_.subscribers(topic);
+    std::set<std::string> groups(online.begin(), online.end());
+    for (auto& o : all.offsets)
+      if (o.topic == topic)
+        groups.insert(o.group);
+    reply_text(who, remoting::write_group_names({groups.begin(), groups.end()}));
+  };
+  list_groups(who, c.session, {}, answer);
 }
 
 // -- clients -------------------------------------------------------------------------------------

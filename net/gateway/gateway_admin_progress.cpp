@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <set>
-#include <span>
 
 /// How far groups are, and setting them back. Both ask the node for one thing after the other.
 namespace troupe::net {
@@ -15,10 +14,6 @@ namespace {
 
 namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
-
-storage::slice slice_of(std::string_view text) {
-  return storage::slice::copy_of(std::as_bytes(std::span(text)));
-}
 
 /// An answer with more queues would be larger than Java clients read.
 constexpr std::size_t most_queues = 50'000;
@@ -36,7 +31,7 @@ std::int64_t first_time(const pull_response& found) {
 // -- progress ------------------------------------------------------------------------------------
 
 struct gateway_state::progress_walk {
-  std::shared_ptr<void> listing;
+  listing held;
   ticket who;
   std::string group;
   session_actor session;
@@ -53,31 +48,26 @@ void gateway_state::show_progress(client& c, const ticket& who, const client_req
     return;
   if (h->group.empty())
     return reply(who, response_code::system_error, "field 'consumerGroup' is empty");
-  auto listing = begin_listing(who);
-  if (listing == nullptr)
-    return;
   auto walk = std::make_shared<progress_walk>();
-  walk->listing = listing;
   walk->who = who;
   walk->group = h->group;
   walk->session = c.session;
-  ask<group_list>(
-      who, c.session,
-      [this, walk, only = h->topic](const group_list& known) {
-        std::set<std::string, std::greater<>> topics;
-        if (!only.empty())
-          topics.insert(only);
-        for (auto& o : known.offsets) {
-          walk->offsets[{o.topic, o.queue_id}] = o.offset;
-          // What a group that is here does not consume any more is no concern of its.
-          if (only.empty() && (!groups_.has_consumers(walk->group) ||
-                               groups_.find(walk->group, o.topic) != nullptr))
-            topics.insert(o.topic);
-        }
-        walk->topics.assign(topics.begin(), topics.end());
-        next_topic(walk);
-      },
-      list_atom_v, h->group);
+  auto begin = [this, walk, only = h->topic](const group_list& known, const listing& held) {
+    walk->held = held;
+    std::set<std::string, std::greater<>> topics;
+    if (!only.empty())
+      topics.insert(only);
+    for (auto& o : known.offsets) {
+      walk->offsets[{o.topic, o.queue_id}] = o.offset;
+      // What a group that is here does not consume any more is no concern of its.
+      if (only.empty() &&
+          (!groups_.has_consumers(walk->group) || groups_.find(walk->group, o.topic) != nullptr))
+        topics.insert(o.topic);
+    }
+    walk->topics.assign(topics.begin(), topics.end());
+    next_topic(walk);
+  };
+  list_groups(who, c.session, h->group, begin);
 }
 
 void gateway_state::next_topic(const std::shared_ptr<progress_walk>& walk) {
@@ -105,7 +95,7 @@ void gateway_state::next_topic(const std::shared_ptr<progress_walk>& walk) {
                 walk->behind.push_back(walk->queues.size() - 1);
             }
             if (auto rates =
-                    counts_.find("GROUP_GET_NUMS", topic_name + '@' + walk->group, now_ms()))
+                    counts_.find(remoting::group_gets, topic_name + '@' + walk->group, now_ms()))
               walk->per_second += rates->minute.per_second;
             next_topic(walk);
           },
@@ -141,7 +131,7 @@ void gateway_state::next_time(const std::shared_ptr<progress_walk>& walk) {
 // -- setting back --------------------------------------------------------------------------------
 
 struct gateway_state::reset_walk {
-  std::shared_ptr<void> listing;
+  listing held;
   ticket who;
   remoting::reset_header wanted;
   session_actor session;
@@ -163,11 +153,7 @@ void gateway_state::reset_offsets(client& c, const ticket& who, const client_req
     return reply(who, response_code::system_error, "a negative timestamp, queueId or offset");
   if (!groups_.has_consumers(h->group))
     return nobody_to_reset(who, *h);
-  auto listing = begin_listing(who);
-  if (listing == nullptr)
-    return;
   auto walk = std::make_shared<reset_walk>();
-  walk->listing = listing;
   walk->who = who;
   walk->wanted = *h;
   walk->session = c.session;
@@ -187,16 +173,14 @@ void gateway_state::reset_offsets(client& c, const ticket& who, const client_req
     }
     next_reset(walk);
   };
-  ask<group_list>(
-      who, c.session,
-      [this, walk, described](const group_list& known) {
-        for (auto& o : known.offsets)
-          if (o.topic == walk->wanted.topic)
-            walk->offsets[o.queue_id] = o.offset;
-        ask<topic_description>(walk->who, walk->session, described, bounds_atom_v,
-                               walk->wanted.topic);
-      },
-      list_atom_v, h->group);
+  auto begin = [this, walk, described](const group_list& known, const listing& held) {
+    walk->held = held;
+    for (auto& o : known.offsets)
+      if (o.topic == walk->wanted.topic)
+        walk->offsets[o.queue_id] = o.offset;
+    ask<topic_description>(walk->who, walk->session, described, bounds_atom_v, walk->wanted.topic);
+  };
+  list_groups(who, c.session, h->group, begin);
 }
 
 void gateway_state::nobody_to_reset(const ticket& who, const remoting::reset_header& wanted) {
@@ -234,7 +218,8 @@ void gateway_state::finish_reset(const reset_walk& walk) {
   auto members = groups_.connections(walk.wanted.group);
   if (members.empty()) // they left meanwhile
     return nobody_to_reset(walk.who, walk.wanted);
-  auto body = slice_of(remoting::write_reset_offsets(setup_.address.broker, walk.result));
+  auto body = storage::slice::copy_of_text(
+      remoting::write_reset_offsets(setup_.address.broker, walk.result));
   for (auto to : members) {
     remoting::command order;
     order.code = request_code::reset_consumer_client_offset;

@@ -2,10 +2,10 @@
 #include "net/gateway/gateway_state.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/clock.hpp"
 #include "storage/offset_table.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
 /// What operators ask about the node, under the names that RocketMQ's tools read.
@@ -15,17 +15,11 @@ namespace {
 
 namespace response_code = remoting::response_code;
 
-constexpr const char* topic_puts = "TOPIC_PUT_NUMS";
-constexpr const char* topic_gets = "TOPIC_GET_NUMS";
-constexpr const char* group_gets = "GROUP_GET_NUMS";
-constexpr const char* broker_puts = "BROKER_PUT_NUMS";
-constexpr const char* broker_gets = "BROKER_GET_NUMS";
 /// By which the tools know what we can: see remoting::own_version.
 constexpr const char* version_name = "V4_9_7";
 
 std::int64_t wall_ms() {
-  auto since = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+  return storage::system_wall_clock().now_ms();
 }
 
 std::string fixed(double value) {
@@ -57,8 +51,8 @@ void gateway_state::count_put(const std::string& topic, std::uint64_t messages) 
   if (messages == 0)
     return;
   auto now = now_ms();
-  counts_.add(topic_puts, topic, messages, now);
-  counts_.add(broker_puts, setup_.address.broker, messages, now);
+  counts_.add(remoting::topic_puts, topic, messages, now);
+  counts_.add(remoting::broker_puts, setup_.address.broker, messages, now);
   puts_total_.add(messages, wall_ms());
 }
 
@@ -66,10 +60,10 @@ void gateway_state::count_get(const pull_work& work, std::uint64_t messages) {
   if (messages == 0)
     return;
   auto now = now_ms();
-  counts_.add(topic_gets, work.wanted.topic, messages, now);
+  counts_.add(remoting::topic_gets, work.wanted.topic, messages, now);
   if (storage::check_group_name(work.group)) // clients may write anything there
-    counts_.add(group_gets, work.wanted.topic + '@' + work.group, messages, now);
-  counts_.add(broker_gets, setup_.address.broker, messages, now);
+    counts_.add(remoting::group_gets, work.wanted.topic + '@' + work.group, messages, now);
+  counts_.add(remoting::broker_gets, setup_.address.broker, messages, now);
   gets_total_.add(messages, wall_ms());
 }
 
@@ -107,8 +101,8 @@ void gateway_state::show_runtime(client& c, const ticket& who, const client_requ
 remoting::named_texts gateway_state::runtime_table(const node_status& node,
                                                    std::int64_t first_ms) const {
   auto n = [](auto value) { return std::to_string(value); };
-  auto puts = rates_text(counts_.find(broker_puts, setup_.address.broker, now_ms()));
-  auto gets = rates_text(counts_.find(broker_gets, setup_.address.broker, now_ms()));
+  auto puts = rates_text(counts_.find(remoting::broker_puts, setup_.address.broker, now_ms()));
+  auto gets = rates_text(counts_.find(remoting::broker_gets, setup_.address.broker, now_ms()));
   auto now = wall_ms();
   auto used = fixed(node.cleaner.disk_used_percent / 100.0);
   auto dirty = node.writer.end - std::min(node.flusher.flushed, node.writer.end);

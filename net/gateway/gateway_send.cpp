@@ -146,36 +146,34 @@ void gateway_state::send_puts() {
 
 void gateway_state::send_put(const put_key& key, open_put& put) {
   auto found = clients_.find(std::get<0>(key));
-  auto parts = std::make_shared<const std::vector<send_part>>(std::exchange(put.parts, {}));
+  auto sent =
+      std::make_shared<const sent_put>(sent_put{std::get<1>(key), std::exchange(put.parts, {})});
   put_request request;
-  request.topic = std::get<1>(key);
+  request.topic = sent->topic;
   request.wait = std::get<2>(key);
   request.count = put.builder.count();
   request.messages = put.builder.take();
   if (found == clients_.end() || !found->second.session) {
     put_response lost;
     lost.failure = {errc::unavailable, "not stored: the client's session ended"};
-    return answer_put(request.topic, *parts, lost);
+    return answer_put(*sent, lost);
   }
   request.born_host = found->second.peer;
-  auto topic = request.topic;
   self_->request(found->second.session, caf::infinite, std::move(request))
-      .then([this, topic,
-             parts](const put_response& response) { answer_put(topic, *parts, response); },
-            [this, topic, parts](const caf::error& why) {
+      .then([this, sent](const put_response& response) { answer_put(*sent, response); },
+            [this, sent](const caf::error& why) {
               put_response failed;
               failed.failure = from_caf(why);
-              answer_put(topic, *parts, failed);
+              answer_put(*sent, failed);
             });
 }
 
-void gateway_state::answer_put(const std::string& topic, const std::vector<send_part>& parts,
-                               const put_response& response) {
-  count_put(topic, static_cast<std::uint64_t>(
-                       std::count_if(response.results.begin(), response.results.end(),
-                                     [](const message_result& r) { return r.offset >= 0; })));
+void gateway_state::answer_put(const sent_put& put, const put_response& response) {
+  count_put(put.topic, static_cast<std::uint64_t>(
+                           std::count_if(response.results.begin(), response.results.end(),
+                                         [](const message_result& r) { return r.offset >= 0; })));
   std::size_t first = 0;
-  for (auto& part : parts) {
+  for (auto& part : put.parts) {
     bool complete = first + part.count <= response.results.size();
     answer_part(part, complete ? &response.results[first] : nullptr, response.failure);
     first += part.count;

@@ -273,8 +273,7 @@ void gateway_state::reply_text(const ticket& who, std::string_view body) {
   if (body.size() > most_text)
     return fail(who, {errc::too_large, "the answer has " + std::to_string(body.size()) +
                                            " bytes, more than clients read"});
-  reply(who, header_for(who, response_code::success),
-        {storage::slice::copy_of(std::as_bytes(std::span(body)))});
+  reply(who, header_for(who, response_code::success), {storage::slice::copy_of_text(body)});
 }
 
 void gateway_state::fail(const ticket& who, const storage::error& why) {

@@ -69,6 +69,11 @@ private:
     storage::message_batch_builder builder;
     std::vector<send_part> parts;
   };
+  /// A put that its session has: whom to answer.
+  struct sent_put {
+    std::string topic;
+    std::vector<send_part> parts;
+  };
   /// Client, topic, and whether the messages wait for the flush.
   using put_key = std::tuple<connection_id, std::string, bool>;
   using slices = std::vector<storage::slice>;
@@ -134,8 +139,7 @@ private:
                                      const remoting::send_header& header, const topic_info& topic);
   void send_puts();
   void send_put(const put_key& key, open_put& put);
-  void answer_put(const std::string& topic, const std::vector<send_part>& parts,
-                  const put_response& response);
+  void answer_put(const sent_put& put, const put_response& response);
   void answer_part(const send_part& part, const message_result* results,
                    const storage::error& failure);
 
@@ -190,8 +194,13 @@ private:
   std::vector<remoting::client_connection>
   connections_of(const std::vector<remoting::group_client>& clients) const;
 
-  /// Held while a large answer is made. Null, and the request refused, when there are too many.
-  std::shared_ptr<void> begin_listing(const ticket& who);
+  /// Held while a large answer is made.
+  using listing = std::shared_ptr<void>;
+  /// Null, and the request refused, when there are too many.
+  listing begin_listing(const ticket& who);
+  /// Begins a listing with what the node knows of a group, or of all with an empty name.
+  void list_groups(const ticket& who, const session_actor& session, const std::string& group,
+                   std::function<void(const group_list&, const listing&)> then);
   std::shared_ptr<std::size_t> listings_ = std::make_shared<std::size_t>(0);
 
   struct progress_walk;

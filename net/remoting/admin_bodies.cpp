@@ -8,7 +8,7 @@ namespace troupe::remoting {
 
 namespace {
 
-std::string quoted(const std::string& text) {
+std::string quoted(std::string_view text) {
   std::string out;
   append_json_text(out, text);
   return out;
@@ -146,9 +146,9 @@ std::string write_consumers(const std::vector<client_connection>& clients,
   std::string out;
   append_connections(out, clients);
   out += ",\"consumeFromWhere\":" + quoted(group.from_where) + ",\"consumeType\":";
-  out += group.passive ? "\"CONSUME_PASSIVELY\"" : "\"CONSUME_ACTIVELY\"";
+  out += quoted(consume_type(group));
   out += ",\"messageModel\":";
-  out += group.clustering ? "\"CLUSTERING\"" : "\"BROADCASTING\"";
+  out += quoted(message_model(group));
   out += ",\"subscriptionTable\":";
   append_members(out, group.subscriptions, [&](const subscription& s) {
     out += quoted(s.topic) + ':';

@@ -111,17 +111,25 @@ result<heartbeat> read_heartbeat(storage::byte_view body) {
   return h;
 }
 
+std::string_view consume_type(const consumer_data& group) noexcept {
+  return group.passive ? "CONSUME_PASSIVELY" : "CONSUME_ACTIVELY";
+}
+
+std::string_view message_model(const consumer_data& group) noexcept {
+  return group.clustering ? "CLUSTERING" : "BROADCASTING";
+}
+
 std::string write_heartbeat(const heartbeat& h) {
   std::string out = "{\"clientID\":";
   append_json_text(out, h.client_id);
   out += ",\"consumerDataSet\":";
   append_json_list(out, h.consumers, [&](const consumer_data& c) {
     out += "{\"consumeFromWhere\":\"" + c.from_where + "\",\"consumeType\":";
-    out += c.passive ? "\"CONSUME_PASSIVELY\"" : "\"CONSUME_ACTIVELY\"";
+    append_json_text(out, consume_type(c));
     out += ",\"groupName\":";
     append_json_text(out, c.group);
     out += ",\"messageModel\":";
-    out += c.clustering ? "\"CLUSTERING\"" : "\"BROADCASTING\"";
+    append_json_text(out, message_model(c));
     out += ",\"subscriptionDataSet\":";
     append_json_list(out, c.subscriptions,
                      [&](const subscription& s) { append_subscription(out, s); });

@@ -5,6 +5,7 @@
 #include "storage/file_system.hpp"
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe::remoting {
@@ -17,6 +18,10 @@ struct consumer_data {
   bool passive = true; ///< RocketMQ's word for a consumer that pushes; false: it pulls
   std::string from_where = "CONSUME_FROM_LAST_OFFSET"; ///< where it starts without progress
 };
+
+/// Java's names of `passive` and `clustering`.
+std::string_view consume_type(const consumer_data& group) noexcept;
+std::string_view message_model(const consumer_data& group) noexcept;
 
 /// Body of HEART_BEAT (34).
 struct heartbeat {

@@ -7,22 +7,15 @@ namespace {
 constexpr std::int64_t hour_ms = 3'600'000;
 constexpr std::int64_t day_ms = 24 * hour_ms;
 
-std::string joined(std::string_view name, std::string_view key) {
-  std::string text(name);
-  text += ' ';
-  return text += key;
-}
-
 } // namespace
 
 void message_counts::add(std::string_view name, std::string_view key, std::uint64_t messages,
                          std::int64_t now_ms) {
-  auto text = joined(name, key);
-  auto found = series_.find(text);
+  auto found = series_.find(std::tuple(name, key));
   if (found == series_.end()) {
     if (series_.size() >= most_keys && !make_room(now_ms))
       return;
-    found = series_.try_emplace(std::move(text)).first;
+    found = series_.try_emplace({std::string(name), std::string(key)}).first;
   }
   auto& s = found->second;
   s.minute.add(messages, now_ms);
@@ -40,7 +33,7 @@ bool message_counts::make_room(std::int64_t now_ms) {
 
 std::optional<message_rates> message_counts::find(std::string_view name, std::string_view key,
                                                   std::int64_t now_ms) const {
-  auto found = series_.find(joined(name, key));
+  auto found = series_.find(std::tuple(name, key));
   if (found == series_.end())
     return std::nullopt;
   auto& s = found->second;

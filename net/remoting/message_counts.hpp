@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 namespace troupe::remoting {
 
@@ -18,9 +19,16 @@ struct message_rates {
   message_rate minute, hour, day;
 };
 
-/// Counts of messages by RocketMQ's names of statistics ("TOPIC_PUT_NUMS") and keys (a topic), over
-/// the last minute, hour and day. Bounded: at `most_keys` those without a message in a day are
-/// forgotten, looked for once an hour; without any, new keys are not counted.
+/// Names of statistics: messages by topic, by "topic@group", and of the whole broker by its name.
+inline constexpr std::string_view topic_puts = "TOPIC_PUT_NUMS";
+inline constexpr std::string_view topic_gets = "TOPIC_GET_NUMS";
+inline constexpr std::string_view group_gets = "GROUP_GET_NUMS";
+inline constexpr std::string_view broker_puts = "BROKER_PUT_NUMS";
+inline constexpr std::string_view broker_gets = "BROKER_GET_NUMS";
+
+/// Counts of messages by RocketMQ's names of statistics and keys, over the last minute, hour and
+/// day. Bounded: at `most_keys` those without a message in a day are forgotten, looked for once an
+/// hour; without any, new keys are not counted.
 class message_counts {
 public:
   static constexpr std::size_t most_keys = 20'000;
@@ -65,7 +73,8 @@ private:
   };
   bool make_room(std::int64_t now_ms);
 
-  std::map<std::string, series, std::less<>> series_; ///< by "name key"
+  /// By name and key. Less than by views of them: nothing is allocated for a look.
+  std::map<std::tuple<std::string, std::string>, series, std::less<>> series_;
   std::int64_t next_look_ms_ = 0;
 };
 
