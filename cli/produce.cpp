@@ -154,6 +154,9 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto input,
              line_reader::open(args.file, framing, delimiter, status.max_message_bytes));
   TROUPE_TRY(auto topic, find_topic(*node, args.topic));
+  if (topic.write_queues == 0) // topics.json may say so
+    return storage::error{errc::invalid_argument,
+                          "topic " + topic.name + " has no queues to write to"};
   if (args.queue >= topic.write_queues)
     return storage::error{errc::invalid_argument, "topic " + topic.name + " has no queue " +
                                                       std::to_string(args.queue) + ", only 0 to " +

@@ -80,6 +80,8 @@ void gateway_state::make_topic(const ticket& who, const client_request& request,
 storage::result<void> gateway_state::add_messages(const ticket& who, const client_request& request,
                                                   const remoting::send_header& header,
                                                   const topic_info& topic) {
+  if (topic.write_queues == 0) // topics.json may say so
+    return error{errc::invalid_argument, "topic " + topic.name + " has no queues to write to"};
   send_part part{who, header.queue_id, 0};
   if (part.queue_id == -1)
     part.queue_id =

@@ -135,6 +135,22 @@ class Producing(Gateway):
         queues = {client.send("T", b"x", queue=-1).ext["queueId"] for _ in range(8)}
         self.assertEqual(queues, {"0", "1", "2", "3"})
 
+    def test_a_topic_without_queues_to_write_to(self):
+        self.assertEqual(self.client().send("T", b"x").code, 0)
+        self.assertEqual(self.node.stop(), 0)
+        path = self.node.directory / "config/topics.json"
+        table = json.loads(path.read_text())
+        table["topicConfigTable"]["T"]["writeQueueNums"] = 0
+        path.write_text(json.dumps(table))
+        self.node.start()
+        client = self.client()
+        for queue in (-1, 0):
+            answer = client.send("T", b"y", queue=queue)
+            self.assertEqual(answer.code, 13)
+            self.assertIn("no queues to write to", answer.remark)
+        self.refused(1, "produce", "T", stdin=b"z\n", words=["no queues to write to"])
+        self.assertEqual(len(client.pull("T", 0).messages()), 1)
+
 
 class Small(Producing):
     """The same with a dispatcher that takes one message at a time, and synchronous flush."""
