@@ -153,7 +153,7 @@ caf::behavior producer_behavior(caf::stateful_actor<producer_state>* self, store
   s.counts = std::move(counts);
   s.bodies = std::make_unique<body_source>(options.size);
   s.index = index;
-  s.next = index;
+  s.next = options.first + index;
   s.queue = static_cast<std::uint32_t>(index) % options.queues;
   s.left =
       options.messages / options.producers + (index < options.messages % options.producers ? 1 : 0);

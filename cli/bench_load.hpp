@@ -13,6 +13,7 @@ namespace troupe::cli {
 
 /// What a load is made of.
 struct load_options {
+  std::uint64_t first = 0; ///< number of the first message, a multiple of `producers`
   std::uint64_t messages = 1'000'000;
   std::uint32_t size = 1024;      ///< bytes of a body
   std::uint32_t batch = 64;       ///< messages of a request; all go to one queue
