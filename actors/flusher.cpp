@@ -4,6 +4,7 @@
 #include "storage/mutant.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace troupe {
 
@@ -174,15 +175,15 @@ void flusher_state::drop(log_offset min) {
     open_.erase(open_.begin());
 }
 
+/// The newest first: whoever dies in between leaves no hole.
 storage::result<void> flusher_state::remove_unused() {
-  for (auto at = open_.begin(); at != open_.end();) {
-    if (at->first == 0 || at->first < written_.end) {
-      ++at;
-      continue;
-    }
-    TROUPE_TRY(files_->remove(storage::log_file_path(options_.store, at->first)));
+  while (!open_.empty()) {
+    auto newest = std::prev(open_.end());
+    if (newest->first == 0 || newest->first < written_.end)
+      break;
+    TROUPE_TRY(files_->remove(storage::log_file_path(options_.store, newest->first)));
     TROUPE_TRY(files_->sync_directory(storage::log_directory(options_.store)));
-    at = open_.erase(at);
+    open_.erase(newest);
   }
   return boost::outcome_v2::success();
 }

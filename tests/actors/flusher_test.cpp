@@ -188,6 +188,23 @@ TEST_CASE("flusher: a file made ahead is removed at stop, one with messages is n
   CHECK(std::filesystem::exists(t.directory / ("store" + first_file)));
 }
 
+TEST_CASE("flusher: a stop that ends among the files made ahead leaves no hole", "[actors]") {
+  sync_pipeline t;
+  t.run();
+  REQUIRE(all_stored(t.put(put_of("a", numbered("m", 15, 1, 3000)))));
+  t.world.drain();
+  t.world.tell(t.roles.flusher, create_atom_v, log_offset{131072}); // as after a failed write
+  t.world.drain();
+  std::size_t removed = 0;
+  t.files.fault = [&](action what, const std::string&) {
+    return what == action::remove && ++removed > 1 ? storage::errc::io_error : storage::errc::none;
+  };
+  t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value();
+  CHECK(removed == 2);
+  CHECK(std::filesystem::exists(storage::log_file_path(t.options.store, 65536)));
+  CHECK_FALSE(std::filesystem::exists(storage::log_file_path(t.options.store, 131072)));
+}
+
 TEST_CASE("flusher: files that were filled are synced in their order", "[actors]") {
   sync_pipeline t;
   t.run();
