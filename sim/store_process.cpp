@@ -436,11 +436,12 @@ result<void> store_process::stop() {
   return storage::close_store(disk_, options_);
 }
 
-/// Takes away files that were made in advance.
+/// Takes away files that were made in advance, the newest first, as the flusher does.
 result<void> store_process::remove_unused() {
-  for (auto& [start, file] : open_) {
+  for (auto at = open_.rbegin(); at != open_.rend(); ++at) {
+    auto start = at->first;
     if (start == 0 || start < log_->end())
-      continue;
+      break;
     TROUPE_TRY(disk_.remove(storage::log_file_path(options_, start)));
     TROUPE_TRY(disk_.sync_directory(storage::log_directory(options_)));
   }
