@@ -18,7 +18,7 @@ constexpr auto create_retry = std::chrono::seconds(1);
 void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
                           flusher_setup setup) {
   self_ = actor;
-  options_ = setup.options;
+  options_ = std::move(setup.options);
   files_ = setup.files;
   written_ = {setup.end, setup.store_ms};
   flushed_ = {setup.end, setup.store_ms};

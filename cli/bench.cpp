@@ -127,7 +127,8 @@ result<node_status> drain(target& to) {
 /// Gives each queue a message, so that its files are there, and waits until they are durable. A
 /// message at a time in a request: nothing is to be refused because ten thousand files take long.
 result<std::uint64_t> warm_up(target& to, load_options load) {
-  load.messages = (load.queues + load.producers - 1) / load.producers * load.producers;
+  auto each = (load.queues + load.producers - 1) / load.producers;
+  load.messages = std::uint64_t{each} * load.producers;
   load.batch = 1;
   auto counts = std::make_shared<load_counts>();
   start_producers(to.system(), to.services(), load, counts);

@@ -11,7 +11,7 @@ constexpr std::int64_t day_ms = 24 * hour_ms;
 
 void message_counts::add(std::string_view name, std::string_view key, std::uint64_t messages,
                          std::int64_t now_ms) {
-  auto found = series_.find(std::tuple(name, key));
+  auto found = series_.find(before::view(name, key));
   if (found == series_.end()) {
     if (series_.size() >= most_keys && !make_room(now_ms))
       return;
@@ -33,7 +33,7 @@ bool message_counts::make_room(std::int64_t now_ms) {
 
 std::optional<message_rates> message_counts::find(std::string_view name, std::string_view key,
                                                   std::int64_t now_ms) const {
-  auto found = series_.find(std::tuple(name, key));
+  auto found = series_.find(before::view(name, key));
   if (found == series_.end())
     return std::nullopt;
   auto& s = found->second;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <utility>
 
 namespace troupe::remoting {
 
@@ -73,8 +73,13 @@ private:
   };
   bool make_room(std::int64_t now_ms);
 
-  /// By name and key. Less than by views of them: nothing is allocated for a look.
-  std::map<std::tuple<std::string, std::string>, series, std::less<>> series_;
+  /// Compares views of names and keys, so that nothing is allocated for a look.
+  struct before {
+    using is_transparent = void;
+    using view = std::pair<std::string_view, std::string_view>;
+    bool operator()(const view& a, const view& b) const noexcept { return a < b; }
+  };
+  std::map<std::pair<std::string, std::string>, series, before> series_; ///< by name and key
   std::int64_t next_look_ms_ = 0;
 };
 

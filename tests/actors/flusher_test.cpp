@@ -91,6 +91,7 @@ TEST_CASE("flusher: all who wait share one sync", "[actors]") {
   t.world.drain();
   auto before = t.files.count(action::sync, first_file);
   std::vector<answer<put_group_response>> sent;
+  sent.reserve(100);
   for (int i = 0; i < 100; ++i)
     sent.push_back(t.send(put_of("a", {{"m"}})));
   t.world.drain();
@@ -215,7 +216,7 @@ TEST_CASE("flusher: files that were filled are synced in their order", "[actors]
     if (e.what == action::sync && e.path.find("/commitlog/") != std::string::npos)
       synced.push_back(e.path);
   // The last sync of each file comes before the last one of the next.
-  for (log_offset start = 0; start < 4 * 65536; start += 65536) {
+  for (log_offset start = 0; start < log_offset{4} * 65536; start += 65536) {
     auto last = [&](log_offset of) {
       auto found = std::find_if(synced.rbegin(), synced.rend(), [&](const std::string& path) {
         return path.ends_with(storage::offset_file_name(of));

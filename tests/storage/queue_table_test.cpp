@@ -353,7 +353,7 @@ TEST_CASE("consume_queue: an entry with an end beyond all numbers lies behind th
     append_up_to(*table, "T", 0, 9);
     REQUIRE(table->write_out().has_value());
   }
-  overwrite(f.file("T/0", 0), 3 * 20, "\x7f\xff\xff\xff\xff\xff\xff\xff");
+  overwrite(f.file("T/0", 0), 60, "\x7f\xff\xff\xff\xff\xff\xff\xff");
   auto table = f.open({0, 1900, 0});
   CHECK(table->find("T", 0)->next() == 3);
   CHECK(table->find("T", 0)->log_end() == 1300);
@@ -366,7 +366,7 @@ TEST_CASE("consume_queue: an entry behind the newest one is not handed out", "[s
     append_up_to(*table, "T", 0, 9);
     REQUIRE(table->write_out().has_value());
   }
-  overwrite(f.file("T/0", 0), 3 * 20, "\x01"); // the checkpoint vouches for it
+  overwrite(f.file("T/0", 0), 60, "\x01"); // the checkpoint vouches for it
   auto table = f.open({0, 1900, 1900});
   std::vector<queue_entry> found;
   auto outcome = table->find("T", 0)->read(0, 9, found);
@@ -496,7 +496,7 @@ TEST_CASE("queue_table: too few descriptors make it slower, not fail", "[storage
   f.own.open_files = 1000;
   auto table = f.open();
   for (std::int32_t id = 0; id < 60; ++id)
-    REQUIRE(append(*table, "T", at(id, 0, 100 * id)) == append_result::appended);
+    REQUIRE(append(*table, "T", at(id, 0, log_offset{100} * id)) == append_result::appended);
   ::rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   auto few = before;
