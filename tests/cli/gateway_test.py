@@ -57,6 +57,8 @@ class Producing(Gateway):
             answer = client.send("T", remoting.batch_body([b"4", b"5"]), code=remoting.SEND,
                                  batch="1")
             self.assertEqual((answer.code, answer.ext["msgId"].count(",")), (0, 1))
+        wait_until("all are in the queue", lambda: client.ask(
+            remoting.MAX_OFFSET, topic="T", queueId=0).ext["offset"] == "14")
         found = client.pull("T", 0).messages()
         self.assertEqual([m["body"] for m in found], [b"x", b"x", b"1", b"2", b"3", b"4", b"5"] * 2)
         self.assertEqual([m["offset"] for m in found], list(range(14)))
