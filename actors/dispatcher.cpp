@@ -110,7 +110,8 @@ void dispatcher_state::pause(const storage::error& why) {
   self_->delayed_send(self_, replay_pause, retry_atom_v);
 }
 
-/// The queues end here for now. Nobody knows for how long, so nobody should wait for it.
+/// The queues follow no further until it is readable again. Nobody knows when, so nobody should
+/// wait for it.
 void dispatcher_state::tell_unreadable(const storage::error& why) {
   unreadable_ = why.code == errc::corrupt ? errc::needs_repair : errc::unavailable;
   self_->send(roles_.node, failed_atom_v,

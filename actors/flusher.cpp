@@ -175,25 +175,14 @@ void flusher_state::drop(log_offset min) {
     open_.erase(open_.begin());
 }
 
-/// The newest first: whoever dies in between leaves no hole.
-storage::result<void> flusher_state::remove_unused() {
-  while (!open_.empty()) {
-    auto newest = std::prev(open_.end());
-    if (newest->first == 0 || newest->first < written_.end)
-      break;
-    TROUPE_TRY(files_->remove(storage::log_file_path(options_.store, newest->first)));
-    TROUPE_TRY(files_->sync_directory(storage::log_directory(options_.store)));
-    open_.erase(newest);
-  }
-  return boost::outcome_v2::success();
-}
-
 stop_report flusher_state::stop() {
   wanted_file_ = -1;
   pulse();
   stop_report report;
   report.left_over = failure_;
-  if (auto removed = remove_unused(); !removed)
+  auto removed =
+      storage::remove_unused_log_files(*files_, options_.store, open_, written_.end);
+  if (!removed)
     report.left_over += removed.error().message;
   return report;
 }

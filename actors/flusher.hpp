@@ -55,7 +55,6 @@ private:
   storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
   void answer_waiting();
   void fail(const storage::error& why);
-  storage::result<void> remove_unused();
 
   flusher_actor::stateful_pointer<flusher_state> self_;
   node_options options_;

@@ -114,14 +114,24 @@ result<void> check(const load_counts& counts) {
   return boost::outcome_v2::success();
 }
 
-/// Waits until everything is in the queues.
-result<node_status> drain(target& to) {
+/// Asks for the status until it is so.
+template <class Reached>
+result<node_status> wait_until(target& to, Reached reached) {
   for (;;) {
     TROUPE_TRY(auto status, to.ask<node_status>(status_atom_v));
-    if (status.writer.backlog == 0 && status.queues.applied >= status.writer.end)
+    if (!status.queues.failure.empty())
+      return storage::error{errc::io_error, status.queues.failure};
+    if (reached(status))
       return status;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+}
+
+/// Waits until everything is in the queues.
+result<node_status> drain(target& to) {
+  return wait_until(to, [](const node_status& now) {
+    return now.writer.backlog == 0 && now.queues.applied >= now.writer.end;
+  });
 }
 
 /// Gives each queue a message, so that its files are there, and waits until they are durable. A
@@ -134,14 +144,9 @@ result<std::uint64_t> warm_up(target& to, load_options load) {
   start_producers(to.system(), to.services(), load, counts);
   wait_for(*counts);
   TROUPE_TRY(check(*counts));
-  for (;;) {
-    TROUPE_TRY(auto status, to.ask<node_status>(status_atom_v));
-    if (!status.queues.failure.empty())
-      return storage::error{errc::io_error, status.queues.failure};
-    if (status.queues.durable >= status.writer.end)
-      return load.messages;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  TROUPE_TRY(wait_until(
+      to, [](const node_status& now) { return now.queues.durable >= now.writer.end; }));
+  return load.messages;
 }
 
 /// Where each queue ends.

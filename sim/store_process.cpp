@@ -432,20 +432,8 @@ result<void> store_process::stop() {
   TROUPE_TRY(flush());
   if (queues_failed_ || flush_failed_)
     return stopped_before();
-  TROUPE_TRY(remove_unused());
+  TROUPE_TRY(storage::remove_unused_log_files(disk_, options_, open_, log_->end()));
   return storage::close_store(disk_, options_);
-}
-
-/// Takes away files that were made in advance, the newest first, as the flusher does.
-result<void> store_process::remove_unused() {
-  for (auto at = open_.rbegin(); at != open_.rend(); ++at) {
-    auto start = at->first;
-    if (start == 0 || start < log_->end())
-      break;
-    TROUPE_TRY(disk_.remove(storage::log_file_path(options_, start)));
-    TROUPE_TRY(disk_.sync_directory(storage::log_directory(options_)));
-  }
-  return done();
 }
 
 } // namespace troupe::sim

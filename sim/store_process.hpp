@@ -78,7 +78,6 @@ private:
   storage::result<bool> try_apply(const storage::position_batch& batch);
   storage::result<void> read_log();
   storage::result<void> sync_queue_files();
-  storage::result<void> remove_unused();
 
   storage::file_system& disk_;
   const storage::options& options_;

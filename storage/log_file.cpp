@@ -5,6 +5,7 @@
 #include "storage/sparse_file.hpp"
 
 #include <charconv>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -72,6 +73,20 @@ result<std::shared_ptr<file>> create_log_file(file_system& fs, const options& o,
     return std::move(finished).error();
   }
   return made;
+}
+
+result<void> remove_unused_log_files(file_system& fs, const options& o,
+                                     std::map<log_offset, std::shared_ptr<file>>& open,
+                                     log_offset end) {
+  while (!open.empty()) {
+    auto newest = std::prev(open.end());
+    if (newest->first == 0 || newest->first < end)
+      break;
+    TROUPE_TRY(fs.remove(log_file_path(o, newest->first)));
+    TROUPE_TRY(fs.sync_directory(log_directory(o)));
+    open.erase(newest);
+  }
+  return boost::outcome_v2::success();
 }
 
 result<log_directory_state> list_log(file_system& fs, const options& o) {

@@ -5,6 +5,8 @@
 #include "storage/record.hpp"
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +29,13 @@ std::string log_file_path(const options& o, log_offset offset);
 /// Creates the log file that starts at `start`: reserves its blocks, syncs it and its directory, so
 /// that the first byte may be acknowledged as soon as it is synced. A half-made file is removed.
 result<std::shared_ptr<file>> create_log_file(file_system& fs, const options& o, log_offset start);
+
+/// Takes away the files of `open` that were made ahead and hold nothing written, `end` being where
+/// the log ends. The newest first, each made durable: whoever dies in between leaves no hole. What
+/// is gone is gone from `open` too.
+result<void> remove_unused_log_files(file_system& fs, const options& o,
+                                     std::map<log_offset, std::shared_ptr<file>>& open,
+                                     log_offset end);
 
 struct log_file_entry {
   log_offset start = 0;
