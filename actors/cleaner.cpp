@@ -83,10 +83,9 @@ void cleaner_state::look(log_offset durable) {
   // Also at the first look: the cleaner before this one may have stopped the writer.
   if (!told_)
     tell_writer();
-  if (decision.drop > 0)
-    drop(files[std::min(decision.drop, files.size()) - 1].end, decision.drop);
-  else
-    rest();
+  auto& entries = listed.value().listing.files;
+  remove(std::span(entries).first(std::min(decision.drop, entries.size())));
+  rest();
 }
 
 void cleaner_state::tell_writer() {
@@ -103,23 +102,32 @@ void cleaner_state::tell_writer() {
   self_->send(roles_.writer, write_refusal{errc::disk_full, reason});
 }
 
-void cleaner_state::drop(log_offset min, std::size_t count) {
-  self_->request(roles_.writer, answer_timeout, drop_atom_v, min)
-      .then(
-          [this, min, count](log_offset reached) {
-            storage::log_info("log.deleted", {{"until", reached}});
-            if (reached >= min)
-              status_.files_deleted += count;
-            self_->send(roles_.flusher, drop_atom_v, reached);
-            self_->send(roles_.queue_manager, drop_atom_v, reached);
-            for (auto& reader : roles_.readers)
-              self_->send(reader, drop_atom_v, reached);
-            rest();
-          },
-          [this](const caf::error& why) {
-            status_.failure = "deleting log files: " + from_caf(why).message;
-            rest();
-          });
+/// Removes files, the oldest first, and tells everybody where the log begins now. All of them are
+/// durable in the log and in the queues: nobody writes there. It may take a while, but no other
+/// actor waits for it.
+void cleaner_state::remove(std::span<const storage::log_file_entry> files) {
+  auto& options = setup_.options.store;
+  log_offset min = 0;
+  for (auto& file : files) {
+    auto gone = setup_.files->remove(storage::log_file_path(options, file.start));
+    if (gone) {
+      min = file.start + static_cast<log_offset>(options.log_file_size_bytes);
+      ++status_.files_deleted;
+      gone = setup_.files->sync_directory(storage::log_directory(options));
+    }
+    if (!gone) { // the next round tries again
+      status_.failure = "deleting log files: " + gone.error().message;
+      break;
+    }
+  }
+  if (min == 0)
+    return;
+  storage::log_info("log.deleted", {{"until", min}});
+  self_->send(roles_.writer, drop_atom_v, min);
+  self_->send(roles_.flusher, drop_atom_v, min);
+  self_->send(roles_.queue_manager, drop_atom_v, min);
+  for (auto& reader : roles_.readers)
+    self_->send(reader, drop_atom_v, min);
 }
 
 cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,

@@ -3,7 +3,9 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "storage/clock.hpp"
+#include "storage/log_file.hpp"
 
+#include <span>
 #include <string>
 
 namespace troupe {
@@ -14,9 +16,9 @@ struct cleaner_setup {
   const storage::wall_clock* clock = nullptr;
 };
 
-/// Looks at the age of the log's files and at the disk every few seconds, and decides. It deletes
-/// nothing itself: it tells those who own the files up to where to drop them, and the writer when
-/// the disk is too full to write.
+/// Looks at the age of the log's files and at the disk every few seconds, and decides. It
+/// removes files on its own thread and tells those who use them, and the writer when the disk is too
+/// full to write.
 struct cleaner_state {
   cleaner_state() = default;
   static inline const char* name = "cleaner";
@@ -30,7 +32,7 @@ struct cleaner_state {
 private:
   void look(log_offset durable);
   void tell_writer();
-  void drop(log_offset min, std::size_t count);
+  void remove(std::span<const storage::log_file_entry> files);
   void rest();
 
   cleaner_actor::stateful_pointer<cleaner_state> self_;

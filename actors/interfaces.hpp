@@ -29,8 +29,8 @@ using writer_actor = caf::typed_actor<
     handles<tombstone(remove_atom, std::string)>,
     /// The topic is there again and continues its numbering.
     handles<void(revive_atom, tombstone)>,
-    /// Delete the files that end at or below the offset.
-    handles<log_offset(drop_atom, log_offset)>, handles<writer_status(status_atom)>,
+    /// Files that end at or below are gone.
+    handles<void(drop_atom, log_offset)>, handles<writer_status(status_atom)>,
     /// Refuse everything from now on; answers when all that was accepted is written.
     handles<log_offset(stop_atom)>, handles<void(role_table)>,
     // Its own timers and wake-ups.

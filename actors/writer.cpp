@@ -391,24 +391,6 @@ void writer_state::revive(const tombstone& from) {
   numbers_.revive(from);
 }
 
-caf::result<log_offset> writer_state::drop(log_offset min) {
-  auto listed = storage::list_log(*files_, options_.store);
-  if (!listed)
-    return to_caf(listed.error());
-  auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
-  for (auto& file : listed.value().listing.files) {
-    bool written = file.start + size > log_->end() && !TROUPE_MUTANT("last-file-deleted");
-    if (file.start + size > min || written)
-      break;
-    if (auto gone = files_->remove(storage::log_file_path(options_.store, file.start)); !gone)
-      return to_caf(gone.error());
-    if (auto durable = files_->sync_directory(storage::log_directory(options_.store)); !durable)
-      return to_caf(durable.error());
-    min_ = file.start + size;
-  }
-  return min_;
-}
-
 writer_status writer_state::status() const {
   writer_status s;
   s.end = log_->end();
@@ -467,7 +449,7 @@ writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> 
       [&state](const write_refusal& why) { state.refuse(why); },
       [&state](remove_atom, const std::string& topic) { return state.retire(topic); },
       [&state](revive_atom, const tombstone& from) { state.revive(from); },
-      [&state](drop_atom, log_offset min) { return state.drop(min); },
+      [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](status_atom) { return state.status(); },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },

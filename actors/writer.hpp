@@ -8,6 +8,7 @@
 #include "storage/clock.hpp"
 #include "storage/commit_log.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -49,7 +50,7 @@ struct writer_state {
   void refuse(const write_refusal& why);
   caf::result<tombstone> retire(const std::string& topic);
   void revive(const tombstone& from);
-  caf::result<log_offset> drop(log_offset min);
+  void drop(log_offset min) { min_ = std::max(min_, min); }
   writer_status status() const;
   caf::result<log_offset> stop();
   void set_roles(const role_table& table);

@@ -200,3 +200,23 @@ TEST_CASE("cleaner: a disk that cannot be looked at is reported, and looked at a
   CHECK(t.log_min() > 0);
   CHECK(t.status().cleaner.failure.empty());
 }
+
+TEST_CASE("cleaner: of files of which one cannot be removed those before it are gone for everybody",
+          "[actors]") {
+  cleaner_stand t;
+  t.fill();
+  t.stand.clock.ms += 100 * hour_ms;
+  t.stand.files.used_percent = 80;
+  t.stand.files.fault = [](action what, const std::string& path) {
+    return what == action::remove && path.ends_with("/commitlog/00000000000000131072")
+               ? errc::io_error
+               : errc::none;
+  };
+  t.next_round();
+  CHECK(t.status().cleaner.failure.find("deleting log files") == 0);
+  CHECK(t.status().cleaner.files_deleted == 2);
+  CHECK(t.log_min() == 131072);
+  auto overtaken = t.pull("a", 0, 0);
+  REQUIRE(overtaken.status == pull_status::offset_too_small);
+  CHECK(t.read_all("a", 0, overtaken.min).size() == static_cast<std::size_t>(200 - overtaken.min));
+}
