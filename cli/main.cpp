@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <span>
 #include <string>
 
 namespace troupe::cli {
@@ -33,6 +34,21 @@ void add_global_options(CLI::App& app, context& ctx) {
       ->type_name("MODE");
 }
 
+/// Prints help or version, or what is wrong with the command line.
+exit_code explain(const CLI::App& app, const CLI::ParseError& e, std::span<char* const> typed) {
+  if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    app.exit(e);
+    return exit_code::done;
+  }
+  if (e.get_name() == "RequiredError" && print_missing_verb(app))
+    return exit_code::usage;
+  if (!app.remaining(true).empty())
+    print_unknown_words(app, typed);
+  if (e.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError))
+    app.exit(e);
+  return exit_code::usage;
+}
+
 int run(int argc, char** argv) {
   prepare_process();
   CLI::App app("Troupe: a node that stores and serves messages as the Apache RocketMQ store does.",
@@ -55,14 +71,7 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_name() == "RequiredError" && print_missing_verb(app))
-      return static_cast<int>(exit_code::usage);
-    if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
-      print_unknown_words(app, {argv, static_cast<std::size_t>(argc)});
-      return static_cast<int>(exit_code::usage);
-    }
-    auto code = app.exit(e); // prints help, version or what is wrong
-    return static_cast<int>(code == 0 ? exit_code::done : exit_code::usage);
+    return static_cast<int>(explain(app, e, {argv, static_cast<std::size_t>(argc)}));
   }
   auto done = ctx.work();
   if (done.has_error()) {

@@ -4,6 +4,7 @@
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
 #include "cli/remote.hpp"
+#include "net/consumer.hpp"
 #include "net/producer.hpp"
 #include "net/quantity.hpp"
 #include "storage/properties.hpp"
@@ -45,6 +46,16 @@ result<char> delimiter_of(const std::string& text) {
     return text.front();
   return storage::error{errc::invalid_argument,
                         "takes one byte, or \\n, \\t, \\0; not \"" + text + "\""};
+}
+
+/// A tag that no expression of a consumer could name would be of no use.
+result<void> check_tag(const std::string& tag) {
+  if (auto named = client::parse_tags(tag); named && named.value() == std::vector{tag})
+    return boost::outcome_v2::success();
+  return storage::error{errc::invalid_argument,
+                        "\"" + tag +
+                            "\" is no tag: it must not be empty or *, hold ||, or begin "
+                            "or end with a blank"};
 }
 
 result<std::string> properties_of(const std::vector<std::string>& pairs) {
@@ -215,7 +226,8 @@ void add_produce(CLI::App& app, context& ctx) {
       ->excludes(delimiter);
   verb->add_option("--key", args->key,
                    "Keys of every message, separated by blanks, for message query");
-  verb->add_option("--tag", args->tag, "Tag of every message, for consume --tag");
+  verb->add_option("--tag", args->tag, "Tag of every message, for consume --tag")
+      ->check([](const std::string& tag) { return problem_of(check_tag(tag)); });
   verb->add_option("--property", args->properties, "A property, as name=value; may be repeated")
       ->check([](const std::string& pair) { return problem_of(properties_of({pair})); });
   verb->add_option("--queue", args->queue, "The queue (default: all in turn)")

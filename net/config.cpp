@@ -230,19 +230,19 @@ result<void> check_advertised(const source& from, const cluster_config& config) 
   return boost::outcome_v2::success();
 }
 
-/// No two listeners of one address share a port.
+/// No two listeners of one machine share a port.
 result<void> check_ports(const source& from, const cluster_config& config) {
   std::set<std::pair<std::string, std::uint16_t>> taken;
   for (auto& n : config.nodes)
     for (auto [key, port] :
          {std::pair{"actor-port", n.actor_port}, std::pair{"remoting-port", n.remoting_port},
           std::pair{"name-server-port", n.name_server_port.value_or(0)}})
-      if (port != 0 && !taken.emplace(n.host, port).second) {
+      if (port != 0 && !taken.emplace(n.advertised(), port).second) {
         auto section = "node " + n.name;
         auto line = from.line_of(section, key);
         return from.wrong(line != 0 ? line : from.line_of(section, {}),
                           std::string(key) + " = " + std::to_string(port) + " of [" + section +
-                              "] is taken by another port of " + n.host);
+                              "] is taken by another port of " + n.advertised());
       }
   return boost::outcome_v2::success();
 }

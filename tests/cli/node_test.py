@@ -85,7 +85,7 @@ class Credit(Serving):
 
 class Interrupted(Serving):
     def test_a_producer_says_how_far_it_came(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             writer = subprocess.Popen(self.node.command("produce", "t", "--output", "json"),
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE)

@@ -131,6 +131,12 @@ class Tags(NodeTest):
             self.refused(2, "consume", "t", "--tag", nothing, words=["--tag", "names no tag"])
         self.assertEqual(self.good("consume", "t", "--tag", "|| a").out, b"x\n")
 
+    def test_a_tag_that_no_expression_can_name_is_refused(self):
+        for tag in ("", "*", "a||b", " a"):
+            done = run(TROUPE, "produce", "t", "--tag", tag)
+            self.assertEqual(done.code, 2)
+            self.assertIn("is no tag", done.err)
+
 
 class Keys(NodeTest):
     def test_each_word_is_a_key(self):
@@ -213,6 +219,9 @@ class Usage(unittest.TestCase):
         self.assertEqual((done.code, done.out), (2, b""))
         self.assertIn("'--tga'; the nearest is '--tag', 'a', '--follw'; the nearest is '--follow', "
                       "'--zebra=1'; --help", done.err)
+
+        for command in (["--follw"], ["produce", "--follw"], ["consume", "t", "--follw", "--count", "x"]):
+            self.assertIn("'--follw'", run(TROUPE, *command).err)
 
     def test_the_help_of_a_verb_shows_what_every_command_takes(self):
         for command in (["serve"], ["topic", "create"], ["store", "dump"]):

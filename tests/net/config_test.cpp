@@ -304,6 +304,9 @@ TEST_CASE("config: routes and message ids never name every address", "[net]") {
   CHECK(options_of(open, open.nodes[0]).store.store_host_ipv4 == 0x0a010203);
   CHECK(accepted("[node a]\nhost = 10.1.2.3\nadvertised-host = host\n").nodes[0].advertised() ==
         "10.1.2.3");
+  // On two machines, though the file has one text for both.
+  accepted("[node a]\nhost = 0.0.0.0\nadvertised-host = 10.1.2.3\n"
+           "[node b]\nhost = 0.0.0.0\nadvertised-host = 10.1.2.4\n");
   for (auto wrong : {"0.0.0.0", "example.org", "1.2.3", ""})
     CHECK(refusal("[node a]\nadvertised-host = " + std::string(wrong) + "\n")
               .find("is not the IPv4 address of one machine") != std::string::npos);
