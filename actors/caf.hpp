@@ -3,6 +3,12 @@
 // Everything that depends on the version of the actor framework. Written for CAF 0.17 (Debian's
 // package); a later version is a change of this file.
 
+#include <caf/config.hpp>
+#if CAF_VERSION < 1700 || CAF_VERSION >= 1800
+#error "Troupe needs CAF 0.17 (Debian 12: libcaf-dev); another version of CAF was found"
+#include <CAF-0.17> // not there: ends the compilation, for what would follow are riddles
+#endif
+
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
@@ -10,8 +16,6 @@
 #include <cstdint>
 #include <string>
 #include <vector>
-
-static_assert(CAF_VERSION >= 1700 && CAF_VERSION < 1800, "this header speaks CAF 0.17");
 
 namespace troupe {
 

@@ -128,6 +128,8 @@ using store_service = caf::typed_actor<
     handles<record_batch(fetch_atom, log_offset)>,
     /// First message of a queue stored at or after a time (ms since 1970).
     handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
+    /// Creates the topic if there is none of that name; answers with the topic as it is then, which
+    /// may have other numbers than were wished.
     handles<topic_info(create_atom, topic_info)>, handles<topic_info(update_atom, topic_info)>,
     handles<tombstone(remove_atom, std::string)>, handles<topic_list(list_atom)>,
     handles<topic_description(bounds_atom, std::string)>,

@@ -438,6 +438,10 @@ void node_state::finish_stop() {
 }
 
 node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, node_setup setup) {
+  // Nobody watches who watches all others: what it throws, for want of a thread for one of them, is
+  // said by the process's own handler, and ends it.
+  self->set_exception_handler(
+      [](caf::scheduled_actor*, std::exception_ptr&) -> caf::error { std::terminate(); });
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {

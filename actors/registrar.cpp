@@ -46,12 +46,8 @@ storage::result<void> registrar_state::load() {
 // -- topics --------------------------------------------------------------------------------------
 
 caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
-  if (auto* known = topics_->find(wanted.name)) {
-    if (known->write_queues == wanted.write_queues && known->read_queues == wanted.read_queues)
-      return info_of(*known);
-    return make_caf_error(errc::exists, "topic " + wanted.name + " exists already, with " +
-                                            std::to_string(known->write_queues) + " queues");
-  }
+  if (auto* known = topics_->find(wanted.name))
+    return info_of(*known);
   storage::topic_config config{wanted.name, wanted.read_queues, wanted.write_queues, wanted.perm};
   auto done = topics_->put(config);
   if (done)

@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
+#include "cli/process.hpp"
 #include "cli/remote.hpp"
 #include "net/consumer.hpp"
 #include "net/quantity.hpp"
@@ -64,10 +65,11 @@ void write_message(const context& ctx, const arguments& args, const storage::rec
 }
 
 result<exit_code> consume(const context& ctx, const arguments& args) {
+  end_with_the_reader();
   client::consumer_options options;
   options.topic = args.topic;
   options.queue = args.queue;
-  options.tags = client::parse_tags(args.tag);
+  TROUPE_TRY(options.tags, client::parse_tags(args.tag));
   options.follow = args.follow;
   TROUPE_TRY(options.from, start_of(args.from));
   TROUPE_TRY(auto node, remote::open(ctx));
@@ -105,6 +107,7 @@ void add_consume(CLI::App& app, context& ctx) {
   verb->add_option("--count", args->count, "Stop after so many messages")
       ->check(CLI::Range(std::int64_t{0}, INT64_MAX - 1)); // overflow reads as the very largest
   verb->add_option("--tag", args->tag, "\"TagA || TagB\"; * for every message")
+      ->check([](const std::string& text) { return problem_of(client::parse_tags(text)); })
       ->capture_default_str();
   verb->add_flag("--follow", args->follow, "Wait for new messages at the end");
   verb->add_flag("--length-prefixed", args->length_prefixed,

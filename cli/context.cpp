@@ -2,8 +2,12 @@
 
 #include "net/quantity.hpp"
 #include "storage/clock.hpp"
+#include "storage/logging.hpp"
 
 #include <cstdio>
+#include <iostream>
+
+#include <unistd.h>
 
 namespace troupe::cli {
 
@@ -69,15 +73,47 @@ std::string_view durability_text(bool synchronous_flush) {
                "that was not yet flushed";
 }
 
+namespace {
+
+bool notes_are_log_lines = false;
+
+} // namespace
+
+void log_as_json() {
+  storage::set_log_format(storage::log_format::json);
+  notes_are_log_lines = true;
+}
+
 void print_error(const storage::error& e) {
   std::fflush(stdout);
+  if (notes_are_log_lines)
+    return storage::log_error("failed",
+                              {{"reason", e.message}, {"code", storage::name_of(e.code)}});
   std::fprintf(stderr, "troupe: %s (%s)\n", e.message.c_str(),
                std::string(storage::name_of(e.code)).c_str());
 }
 
 void print_note(std::string_view text) {
   std::fflush(stdout);
+  if (notes_are_log_lines)
+    return storage::log_info("note", {{"text", text}});
   std::fprintf(stderr, "troupe: %.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+bool agreed(bool yes) {
+  if (yes)
+    return true;
+  if (::isatty(STDIN_FILENO) == 0) {
+    print_note("nothing was changed: give --yes to do it");
+    return false;
+  }
+  std::cerr << "Do it? Type yes: " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "yes")
+    return true;
+  print_note("nothing was changed");
+  return false;
 }
 
 void print_line(std::string_view line) {

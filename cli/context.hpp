@@ -62,10 +62,16 @@ std::string problem_of(const storage::result<T>& read) {
 /// What a node with this flush policy loses in which failure (docs/durability.md), in one line.
 std::string_view durability_text(bool synchronous_flush);
 
+/// Log lines are JSON from here on, and what the two functions below say becomes such lines.
+void log_as_json();
+
 /// "troupe: <what> (<code>)" on standard error.
 void print_error(const storage::error& e);
 /// "troupe: <text>" on standard error: something to know that ends nothing.
 void print_note(std::string_view text);
+/// Before something that cannot be undone: true when `--yes` was given or a person at the terminal
+/// agrees. Without either it says what to do.
+bool agreed(bool yes);
 /// A line on standard output. That it came through is checked when the program ends.
 void print_line(std::string_view line);
 

@@ -1,5 +1,6 @@
 #include "cli/interruption.hpp"
 
+#include <array>
 #include <atomic>
 #include <csignal>
 
@@ -12,18 +13,26 @@ namespace {
 std::atomic<bool> noted{false};
 static_assert(std::atomic<bool>::is_always_lock_free); // a signal handler may use it
 
-void change_mask(int how) {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(how, &signals, nullptr);
+constexpr std::array ending_signals{SIGINT, SIGTERM, SIGHUP};
+
+bool is_ignored(int signal) {
+  struct sigaction now {};
+  return ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
 } // namespace
 
-interruption::interruption() {
-  change_mask(SIG_BLOCK); // threads inherit it
+sigset_t signals_to_end() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (int signal : ending_signals)
+    if (!is_ignored(signal)) // as nohup(1) has it for SIGHUP, or a shell for SIGINT
+      sigaddset(&signals, signal);
+  return signals;
+}
+
+interruption::interruption() : signals_(signals_to_end()) {
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr); // threads inherit it
 }
 
 void interruption::listen() {
@@ -31,9 +40,10 @@ void interruption::listen() {
   action.sa_handler = [](int) { noted = true; };
   action.sa_flags = static_cast<int>(SA_RESETHAND); // and no restart of a read that waits
   sigemptyset(&action.sa_mask);
-  ::sigaction(SIGINT, &action, nullptr);
-  ::sigaction(SIGTERM, &action, nullptr);
-  change_mask(SIG_UNBLOCK);
+  for (int signal : ending_signals)
+    if (sigismember(&signals_, signal) == 1)
+      ::sigaction(signal, &action, nullptr);
+  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
 }
 
 bool interruption::happened() noexcept {

@@ -1,19 +1,13 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/process.hpp"
+#include "cli/usage.hpp"
 #include "net/client.hpp"
-#include "net/quantity.hpp"
 
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
-#include <new>
+#include <span>
 #include <string>
-#include <string_view>
-#include <system_error>
-#include <vector>
-
-#include <malloc.h>
 
 namespace troupe::cli {
 
@@ -40,64 +34,23 @@ void add_global_options(CLI::App& app, context& ctx) {
       ->type_name("MODE");
 }
 
-/// Blocks of messages come and go all the time: without this the allocator gives each back to the
-/// system, and every page of the next one is a fault and 4 KiB of zeros.
-void keep_freed_memory() {
-  constexpr int kept_bytes = 16 << 20;
-  ::mallopt(M_MMAP_THRESHOLD, kept_bytes);
-  ::mallopt(M_TRIM_THRESHOLD, kept_bytes);
-  ::mallopt(M_ARENA_MAX, 4);
-}
-
-std::terminate_handler usual_terminate = nullptr;
-
-/// Libraries throw when they get no memory or no thread, also where nobody can catch it. That is no
-/// bug of ours: it ends with a message. Whatever else comes here is one, and aborts as usual.
-[[noreturn]] void end_without_resources() noexcept {
-  const char* what = nullptr;
-  try {
-    if (std::current_exception())
-      throw;
-  } catch (const std::bad_alloc&) {
-    what = "memory";
-  } catch (const std::system_error& e) {
-    if (e.code() == std::errc::resource_unavailable_try_again)
-      what = "threads or memory";
-  } catch (...) {
+/// Prints help or version, or what is wrong with the command line.
+exit_code explain(const CLI::App& app, const CLI::ParseError& e, std::span<char* const> typed) {
+  if (e.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    app.exit(e);
+    return exit_code::done;
   }
-  if (what == nullptr) {
-    usual_terminate();
-    std::abort();
-  }
-  std::fprintf(stderr,
-               "troupe: the system gives no more %s; raise the limits of this process "
-               "(ulimit -v, ulimit -u) and start it again\n",
-               what);
-  std::_Exit(static_cast<int>(exit_code::failed));
-}
-
-/// Where a verb was wanted and another word came: names it and the nearest verb.
-bool print_unknown_verb(const CLI::App& app) {
-  const auto* noun = &app;
-  std::string said = "troupe ";
-  while (!noun->get_subcommands().empty()) {
-    noun = noun->get_subcommands().front();
-    said += noun->get_name() + " ";
-  }
-  auto words = app.remaining(true);
-  if (noun->get_require_subcommand_min() == 0 || words.empty() || words.front().starts_with('-'))
-    return false;
-  std::vector<std::string_view> verbs;
-  for (auto* verb : noun->get_subcommands([](const CLI::App*) { return true; }))
-    verbs.push_back(verb->get_name());
-  print_note("there is no '" + said + words.front() + "'" + net::hint(words.front(), verbs, said) +
-             "; --help shows them all");
-  return true;
+  if (e.get_name() == "RequiredError" && print_missing_verb(app))
+    return exit_code::usage;
+  if (!app.remaining(true).empty())
+    print_unknown_words(app, typed);
+  if (e.get_exit_code() != static_cast<int>(CLI::ExitCodes::ExtrasError))
+    app.exit(e);
+  return exit_code::usage;
 }
 
 int run(int argc, char** argv) {
-  keep_freed_memory();
-  usual_terminate = std::set_terminate(end_without_resources);
+  prepare_process();
   CLI::App app("Troupe: a node that stores and serves messages as the Apache RocketMQ store does.",
                "troupe");
   context ctx;
@@ -113,21 +66,19 @@ int run(int argc, char** argv) {
   add_store(app, ctx);
   add_bench(app, ctx);
   add_sim(app, ctx);
+  show_global_options(app);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_name() == "RequiredError" && print_unknown_verb(app))
-      return static_cast<int>(exit_code::usage);
-    auto code = app.exit(e); // prints help, version or what is wrong
-    return static_cast<int>(code == 0 ? exit_code::done : exit_code::usage);
+    return static_cast<int>(explain(app, e, {argv, static_cast<std::size_t>(argc)}));
   }
   auto done = ctx.work();
   if (done.has_error()) {
     print_error(done.error());
     return static_cast<int>(exit_code::failed);
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout) != 0) && !reader_is_gone()) {
     print_error(storage::system_error(errno, "cannot write the output"));
     return static_cast<int>(exit_code::failed);
   }
@@ -138,7 +89,7 @@ int run(int argc, char** argv) {
 
 } // namespace troupe::cli
 
-// What escapes gets to `end_without_resources`, which says what was missing.
+// What escapes gets to the handlers of `prepare_process`, which say what was missing.
 int main(int argc, char** argv) { // NOLINT(bugprone-exception-escape)
   return troupe::cli::run(argc, argv);
 }

@@ -46,9 +46,11 @@ void print_message(const context& ctx, const storage::record_view& view) {
 result<exit_code> get(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto id, storage::parse_message_id(args.id));
   TROUPE_TRY(auto node, remote::open(ctx));
-  TROUPE_TRY(auto found, node->ask<record_batch>(fetch_atom_v, id.offset));
-  if (found.records.empty())
+  auto answer = node->ask<record_batch>(fetch_atom_v, id.offset);
+  // The node names the place in its own files, which says nothing to who has an id.
+  if (answer ? answer.value().records.empty() : answer.error().code == errc::not_found)
     return storage::error{errc::not_found, "no message has the id " + args.id};
+  TROUPE_TRY(auto found, std::move(answer));
   TROUPE_TRY(auto view, client::decode(found.records.front()));
   if (!(view.store_host == id.store_host))
     return storage::error{errc::not_found, "the message " + args.id +
@@ -60,6 +62,10 @@ result<exit_code> get(const context& ctx, const arguments& args) {
 }
 
 result<exit_code> query(const context& ctx, const arguments& args) {
+  if (args.key.find(' ') != std::string::npos)
+    return storage::error{errc::invalid_argument, "a key holds no blank: the words of \"" +
+                                                      args.key +
+                                                      "\" are a key each; ask for one of them"};
   if (args.begin_ms && args.end_ms && *args.begin_ms > *args.end_ms)
     return storage::error{errc::invalid_argument, "--begin is later than --end"};
   TROUPE_TRY(auto node, remote::open(ctx));

@@ -4,7 +4,9 @@
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
 #include "cli/remote.hpp"
+#include "net/consumer.hpp"
 #include "net/producer.hpp"
+#include "net/quantity.hpp"
 #include "storage/properties.hpp"
 
 #include <algorithm>
@@ -46,6 +48,16 @@ result<char> delimiter_of(const std::string& text) {
                         "takes one byte, or \\n, \\t, \\0; not \"" + text + "\""};
 }
 
+/// A tag that no expression of a consumer could name would be of no use.
+result<void> check_tag(const std::string& tag) {
+  if (auto named = client::parse_tags(tag); named && named.value() == std::vector{tag})
+    return boost::outcome_v2::success();
+  return storage::error{errc::invalid_argument,
+                        "\"" + tag +
+                            "\" is no tag: it must not be empty or *, hold ||, or begin "
+                            "or end with a blank"};
+}
+
 result<std::string> properties_of(const std::vector<std::string>& pairs) {
   storage::properties_builder builder;
   for (auto& pair : pairs) {
@@ -58,12 +70,20 @@ result<std::string> properties_of(const std::vector<std::string>& pairs) {
   return builder.take();
 }
 
+/// Made if it is not there, which is said: the name may be mistyped.
 result<topic_info> find_topic(remote& node, const std::string& name) {
   TROUPE_TRY(auto topics, node.ask<topic_list>(list_atom_v));
   for (auto& t : topics.topics)
     if (t.name == name)
       return t;
-  return node.ask<topic_info>(create_atom_v, topic_info{name, default_queues, default_queues, 6});
+  TROUPE_TRY(auto made, node.ask<topic_info>(create_atom_v,
+                                             topic_info{name, default_queues, default_queues, 6}));
+  std::vector<std::string_view> others;
+  for (auto& t : topics.topics)
+    others.push_back(t.name);
+  print_note("there was no topic " + name + ": it was created, with " +
+             std::to_string(made.write_queues) + " queues" + net::hint(name, others));
+  return made;
 }
 
 /// Reads bodies, packs them, and sends them on.
@@ -108,7 +128,11 @@ public:
     return boost::outcome_v2::success();
   }
 
-  result<void> finish() { return producer_.finish(); }
+  result<void> finish() {
+    auto done = producer_.finish();
+    shown_.clear();
+    return done;
+  }
   std::uint64_t messages() const noexcept { return messages_; }
   std::uint64_t acknowledged() const { return producer_.acknowledged(); }
   /// Bytes of the bodies that were sent.
@@ -166,16 +190,18 @@ result<exit_code> produce(const context& ctx, const arguments& args) {
   auto sent = lines.finish();
   auto done = lines.acknowledged();
   if (ctx.json())
-    print_line("{\"acknowledged\":" + std::to_string(done) +
-               ",\"read\":" + std::to_string(lines.messages()) +
-               ",\"bytes\":" + std::to_string(lines.bytes()) + "}");
+    print_line("{\"acknowledged\":" + std::to_string(done) + ",\"read\":" +
+               std::to_string(lines.messages()) + ",\"bytes\":" + std::to_string(lines.bytes()) +
+               ",\"interrupted\":" + (interruption::happened() ? "true" : "false") + "}");
   else
     print_line("acknowledged " + rate_text(done, lines.bytes(), lines.seconds()));
   TROUPE_TRY(sent); // the cause of trouble, before what reading made of it
   TROUPE_TRY(read);
-  if (interruption::happened())
-    return storage::error{errc::unavailable,
-                          "interrupted: what was read until then is sent, the rest is not"};
+  if (interruption::happened()) {
+    print_note("interrupted: " + std::to_string(lines.messages()) + " messages were read, " +
+               std::to_string(done) + " of them acknowledged; the rest of the input was not read");
+    return exit_code::failed;
+  }
   if (done == lines.messages())
     return exit_code::done;
   return storage::error{errc::maybe_stored, std::to_string(lines.messages() - done) +
@@ -198,8 +224,10 @@ void add_produce(CLI::App& app, context& ctx) {
   verb->add_flag("--length-prefixed", args->length_prefixed,
                  "Each message follows its length, 4 bytes big-endian")
       ->excludes(delimiter);
-  verb->add_option("--key", args->key, "Key of every message, for message query");
-  verb->add_option("--tag", args->tag, "Tag of every message, for consume --tag");
+  verb->add_option("--key", args->key,
+                   "Keys of every message, separated by blanks, for message query");
+  verb->add_option("--tag", args->tag, "Tag of every message, for consume --tag")
+      ->check([](const std::string& tag) { return problem_of(check_tag(tag)); });
   verb->add_option("--property", args->properties, "A property, as name=value; may be repeated")
       ->check([](const std::string& pair) { return problem_of(properties_of({pair})); });
   verb->add_option("--queue", args->queue, "The queue (default: all in turn)")

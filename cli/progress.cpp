@@ -22,8 +22,13 @@ progress::progress(std::string what)
       began_(std::chrono::steady_clock::now()), drawn_at_(began_) {}
 
 progress::~progress() {
+  clear();
+}
+
+void progress::clear() {
   if (drawn_)
     std::fputs("\r\033[K", stderr);
+  drawn_ = false;
 }
 
 double progress::seconds() const {

@@ -17,6 +17,8 @@ public:
 
   /// Call as often as you like; the line is redrawn a few times a second.
   void show(std::uint64_t messages, std::uint64_t bytes);
+  /// Takes the line away, so that a result stands alone.
+  void clear();
   double seconds() const;
 
 private:

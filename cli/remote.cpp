@@ -10,7 +10,8 @@ storage::result<client::connect_options> address_of(const context& ctx) {
   client::connect_options options;
   if (ctx.connect.empty()) {
     TROUPE_TRY(auto chosen, ctx.load());
-    options.host = chosen.node.host;
+    auto everywhere = chosen.node.host == net::every_address;
+    options.host = everywhere ? "127.0.0.1" : chosen.node.host;
     options.port = chosen.node.actor_port;
     options.cluster = chosen.cluster.cluster_name;
   } else {

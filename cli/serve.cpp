@@ -1,4 +1,5 @@
 #include "cli/commands.hpp"
+#include "cli/interruption.hpp"
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
 #include "cli/system_config.hpp"
@@ -11,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #include <pthread.h>
@@ -25,16 +27,13 @@ using storage::result;
 /// Who stops a whole process group may hit one process twice, as timeout(1) does.
 constexpr auto echo_time = std::chrono::milliseconds(100);
 
-/// SIGTERM and SIGINT end a node in order. While it starts, or at the second one, they end it at
-/// once: that is no worse than a crash, the abort marker stays, and the next start recovers. The
-/// same one right behind the first is its echo and no second one.
+/// SIGTERM, SIGINT and SIGHUP end a node in order. While it starts, or at the second one, they end
+/// it at once: that is no worse than a crash, the abort marker stays, and the next start recovers.
+/// The same one right behind the first is its echo and no second one.
 class stop_signals {
 public:
   /// Blocks them, before any other thread starts: they arrive nowhere but here.
-  stop_signals() {
-    sigemptyset(&signals_);
-    sigaddset(&signals_, SIGTERM);
-    sigaddset(&signals_, SIGINT);
+  stop_signals() : signals_(signals_to_end()) {
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     std::thread([this] { take(); }).detach();
   }
@@ -72,10 +71,15 @@ private:
     std::_Exit(static_cast<int>(exit_code::failed));
   }
 
-  sigset_t signals_{};
+  sigset_t signals_;
   std::atomic<phase> phase_{phase::starting};
   std::atomic<int> signal_{0};
 };
+
+std::string name_of_signal(int number) {
+  auto* name = ::sigabbrev_np(number);
+  return name == nullptr ? std::to_string(number) : std::string("SIG") + name;
+}
 
 void print_ready(const context& ctx, const net::node_config& node, const net::server::address& at) {
   if (ctx.json()) {
@@ -123,12 +127,17 @@ result<exit_code> serve(const context& ctx) {
     leave_at_once(started.error());
   auto node = std::move(started).value();
   shown.clear();
-  TROUPE_TRY(auto address, node->publish());
+  auto published = node->publish();
+  if (!published) {
+    (void)node->stop(); // what was opened is closed in order
+    leave_at_once(published.error());
+  }
+  auto address = published.value();
   signals.serving();
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
   print_note(durability_text(synchronous));
   print_ready(ctx, chosen.node, address);
-  storage::log_info("node.stopping", {{"signal", signals.wait()}});
+  storage::log_info("node.stopping", {{"signal", name_of_signal(signals.wait())}});
   auto stopped = node->stop();
   if (!stopped) {
     print_note("not everything was flushed: the next start recovers");
@@ -138,10 +147,26 @@ result<exit_code> serve(const context& ctx) {
   return exit_code::done;
 }
 
+/// From here on everything on standard error has that form, notes and errors of ours too.
+void add_log_format(CLI::App& verb) {
+  auto choose = [](const std::string& name) {
+    if (name != "text" && name != "json")
+      throw CLI::ValidationError("--log-format", "'" + name + "' is neither text nor json");
+    if (name == "json")
+      log_as_json();
+  };
+  verb.add_option_function<std::string>("--log-format", choose,
+                                        "text or json, a line each, on standard error "
+                                        "(default: text)")
+      ->type_name("FORMAT");
+}
+
 } // namespace
 
 void add_serve(CLI::App& app, context& ctx) {
   auto* verb = app.add_subcommand("serve", "Run a node in the foreground until SIGTERM or SIGINT");
+  add_log_format(*verb);
+  verb->footer("The keys of FILE, each with its default and range:\n\n" + net::config_help());
   verb->callback([&ctx] { ctx.then([&ctx] { return serve(ctx); }); });
 }
 

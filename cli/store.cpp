@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
+#include "cli/process.hpp"
 #include "cli/store_repair.hpp"
 #include "net/quantity.hpp"
 #include "storage/clock.hpp"
@@ -37,6 +38,7 @@ void note_finding(const finding& f) {
 }
 
 result<store_files> open_store(const arguments& args, const storage::finding_sink& report) {
+  end_with_the_reader();
   TROUPE_TRY(auto files, storage::find_store_files(storage::posix_file_system(), args.directory,
                                                    args.geometry, report));
   if (files.abort_marker)
@@ -151,9 +153,22 @@ void print_summary_json(const store_files& files, const storage::store_summary& 
     number("queues", topic.queues.size());
     number("messages", topic.messages);
     number("bytes", topic.bytes);
-    line += '}';
+    number("deadMessages", topic.dead_messages);
+    line += std::string(",\"deleted\":") + flag(topic.deleted) + '}';
   }
   print_line(line + "]}");
+}
+
+std::string topic_text(const storage::store_summary::topic_summary& topic) {
+  auto dead = counted(topic.dead_messages, "message");
+  if (topic.deleted)
+    return "deleted; " + dead + " of it still in the log";
+  if (topic.dead_messages > 0)
+    dead = "; " + dead + " of one that was deleted before still in the log";
+  else
+    dead.clear();
+  return counted(topic.messages, "message") + ", " + std::to_string(topic.bytes) + " bytes in " +
+         counted(topic.queues.size(), "queue") + dead;
 }
 
 void print_summary(const store_files& files, const storage::store_summary& s) {
@@ -172,8 +187,7 @@ void print_summary(const store_files& files, const storage::store_summary& s) {
   row("index",
       counted(files.indexes.size(), "file") + ", " + std::to_string(s.index_entries) + " entries");
   for (auto& [name, topic] : s.topics)
-    row("  " + name + ":", counted(topic.messages, "message") + ", " + std::to_string(topic.bytes) +
-                               " bytes in " + counted(topic.queues.size(), "queue"));
+    row("  " + name + ":", topic_text(topic));
 }
 
 result<exit_code> stats(const arguments& args, bool json) {

@@ -5,11 +5,8 @@
 #include "storage/posix_file_system.hpp"
 #include "storage/repair.hpp"
 
-#include <iostream>
 #include <string_view>
 #include <vector>
-
-#include <unistd.h>
 
 namespace troupe::cli {
 
@@ -115,23 +112,6 @@ void print_done(const std::vector<std::string>& kept, bool json) {
     append_json_string(line, path);
   }
   print_line(line + "]}");
-}
-
-/// True if a person agrees; without one, says what to do.
-bool agreed(bool yes) {
-  if (yes)
-    return true;
-  if (::isatty(STDIN_FILENO) == 0) {
-    print_note("nothing was changed: give --yes to do it");
-    return false;
-  }
-  std::cerr << "Do it? Type yes: " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (answer == "yes")
-    return true;
-  print_note("nothing was changed");
-  return false;
 }
 
 } // namespace

@@ -14,6 +14,7 @@ using storage::result;
 struct arguments {
   std::string topic;
   std::int32_t queues = 8;
+  bool yes = false;
 };
 
 std::string topic_json(const topic_info& t) {
@@ -28,6 +29,9 @@ result<exit_code> create(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto node, remote::open(ctx));
   topic_info wanted{args.topic, args.queues, args.queues, 6};
   TROUPE_TRY(auto made, node->ask<topic_info>(create_atom_v, wanted));
+  if (made.write_queues != args.queues)
+    return storage::error{errc::exists, "topic " + made.name + " exists already, with " +
+                                            std::to_string(made.write_queues) + " queues"};
   print_line(ctx.json()
                  ? topic_json(made)
                  : "topic " + made.name + " has " + std::to_string(made.write_queues) + " queues");
@@ -36,6 +40,16 @@ result<exit_code> create(const context& ctx, const arguments& args) {
 
 result<exit_code> remove(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto node, remote::open(ctx));
+  if (!args.yes) { // what would be lost, and that there is such a topic
+    TROUPE_TRY(auto topic, node->ask<topic_description>(bounds_atom_v, args.topic));
+    std::int64_t messages = 0;
+    for (auto& q : topic.queues)
+      messages += q.max - q.min;
+    print_note("topic " + args.topic + " has " + std::to_string(topic.queues.size()) +
+               " queues and " + std::to_string(messages) + " messages; they cannot be had back");
+  }
+  if (!agreed(args.yes))
+    return exit_code::failed;
   TROUPE_TRY(auto dead, node->ask<tombstone>(remove_atom_v, args.topic));
   std::string line = "topic " + dead.topic + " is deleted";
   if (ctx.json()) {
@@ -105,6 +119,7 @@ void add_topic(CLI::App& app, context& ctx) {
 
   auto* delete_verb = topic->add_subcommand("delete", "Delete a topic with all its messages");
   delete_verb->add_option("TOPIC", args->topic)->required();
+  delete_verb->add_flag("--yes", args->yes, "Do it without asking");
   delete_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return remove(ctx, *args); }); });
 }
 

@@ -14,6 +14,7 @@ set_target_properties(troupe_sim_disk PROPERTIES EXPORT_NAME sim_disk)
 set_target_properties(troupe_sim PROPERTIES EXPORT_NAME sim)
 
 install(TARGETS troupe RUNTIME DESTINATION bin COMPONENT program)
+install(FILES ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/troupe.debug DESTINATION bin COMPONENT symbols OPTIONAL)
 install(TARGETS troupe_flags troupe_storage troupe_actors troupe_config troupe_remoting troupe_net
   troupe_sim_disk
   troupe_sim EXPORT troupe ARCHIVE DESTINATION lib COMPONENT library)

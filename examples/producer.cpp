@@ -15,14 +15,15 @@ constexpr int messages_per_batch = 100;
 storage::result<std::uint64_t> produce(caf::actor_system& system, const store_service& node,
                                        const std::string& topic, int messages) {
   caf::scoped_actor self{system};
-  TROUPE_TRY(client::ask<topic_info>(self, node, create_atom_v, topic_info{topic, queues, queues}));
+  TROUPE_TRY(auto made,
+             client::ask<topic_info>(self, node, create_atom_v, topic_info{topic, queues, queues}));
 
   // Batches are sent without waiting for answers; `send` blocks while too many are open.
   client::producer producer{system, node};
-  client::batch batch{topic};
+  client::batch batch{made}; // its queues in turn, as no message names one
   for (int i = 0; i < messages; ++i) {
     auto body = "message " + std::to_string(i);
-    TROUPE_TRY(batch.add({.queue_id = i % queues, .body = body, .tag = "example"}));
+    TROUPE_TRY(batch.add({.body = body, .tag = "example"}));
     if (static_cast<int>(batch.count()) == messages_per_batch || i == messages - 1) {
       TROUPE_TRY(producer.send(batch.take()));
     }

@@ -39,7 +39,7 @@ void pull(counter* self) {
 
 void count(counter* self, const pull_response& answer) {
   auto& state = self->state;
-  client::batch counts{state.to};
+  client::batch counts{topic_info{state.to, 1, 1}};
   for (auto& record : answer.records) {
     auto message = client::decode(record);
     if (!message)

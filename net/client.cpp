@@ -3,8 +3,11 @@
 #include "net/unique_key.hpp"
 #include "storage/properties.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
+#include <limits>
 #include <utility>
 
 namespace troupe::client {
@@ -23,6 +26,34 @@ storage::result<connect_options> parse_address(std::string_view address) {
   return options;
 }
 
+namespace {
+
+/// Java's hash of the string, as a number of one of `queues`. Java takes the absolute value, and so
+/// 0 for the one that has none.
+std::int32_t queue_of_key(std::string_view key, std::int32_t queues) {
+  std::uint32_t hash = 0;
+  for (auto c : key)
+    hash = 31 * hash + static_cast<unsigned char>(c);
+  auto value = static_cast<std::int32_t>(hash);
+  return value == std::numeric_limits<std::int32_t>::min() ? 0 : std::abs(value) % queues;
+}
+
+} // namespace
+
+storage::result<std::int32_t> batch::queue_of(const message& m) {
+  if (m.queue_id != any_queue)
+    return m.queue_id;
+  if (queues_ <= 0)
+    return storage::error{errc::invalid_argument,
+                          "no queue: give a message of topic " + topic_ +
+                              " its queue_id, or make the batch with the topic's topic_info"};
+  if (auto first = m.keys.find_first_not_of(' '); first != std::string_view::npos) {
+    auto key = m.keys.substr(first);
+    return queue_of_key(key.substr(0, key.find(' ')), queues_);
+  }
+  return std::exchange(turn_, (turn_ + 1) % queues_);
+}
+
 storage::result<void> batch::add(const message& m) {
   storage::properties_builder properties;
   bool good = properties.add(storage::property::unique_key, next_unique_key());
@@ -36,7 +67,7 @@ storage::result<void> batch::add(const message& m) {
   auto text = properties.take();
   text += m.properties;
   storage::new_message entry;
-  entry.queue_id = m.queue_id;
+  TROUPE_TRY(entry.queue_id, queue_of(m));
   entry.flag = m.flag;
   entry.born_timestamp = std::chrono::duration_cast<std::chrono::milliseconds>(
                              std::chrono::system_clock::now().time_since_epoch())
@@ -57,6 +88,26 @@ put_request batch::take(bool wait) {
   return request;
 }
 
+namespace {
+
+template <class T>
+void set_default(caf::actor_system_config& config, caf::string_view name, T value) {
+  if (caf::get_if<T>(&config, name) == caf::none)
+    config.set(name, std::move(value));
+}
+
+/// Nodes and clients find each other by this one; a program may have others besides.
+void add_application(caf::actor_system_config& config) {
+  constexpr auto name = "middleman.app-identifiers";
+  auto all = caf::get_or(config, name, std::vector<std::string>{});
+  if (std::find(all.begin(), all.end(), "troupe") != all.end())
+    return;
+  all.emplace_back("troupe");
+  config.set(name, std::move(all));
+}
+
+} // namespace
+
 void configure(caf::actor_system_config& config) {
   config.add_message_types<caf::id_block::troupe>();
   config.add_message_types<caf::id_block::troupe_roles>();
@@ -68,11 +119,12 @@ void configure(caf::actor_system_config& config) {
                               return text;
                             });
   config.load<caf::io::middleman>();
-  config.set("middleman.app-identifiers", std::vector<std::string>{"troupe"});
-  config.set("middleman.heartbeat-interval", caf::timespan{std::chrono::milliseconds(500)});
-  config.set("middleman.connection-timeout", caf::timespan{std::chrono::seconds(2)});
-  config.set("scheduler.policy", caf::atom("sharing"));
-  config.set("scheduler.max-threads", std::size_t{2});
+  add_application(config);
+  set_default(config, "middleman.heartbeat-interval",
+              caf::timespan{std::chrono::milliseconds(500)});
+  set_default(config, "middleman.connection-timeout", caf::timespan{std::chrono::seconds(2)});
+  set_default(config, "scheduler.policy", caf::atom("sharing"));
+  set_default(config, "scheduler.max-threads", std::size_t{2});
 }
 
 } // namespace troupe::client

@@ -39,16 +39,33 @@ using connection_actor = store_service::extend<
 /// Starts to connect; the system needs `configure`.
 connection_actor connect(caf::actor_system& system, const connect_options& options);
 
-/// Registers Troupe's messages and what connections need. Call before the system is made.
+/// Registers Troupe's messages and what connections need. Call before the system is made. What was
+/// set in `config` before, such as `scheduler.max-threads`, stays as it is.
 void configure(caf::actor_system_config& config);
 
-/// Messages of one topic on their way into the request that carries them.
+/// Where a program's own block of message types begins:
+/// `CAF_BEGIN_TYPE_ID_BLOCK(my_types, ::troupe::client::first_free_type_id)`. Those before are
+/// Troupe's, in this release and in later ones of the same protocol.
+inline constexpr caf::type_id_t first_free_type_id = caf::first_custom_type_id + 200;
+static_assert(caf::id_block::troupe_roles::end <= first_free_type_id);
+
+/// Messages of one topic on their way into the request that carries them. Keep it: each round of
+/// queues goes on where the last one ended.
 class batch {
 public:
+  /// For messages that name their queue; others are refused.
   explicit batch(std::string topic) : topic_(std::move(topic)) {}
+  /// Chooses a queue of the topic, as answered by `create_atom` or `list_atom`, for messages that
+  /// name none.
+  explicit batch(const topic_info& topic) : topic_(topic.name), queues_(topic.write_queues) {}
+
+  /// As a message's queue: all queues in turn; or, if it has keys, always the same for its first
+  /// key, so that the messages of one key stay in order. Java's SelectMessageQueueByHash chooses
+  /// the same one.
+  static constexpr std::int32_t any_queue = -1;
 
   struct message {
-    std::int32_t queue_id = 0;
+    std::int32_t queue_id = any_queue;
     std::string_view body = {}; ///< any bytes
     std::string_view tag = {};
     std::string_view keys = {};       ///< separated by blanks
@@ -64,7 +81,11 @@ public:
   put_request take(bool wait = true);
 
 private:
+  storage::result<std::int32_t> queue_of(const message& m);
+
   std::string topic_;
+  std::int32_t queues_ = 0; ///< 0: unknown
+  std::int32_t turn_ = 0;
   storage::message_batch_builder builder_;
 };
 

@@ -111,10 +111,13 @@ std::string_view kind_of(std::string_view section) {
 }
 
 error unknown_section(const source& from, const std::string& section) {
-  auto near = nearest(section.substr(0, section.find(' ')), section_names());
+  std::string all;
+  for (auto name : section_names())
+    all += " [" + std::string(name) + (name == "node" ? " NAME]" : "]");
+  auto word = section.substr(0, section.find(' '));
   return from.wrong(section, {},
-                    "unknown section [" + section + "]; the nearest is [" + std::string(near) +
-                        (near == "node" ? " NAME]" : "]"));
+                    "unknown section [" + section + "]" + hint(word, section_names()) +
+                        "; there are" + all);
 }
 
 error unknown_key(const source& from, const std::string& section, const std::string& key) {
@@ -127,8 +130,8 @@ error unknown_key(const source& from, const std::string& section, const std::str
       elsewhere = " (there is one in [" + std::string(s.section) + "])";
   }
   return from.wrong(section, key,
-                    "unknown key " + in_quotes(key) + " in [" + section + "]; the nearest is " +
-                        in_quotes(nearest(key, here)) + elsewhere);
+                    "unknown key " + in_quotes(key) + " in [" + section + "]" + hint(key, here) +
+                        elsewhere);
 }
 
 result<std::string> node_name(const source& from, const std::string& section) {
@@ -216,19 +219,30 @@ result<void> check_together(const source& from, cluster_config& config) {
   return boost::outcome_v2::success();
 }
 
-/// No two listeners of one address share a port.
+/// Where clients are sent must be one address, not the sign for all of a machine's.
+result<void> check_advertised(const source& from, const cluster_config& config) {
+  for (auto& n : config.nodes)
+    if (n.advertised() == every_address)
+      return from.wrong("node " + n.name, "host",
+                        "host = " + std::string(every_address) + " of [node " + n.name +
+                            "] listens at every address of this machine, but routes and message "
+                            "ids name one: give it as advertised-host");
+  return boost::outcome_v2::success();
+}
+
+/// No two listeners of one machine share a port.
 result<void> check_ports(const source& from, const cluster_config& config) {
   std::set<std::pair<std::string, std::uint16_t>> taken;
   for (auto& n : config.nodes)
     for (auto [key, port] :
          {std::pair{"actor-port", n.actor_port}, std::pair{"remoting-port", n.remoting_port},
           std::pair{"name-server-port", n.name_server_port.value_or(0)}})
-      if (port != 0 && !taken.emplace(n.host, port).second) {
+      if (port != 0 && !taken.emplace(n.advertised(), port).second) {
         auto section = "node " + n.name;
         auto line = from.line_of(section, key);
         return from.wrong(line != 0 ? line : from.line_of(section, {}),
                           std::string(key) + " = " + std::to_string(port) + " of [" + section +
-                              "] is taken by another port of " + n.host);
+                              "] is taken by another port of " + n.advertised());
       }
   return boost::outcome_v2::success();
 }
@@ -275,6 +289,7 @@ result<cluster_config> parse_config(std::string_view text, const std::string& fi
     config.nodes.emplace_back();
     config.nodes.back().name = "node";
   }
+  TROUPE_TRY(check_advertised(from, config));
   TROUPE_TRY(check_ports(from, config));
   return config;
 }
@@ -302,21 +317,23 @@ result<cluster_config> load_config(const std::string& path) {
 result<node_config> select_node(const cluster_config& config,
                                 const std::optional<std::string>& name) {
   std::vector<std::string_view> names;
+  std::string all;
   for (auto& n : config.nodes) {
     if (!name || n.name == *name)
       return n;
     names.push_back(n.name);
+    all += " " + n.name;
   }
   return error{errc::not_found, "no node " + in_quotes(name.value_or("")) +
-                                    " in the configuration; the nearest is " +
-                                    in_quotes(nearest(name.value_or(""), names))};
+                                    " in the configuration" + hint(name.value_or(""), names) +
+                                    "; there are" + all};
 }
 
 node_options options_of(const cluster_config& config, const node_config& node) {
   auto options = config.options;
   options.store.directory = node.directory;
   in_addr address{};
-  if (::inet_pton(AF_INET, node.host.c_str(), &address) == 1)
+  if (::inet_pton(AF_INET, node.advertised().c_str(), &address) == 1)
     options.store.store_host_ipv4 = ntohl(address.s_addr);
   options.store.store_port = node.remoting_port;
   return options;
@@ -334,7 +351,7 @@ std::string config_help() {
              (section == "node" ? " NAME]\n" : "]\n");
     }
     out += "  " + std::string(s.key) + " = " + written(s, defaults, node) + "\n      " +
-           std::string(s.about) + "\n";
+           std::string(s.about) + range_text(s) + "\n";
   }
   return out;
 }

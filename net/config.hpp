@@ -12,16 +12,26 @@
 
 namespace troupe::net {
 
+/// As a `host`: listen at every address of the machine. No address to send clients to.
+inline constexpr std::string_view every_address = "0.0.0.0";
+
 /// One `[node NAME]` section: where a node listens, keeps its files, and which actors it runs.
 struct node_config {
   std::string name;
-  std::string host = "127.0.0.1";      ///< IPv4 address; part of STOREHOST and of message ids
+  std::string host = "127.0.0.1"; ///< IPv4 address to listen at
+  /// IPv4 address at which clients reach the node: routes, STOREHOST and message ids carry it.
+  /// Empty: `host`.
+  std::string advertised_host;
   std::uint16_t actor_port = 10915;    ///< for client actors; 0: any free one
   std::uint16_t remoting_port = 10911; ///< for RocketMQ clients; part of message ids; 0: any
   /// Where RocketMQ clients ask for routes; 0: any, none: another name server does that.
   std::optional<std::uint16_t> name_server_port = 9876;
   std::string directory = "./data";
   std::vector<std::string> roles = {"all"};
+
+  const std::string& advertised() const noexcept {
+    return advertised_host.empty() ? host : advertised_host;
+  }
 };
 
 /// A line of `[caf]`, which is not looked into here.

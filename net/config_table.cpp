@@ -118,8 +118,7 @@ std::string set_cluster_name(cluster_config& c, node_config&, std::string_view v
 std::string set_flush(cluster_config& c, node_config&, std::string_view value) {
   constexpr std::array<std::string_view, 2> names = {"async", "sync"};
   if (value != names[0] && value != names[1])
-    return "is neither 'async' nor 'sync'; the nearest is '" + std::string(nearest(value, names)) +
-           "'";
+    return "is neither 'async' nor 'sync'" + hint(value, names);
   c.options.store.flush =
       value == names[0] ? storage::flush_policy::async : storage::flush_policy::sync;
   return {};
@@ -172,6 +171,26 @@ std::string set_host(cluster_config&, node_config& n, std::string_view value) {
   return {};
 }
 
+constexpr std::string_view same_as_host = "host";
+
+std::string advertised_host_text(const cluster_config&, const node_config& n) {
+  return n.advertised_host.empty() ? std::string(same_as_host) : n.advertised_host;
+}
+
+std::string set_advertised_host(cluster_config&, node_config& n, std::string_view value) {
+  if (value == same_as_host) {
+    n.advertised_host.clear();
+    return {};
+  }
+  std::string host(value);
+  in_addr address{};
+  if (::inet_pton(AF_INET, host.c_str(), &address) != 1 || host == every_address)
+    return "is not the IPv4 address of one machine, such as 192.168.1.10 (message ids hold the "
+           "address itself)";
+  n.advertised_host = std::move(host);
+  return {};
+}
+
 std::string set_name_server_port(cluster_config&, node_config& n, std::string_view value) {
   if (value == "off") {
     n.name_server_port.reset();
@@ -203,8 +222,7 @@ std::string set_roles(cluster_config&, node_config& n, std::string_view value) {
   std::vector<std::string> roles;
   auto complaint = each_piece(value, ",", [&](std::string_view piece) -> std::string {
     if (std::ranges::find(role_names, piece) == role_names.end())
-      return "names an unknown role '" + std::string(piece) + "'; the nearest is '" +
-             std::string(nearest(piece, role_names)) + "'";
+      return "names an unknown role '" + std::string(piece) + "'" + hint(piece, role_names);
     if (std::ranges::find(roles, piece) != roles.end())
       return "names the role '" + std::string(piece) + "' twice";
     roles.emplace_back(piece);
@@ -278,6 +296,9 @@ const std::array table = {
     number<store, &storage::options::disk_clean_forcibly_percent>(
         "store", "disk-space-clean-forcibly-ratio", q::percent, {30, 85},
         "Disk use above which the oldest files go even if not expired."),
+    number<store, &storage::options::clean_file_forcibly>(
+        "store", "clean-file-forcibly-enable", q::on_off, {0, 1},
+        "off: they stay, and the node refuses writes instead when the disk is full."),
     number<store, &storage::options::disk_warning_percent>(
         "store", "disk-space-warning-level-ratio", q::percent, {35, 90},
         "Disk use above which writes are refused; reads go on."),
@@ -364,8 +385,11 @@ const std::array table = {
                                                   "Create a topic at the first message for it."),
 
     text(
-        "node", "host", "IPv4 address to listen at; message ids carry it.",
+        "node", "host", "IPv4 address to listen at; 0.0.0.0: at all of the machine's.",
         [](const cluster_config&, const node_config& n) { return n.host; }, set_host),
+    text("node", "advertised-host",
+         "IPv4 address that clients are sent to and message ids carry; host: that one.",
+         advertised_host_text, set_advertised_host),
     port<&node_config::actor_port>("actor-port", "Port for client actors and commands; 0: any."),
     port<&node_config::remoting_port>("remoting-port",
                                       "Port for RocketMQ clients; message ids carry it; 0: any."),
@@ -434,6 +458,13 @@ std::span<const std::string_view> section_names() {
 std::string written(const setting& s, const cluster_config& config, const node_config& node) {
   return s.kind == quantity::text ? s.text(config, node)
                                   : number_text(s.kind, s.number(config, node));
+}
+
+std::string range_text(const setting& s) {
+  if (s.kind == quantity::text || s.kind == quantity::on_off)
+    return {};
+  auto steps = s.step == 1 ? std::string() : ", in steps of " + std::to_string(s.step);
+  return " (" + number_text(s.kind, s.least) + " to " + number_text(s.kind, s.most) + steps + ")";
 }
 
 result<void> assign(const setting& s, cluster_config& config, node_config& node,

@@ -36,6 +36,9 @@ std::span<const std::string_view> section_names();
 /// The setting's value as it is written in the file.
 std::string written(const setting& s, const cluster_config& config, const node_config& node);
 
+/// " (1 to 1024)" for a number, nothing for a text or a switch.
+std::string range_text(const setting& s);
+
 /// Takes a value over; the error says what is wrong with it and what would be right.
 storage::result<void> assign(const setting& s, cluster_config& config, node_config& node,
                              std::string_view value);

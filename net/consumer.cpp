@@ -52,7 +52,8 @@ storage::result<storage::record_view> decode(const storage::slice& record) {
   return found.view;
 }
 
-std::vector<std::string> parse_tags(std::string_view expression) {
+storage::result<std::vector<std::string>> parse_tags(std::string_view expression) {
+  const std::string given(expression);
   std::vector<std::string> tags;
   while (!expression.empty()) {
     auto end = expression.find("||");
@@ -63,6 +64,11 @@ std::vector<std::string> parse_tags(std::string_view expression) {
       tags.emplace_back(tag.substr(first, last - first + 1));
     expression.remove_prefix(end == std::string_view::npos ? expression.size() : end + 2);
   }
+  if (tags.empty())
+    return storage::error{errc::invalid_argument,
+                          "\"" + given +
+                              "\" names no tag: give some, such as \"TagA || TagB\", or "
+                              "* for every message"};
   if (std::find(tags.begin(), tags.end(), "*") != tags.end())
     tags.clear();
   return tags;

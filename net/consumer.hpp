@@ -98,7 +98,8 @@ inline std::string_view text_of(storage::byte_view bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// "TagA || TagB" as a list; "*" and the empty text as none.
-std::vector<std::string> parse_tags(std::string_view expression);
+/// "TagA || TagB" as a list; "*" as an empty one, which means every message. `invalid_argument` for
+/// an expression that names no tag.
+storage::result<std::vector<std::string>> parse_tags(std::string_view expression);
 
 } // namespace troupe::client

@@ -73,7 +73,7 @@ result<std::int64_t> with_unit(std::string_view text, std::span<const unit> unit
   if (parts.unit.empty())
     return bad(in_quotes(text) + " has no unit; write for example " + example);
   std::string message = in_quotes(text) + ": unknown unit " + in_quotes(parts.unit) +
-                        "; the nearest is " + in_quotes(nearest(parts.unit, names)) + ", all are";
+                        hint(parts.unit, names) + "; there are";
   for (auto name : names)
     message.append(" ").append(name);
   return bad(std::move(message));
@@ -104,7 +104,7 @@ result<std::int64_t> parse_percent(std::string_view text) {
   TROUPE_TRY(auto parts, split(text));
   if (!parts.unit.empty() && parts.unit != "%")
     return bad(in_quotes(text) + ": unknown unit " + in_quotes(parts.unit) +
-               "; the nearest is '%'");
+               "; write for example 75 or 75%");
   return parts.number;
 }
 
@@ -112,8 +112,7 @@ result<bool> parse_switch(std::string_view text) {
   constexpr std::array<std::string_view, 2> names = {"on", "off"};
   if (text == names[0] || text == names[1])
     return text == names[0];
-  return bad(in_quotes(text) + " is neither 'on' nor 'off'; the nearest is " +
-             in_quotes(nearest(text, names)));
+  return bad(in_quotes(text) + " is neither 'on' nor 'off'" + hint(text, names));
 }
 
 namespace {
@@ -239,16 +238,21 @@ std::string moment_text(std::int64_t ms) {
 
 namespace {
 
+/// Letters to change, add, drop, or swap with their neighbour.
 std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), 0);
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    auto diagonal = row[0];
+    std::swap(before, last);
+    std::swap(last, row);
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      auto changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, changed});
+      auto changed = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, changed});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
   }
   return row.back();
@@ -278,9 +282,8 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
 std::string hint(std::string_view name, std::span<const std::string_view> candidates,
                  std::string_view prefix) {
   auto found = nearest(name, candidates);
-  // Half of the letters changed is another word.
-  if (found.empty() ||
-      2 * distance(name.substr(0, 100), found) > std::max(name.size(), found.size()))
+  // With more than a third of the letters changed it is another word.
+  if (3 * distance(name.substr(0, 100), found) > std::max(name.size(), found.size()))
     return {};
   return "; the nearest is '" + std::string(prefix) + std::string(found) + "'";
 }

@@ -4,6 +4,7 @@
 #include "actors/node.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/gateway/socket_server.hpp"
+#include "net/port_check.hpp"
 #include "storage/clock.hpp"
 #include "storage/logging.hpp"
 
@@ -28,7 +29,6 @@ struct server::parts {
   node_actor node;
   front_actor front;
   std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
-  storage::error not_listening;           ///< why there are no sockets
   gateway_options gateway_settings;
   gateway_actor gateway;
   bool stopped = false;
@@ -68,25 +68,44 @@ std::size_t queue_file_limit(rlim_t connections) {
 
 } // namespace
 
-/// Takes the ports for RocketMQ clients; message ids carry the first. What is wrong with them is
-/// said by `publish`: that another node has the directory is more important.
-void server::listen_for_remoting(parts& p, const cluster_config& cluster) {
+/// Takes the ports for RocketMQ clients; message ids carry the first.
+storage::result<void> server::listen_for_remoting(parts& p, const cluster_config& cluster) {
   if (!cluster.gateway.enabled)
-    return;
+    return boost::outcome_v2::success();
   p.gateway_settings = cluster.gateway;
   std::vector<std::uint16_t> ports{p.config.remoting_port};
   if (p.config.name_server_port)
     ports.push_back(*p.config.name_server_port);
   auto sockets = socket_server::listen(cluster.gateway, p.config.host, ports);
-  if (!sockets) {
-    p.not_listening = {errc::unavailable,
-                       sockets.error().message + " (remoting-port or name-server-port of node " +
-                           p.config.name +
-                           "): is another node or a RocketMQ server running there?"};
-    return;
-  }
+  if (!sockets)
+    return storage::error{errc::unavailable,
+                          sockets.error().message + " (remoting-port or name-server-port of node " +
+                              p.config.name +
+                              "): is another node or a RocketMQ server running there?"};
   p.sockets = std::move(sockets.value());
   p.options.store.store_port = p.sockets->ports().front();
+  return boost::outcome_v2::success();
+}
+
+/// Before the store is opened, or even made: a start that fails at a port leaves nothing behind.
+/// That another node has the directory is more important than its ports.
+storage::result<void> server::check_doors(parts& p, const cluster_config& cluster) {
+  storage::result<void> listening = boost::outcome_v2::success();
+  if (auto free = check_port(p.config.host, p.config.actor_port); !free)
+    listening = storage::error{errc::unavailable,
+                               free.error().message +
+                                   " (actor-port): is another node running there, and is the "
+                                   "address one of this machine?"};
+  else
+    listening = listen_for_remoting(p, cluster);
+  if (listening)
+    return listening;
+  auto& directory = p.options.store.directory;
+  if (p.files->list(directory)) {
+    if (auto lock = p.files->lock(directory + "/lock"); !lock && lock.error().code == errc::locked)
+      return lock.error();
+  }
+  return listening;
 }
 
 storage::result<void> server::start_gateway(parts& p) {
@@ -94,7 +113,7 @@ storage::result<void> server::start_gateway(parts& p) {
   p.gateway = spawn_gateway(p.system, {.node = p.node,
                                        .address = {.cluster = p.cluster,
                                                    .broker = p.config.name,
-                                                   .address = p.config.host + ":" + port},
+                                                   .address = p.config.advertised() + ":" + port},
                                        .node_settings = p.options,
                                        .options = p.gateway_settings,
                                        .send = p.sockets->send_function()});
@@ -121,11 +140,11 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
-  listen_for_remoting(*p, cluster);
+  p->files = &files;
+  TROUPE_TRY(check_doors(*p, cluster));
   auto file_limit = queue_file_limit(p->sockets ? p->gateway_settings.connections : 0);
   auto& open_files = p->options.queue_manager.open_files;
   open_files = open_files == 0 ? file_limit : std::min(open_files, file_limit);
-  p->files = &files;
   auto& clock = storage::system_wall_clock();
   TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock, std::move(progress)));
   storage::log_info("store.opened", {{"after", opened.after_orderly_stop ? "stop" : "crash"},
@@ -153,8 +172,6 @@ storage::result<server::address> server::publish() {
                                                  " (actor-port): is another node running there, "
                                                  "and is the address one of this machine?"};
   address bound{*port};
-  if (p.not_listening.code != errc::none)
-    return p.not_listening;
   if (p.sockets) {
     auto ports = p.sockets->ports();
     bound.remoting_port = ports.front();

@@ -42,7 +42,8 @@ public:
 
 private:
   struct parts;
-  static void listen_for_remoting(parts& p, const cluster_config& cluster);
+  static storage::result<void> listen_for_remoting(parts& p, const cluster_config& cluster);
+  static storage::result<void> check_doors(parts& p, const cluster_config& cluster);
   static storage::result<void> start_gateway(parts& p);
   explicit server(std::unique_ptr<parts> p);
   std::unique_ptr<parts> parts_;

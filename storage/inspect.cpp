@@ -4,10 +4,13 @@
 #include "storage/index_file.hpp"
 #include "storage/queue_recovery.hpp"
 #include "storage/store.hpp"
+#include "storage/topic_table.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <optional>
+#include <utility>
 
 namespace troupe::storage {
 
@@ -36,9 +39,39 @@ std::size_t store_summary::queue_count() const noexcept {
   return count;
 }
 
+namespace {
+
+/// Which topics were deleted, and which are there. A store without such a file has none of that.
+struct known_topics {
+  std::optional<tombstone_table> dead;
+  std::optional<topic_table> living;
+
+  known_topics(file_system& fs, const options& settings, const finding_sink& report) {
+    if (auto loaded = tombstone_table::load(fs, settings))
+      dead = std::move(loaded).value();
+    else
+      report({settings.directory, 0, loaded.error().message});
+    if (auto loaded = topic_table::load(fs, settings))
+      living = std::move(loaded).value();
+    else
+      report({settings.directory, 0, loaded.error().message});
+  }
+  /// Where its last deletion was: what lies below is dead.
+  log_offset deleted_at(std::string_view topic) const {
+    auto* found = dead ? dead->find(topic) : nullptr;
+    return found == nullptr ? 0 : found->deleted_at;
+  }
+  bool is_deleted(std::string_view topic) const {
+    return dead && dead->find(topic) != nullptr && living && living->find(topic) == nullptr;
+  }
+};
+
+} // namespace
+
 result<store_summary> summarize(file_system& fs, const store_files& files,
                                 const finding_sink& report) {
   store_summary out;
+  const known_topics known(fs, files.settings, report);
   for (auto& queue : files.queues)
     out.topics[queue.topic].queues.insert(queue.id);
   auto add = [&](const record_view& message) {
@@ -50,12 +83,18 @@ result<store_summary> summarize(file_system& fs, const store_files& files,
     auto topic = out.topics.find(message.topic);
     if (topic == out.topics.end())
       topic = out.topics.try_emplace(std::string(message.topic)).first;
+    if (message.offset < known.deleted_at(message.topic)) {
+      topic->second.dead_messages += 1;
+      return;
+    }
     topic->second.messages += 1;
     topic->second.bytes += message.size;
     if (message.has_queue_entry())
       topic->second.queues.insert(message.queue_id);
   };
   TROUPE_TRY(out.log, walk_messages(fs, files, report, add));
+  for (auto& [name, topic] : out.topics)
+    topic.deleted = known.is_deleted(name);
   TROUPE_TRY(out.index_entries, count_index_entries(fs, files));
   return out;
 }

@@ -18,6 +18,9 @@ struct store_summary {
     std::set<std::int32_t> queues;
     std::uint64_t messages = 0;
     std::uint64_t bytes = 0; ///< of whole records
+    /// Messages that lie in the log still, but went with the topic when it was deleted.
+    std::uint64_t dead_messages = 0;
+    bool deleted = false; ///< and not made again
   };
   walked_log log;
   std::uint64_t record_bytes = 0;

@@ -29,6 +29,7 @@ struct options {
   std::vector<int> delete_when_hours = {4};
   int disk_max_used_percent = 75;       ///< above: expired files go at any hour
   int disk_clean_forcibly_percent = 85; ///< above: oldest files go even if not expired
+  bool clean_file_forcibly = true;      ///< off: files that are not expired never go
   int disk_warning_percent = 90;        ///< above: writes are refused
   std::int64_t destroy_mapped_file_interval_ms = 120'000;
   int queue_write_retries = 3;

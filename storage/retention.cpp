@@ -22,10 +22,10 @@ bool expired(const options& o, const retained_file& file, std::int64_t now_ms) n
   return file.modified_ms <= now_ms && now_ms - file.modified_ms >= o.file_reserved_time_ms;
 }
 
-/// How many files bring the disk down to the limit.
+/// How many files bring the disk down to the limit, if unexpired ones may go at all.
 std::size_t needed_files(const options& o, const retention_input& now) noexcept {
   const auto excess = now.used_percent - forcibly_percent(o);
-  if (excess <= 0)
+  if (excess <= 0 || !o.clean_file_forcibly)
     return 0;
   if (now.disk_bytes == 0 || o.log_file_size_bytes == 0)
     return max_files_a_round;

@@ -37,8 +37,9 @@ inline constexpr std::size_t max_files_a_round = 10;
 /// Which log files go now: RocketMQ's rules. Expired ones (by the time of their last change) at the
 /// hours of `delete_when_hours`, on request, and at any hour while the disk is fuller than
 /// `disk_max_used_percent`; the oldest even if not expired above `disk_clean_forcibly_percent`,
-/// only as many as bring the disk back to it. The last file never goes. The disk counts as full
-/// above `disk_warning_percent`, until it is back at `disk_clean_forcibly_percent`.
+/// only as many as bring the disk back to it, and none when `clean_file_forcibly` is off. The last
+/// file never goes. The disk counts as full above `disk_warning_percent`, until it is back at
+/// `disk_clean_forcibly_percent`.
 retention_decision decide_retention(const options& o, const retention_input& now) noexcept;
 
 } // namespace troupe::storage

@@ -80,12 +80,17 @@ class Node:
         self.process = None
         self.port = None
         self.spawn = {}  # more for subprocess.Popen
+        self.arguments = []  # more for `serve`
+
+    def write_settings(self):
+        self.config.write_text(SETTINGS.format(**self.settings))
 
     def launch(self):
-        self.config.write_text(SETTINGS.format(**self.settings))
+        self.write_settings()
         with open(self.home / "log", "ab") as log:
             return subprocess.Popen(
-                [self.troupe, "serve", "--config", self.config, "--output", "json"],
+                [self.troupe, "serve", "--config", self.config, "--output", "json",
+                 *self.arguments],
                 stdout=subprocess.PIPE, stderr=log, cwd=self.home, **self.spawn)
 
     def start(self):

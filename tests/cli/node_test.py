@@ -85,7 +85,7 @@ class Credit(Serving):
 
 class Interrupted(Serving):
     def test_a_producer_says_how_far_it_came(self):
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             writer = subprocess.Popen(self.node.command("produce", "t", "--output", "json"),
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.PIPE)
@@ -96,8 +96,9 @@ class Interrupted(Serving):
             out, err = writer.stdout.read(), writer.stderr.read()
             self.assertEqual(writer.wait(), 1)
             self.assertEqual(json.loads(out)["acknowledged"], 1000)
-            self.assertIn(b"interrupted", err)
-            self.good("topic", "delete", "t")
+            self.assertRegex(err, b"interrupted: 1000 messages were read, 1000 of them ack")
+            self.assertNotIn(b"(unavailable)", err)
+            self.good("topic", "delete", "t", "--yes")
             for pipe in (writer.stdin, writer.stdout, writer.stderr):
                 pipe.close()
 
@@ -210,7 +211,7 @@ class Topics(Serving):
         empty = self.good("topic", "describe", "b", "--output", "json").json()
         self.assertEqual([(q["maxOffset"], q["lastStoreTimestamp"]) for q in empty], [(0, -1)])
         self.refused(1, "topic", "create", "a", "--queues", 4, words=["exists", "3 queues"])
-        self.good("topic", "delete", "a")
+        self.good("topic", "delete", "a", "--yes")
         self.refused(1, "topic", "describe", "a", words=["no topic a"])
         self.refused(1, "consume", "a", words=["no topic a"])
         self.refused(1, "topic", "delete", "a", words=["a"])
@@ -219,7 +220,7 @@ class Topics(Serving):
         for restart in (False, True):
             self.good("produce", "t", "--queue", 0, stdin=b"old\n" * 10)
             before = self.good("topic", "describe", "t", "--output", "json").json()[0]["maxOffset"]
-            self.good("topic", "delete", "t")
+            self.good("topic", "delete", "t", "--yes")
             if restart:
                 self.assertEqual(self.node.stop(), 0)
                 self.node.start()

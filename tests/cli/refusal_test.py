@@ -1,5 +1,8 @@
 """Bad input: each gives a clear error and changes nothing. refusal_test.py TROUPE EXAMPLES"""
+import os
+import pty
 import struct
+import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -120,7 +123,116 @@ class NoNode(unittest.TestCase):
             self.assertNotEqual(done.err, "")
 
 
+class Tags(NodeTest):
+    def test_an_expression_without_tags_is_refused(self):
+        self.node.start()
+        self.good("produce", "t", "--tag", "a", stdin=b"x\n")
+        for nothing in ("", "||", " || "):
+            self.refused(2, "consume", "t", "--tag", nothing, words=["--tag", "names no tag"])
+        self.assertEqual(self.good("consume", "t", "--tag", "|| a").out, b"x\n")
+
+    def test_a_tag_that_no_expression_can_name_is_refused(self):
+        for tag in ("", "*", "a||b", " a"):
+            done = run(TROUPE, "produce", "t", "--tag", tag)
+            self.assertEqual(done.code, 2)
+            self.assertIn("is no tag", done.err)
+
+
+class Keys(NodeTest):
+    def test_each_word_is_a_key(self):
+        self.node.start()
+        self.good("produce", "t", "--key", "one two", stdin=b"x\n")
+        for key in ("one", "two"):
+            found = self.good("message", "query", "t", "--key", key, "--output", "json").json()
+            self.assertEqual([m["keys"] for m in found], ["one two"])
+        self.refused(1, "message", "query", "t", "--key", "one two", words=["a key each"])
+
+
+class Asking(NodeTest):
+    def test_a_topic_is_deleted_only_after_a_yes(self):
+        self.node.start()
+        self.good("produce", "t", stdin=b"x\ny\n")
+        self.refused(1, "topic", "delete", "t", words=["2 messages", "--yes"])
+        self.refused(1, "topic", "delete", "t", stdin=b"yes\n", words=["--yes"])
+        self.assertEqual(len(self.good("consume", "t").lines()), 2)
+        for answer, left in ((b"no\n", 2), (b"yes\n", 0)):
+            self.assertEqual(self.typed(answer, "topic", "delete", "t"), 1 if left else 0)
+            found = self.node.run("consume", "t")
+            self.assertEqual(len(found.lines()), left)
+
+    def typed(self, text, *arguments):
+        """As a person at a terminal would; the exit code."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(self.node.command(*arguments), stdin=theirs,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.write(ours, text)
+        code = process.wait(20)
+        os.close(ours)
+        os.close(theirs)
+        return code
+
+    def test_a_topic_that_produce_makes_is_said(self):
+        self.node.start()
+        self.good("topic", "create", "orders")
+        self.assertEqual(self.good("produce", "orders", stdin=b"x\n").err, "")
+        made = self.good("produce", "odrers", stdin=b"x\n")
+        self.assertRegex(made.err, "no topic odrers: it was created, .*nearest is 'orders'")
+        self.assertEqual(self.good("produce", "odrers", stdin=b"x\n").err, "")
+
+    def test_stats_tell_deleted_topics_from_others(self):
+        self.node.start()
+        for topic in ("gone", "again", "here"):
+            self.good("produce", topic, stdin=b"x\ny\n")
+        for topic in ("gone", "again"):
+            self.good("topic", "delete", topic, "--yes")
+        self.good("produce", "again", stdin=b"z\n")
+        self.assertEqual(self.node.stop(), 0)
+        stats = run(TROUPE, "store", "stats", self.node.directory, "--output", "json").json()[0]
+        self.assertEqual({t["topic"]: (t["messages"], t["deadMessages"], t["deleted"])
+                          for t in stats["topics"]},
+                         {"gone": (0, 2, True), "again": (1, 2, False), "here": (2, 0, False)})
+        text = run(TROUPE, "store", "stats", self.node.directory).out.decode()
+        self.assertRegex(text, "gone: +deleted; 2 messages")
+        self.assertRegex(text, "here: +2 messages")
+
+    def test_no_file_of_the_node_is_named_for_an_id(self):
+        self.node.start()
+        self.good("produce", "t", stdin=b"x\n")
+        good = self.good("consume", "t", "--output", "json").json()[0]["msgId"]
+        for place in ("0000000000000001", "00000000000000A0", "00000000FFFFFFFF"):
+            done = self.refused(1, "message", "get", good[:16] + place, words=["no message has"])
+            self.assertNotIn(str(self.node.directory), done.err)
+
+
 class Usage(unittest.TestCase):
+    def test_without_a_verb_all_are_listed(self):
+        done = run(TROUPE)
+        self.assertEqual((done.code, done.out), (2, b""))
+        for verb in ("serve", "topic", "produce", "consume", "message", "status", "store"):
+            self.assertRegex(done.err, f"\n +{verb} ")
+        done = run(TROUPE, "topic")
+        self.assertEqual(done.code, 2)
+        self.assertRegex(done.err, "\n +describe ")
+
+    def test_words_that_nobody_takes_are_named_as_they_stand(self):
+        done = run(TROUPE, "consume", "t", "--tga", "a", "--follw", "--zebra=1")
+        self.assertEqual((done.code, done.out), (2, b""))
+        self.assertIn("'--tga'; the nearest is '--tag', 'a', '--follw'; the nearest is '--follow', "
+                      "'--zebra=1'; --help", done.err)
+
+        for command in (["--follw"], ["produce", "--follw"], ["consume", "t", "--follw", "--count", "x"]):
+            self.assertIn("'--follw'", run(TROUPE, *command).err)
+
+    def test_the_help_of_a_verb_shows_what_every_command_takes(self):
+        for command in (["serve"], ["topic", "create"], ["store", "dump"]):
+            text = run(TROUPE, *command, "--help").out.decode()
+            for option in ("--config", "--node", "--connect", "--output"):
+                self.assertIn(option, text)
+        keys = run(TROUPE, "serve", "--help").out.decode()
+        self.assertIn("mailbox-capacity = 400000", keys)
+        self.assertIn("advertised-host = host", keys)
+        self.assertIn("--log-format", keys)
+
     def test_usage_errors(self):
         for command in ([], ["nonsense"], ["topic"], ["topic", "create"], ["produce"],
                         ["consume", "t", "--nonsense"], ["consume", "t", "more"],

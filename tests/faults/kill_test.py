@@ -171,7 +171,7 @@ class Deletion(Kills):
                     self.good("produce", "doomed", stdin=b"x\n" * 200)
                     wait_until("the queues are on the disk", self.queues_are_durable)
                     self.faults.set((call, part, action, skip))
-                    self.node.run("topic", "delete", "doomed")
+                    self.node.run("topic", "delete", "doomed", "--yes")
                     self.killed()
                     self.restart()
                     self.check_deleted()
@@ -185,7 +185,7 @@ class Deletion(Kills):
         """The topic is whole or gone, and can be deleted and made again."""
         topics = [t["topic"] for t in self.good("topic", "list", "--output", "json").json()]
         if "doomed" in topics:
-            self.good("topic", "delete", "doomed")
+            self.good("topic", "delete", "doomed", "--yes")
         self.good("topic", "create", "doomed")
         self.assertEqual(self.good("consume", "doomed").lines(), [])
 

@@ -19,6 +19,25 @@
 
 using namespace troupe;
 
+namespace user {
+
+/// What a program sends to its own actors.
+struct order {
+  std::string what;
+  int count = 0;
+};
+
+template <class Inspector>
+auto inspect(Inspector& f, order& x) {
+  return f(caf::meta::type_name("order"), x.what, x.count);
+}
+
+} // namespace user
+
+CAF_BEGIN_TYPE_ID_BLOCK(client_test, ::troupe::client::first_free_type_id)
+CAF_ADD_TYPE_ID(client_test, (user::order))
+CAF_END_TYPE_ID_BLOCK(client_test)
+
 namespace {
 
 struct client_system {
@@ -95,12 +114,13 @@ TEST_CASE("client: an address needs a host and a port", "[net]") {
 
 TEST_CASE("client: tags are parted by two bars, and a star is every tag", "[net]") {
   using tags = std::vector<std::string>;
-  CHECK(client::parse_tags("A") == tags{"A"});
-  CHECK(client::parse_tags(" A ||B||  C D ") == tags{"A", "B", "C D"});
-  CHECK(client::parse_tags("A||||B") == tags{"A", "B"});
-  CHECK(client::parse_tags("*").empty());
-  CHECK(client::parse_tags("A || *").empty());
-  CHECK(client::parse_tags("").empty());
+  CHECK(client::parse_tags("A").value() == tags{"A"});
+  CHECK(client::parse_tags(" A ||B||  C D ").value() == tags{"A", "B", "C D"});
+  CHECK(client::parse_tags("A||||B").value() == tags{"A", "B"});
+  CHECK(client::parse_tags("*").value().empty());
+  CHECK(client::parse_tags("A || *").value().empty());
+  for (auto nothing : {"", " ", "||", " || || "})
+    CHECK(client::parse_tags(nothing).error().code == errc::invalid_argument);
 }
 
 TEST_CASE("client: unique keys are unique and have one length", "[net]") {
@@ -117,7 +137,7 @@ TEST_CASE("client: unique keys are unique and have one length", "[net]") {
 TEST_CASE("client: a batch carries what was added and is empty afterwards", "[net]") {
   client::batch batch{"orders"};
   REQUIRE(batch.add({.queue_id = 3, .body = "one", .tag = "t", .keys = "k1 k2", .flag = 9}));
-  REQUIRE(batch.add({.body = ""}));
+  REQUIRE(batch.add({.queue_id = 0, .body = ""}));
   auto request = batch.take();
   CHECK(batch.count() == 0);
   CHECK(request.topic == "orders");
@@ -143,8 +163,75 @@ TEST_CASE("client: a batch carries what was added and is empty afterwards", "[ne
   CHECK_FALSE(end.value());
 }
 
-TEST_CASE("client: a tag with a separator of properties is refused", "[net]") {
+namespace {
+
+std::vector<std::int32_t> queues_of(const put_request& request) {
+  std::vector<std::int32_t> queues;
+  storage::message_batch_reader reader{request.messages.bytes()};
+  for (auto message = reader.next(); message && message.value(); message = reader.next())
+    queues.push_back(message.value()->queue_id);
+  return queues;
+}
+
+} // namespace
+
+TEST_CASE("client: messages that name no queue take all in turn, also over requests", "[net]") {
+  client::batch batch{topic_info{"orders", 3, 3, 6}};
+  for (int i = 0; i < 4; ++i)
+    REQUIRE(batch.add({.body = "x"}));
+  CHECK(queues_of(batch.take()) == std::vector<std::int32_t>{0, 1, 2, 0});
+  REQUIRE(batch.add({.body = "x"}));
+  REQUIRE(batch.add({.queue_id = 0, .body = "x"}));
+  REQUIRE(batch.add({.body = "x"}));
+  CHECK(queues_of(batch.take()) == std::vector<std::int32_t>{1, 0, 2});
+}
+
+TEST_CASE("client: messages of one key go to one queue, the one that Java chooses", "[net]") {
+  client::batch batch{topic_info{"orders", 8, 8, 6}};
+  for (auto keys : {"a", "a b", " a", "order-1", "polygenelubricants"})
+    REQUIRE(batch.add({.body = "x", .keys = keys}));
+  // "a".hashCode() is 97, "order-1" -1207111310; the last has no absolute value.
+  CHECK(queues_of(batch.take()) == std::vector<std::int32_t>{1, 1, 1, 6, 0});
+}
+
+TEST_CASE("client: without a number of queues a message must name its queue", "[net]") {
   client::batch batch{"orders"};
+  auto refused = batch.add({.body = "x"});
+  REQUIRE(!refused);
+  CHECK(refused.error().code == errc::invalid_argument);
+  CHECK(refused.error().message.find("queue_id") != std::string::npos);
+  CHECK(batch.count() == 0);
+}
+
+TEST_CASE("client: what a program has set stays as it is", "[net]") {
+  caf::actor_system_config config;
+  config.set("scheduler.max-threads", std::size_t{7});
+  config.set("scheduler.policy", caf::atom("stealing"));
+  config.set("middleman.heartbeat-interval", caf::timespan{std::chrono::seconds(9)});
+  config.set("middleman.app-identifiers", std::vector<std::string>{"mine"});
+  client::configure(config);
+  CHECK(caf::get<std::size_t>(config, "scheduler.max-threads") == 7);
+  CHECK(caf::get<caf::atom_value>(config, "scheduler.policy") == caf::atom("stealing"));
+  CHECK(caf::get<caf::timespan>(config, "middleman.heartbeat-interval") == std::chrono::seconds(9));
+  CHECK(caf::get<caf::timespan>(config, "middleman.connection-timeout") == std::chrono::seconds(2));
+  CHECK(caf::get<std::vector<std::string>>(config, "middleman.app-identifiers") ==
+        std::vector<std::string>{"mine", "troupe"});
+}
+
+TEST_CASE("client: a program's own messages stand behind ours", "[net]") {
+  caf::actor_system_config config;
+  config.add_message_types<caf::id_block::client_test>();
+  client::configure(config);
+  caf::actor_system system{config};
+  auto echo = system.spawn([] { return caf::behavior{[](const user::order& o) { return o; }}; });
+  caf::scoped_actor self{system};
+  auto answer = client::ask<user::order>(self, echo, user::order{"x", 3});
+  REQUIRE(answer);
+  CHECK(answer.value().count == 3);
+}
+
+TEST_CASE("client: a tag with a separator of properties is refused", "[net]") {
+  client::batch batch{topic_info{"orders", 1, 1, 6}};
   CHECK(batch.add({.body = "x", .tag = "a\x02z"}).error().code == errc::invalid_argument);
   CHECK(batch.add({.body = "x", .keys = "a\x01z"}).error().code == errc::invalid_argument);
   CHECK(batch.count() == 0);

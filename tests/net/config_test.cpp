@@ -139,39 +139,45 @@ TEST_CASE("config: an empty file means one node with every default", "[net]") {
   CHECK(accepted("[node x]\n").nodes[0].name == "x");
 }
 
-TEST_CASE("config: an unknown name is refused with its line and the nearest one", "[net]") {
+TEST_CASE("config: an unknown name is refused with its line and one that is near", "[net]") {
+  const std::string all = "; there are [cluster] [store] [writer] [dispatcher] [flusher] "
+                          "[queue-manager] [cleaner] [pull] [session] [gateway] [caf] [node NAME]";
   CHECK(refusal("[store]\n\nflsh = sync\n") ==
         "c.ini:3: unknown key 'flsh' in [store]; the nearest is 'flush'");
   CHECK(refusal("[writer]\nmailbox-capacity = 1\n") ==
-        "c.ini:2: unknown key 'mailbox-capacity' in [writer]; the nearest is 'parked-deadline' "
-        "(there is one in [dispatcher])");
+        "c.ini:2: unknown key 'mailbox-capacity' in [writer] (there is one in "
+        "[dispatcher])");
+  CHECK(refusal("[writer]\nqwxz = 1\n") == "c.ini:2: unknown key 'qwxz' in [writer]");
   CHECK(refusal("[node a]\nactor-prt = 1\n") ==
         "c.ini:2: unknown key 'actor-prt' in [node a]; the nearest is 'actor-port'");
   CHECK(refusal("#\n[dispacher]\nbackpressure = 1ms\n") ==
-        "c.ini:2: unknown section [dispacher]; the nearest is [dispatcher]");
-  CHECK(refusal("[nod a]\n") == "c.ini:1: unknown section [nod a]; the nearest is [node NAME]");
+        "c.ini:2: unknown section [dispacher]; the nearest is 'dispatcher'" + all);
+  CHECK(refusal("[nod a]\n") == "c.ini:1: unknown section [nod a]; the nearest is 'node'" + all);
+  CHECK(refusal("[zebra]\n") == "c.ini:1: unknown section [zebra]" + all);
   CHECK(
       refusal("[node a]\nroles = writer, raeder\n") ==
       "c.ini:2: roles = 'writer, raeder' names an unknown role 'raeder'; the nearest is 'reader'");
   CHECK(refusal("[store]\nflush = asink\n") ==
-        "c.ini:2: flush = 'asink' is neither 'async' nor 'sync'; the nearest is 'async'");
+        "c.ini:2: flush = 'asink' is neither 'async' nor 'sync'");
+  CHECK(refusal("[store]\nflush = asnyc\n") ==
+        "c.ini:2: flush = 'asnyc' is neither 'async' nor 'sync'; the nearest is 'async'");
   CHECK(refusal("[store]\nrecord-crc = of\n") ==
         "c.ini:2: record-crc = 'of' is neither 'on' nor 'off'; the nearest is 'off'");
 }
 
-TEST_CASE("config: a wrong or missing unit is refused with the nearest one", "[net]") {
+TEST_CASE("config: a wrong or missing unit is refused with those there are", "[net]") {
   CHECK(refusal("[store]\nmapped-file-size-commit-log = 1GB\n") ==
-        "c.ini:2: mapped-file-size-commit-log = '1GB': unknown unit 'GB'; the nearest is 'GiB', "
-        "all are KiB MiB GiB TiB");
-  CHECK(
-      refusal("[dispatcher]\nbackpressure = 1us\n") ==
-      "c.ini:2: backpressure = '1us': unknown unit 'us'; the nearest is 'ms', all are ms s m h d");
+        "c.ini:2: mapped-file-size-commit-log = '1GB': unknown unit 'GB'; the nearest is 'GiB'; "
+        "there are KiB MiB GiB TiB");
+  CHECK(refusal("[dispatcher]\nbackpressure = 1us\n") ==
+        "c.ini:2: backpressure = '1us': unknown unit 'us'; there are ms s m h d");
   CHECK(refusal("[store]\nfile-reserved-time = 72\n") ==
         "c.ini:2: file-reserved-time = '72' has no unit; write for example 5s");
   CHECK(refusal("[dispatcher]\nmailbox-capacity = 4k\n") ==
         "c.ini:2: mailbox-capacity = '4k' is not a plain number: 'k' is too much");
   CHECK(refusal("[store]\ndisk-max-used-space-ratio = 75MiB\n") ==
-        "c.ini:2: disk-max-used-space-ratio = '75MiB': unknown unit 'MiB'; the nearest is '%'");
+        "c.ini:2: disk-max-used-space-ratio = '75MiB': unknown unit 'MiB'; write for example "
+        "75 or 75%");
 }
 
 TEST_CASE("config: a value out of range is refused with its range", "[net]") {
@@ -282,11 +288,33 @@ TEST_CASE("config: a node is chosen by name, the first one without", "[net]") {
   auto none = select_node(c, "tow");
   REQUIRE(!none);
   CHECK(none.error().code == errc::not_found);
-  CHECK(none.error().message == "no node 'tow' in the configuration; the nearest is 'two'");
+  CHECK(none.error().message == "no node 'tow' in the configuration; the nearest is 'two'; "
+                                "there are one two");
+  CHECK(select_node(c, "zebra").error().message ==
+        "no node 'zebra' in the configuration; there are one two");
 }
 
-TEST_CASE("config: the help names every key with its default", "[net]") {
+TEST_CASE("config: routes and message ids never name every address", "[net]") {
+  CHECK(refusal("[node a]\n\nhost = 0.0.0.0\n") ==
+        "c.ini:3: host = 0.0.0.0 of [node a] listens at every address of this machine, but routes "
+        "and message ids name one: give it as advertised-host");
+  auto open = accepted("[node a]\nhost = 0.0.0.0\nadvertised-host = 10.1.2.3\n");
+  CHECK(open.nodes[0].host == "0.0.0.0");
+  CHECK(open.nodes[0].advertised() == "10.1.2.3");
+  CHECK(options_of(open, open.nodes[0]).store.store_host_ipv4 == 0x0a010203);
+  CHECK(accepted("[node a]\nhost = 10.1.2.3\nadvertised-host = host\n").nodes[0].advertised() ==
+        "10.1.2.3");
+  // On two machines, though the file has one text for both.
+  accepted("[node a]\nhost = 0.0.0.0\nadvertised-host = 10.1.2.3\n"
+           "[node b]\nhost = 0.0.0.0\nadvertised-host = 10.1.2.4\n");
+  for (auto wrong : {"0.0.0.0", "example.org", "1.2.3", ""})
+    CHECK(refusal("[node a]\nadvertised-host = " + std::string(wrong) + "\n")
+              .find("is not the IPv4 address of one machine") != std::string::npos);
+}
+
+TEST_CASE("config: the help names every key with its default and its range", "[net]") {
   auto help = config_help();
   CHECK(help.find("[dispatcher]\n  mailbox-capacity = 400000\n") != std::string::npos);
+  CHECK(help.find("(1 to 100000000)\n") != std::string::npos);
   CHECK(help.find("[node NAME]\n  host = 127.0.0.1\n") != std::string::npos);
 }

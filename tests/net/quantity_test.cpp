@@ -43,3 +43,13 @@ TEST_CASE("quantity: the nearest name takes the fewest changes", "[net]") {
   CHECK(nearest("x", {}).empty());
   CHECK(nearest(std::string(1 << 20, 'f'), names) == "flusher");
 }
+
+TEST_CASE("quantity: a hint names only what is near", "[net]") {
+  constexpr std::array<std::string_view, 4> names = {"writer", "list", "--tag", "ms"};
+  CHECK(hint("wirter", names, "troupe ") == "; the nearest is 'troupe writer'");
+  CHECK(hint("lsit", names) == "; the nearest is 'list'"); // two letters swapped are one mistake
+  CHECK(hint("--tga", names) == "; the nearest is '--tag'");
+  for (auto far : {"zebra", "tar", "trip", "us", "x", ""})
+    CHECK(hint(far, names).empty());
+  CHECK(hint("anything", {}).empty());
+}

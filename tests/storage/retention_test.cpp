@@ -71,6 +71,18 @@ TEST_CASE("retention: above the limit the oldest files go though not expired", "
   CHECK(f.decide().drop == 5);
 }
 
+TEST_CASE("retention: with forced cleaning off only expired files go, and writes stop",
+          "[storage]") {
+  fixture f({100, 4, 3, 2, 1, 0});
+  f.o.clean_file_forcibly = false;
+  f.input.used_percent = 95;
+  auto decision = f.decide();
+  CHECK(decision.drop == 1);
+  CHECK(decision.disk_full);
+  f.o.clean_file_forcibly = true;
+  CHECK(f.decide().drop > 1);
+}
+
 TEST_CASE("retention: what is not dispatched and durable stays", "[storage]") {
   fixture f({100, 100, 100, 100});
   f.input.local_hour = 4;

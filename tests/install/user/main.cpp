@@ -12,6 +12,10 @@ int main() {
   auto wire = node.connect();
   troupe::topic_info topic{"orders", 1, 1, 6};
   world.ask<troupe::topic_info>(wire->service(), troupe::create_atom_v, topic).value();
+  troupe::client::batch batch{topic};
+  if (!batch.add({.body = "one"}))
+    return 1;
+  world.ask<troupe::put_response>(wire->service(), batch.take()).value();
   node.kill();
   if (!node.start())
     return 1;
