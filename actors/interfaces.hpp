@@ -113,7 +113,8 @@ using registrar_actor =
                      /// Forgets the group's settings, and its offsets if that is wanted.
                      handles<group_settings(remove_atom, group_settings, bool)>,
                      handles<stop_report(stop_atom)>, handles<void(role_table)>,
-                     handles<void(write_atom)>>;
+                     // Its own timers.
+                     handles<void(write_atom)>, handles<void(commit_atom)>>;
 
 /// Decides what is deleted, and when the disk is too full to write.
 using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,

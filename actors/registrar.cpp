@@ -4,6 +4,7 @@
 #include "storage/mutant.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -11,7 +12,15 @@ namespace {
 
 constexpr auto save_interval = std::chrono::seconds(5);
 constexpr auto retire_timeout = std::chrono::seconds(10);
+/// Between two saves of the topics.
+constexpr auto topics_pause = std::chrono::milliseconds(100);
 constexpr std::int32_t default_queues = 8;
+/// Requests of one kind that are gathered; what clients may have open bounds them long before.
+constexpr std::size_t most_waiting = 10'000;
+/// A journal of this size is not left to grow until the next save is due.
+constexpr std::uint64_t large_journal = 8 * storage::mib;
+/// Offsets in one answer: some 100 bytes each.
+constexpr std::size_t most_listed = 200'000;
 
 topic_info info_of(const storage::topic_config& t) {
   return {t.name, t.read_queues, t.write_queues, t.perm};
@@ -40,43 +49,143 @@ storage::result<void> registrar_state::load() {
                          &groups_->warnings()})
     for (auto& text : *warnings)
       storage::log_warning("registrar.ignored", {{"what", text}});
+  save_offsets(); // what only the journal had, or a .bak
   return boost::outcome_v2::success();
 }
 
 // -- topics --------------------------------------------------------------------------------------
 
 caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
-  if (auto* known = topics_->find(wanted.name))
+  auto* known = topics_->find(wanted.name);
+  if (known != nullptr && waiting_topics_.empty())
     return info_of(*known);
-  storage::topic_config config{wanted.name, wanted.read_queues, wanted.write_queues, wanted.perm};
-  auto done = topics_->put(config);
-  if (done)
-    done = topics_->save(setup_.clock->now_ms());
-  if (!done) {
-    topics_->erase(wanted.name);
-    return to_caf(done.error());
-  }
-  keep(wanted.name);
-  announce();
-  return wanted;
+  return save_later(wish::create, wanted);
 }
 
 caf::result<topic_info> registrar_state::update(const topic_info& wanted) {
-  if (topics_->find(wanted.name) == nullptr)
-    return create(wanted);
-  auto before = *topics_;
-  auto done = topics_->put({wanted.name, wanted.read_queues, wanted.write_queues, wanted.perm});
-  if (done)
-    done = topics_->save(setup_.clock->now_ms());
-  if (!done) {
-    *topics_ = std::move(before);
-    return to_caf(done.error());
+  return save_later(wish::change, wanted);
+}
+
+caf::result<topic_info> registrar_state::save_later(wish what, const topic_info& topic) {
+  if (waiting_topics_.size() >= most_waiting)
+    return make_caf_error(errc::busy, "topic " + topic.name +
+                                          " is not made or changed: too many are at once; try "
+                                          "again");
+  topic_request request{what, topic, kept_promise<topic_info>{self_}};
+  waiting_topics_.push_back(request);
+  schedule_topics();
+  return request.promise;
+}
+
+/// Behind what is in the mailbox now, and not at once after the last save.
+void registrar_state::schedule_topics() {
+  if (std::exchange(topics_timer_, true))
+    return;
+  auto now = self_->clock().now();
+  if (now >= next_topics_save_)
+    self_->send(self_, commit_atom_v);
+  else
+    self_->delayed_send(self_, next_topics_save_ - now, commit_atom_v);
+}
+
+void registrar_state::commit() {
+  offsets_timer_ = false;
+  commit_offsets();
+  if (waiting_topics_.empty() || self_->clock().now() < next_topics_save_)
+    return; // one of the two was asked for; the other comes
+  save_topics();
+}
+
+/// One save for all that wait, each of which is answered; without the save none of it happened.
+void registrar_state::save_topics() {
+  topics_timer_ = false;
+  auto waiting = std::exchange(waiting_topics_, {});
+  std::vector<former_topic> undo;
+  std::vector<storage::result<void>> outcomes;
+  for (auto& request : waiting)
+    outcomes.push_back(apply(request, undo));
+  storage::result<void> saved = boost::outcome_v2::success();
+  if (!undo.empty()) {
+    saved = topics_->save(setup_.clock->now_ms());
+    next_topics_save_ = self_->clock().now() + topics_pause;
   }
-  announce();
-  return wanted;
+  for (auto old = undo.rbegin(); old != undo.rend(); ++old)
+    if (!saved)
+      topics_->restore(old->name, std::move(old->before));
+    else if (!old->before.config)
+      keep(old->name); // it is new
+  for (std::size_t i = 0; i < waiting.size(); ++i)
+    answer(waiting[i], outcomes[i] ? saved : outcomes[i]);
+  if (saved && !undo.empty())
+    announce();
+}
+
+storage::result<void> registrar_state::apply(const topic_request& request,
+                                             std::vector<former_topic>& undo) {
+  auto& wanted = request.topic;
+  if (request.what == wish::restore)
+    return restore(wanted, undo);
+  auto* known = topics_->find(wanted.name);
+  if (known == nullptr) {
+    TROUPE_TRY(check_new(request));
+  } else if (request.what == wish::create) {
+    return boost::outcome_v2::success(); // it stays as it is
+  }
+  restored_.erase(wanted.name); // its numbers are somebody's wish now
+  return put(wanted, undo);
+}
+
+storage::result<void> registrar_state::check_new(const topic_request& request) const {
+  const auto most = setup_.options.store.max_topics;
+  const auto there = topics_->topics().size();
+  if (there < most)
+    return boost::outcome_v2::success();
+  return storage::error{errc::too_large, "topic " + request.topic.name +
+                                             " is not made: there are " + std::to_string(there) +
+                                             ", and max-topics is " + std::to_string(most) +
+                                             "; delete some, or raise it"};
+}
+
+storage::result<void> registrar_state::restore(const topic_info& least,
+                                               std::vector<former_topic>& undo) {
+  auto* known = topics_->find(least.name);
+  if (!needs_restoring(least.name, least.read_queues))
+    return boost::outcome_v2::success();
+  auto queues = std::max(least.read_queues, known ? known->read_queues : default_queues);
+  storage::log_info("topic.restored", {{"topic", least.name}, {"queues", queues}});
+  restored_.insert(least.name);
+  return put({least.name, queues, known ? known->write_queues : queues, known ? known->perm : 6},
+             undo);
+}
+
+storage::result<void> registrar_state::put(const topic_info& topic,
+                                           std::vector<former_topic>& undo) {
+  former_topic former{topic.name, topics_->describe(topic.name)};
+  TROUPE_TRY(topics_->put({topic.name, topic.read_queues, topic.write_queues, topic.perm}));
+  undo.push_back(std::move(former));
+  return boost::outcome_v2::success();
+}
+
+void registrar_state::answer(const topic_request& request, const storage::result<void>& done) {
+  if (done) {
+    request.promise.deliver(info_of(*topics_->find(request.topic.name)));
+    return;
+  }
+  say_if_full(done.error());
+  if (request.what == wish::restore)
+    storage::log_warning("topic.not_restored",
+                         {{"topic", request.topic.name}, {"reason", done.error().message}});
+  request.promise.deliver(to_caf(done.error()));
+}
+
+/// Clients ask again and again: one line is enough.
+void registrar_state::say_if_full(const storage::error& why) {
+  if (why.code == errc::too_large && !std::exchange(full_said_, true))
+    storage::log_warning("registrar.full", {{"reason", why.message}});
 }
 
 caf::result<tombstone> registrar_state::remove(const std::string& topic) {
+  save_topics(); // it may be one of those that wait
   if (topics_->find(topic) == nullptr)
     return make_caf_error(errc::not_found, "there is no topic " + topic);
   if (!roles_.writer)
@@ -117,8 +226,9 @@ void registrar_state::removed(const tombstone& dead, const kept_promise<tombston
     promise.deliver(to_caf(done.error()));
     return;
   }
+  restored_.erase(dead.topic);
   offsets_->remove_topic(dead.topic);
-  save_offsets();
+  forget_offsets();
   self_->send(roles_.queue_manager, remove_atom_v, dead);
   announce();
   promise.deliver(dead);
@@ -143,24 +253,19 @@ void registrar_state::keep(const std::string& topic) {
   self_->send(roles_.writer, revive_atom_v, std::move(from));
 }
 
+/// True for a topic that the file lacks: what the file says of one counts, whatever else is found
+/// in the queues. One that was restored in this life may grow.
+bool registrar_state::needs_restoring(const std::string& topic, std::int32_t queues) const {
+  if (auto* known = topics_->find(topic))
+    return known->read_queues < queues && restored_.count(topic) > 0;
+  return tombstones_->find(topic) == nullptr; // or its last messages are on their way
+}
+
 void registrar_state::seen(const std::string& topic, std::int32_t queue) {
-  auto* known = topics_->find(topic);
-  // Queues with messages are for reading, whatever else was set: the file may be one from before.
-  if (known != nullptr && known->read_queues > queue)
-    return;
-  if (known == nullptr && tombstones_->find(topic) != nullptr)
-    return; // deleted while its last messages were on their way
-  auto queues = std::max(queue + 1, known ? known->read_queues : default_queues);
-  storage::topic_config config{topic, queues, known ? known->write_queues : queues,
-                               known ? known->perm : 6};
-  storage::log_info("topic.restored", {{"topic", topic}, {"queues", queues}});
-  auto done = topics_->put(config);
-  if (done)
-    done = topics_->save(setup_.clock->now_ms());
-  if (!done)
-    storage::log_warning("topic.not_restored",
-                         {{"topic", topic}, {"reason", done.error().message}});
-  announce();
+  if (!needs_restoring(topic, queue + 1) || waiting_topics_.size() >= most_waiting)
+    return; // it may be seen again
+  waiting_topics_.push_back({wish::restore, {topic, queue + 1, queue + 1, 6}, {}});
+  schedule_topics();
 }
 
 topic_list registrar_state::list() const {
@@ -192,18 +297,48 @@ caf::result<group_offset> registrar_state::fetch(const group_offset& which) cons
 caf::result<group_offset> registrar_state::store(const group_offset& what) {
   if (topics_->find(what.topic) == nullptr)
     return make_caf_error(errc::not_found, "there is no topic " + what.topic);
-  if (auto done = offsets_->store(what.group, what.topic, what.queue_id, what.offset); !done)
+  if (auto done = offsets_->store(what.group, what.topic, what.queue_id, what.offset); !done) {
+    say_if_full(done.error());
     return to_caf(done.error());
-  if (!save_pending_) {
-    save_pending_ = true;
-    self_->delayed_send(self_, save_interval, write_atom_v);
   }
-  return what;
+  offset_request request{what, kept_promise<group_offset>{self_}};
+  waiting_offsets_.push_back(request);
+  if (waiting_offsets_.size() >= most_waiting)
+    commit_offsets();
+  else if (!std::exchange(offsets_timer_, true))
+    self_->send(self_, commit_atom_v); // behind what is in the mailbox now
+  return request.promise;
+}
+
+/// One write for all that wait.
+void registrar_state::commit_offsets() {
+  auto waiting = std::exchange(waiting_offsets_, {});
+  auto done = offsets_->commit();
+  for (auto& request : waiting)
+    if (done)
+      request.promise.deliver(request.what);
+    else
+      request.promise.deliver(to_caf(done.error()));
+  if (!offsets_->changed())
+    return;
+  if (done && offsets_->journal_bytes() > large_journal && !save_failed_)
+    save_offsets();
+  else
+    save_offsets_later();
+}
+
+void registrar_state::save_offsets_later() {
+  if (!std::exchange(save_pending_, true))
+    self_->delayed_send(self_, save_interval, write_atom_v);
 }
 
 // -- groups --------------------------------------------------------------------------------------
 
-group_list registrar_state::groups(const std::string& group) const {
+caf::result<group_list> registrar_state::groups(const std::string& group) const {
+  if (group.empty() && offsets_->size() > most_listed)
+    return make_caf_error(errc::too_large, "there are " + std::to_string(offsets_->size()) +
+                                               " offsets of groups, too many for one answer: "
+                                               "name a group");
   group_list found;
   for (auto& [of, settings] : groups_->groups())
     if (group.empty() || of == group)
@@ -234,12 +369,20 @@ caf::result<group_settings> registrar_state::forget_group(const group_settings& 
       return to_caf(done.error());
   if (offsets) {
     offsets_->remove_group(which.group);
-    save_offsets();
-    if (offsets_->changed())
-      return make_caf_error(errc::io_error, "the offsets of group " + which.group +
-                                                " are removed, and that could not be saved yet");
+    if (auto done = forget_offsets(); !done)
+      return make_caf_error(done.error().code,
+                            "the offsets of group " + which.group +
+                                " are removed, but may be back after a crash: " +
+                                done.error().message);
   }
   return which;
+}
+
+/// After a removal: durable in the file, or at least in the journal.
+storage::result<void> registrar_state::forget_offsets() {
+  commit_offsets();
+  save_offsets();
+  return offsets_->sync_journal();
 }
 
 /// Makes the groups durable, or brings back what was before.
@@ -252,21 +395,29 @@ registrar_state::save_groups(const std::string& group,
   return done;
 }
 
-void registrar_state::save_offsets() {
+void registrar_state::save_in_turn() {
   save_pending_ = false;
+  save_offsets();
+}
+
+void registrar_state::save_offsets() {
   if (!offsets_->changed())
     return;
-  if (auto done = offsets_->save(setup_.clock->now_ms()); !done) {
-    storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
-    save_pending_ = true;
-    self_->delayed_send(self_, save_interval, write_atom_v);
-  }
+  auto done = offsets_->save(setup_.clock->now_ms());
+  save_failed_ = !done;
+  if (done)
+    return;
+  storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
+  save_offsets_later();
 }
 
 stop_report registrar_state::stop() {
-  if (offsets_->changed())
-    if (auto done = offsets_->save(setup_.clock->now_ms()); !done)
-      return {"group offsets were not saved: " + done.error().message};
+  save_topics();
+  commit_offsets();
+  save_offsets();
+  // The next start reads the journal too.
+  if (auto kept = offsets_->sync_journal(); !kept)
+    return {"group offsets were not saved: " + kept.error().message};
   return {};
 }
 
@@ -303,7 +454,8 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
       },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
-      [&state](write_atom) { state.save_offsets(); },
+      [&state](write_atom) { state.save_in_turn(); },
+      [&state](commit_atom) { state.commit(); },
   };
 }
 

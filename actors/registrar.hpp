@@ -8,9 +8,10 @@
 #include "storage/offset_table.hpp"
 #include "storage/topic_table.hpp"
 
-#include <deque>
 #include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -21,8 +22,11 @@ struct registrar_setup {
 };
 
 /// Topics, consumer groups' settings and how far they are, in RocketMQ's own files. A topic that is
-/// created, changed or deleted is so durably before the answer, and so are groups' settings; group
-/// offsets are saved every few seconds.
+/// created, changed or deleted is so durably before the answer, and so are groups' settings. A group
+/// offset is in the journal before the answer; the file is saved every few seconds.
+///
+/// Requests are gathered: offsets for one write of the journal, topics for one save of their file.
+/// Nobody else waits meanwhile for more than one save.
 struct registrar_state {
   registrar_state() = default;
   static inline const char* name = "registrar";
@@ -37,15 +41,46 @@ struct registrar_state {
   void seen(const std::string& topic, std::int32_t queue);
   caf::result<group_offset> fetch(const group_offset& which) const;
   caf::result<group_offset> store(const group_offset& what);
-  group_list groups(const std::string& group) const;
+  caf::result<group_list> groups(const std::string& group) const;
   caf::result<group_settings> set_group(const group_settings& what);
   caf::result<group_settings> forget_group(const group_settings& which, bool offsets);
-  void save_offsets();
+  void commit();
+  void save_in_turn();
   stop_report stop();
   void set_roles(const role_table& table);
 
 private:
+  /// `restore` nobody asked for; its numbers are the least that are needed.
+  enum class wish { create, change, restore };
+  struct topic_request {
+    wish what;
+    topic_info topic;
+    kept_promise<topic_info> promise;
+  };
+  struct offset_request {
+    group_offset what;
+    kept_promise<group_offset> promise;
+  };
+  struct former_topic {
+    std::string name;
+    storage::topic_table::description before;
+  };
+
   storage::result<void> load();
+  caf::result<topic_info> save_later(wish what, const topic_info& topic);
+  void schedule_topics();
+  void save_topics();
+  storage::result<void> apply(const topic_request& request, std::vector<former_topic>& undo);
+  storage::result<void> check_new(const topic_request& request) const;
+  storage::result<void> restore(const topic_info& least, std::vector<former_topic>& undo);
+  storage::result<void> put(const topic_info& topic, std::vector<former_topic>& undo);
+  void answer(const topic_request& request, const storage::result<void>& done);
+  bool needs_restoring(const std::string& topic, std::int32_t queues) const;
+  void commit_offsets();
+  void save_offsets();
+  storage::result<void> forget_offsets();
+  void say_if_full(const storage::error& why);
+  void save_offsets_later();
   void removed(const tombstone& dead, const kept_promise<tombstone>& promise);
   storage::result<void> bury(const tombstone& dead);
   void keep(const std::string& topic);
@@ -60,8 +95,16 @@ private:
   std::optional<storage::tombstone_table> tombstones_;
   std::optional<storage::offset_table> offsets_;
   std::optional<storage::group_table> groups_;
+  std::vector<topic_request> waiting_topics_;
+  std::vector<offset_request> waiting_offsets_;
+  std::set<std::string, std::less<>> restored_; ///< topics that only the log knew; they may grow
+  caf::actor_clock::time_point next_topics_save_{};
+  bool topics_timer_ = false;  ///< `commit_atom` is on its way for topics
+  bool offsets_timer_ = false; ///< and for offsets
+  bool save_pending_ = false;  ///< `write_atom` is on its way
+  bool save_failed_ = false;   ///< the last one, of the offsets
+  bool full_said_ = false;     ///< that a table is full is in the log
   bool has_roles_ = false;
-  bool save_pending_ = false;
 };
 
 registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,

@@ -285,6 +285,9 @@ const std::array table = {
     number<store, &storage::options::record_crc>(
         "store", "record-crc", q::on_off, {0, 1},
         "Append RocketMQ 5's CRC of the whole record, which also covers header and properties."),
+    number<store, &storage::options::max_topics>(
+        "store", "max-topics", q::count, {1, 50'000},
+        "Topics that may be, retry topics included; more are refused."),
     number<store, &storage::options::file_reserved_time_ms>(
         "store", "file-reserved-time", q::duration, {0, 36500 * day},
         "A commit-log file may go when its last write is this long ago."),

@@ -11,6 +11,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t max_config_bytes = 64 * mib;
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 struct read_config {
   json::object content;
@@ -21,7 +22,10 @@ result<read_config> read_one(file_system& fs, const std::string& path) {
   TROUPE_TRY(auto bytes, read_file(fs, path, max_config_bytes));
   read_config found;
   found.text.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  TROUPE_TRY(auto value, parse_fastjson(found.text, path));
+  std::string_view text(found.text);
+  if (text.starts_with(byte_order_mark)) // some editors put one in front
+    text.remove_prefix(byte_order_mark.size());
+  TROUPE_TRY(auto value, parse_fastjson(text, path));
   if (!value.is_object())
     return error{errc::corrupt, path + " holds no JSON object"};
   found.content = std::move(value.get_object());
@@ -51,6 +55,7 @@ result<json::object> config_file::load(std::vector<std::string>& warnings) {
   if (backup.has_value()) {
     warnings.push_back(usual.error().message + ": " + path_ + ".bak is used instead");
     last_good_ = std::move(backup.value().text);
+    fell_back_ = true;
     return std::move(backup.value().content);
   }
   if (missing && backup.error().code == errc::not_found)
@@ -71,6 +76,7 @@ result<void> config_file::save(const json::object& content, integer_names names)
   }
   TROUPE_TRY(replace_file(*fs_, path_, std::as_bytes(std::span(text))));
   last_good_ = std::move(text);
+  fell_back_ = false;
   return boost::outcome_v2::success();
 }
 

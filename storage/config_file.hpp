@@ -29,12 +29,17 @@ public:
   result<void> save(const boost::json::object& content, integer_names names);
 
   const std::string& path() const noexcept { return path_; }
+  /// The text that was read or written last; empty when there was none.
+  const std::string& text() const noexcept { return last_good_; }
+  /// True while the content is that of `.bak`.
+  bool fell_back() const noexcept { return fell_back_; }
 
 private:
   file_system* fs_;
   std::string directory_;
   std::string path_;
   std::string last_good_; ///< text of the file; empty when there is none
+  bool fell_back_ = false;
 };
 
 /// RocketMQ's mark of a change: counts it and notes the time.

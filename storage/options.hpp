@@ -36,6 +36,9 @@ struct options {
   /// Threads that check the log at a start; 0 is one a core. The outcome does not depend on it.
   unsigned scan_threads = 0;
 
+  /// Topics that may be; more are not made, but those that are found in the log are kept.
+  std::uint32_t max_topics = 20'000;
+
   std::uint32_t store_host_ipv4 = 0x7f000001; ///< advertised address in STOREHOST and message ids
   std::uint16_t store_port = 10911;           ///< advertised remoting port
 };

@@ -97,6 +97,27 @@ bool topic_table::erase(std::string_view name) {
   return true;
 }
 
+topic_table::description topic_table::describe(std::string_view name) const {
+  description found;
+  if (auto* config = find(name))
+    found.config = *config;
+  if (auto* table = content_.if_contains(table_name); table != nullptr && table->is_object())
+    if (auto* json = table->get_object().if_contains(as_json(name)))
+      found.json = *json;
+  return found;
+}
+
+void topic_table::restore(const std::string& name, description before) {
+  if (before.config)
+    topics_[name] = std::move(*before.config);
+  else
+    topics_.erase(name);
+  if (before.json)
+    entries()[as_json(name)] = std::move(*before.json);
+  else
+    entries().erase(as_json(name));
+}
+
 result<void> topic_table::save(std::int64_t now_ms) {
   advance_data_version(content_, now_ms);
   return file_.save(content_, integer_names::quoted);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,14 @@ public:
   result<void> put(const topic_config& topic);
   /// False when there was none.
   bool erase(std::string_view name);
+
+  /// What there is of a topic, also in the file alone; and brings it back.
+  struct description {
+    std::optional<topic_config> config;
+    std::optional<boost::json::value> json;
+  };
+  description describe(std::string_view name) const;
+  void restore(const std::string& name, description before);
 
   /// Makes all changes durable.
   result<void> save(std::int64_t now_ms);

@@ -249,7 +249,101 @@ TEST_CASE("registrar: queues that are found do not undo what was set", "[actors]
   auto& kept = t.announced.topics->at("orders");
   CHECK(kept.perm == 4);
   CHECK(kept.write_queues == 4);
-  CHECK(kept.read_queues == 8); // its messages stay readable
+  CHECK(kept.read_queues == 4);
+  auto before = read_bytes(t.config("topics.json"));
+  t.reload();
+  t.world.tell(t.roles.registrar, seen_atom_v, std::string("orders"), std::int32_t{7});
+  t.world.run_for(1s);
+  CHECK(t.announced.topics->at("orders").read_queues == 4);
+  CHECK(read_bytes(t.config("topics.json")) == before);
+}
+
+TEST_CASE("registrar: a topic that is being restored grows with its queues", "[actors]") {
+  registrar_stand t;
+  t.run();
+  for (std::int32_t queue : {0, 11, 3, 20})
+    t.world.tell(t.roles.registrar, seen_atom_v, std::string("lost"), queue);
+  t.world.run_for(1s);
+  CHECK(t.announced.topics->at("lost").read_queues == 21);
+  CHECK(t.files.count(action::rename, "topics.json.tmp") == 1);
+  t.world.ask<topic_info>(t.roles.registrar, update_atom_v, topic_info{"lost", 2, 2, 6}).value();
+  t.world.tell(t.roles.registrar, seen_atom_v, std::string("lost"), std::int32_t{20});
+  t.world.run_for(1s);
+  CHECK(t.announced.topics->at("lost").read_queues == 2);
+}
+
+TEST_CASE("registrar: many new topics at once cost a few saves, and nobody waits for them all",
+          "[actors]") {
+  registrar_stand t;
+  t.run();
+  auto saves = t.files.count(action::rename, "topics.json");
+  std::vector<answer<topic_info>> made;
+  std::size_t between = 0;
+  for (int i = 0; i < 3000; ++i) {
+    made.push_back(t.world.request<topic_info>(
+        t.roles.registrar, create_atom_v, topic_info{"%RETRY%g" + std::to_string(i), 1, 1, 6}));
+    if (i % 30 != 0)
+      continue;
+    auto stored = t.world.ask<group_offset>(t.roles.registrar, fetch_atom_v,
+                                            group_offset{"g", "none", 0, -1});
+    between += stored.value().offset == -1;
+    t.world.run_for(10ms);
+  }
+  CHECK(between == 100);
+  REQUIRE(t.world.run_until([&] {
+    return std::all_of(made.begin(), made.end(), [](auto& one) { return one.there(); });
+  }));
+  for (auto& one : made)
+    CHECK(one.value().read_queues == 1);
+  CHECK(t.files.count(action::rename, "topics.json") - saves <= 2 * 12);
+  t.reload();
+  CHECK(t.topics().size() == 3000);
+}
+
+TEST_CASE("registrar: topics that wait for a save that fails are all not there", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("old", 4).value();
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.ends_with("topics.json.tmp") ? errc::no_space
+                                                                       : errc::none;
+  };
+  std::vector<answer<topic_info>> asked;
+  auto ask = [&](auto atom, const std::string& name, std::int32_t queues) {
+    asked.push_back(t.world.request<topic_info>(t.roles.registrar, atom,
+                                                topic_info{name, queues, queues, 6}));
+  };
+  ask(create_atom_v, "a", 1);
+  ask(create_atom_v, "a", 1);
+  ask(update_atom_v, "a", 2);
+  ask(update_atom_v, "old", 8);
+  ask(update_atom_v, "old", 9);
+  t.world.run_for(1s);
+  for (auto& one : asked)
+    CHECK(one.code() == errc::no_space);
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"old", 4}});
+  t.files.fault = nullptr;
+  t.create("b", 1).value();
+  t.reload();
+  CHECK(t.topics() == std::map<std::string, std::int32_t>{{"b", 1}, {"old", 4}});
+}
+
+TEST_CASE("registrar: there may be as many topics as max-topics says", "[actors]") {
+  registrar_stand t;
+  t.options.store.max_topics = 2;
+  t.run();
+  t.create("a", 1).value();
+  t.create("b", 1).value();
+  auto third = t.create("c", 1);
+  CHECK(third.code() == errc::too_large);
+  CHECK(third.reason().find("max-topics") != std::string::npos);
+  CHECK(t.create("b", 1).value().read_queues == 1);
+  t.world.tell(t.roles.registrar, seen_atom_v, std::string("lost"), std::int32_t{0});
+  t.world.run_for(1s);
+  CHECK(t.topics().size() == 3); // its messages are there
+  t.remove("a").value();
+  t.remove("lost").value();
+  t.create("c", 1).value();
 }
 
 TEST_CASE("registrar: messages on their way do not bring a deleted topic back", "[actors]") {
@@ -328,4 +422,108 @@ TEST_CASE("registrar: group offsets are saved every few seconds and at stop", "[
   auto nowhere =
       t.world.ask<group_offset>(t.roles.registrar, store_atom_v, group_offset{"g", "none", 0, 1});
   CHECK(nowhere.code() == errc::not_found);
+}
+
+namespace {
+
+struct offsets_stand : registrar_stand {
+  offsets_stand() {
+    run();
+    create("orders", 4).value();
+  }
+  answer<group_offset> store(const std::string& group, std::int32_t queue, queue_offset offset) {
+    return world.ask<group_offset>(roles.registrar, store_atom_v,
+                                   group_offset{group, "orders", queue, offset});
+  }
+  queue_offset fetch(const std::string& group, std::int32_t queue) {
+    return world
+        .ask<group_offset>(roles.registrar, fetch_atom_v, group_offset{group, "orders", queue, -1})
+        .value()
+        .offset;
+  }
+};
+
+} // namespace
+
+TEST_CASE("registrar: an offset whose storing was answered survives a kill", "[actors]") {
+  offsets_stand t;
+  for (queue_offset i = 1; i <= 59; ++i)
+    t.store("g", 0, i).value();
+  t.store("h", 3, 7).value();
+  t.reload();
+  CHECK(t.fetch("g", 0) == 59);
+  CHECK(t.fetch("h", 3) == 7);
+  t.store("g", 0, 60).value();
+  t.world.run_for(6s);
+  t.reload();
+  CHECK(t.fetch("g", 0) == 60);
+  CHECK_FALSE(std::filesystem::exists(t.config("troupe-offsets.journal")));
+}
+
+TEST_CASE("registrar: offsets that come together are one write, and one sync if need be",
+          "[actors]") {
+  registrar_stand t;
+  t.options.store.flush = storage::flush_policy::sync;
+  t.run();
+  t.create("orders", 4).value();
+  auto writes = t.files.count(action::write, "journal");
+  std::vector<answer<group_offset>> stored;
+  for (queue_offset i = 0; i < 1000; ++i)
+    stored.push_back(t.world.request<group_offset>(
+        t.roles.registrar, store_atom_v,
+        group_offset{"g" + std::to_string(i), "orders", 0, i}));
+  t.world.drain();
+  for (auto& one : stored)
+    CHECK(one.there());
+  auto more = t.files.count(action::write, "journal") - writes;
+  CHECK(more >= 1);
+  CHECK(more <= 1000); // as the scheduler lets them come
+  CHECK(t.files.count(action::sync, "journal") == t.files.count(action::write, "journal"));
+}
+
+TEST_CASE("registrar: an offset that could not be written is refused and not seen", "[actors]") {
+  offsets_stand t;
+  t.store("g", 0, 5).value();
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::write && path.ends_with("journal") ? errc::no_space : errc::none;
+  };
+  CHECK(t.store("g", 0, 6).code() == errc::no_space);
+  CHECK(t.fetch("g", 0) == 5);
+  t.files.fault = nullptr;
+  t.store("g", 1, 8).value();
+  t.reload();
+  CHECK(t.fetch("g", 0) == 5);
+  CHECK(t.fetch("g", 1) == 8);
+}
+
+TEST_CASE("registrar: offsets that cannot be saved do not keep a node from stopping", "[actors]") {
+  offsets_stand t;
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.ends_with("consumerOffset.json.tmp") ? errc::too_large
+                                                                               : errc::none;
+  };
+  t.store("g", 0, 5).value();
+  t.world.run_for(20s);
+  t.store("g", 0, 6).value();
+  auto report = t.world.ask<stop_report>(t.roles.registrar, stop_atom_v);
+  CHECK(report.value().left_over.empty());
+  CHECK(t.files.count(action::sync, "journal") == 1);
+  t.reload();
+  CHECK(t.fetch("g", 0) == 6);
+}
+
+TEST_CASE("registrar: a group that is forgotten does not come back with a kill", "[actors]") {
+  offsets_stand t;
+  t.store("g", 0, 5).value();
+  t.store("h", 0, 6).value();
+  t.files.fault = [](action what, const std::string& path) {
+    return what == action::rename && path.ends_with("consumerOffset.json.tmp") ? errc::no_space
+                                                                               : errc::none;
+  };
+  t.world
+      .ask<group_settings>(t.roles.registrar, remove_atom_v, group_settings{"g", {}}, true)
+      .value();
+  t.reload();
+  CHECK(t.fetch("g", 0) == -1);
+  CHECK(t.fetch("h", 0) == 6);
 }
