@@ -94,7 +94,7 @@ template <class Inspector>
 auto inspect(Inspector& f, put_request& x) {
   slice_field messages{x.messages};
   return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.born_host.address,
-                x.born_host.v6, x.born_host.port);
+                x.born_host.v6, x.born_host.port, x.time_left_ms);
 }
 
 template <class Inspector>
@@ -109,7 +109,7 @@ auto inspect(Inspector& f, put_response& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, put_group& x) {
-  return fields(f, "put_group", x.requests);
+  return fields(f, "put_group", x.requests, x.sent_ms);
 }
 
 template <class Inspector>
@@ -199,7 +199,7 @@ auto inspect(Inspector& f, record_batch& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_bounds& x) {
-  return fields(f, "queue_bounds", x.queue_id, x.min, x.max, x.last_store_ms);
+  return fields(f, "queue_bounds", x.queue_id, x.min, x.max, x.last_store_ms, x.first);
 }
 
 template <class Inspector>

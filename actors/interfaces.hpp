@@ -142,8 +142,11 @@ using store_service = caf::typed_actor<
     handles<group_settings(remove_atom, group_settings, bool)>, handles<node_status(status_atom)>>;
 
 /// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
-using session_actor = store_service::extend<handles<void(topic_map)>, handles<void(role_table)>,
-                                            handles<void(commit_atom)>, handles<void(pulse_atom)>>;
+using session_actor =
+    store_service::extend<handles<void(topic_map)>, handles<void(role_table)>,
+                          /// Every topic now, all that was created before included.
+                          handles<topic_map(watch_atom)>, handles<void(commit_atom)>,
+                          handles<void(pulse_atom)>>;
 
 /// The only actor that is published: gives each client that speaks our version a session.
 using front_actor =

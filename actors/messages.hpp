@@ -19,7 +19,7 @@ using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 3;
+inline constexpr std::uint32_t protocol_version = 4;
 
 /// What a node grants to a client: beyond it, requests are refused as busy.
 struct welcome {
@@ -37,6 +37,9 @@ struct put_request {
   std::uint32_t count = 0;
   bool wait = true; ///< on a node with synchronous flush: answer after the flush
   storage::host born_host;
+  /// How long the producer still waits for an answer; 0: for as long as it takes. What is not
+  /// stored by then is refused as busy: the producer has sent it again.
+  std::uint32_t time_left_ms = 0;
 };
 
 /// What became of one message.
@@ -55,6 +58,7 @@ struct put_response {
 /// What one session has for the writer at one time; all with the same `wait`.
 struct put_group {
   std::vector<put_request> requests;
+  std::int64_t sent_ms = 0; ///< in the actor clock; 0: their time counts from their arrival
 };
 struct put_group_response {
   std::vector<put_response> responses;
@@ -75,13 +79,16 @@ struct queue_state {
 
 // -- consuming -----------------------------------------------------------------------------------
 
+/// Tags that one pull may ask for: each entry of the queue is compared with them.
+inline constexpr std::size_t most_pull_tags = 64;
+
 struct pull_request {
   std::string topic;
   std::int32_t queue_id = 0;
   queue_offset from = 0;
   std::uint32_t max_messages = 32;
   std::uint64_t max_bytes = std::uint64_t{256} * 1024;
-  std::vector<std::int32_t> tag_hashes; ///< empty: every message
+  std::vector<std::int32_t> tag_hashes; ///< empty: every message; at most `most_pull_tags`
   std::uint32_t wait_ms = 0;            ///< how long to wait for a message if there is none
 };
 
@@ -144,6 +151,8 @@ struct queue_bounds {
   queue_offset min = 0;
   queue_offset max = 0;
   std::int64_t last_store_ms = -1; ///< of the newest message; -1 without one
+  /// Of its first message since the topic was made; `min` is larger when retention was there.
+  queue_offset first = 0;
 };
 
 /// Bounds of which the reader fills in the last store time, from the record at the offset.

@@ -9,6 +9,14 @@ open_group::open_group(put_group g, put_promise p, caf_time now)
     bytes += r.messages.size();
 }
 
+bool open_group::too_late(caf_time now) const {
+  auto time_left = std::chrono::milliseconds{group.requests[request].time_left_ms};
+  if (time_left.count() == 0 || !response.responses[request].results.empty())
+    return false;
+  auto began = group.sent_ms > 0 ? caf_time{std::chrono::milliseconds{group.sent_ms}} : arrived;
+  return now - began >= time_left;
+}
+
 void open_group::refuse_current(errc code, const std::string& reason) {
   auto& results = answer().results;
   // The results of messages that were stored stay; the rest share one reason.

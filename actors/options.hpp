@@ -29,7 +29,7 @@ struct flusher_options {
 struct queue_manager_options {
   std::size_t tail_entries = 128; ///< entries of one queue kept in memory before they are written
   std::size_t open_files = 0;     ///< queue files kept open; 0: from the process's limit
-  std::size_t parked_pulls = 10'000;
+  std::size_t parked_pulls = 50'000; ///< each takes less than 1 KiB
 };
 
 struct cleaner_options {

@@ -21,9 +21,10 @@ caf::error no_reader() {
   return make_caf_error(errc::unavailable, "no reader of the log runs any more; restart the node");
 }
 
+/// The hashes are sorted: sessions see to it.
 bool matches(const std::vector<std::int32_t>& tag_hashes, std::int64_t tags_code) {
-  return tag_hashes.empty() || std::find(tag_hashes.begin(), tag_hashes.end(),
-                                         static_cast<std::int32_t>(tags_code)) != tag_hashes.end();
+  return tag_hashes.empty() || std::binary_search(tag_hashes.begin(), tag_hashes.end(),
+                                                  static_cast<std::int32_t>(tags_code));
 }
 
 bool may_wait(pull_status status) {
@@ -206,7 +207,7 @@ bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const 
     if (!queue && begin <= 0)
       continue;
     auto end = queue ? visible_end(*queue) : begin;
-    request.queues.push_back({id, begin, end, -1});
+    request.queues.push_back({id, begin, end, -1, first_number(topic, id)});
     log_offset last = -1;
     if (end > begin)
       if (auto entry = queue->entry(end - 1); entry && !entry.value().filler())

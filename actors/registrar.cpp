@@ -275,15 +275,22 @@ topic_list registrar_state::list() const {
   return result;
 }
 
-topic_map registrar_state::snapshot() const {
+topic_map registrar_state::snapshot() {
+  if (announced_.topics == nullptr)
+    announced_ = {all_topics()};
+  return announced_;
+}
+
+std::shared_ptr<const std::map<std::string, topic_info>> registrar_state::all_topics() const {
   auto all = std::make_shared<std::map<std::string, topic_info>>();
   for (auto& [topic, config] : topics_->topics())
     all->emplace(topic, info_of(config));
-  return {std::move(all)};
+  return all;
 }
 
 void registrar_state::announce() {
-  self_->send(roles_.node, snapshot());
+  announced_ = {all_topics()};
+  self_->send(roles_.node, announced_);
 }
 
 // -- group offsets -------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ struct registrar_state {
   caf::result<topic_info> update(const topic_info& wanted);
   caf::result<tombstone> remove(const std::string& topic);
   topic_list list() const;
-  topic_map snapshot() const;
+  /// What the node was told last; shared, so asking costs nothing.
+  topic_map snapshot();
   void seen(const std::string& topic, std::int32_t queue);
   caf::result<group_offset> fetch(const group_offset& which) const;
   caf::result<group_offset> store(const group_offset& what);
@@ -86,6 +87,7 @@ private:
   void keep(const std::string& topic);
   storage::result<void> save_groups(const std::string& group,
                                     const std::optional<boost::json::value>& before);
+  std::shared_ptr<const std::map<std::string, topic_info>> all_topics() const;
   void announce();
 
   registrar_actor::stateful_pointer<registrar_state> self_;
@@ -105,6 +107,7 @@ private:
   bool save_failed_ = false;   ///< the last one, of the offsets
   bool full_said_ = false;     ///< that a table is full is in the log
   bool has_roles_ = false;
+  topic_map announced_;
 };
 
 registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,

@@ -34,12 +34,23 @@ put_response refused(const put_request& request, const storage::error& why) {
   return response;
 }
 
+/// What this node cannot do with a message, and must not do wrongly.
+const char* unsupported(const storage::new_message& message) {
+  if ((message.sysflag & storage::sysflag::transaction_mask) != 0)
+    return "transactions are not supported by this node";
+  return storage::unsupported_request(message.properties);
+}
+
+std::int64_t clock_ms(caf::actor_clock::time_point at) {
+  return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
+}
+
 /// A queue that has never had a message is there all the same.
 topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known) {
   for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
     if (std::none_of(known.begin(), known.end(),
                      [q](const queue_bounds& b) { return b.queue_id == q; }))
-      known.push_back({q, 0, 0, -1});
+      known.push_back({q, 0, 0, -1, 0});
   std::sort(known.begin(), known.end(),
             [](const queue_bounds& a, const queue_bounds& b) { return a.queue_id < b.queue_id; });
   return {info, std::move(known)};
@@ -102,7 +113,7 @@ bool session_state::close(request_id id) {
   return true;
 }
 
-session_state::request_id session_state::open_put(caf::typed_response_promise<put_response> promise,
+session_state::request_id session_state::open_put(kept_promise<put_response> promise,
                                                   const put_request& request) {
   // Parked requests have a deadline of their own in the writer, so its time is added here.
   auto deadline =
@@ -186,6 +197,8 @@ storage::result<void> session_state::check(put_request& request) const {
     TROUPE_TRY(auto message, messages.next());
     if (!message)
       break;
+    if (auto* why = unsupported(*message))
+      return storage::error{errc::invalid_argument, why};
     if (message->queue_id < 0 || message->queue_id >= topic.write_queues)
       return storage::error{errc::invalid_argument, "topic " + topic.name + " has no queue " +
                                                         std::to_string(message->queue_id) +
@@ -210,7 +223,7 @@ storage::result<void> session_state::check(put_request& request) const {
 }
 
 caf::result<put_response> session_state::put(put_request request) {
-  auto promise = self_->make_response_promise<put_response>();
+  kept_promise<put_response> promise{self_};
   // Those behind one that is held wait with it, or they would be stored before it.
   if (held_puts_ == 0 && topics.topics->count(request.topic) > 0) {
     store(std::move(request), promise);
@@ -222,23 +235,43 @@ caf::result<put_response> session_state::put(put_request request) {
     return promise;
   ++held_puts_;
   auto held = std::make_shared<put_request>(std::move(request));
-  self_->request(roles.registrar, caf::infinite, watch_atom_v)
-      .then(
-          [this, id = *id, held, promise](const topic_map& newest) {
-            --held_puts_;
-            topics = newest;
-            if (close(id))
-              store(std::move(*held), promise);
-          },
-          [this, id = *id, promise](caf::error& why) mutable {
-            --held_puts_;
-            if (close(id))
-              promise.deliver(std::move(why));
-          });
+  auto since = self_->clock().now();
+  refresh_topics([this, id = *id, held, promise, since] {
+    --held_puts_;
+    if (!close(id))
+      return;
+    if (spend_time(*held, since))
+      store(std::move(*held), promise);
+    else
+      promise.deliver(refused(*held, {errc::busy, "not stored: the topics were not known in time"}));
+  });
   return promise;
 }
 
-void session_state::store(put_request request, caf::typed_response_promise<put_response> promise) {
+/// Takes the time since then from what the producer waits; false when nothing is left.
+bool session_state::spend_time(put_request& request, caf::actor_clock::time_point since) const {
+  if (request.time_left_ms == 0)
+    return true;
+  auto left = std::int64_t{request.time_left_ms} - (clock_ms(self_->clock().now()) - clock_ms(since));
+  if (left <= 0)
+    return false;
+  request.time_left_ms = static_cast<std::uint32_t>(left);
+  return true;
+}
+
+/// Learns the topics, all that was created before included; without an answer `then` goes on with
+/// what was known.
+void session_state::refresh_topics(std::function<void()> then) {
+  self_->request(roles.registrar, caf::infinite, watch_atom_v)
+      .then(
+          [this, then](const topic_map& newest) {
+            topics = newest;
+            then();
+          },
+          [then](const caf::error&) { then(); });
+}
+
+void session_state::store(put_request request, kept_promise<put_response> promise) {
   if (auto good = check(request); !good) {
     promise.deliver(refused(request, good.error()));
     return;
@@ -247,25 +280,23 @@ void session_state::store(put_request request, caf::typed_response_promise<put_r
     promise.deliver(refused(request, {errc::busy, "not stored: " + room.error().message}));
     return;
   }
-  auto& group = request.wait ? waiting_ : not_waiting_;
-  group.ids.push_back(open_put(std::move(promise), request));
-  group.group.requests.push_back(std::move(request));
+  auto& gathered = gathered_.group.requests;
+  if (!gathered.empty() && gathered.front().wait != request.wait)
+    send_gathered(); // messages of one client keep their order, whether they wait or not
+  gathered_.ids.push_back(open_put(std::move(promise), request));
+  gathered.push_back(std::move(request));
   if (!send_pending_) {
     send_pending_ = true;
     self_->send(self_, commit_atom_v); // what is in the mailbox now goes along
   }
 }
 
-void session_state::send_groups() {
+void session_state::send_gathered() {
   send_pending_ = false;
-  send_group(waiting_);
-  send_group(not_waiting_);
-}
-
-void session_state::send_group(outgoing& group) {
-  if (group.ids.empty())
+  if (gathered_.ids.empty())
     return;
-  auto sent = std::exchange(group, {});
+  auto sent = std::exchange(gathered_, {});
+  sent.group.sent_ms = clock_ms(self_->clock().now());
   if (!roles.writer) {
     for (std::size_t i = 0; i < sent.ids.size(); ++i)
       answer_put(sent.ids[i], refused(sent.group.requests[i],
@@ -302,10 +333,17 @@ caf::result<pull_response> session_state::pull(pull_request request) {
   if (auto known = topics.topics->find(request.topic);
       known != topics.topics->end() && (known->second.perm & 4) == 0)
     return make_caf_error(errc::invalid_argument, "topic " + request.topic + " is not readable");
+  auto& tags = request.tag_hashes;
+  if (tags.size() > most_pull_tags)
+    return make_caf_error(errc::invalid_argument,
+                          "a pull for " + std::to_string(tags.size()) + " tags; at most " +
+                              std::to_string(most_pull_tags) + " are compared");
+  if (!std::is_sorted(tags.begin(), tags.end()))
+    std::sort(tags.begin(), tags.end());
   request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
   request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
   request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
-  auto promise = self_->make_response_promise<pull_response>();
+  kept_promise<pull_response> promise{self_};
   auto bytes = std::max(request.max_bytes, least_pull_charge);
   if (auto id = open(promise, {1, bytes}, milliseconds{request.wait_ms}))
     request_from<pull_response>(*id, promise, roles.queue_manager, std::move(request));
@@ -313,14 +351,25 @@ caf::result<pull_response> session_state::pull(pull_request request) {
 }
 
 caf::result<topic_description> session_state::describe(const std::string& topic) {
-  auto found = topics.topics->find(topic);
-  if (found == topics.topics->end())
-    return make_caf_error(errc::not_found, "there is no topic " + topic);
-  auto promise = self_->make_response_promise<topic_description>();
+  kept_promise<topic_description> promise{self_};
   auto opened = open(promise, {});
   if (!opened)
     return promise;
-  auto id = *opened;
+  if (topics.topics->count(topic) > 0)
+    describe(*opened, promise, topic);
+  else // it may have been created a moment ago through another session
+    refresh_topics([this, id = *opened, promise, topic] { describe(id, promise, topic); });
+  return promise;
+}
+
+void session_state::describe(request_id id, kept_promise<topic_description> promise,
+                             const std::string& topic) {
+  auto found = topics.topics->find(topic);
+  if (found == topics.topics->end()) {
+    if (close(id))
+      promise.deliver(make_caf_error(errc::not_found, "there is no topic " + topic));
+    return;
+  }
   // Who was told "stored" finds it counted: the queues are asked with everything in the log now.
   auto ask_queues = [this, id, promise, info = found->second](log_offset end) mutable {
     self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, info.name, end)
@@ -337,11 +386,10 @@ caf::result<topic_description> session_state::describe(const std::string& topic)
   self_->request(roles.writer, writer_patience, status_atom_v)
       .then([ask_queues](const writer_status& writer) mutable { ask_queues(writer.end); },
             [ask_queues](const caf::error&) mutable { ask_queues(0); });
-  return promise;
 }
 
 caf::result<record_batch> session_state::fetch(log_offset offset) {
-  auto promise = self_->make_response_promise<record_batch>();
+  kept_promise<record_batch> promise{self_};
   auto opened = open(promise, {1, options_.store.max_message_size_bytes});
   if (!opened)
     return promise;
@@ -421,8 +469,11 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
         return state.forward<node_status>(0, state.roles.node, status_atom_v);
       },
       [&state](const topic_map& topics) { state.topics = topics; },
+      [&state](watch_atom) {
+        return state.forward<topic_map>(0, state.roles.registrar, watch_atom_v);
+      },
       [&state](const role_table& roles) { state.roles = roles; },
-      [&state](commit_atom) { state.send_groups(); },
+      [&state](commit_atom) { state.send_gathered(); },
       [&state](pulse_atom) { state.expire(); },
   };
 }

@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/promise.hpp"
 
 #include <deque>
 #include <functional>
@@ -33,14 +34,14 @@ struct session_state {
   caf::result<pull_response> pull(pull_request request);
   caf::result<topic_description> describe(const std::string& topic);
   caf::result<record_batch> fetch(log_offset offset);
-  void send_groups();
+  void send_gathered();
   void expire();
 
   /// Hands on a request whose answer may hold so many bytes of messages; the answer, an error or
   /// the deadline ends it.
   template <class Result, class Handle, class... Arguments>
   caf::result<Result> forward(std::uint64_t bytes, const Handle& to, Arguments&&... arguments) {
-    auto promise = self_->make_response_promise<Result>();
+    kept_promise<Result> promise{self_};
     if (auto id = open(promise, {1, bytes}))
       request_from<Result>(*id, promise, to, std::forward<Arguments>(arguments)...);
     return promise;
@@ -64,7 +65,7 @@ private:
   /// A put with the writer. They come by the million, and all have the same time.
   struct sent_put {
     caf::actor_clock::time_point deadline;
-    caf::typed_response_promise<put_response> promise;
+    kept_promise<put_response> promise;
     charge taken;
     bool closed = false;
   };
@@ -74,7 +75,7 @@ private:
   };
 
   template <class Result, class Handle, class... Arguments>
-  void request_from(request_id id, caf::typed_response_promise<Result> promise, const Handle& to,
+  void request_from(request_id id, kept_promise<Result> promise, const Handle& to,
                     Arguments&&... arguments) {
     self_->request(to, caf::infinite, std::forward<Arguments>(arguments)...)
         .then(
@@ -96,7 +97,7 @@ private:
 
   /// Opens the request unless it must be refused, which is then its answer.
   template <class Result>
-  std::optional<request_id> open(caf::typed_response_promise<Result> promise, const charge& wanted,
+  std::optional<request_id> open(kept_promise<Result> promise, const charge& wanted,
                                  milliseconds more_time = milliseconds{0}) {
     if (auto room = admit(wanted); !room) {
       promise.deliver(to_caf(room.error()));
@@ -110,15 +111,18 @@ private:
   bool is_open(request_id id) const { return open_.count(id) > 0; }
   /// False when its deadline was faster.
   bool close(request_id id);
-  request_id open_put(caf::typed_response_promise<put_response> promise,
+  request_id open_put(kept_promise<put_response> promise,
                       const put_request& request);
   /// Does nothing when its deadline was faster.
   void answer_put(request_id id, put_response response);
   void close_put(request_id id);
   void arm_pulse();
   storage::result<void> check(put_request& request) const;
-  void store(put_request request, caf::typed_response_promise<put_response> promise);
-  void send_group(outgoing& group);
+  void store(put_request request, kept_promise<put_response> promise);
+  bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
+  void refresh_topics(std::function<void()> then);
+  void describe(request_id id, kept_promise<topic_description> promise,
+                const std::string& topic);
   void answer_group(const std::vector<request_id>& ids, put_group_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;
@@ -129,8 +133,7 @@ private:
   request_id first_put_ = 1;
   std::uint64_t open_messages_ = 0;
   std::uint64_t open_bytes_ = 0;
-  outgoing waiting_;          ///< to be answered as durable as the node's policy says
-  outgoing not_waiting_;      ///< to be answered after the write
+  outgoing gathered_;         ///< goes to the writer next; all wait for the flush, or none
   std::size_t held_puts_ = 0; ///< wait for the newest topics
   bool send_pending_ = false;
   bool pulse_pending_ = false;

@@ -119,6 +119,11 @@ writer_state::verdict writer_state::store_current(open_group& group) {
                                                      std::to_string(credit_.capacity()));
     return verdict::stored;
   }
+  if (group.too_late(self_->clock().now())) {
+    refuse_current(group, errc::busy,
+                   "not stored: it waited longer than the producer does; send it again");
+    return verdict::stored;
+  }
   if (!group.reserved && !reserve_room(group))
     return verdict::wait_for_room;
   if (!group.messages) {

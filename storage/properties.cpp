@@ -1,5 +1,6 @@
 #include "storage/properties.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <limits>
@@ -54,6 +55,14 @@ bool holds_separator(std::string_view text) noexcept {
   return text.find_first_of(std::string_view("\0\1\2", 3)) != std::string_view::npos;
 }
 
+/// As Java reads it: in any case of the letters.
+bool is_true(std::string_view value) noexcept {
+  constexpr std::string_view word = "true";
+  return value.size() == word.size() &&
+         std::equal(value.begin(), value.end(), word.begin(),
+                    [](char have, char want) { return (have | 0x20) == want; });
+}
+
 } // namespace
 
 std::string_view find_property(std::string_view properties, std::string_view name) noexcept {
@@ -63,6 +72,34 @@ std::string_view find_property(std::string_view properties, std::string_view nam
       result = value;
   });
   return result;
+}
+
+const char* unsupported_request(std::string_view properties) noexcept {
+  struct refusal {
+    std::string_view name;
+    const char* why;
+  };
+  static constexpr refusal delays[] = {
+      {property::delay, "delayed delivery (property DELAY) is not supported by this node"},
+      {property::timer_delay_seconds,
+       "timed delivery (property TIMER_DELAY_SEC) is not supported by this node"},
+      {property::timer_delay_ms,
+       "timed delivery (property TIMER_DELAY_MS) is not supported by this node"},
+      {property::timer_deliver_ms,
+       "timed delivery (property TIMER_DELIVER_MS) is not supported by this node"},
+      {property::start_deliver_time,
+       "timed delivery (property __STARTDELIVERTIME) is not supported by this node"},
+  };
+  const char* why = nullptr;
+  // Whichever of two values a reader takes, none of them may ask for it.
+  for_each_property(properties, [&](std::string_view name, std::string_view value) {
+    for (auto& delay : delays)
+      if (name == delay.name && value != "0")
+        why = delay.why;
+    if (name == property::half_message && is_true(value))
+      why = "transactions (property TRAN_MSG) are not supported by this node";
+  });
+  return why;
 }
 
 const char* property_problem(std::string_view properties) noexcept {

@@ -18,7 +18,12 @@ inline constexpr std::string_view keys = "KEYS";
 inline constexpr std::string_view unique_key = "UNIQ_KEY";
 inline constexpr std::string_view tags = "TAGS";
 inline constexpr std::string_view wait = "WAIT";
-inline constexpr std::string_view delay = "DELAY";
+inline constexpr std::string_view delay = "DELAY"; ///< RocketMQ's 18 levels; 0 is none
+inline constexpr std::string_view timer_delay_seconds = "TIMER_DELAY_SEC"; ///< RocketMQ 5's timers
+inline constexpr std::string_view timer_delay_ms = "TIMER_DELAY_MS";
+inline constexpr std::string_view timer_deliver_ms = "TIMER_DELIVER_MS";
+inline constexpr std::string_view start_deliver_time = "__STARTDELIVERTIME"; ///< of Aliyun's clients
+inline constexpr std::string_view half_message = "TRAN_MSG"; ///< "true": part of a transaction
 inline constexpr std::string_view real_topic = "REAL_TOPIC";
 inline constexpr std::string_view real_queue_id = "REAL_QID";
 inline constexpr std::string_view record_crc = "__CRC32#";
@@ -39,6 +44,10 @@ void for_each_property(std::string_view properties, Visit&& visit) {
 
 /// The value of `name`; empty when there is none.
 std::string_view find_property(std::string_view properties, std::string_view name) noexcept;
+
+/// Why a message with these properties must not be stored as an ordinary one: it asks for delayed
+/// delivery or for a transaction, which this store cannot give. Null when it asks for neither.
+const char* unsupported_request(std::string_view properties) noexcept;
 
 /// What is wrong with the text for a store that has to split it again: null when nothing is.
 const char* property_problem(std::string_view properties) noexcept;

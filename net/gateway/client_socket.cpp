@@ -66,8 +66,10 @@ void client_socket::resume() {
 void client_socket::read() {
   arrived batch{id_, peer_, {}};
   auto open = read_into(batch);
-  if (!batch.requests.empty())
+  if (!batch.requests.empty()) {
+    batch.received = last_read_;
     context_->requests(std::move(batch)); // they count, whatever came behind them
+  }
   if (open.has_error())
     close_for(open.error().message);
   else if (!open.value())

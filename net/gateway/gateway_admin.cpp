@@ -88,9 +88,8 @@ void gateway_state::update_topic(client& c, const ticket& who, const client_requ
                  "this node");
   ask<topic_info>(
       who, c.session,
-      [this, who](const topic_info& made) {
-        topics_[made.name] = made;
-        reply(who, response_code::success, {});
+      [this, who](const topic_info&) {
+        refresh_topics([this, who] { reply(who, response_code::success, {}); });
       },
       update_atom_v, topic_info{h->topic, h->read_queues, h->write_queues, h->perm});
 }
@@ -102,9 +101,8 @@ void gateway_state::delete_topic(client& c, const ticket& who, const client_requ
     return;
   self_->request(c.session, caf::infinite, remove_atom_v, h->topic)
       .then(
-          [this, who, topic = h->topic](const tombstone&) {
-            topics_.erase(topic);
-            reply(who, response_code::success, {});
+          [this, who](const tombstone&) {
+            refresh_topics([this, who] { reply(who, response_code::success, {}); });
           },
           [this, who](const caf::error& why) {
             if (auto e = from_caf(why); e.code != errc::not_found)

@@ -12,6 +12,10 @@ namespace {
 namespace response_code = remoting::response_code;
 
 constexpr auto sweep_interval = std::chrono::seconds(10);
+/// A member learns of changes in its group at most so often.
+constexpr auto note_interval = std::chrono::milliseconds(100);
+/// Topics that one connection's heartbeats may create as long as it lasts.
+constexpr std::size_t most_retry_topics = 256;
 /// A client says that it lives every 30 s.
 constexpr std::int64_t longest_silence_ms = 120'000;
 /// The share of memory in which RocketMQ takes a log to be cached.
@@ -25,9 +29,12 @@ std::int64_t cached_bytes() noexcept {
 
 } // namespace
 
+std::int64_t gateway_state::milliseconds_of(caf::actor_clock::time_point at) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+}
+
 std::int64_t gateway_state::now_ms() const {
-  auto since = self_->clock().now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
+  return milliseconds_of(self_->clock().now());
 }
 
 void gateway_state::arm_pulse() {
@@ -48,17 +55,35 @@ void gateway_state::take_heartbeat(const ticket& who, const client_request& requ
   auto h = remoting::read_heartbeat(request.body.bytes());
   if (!h)
     return fail(who, h.error());
-  // First of all the topics for retries: clients look for them right after their first heartbeat.
-  for (auto& consumer : h.value().consumers) {
-    auto retry = std::string(remoting::retry_prefix) + consumer.group;
-    if (consumer.clustering && find_topic(retry) == nullptr)
-      create_topic({retry, 1, 1, 6}, [] {});
-  }
   h.value().language = request.header.language;
   h.value().version = request.header.version;
-  notify_groups(groups_.heartbeat(who.from, h.value(), now_ms()));
+  auto changed = groups_.heartbeat(who.from, h.value(), now_ms());
+  if (!changed)
+    return fail(who, changed.error());
+  // First of all the topics for retries: clients look for them right after their first heartbeat.
+  std::vector<std::string> missing;
+  for (auto& consumer : h.value().consumers)
+    if (auto retry = std::string(remoting::retry_prefix) + consumer.group;
+        consumer.clustering && !consumer.subscriptions.empty() && find_topic(retry) == nullptr)
+      missing.push_back(std::move(retry));
+  if (!missing.empty())
+    refresh_topics([this, who, missing] { make_retry_topics(who, missing); });
+  notify_groups(changed.value());
   arm_pulse();
   reply(who, response_code::success, {});
+}
+
+/// What cannot be made now is made at a later heartbeat.
+void gateway_state::make_retry_topics(const ticket& who, const std::vector<std::string>& topics) {
+  auto found = clients_.find(who.from);
+  for (auto& topic : topics) {
+    if (found == clients_.end() || found->second.retry_topics >= most_retry_topics)
+      return;
+    if (find_topic(topic) != nullptr || creating_.count(topic) > 0)
+      continue;
+    ++found->second.retry_topics;
+    create_topic({topic, 1, 1, 6}, [](const storage::error&) {});
+  }
 }
 
 void gateway_state::take_leave(const ticket& who, const client_request& request) {
@@ -86,13 +111,22 @@ void gateway_state::take_lock(const ticket& who, const client_request& request) 
     locks_.unlock(wanted.value());
     return reply(who, response_code::success, {});
   }
-  auto held = locks_.lock(wanted.value(), now_ms());
+  auto held = locks_.lock(who.from, wanted.value(), now_ms());
   arm_pulse();
   reply_text(who, remoting::write_locked_queues(held, setup_.address.broker));
 }
 
+/// Soon, and once however often a group changes until then: a member may read slowly.
 void gateway_state::notify_groups(const std::vector<std::string>& groups) {
-  for (auto& group : groups)
+  if (groups.empty())
+    return;
+  if (changed_groups_.empty())
+    self_->delayed_send(self_, note_interval, commit_atom_v);
+  changed_groups_.insert(groups.begin(), groups.end());
+}
+
+void gateway_state::send_notes() {
+  for (auto& group : std::exchange(changed_groups_, {}))
     for (auto to : groups_.connections(group)) {
       remoting::command news;
       news.code = remoting::request_code::notify_consumer_ids_changed;
@@ -132,26 +166,32 @@ void gateway_state::first_offset(const ticket& who, const remoting::group_queue_
   auto none = [this, who] {
     reply(who, response_code::query_not_found, "Not found, maybe this group consumer boot first");
   };
-  if (find_topic(wanted.topic) == nullptr)
-    return none();
-  auto session = c->session;
-  ask<topic_description>(
-      who, session,
-      [this, who, session, none, queue = wanted.queue_id](const topic_description& topic) {
-        for (auto& q : topic.queues)
-          if (q.queue_id == queue && q.min > 0)
-            return none();
-        ask<node_status>(
-            who, session,
-            [this, who, none](const node_status& node) {
-              if (node.writer.end - node.writer.min <= cached_bytes())
-                succeed(who, remoting::offset_header{0});
-              else
-                none();
-            },
-            status_atom_v);
-      },
-      bounds_atom_v, wanted.topic);
+  auto described = [this, who, session = c->session, none,
+                    queue = wanted.queue_id](const topic_description& topic) {
+    std::int64_t begin = 0;
+    for (auto& q : topic.queues)
+      if (q.queue_id == queue) {
+        if (q.min > q.first)
+          return none();
+        begin = q.min; // above 0 when the topic was deleted and made again
+      }
+    ask<node_status>(
+        who, session,
+        [this, who, none, begin](const node_status& node) {
+          if (node.writer.end - node.writer.min <= cached_bytes())
+            succeed(who, remoting::offset_header{begin});
+          else
+            none();
+        },
+        status_atom_v);
+  };
+  self_->request(c->session, caf::infinite, bounds_atom_v, wanted.topic)
+      .then(described, [this, who, none](const caf::error& why) {
+        if (auto e = from_caf(why); e.code != errc::not_found)
+          fail(who, e);
+        else
+          none();
+      });
 }
 
 void gateway_state::store_offset(client& c, const ticket& who, const client_request& request) {

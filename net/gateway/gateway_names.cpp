@@ -11,49 +11,111 @@ namespace response_code = remoting::response_code;
 /// Of TBW102: how many queues a new topic gets at most, and read, write, inherit.
 constexpr remoting::topic_route default_topic_route{8, 8, 7};
 
+constexpr std::size_t most_waiting = 10'000; ///< requests that wait for the topics
+constexpr std::size_t most_creations = 1000;
+constexpr std::size_t most_open_creations = 256;
+
 } // namespace
 
 const topic_info* gateway_state::find_topic(const std::string& topic) const {
-  auto found = topics_.find(topic);
-  return found == topics_.end() ? nullptr : &found->second;
+  if (topics_.topics == nullptr)
+    return nullptr;
+  auto found = topics_.topics->find(topic);
+  return found == topics_.topics->end() ? nullptr : &found->second;
 }
 
-/// Without an answer `then` goes on with what was known before.
+void gateway_state::refuse_topic(const ticket& who, std::int32_t code, std::string remark) {
+  if (topics_known_)
+    return reply(who, code, std::move(remark));
+  fail(who, {errc::unavailable, "the topics are not known just now; try again"});
+}
+
+// -- asking for them -----------------------------------------------------------------------------
+
+void gateway_state::refresh_topics(const ticket& who, std::function<void()> then) {
+  if (topics_wanted_.size() >= most_waiting)
+    return fail(who, {errc::busy, "too many requests wait for the topics; try again later"});
+  refresh_topics([this, who, then = std::move(then)] {
+    if (!too_late(who))
+      then();
+  });
+}
+
+/// One question is under way at a time. Who comes meanwhile waits for the next one: the answer to
+/// this one may be older than a topic that he knows of.
 void gateway_state::refresh_topics(std::function<void()> then) {
-  if (!own_)
-    return then();
-  self_->request(own_, caf::infinite, list_atom_v)
+  topics_wanted_.push_back(std::move(then));
+  if (!asking_topics_)
+    ask_topics();
+}
+
+void gateway_state::ask_topics() {
+  asking_topics_ = true;
+  auto waiting =
+      std::make_shared<const std::vector<std::function<void()>>>(std::exchange(topics_wanted_, {}));
+  self_->request(own_, caf::infinite, watch_atom_v)
       .then(
-          [this, then](const topic_list& list) {
-            topics_.clear();
-            for (auto& topic : list.topics)
-              topics_.emplace(topic.name, topic);
-            then();
-            send_puts();
+          [this, waiting](const topic_map& newest) {
+            topics_ = newest;
+            topics_known_ = true;
+            topics_asked(*waiting);
           },
-          [this, then](const caf::error&) {
-            then();
-            send_puts();
+          [this, waiting](const caf::error&) {
+            topics_known_ = false; // they go on with what was known before
+            topics_asked(*waiting);
           });
 }
 
-void gateway_state::create_topic(const topic_info& topic, std::function<void()> then) {
-  if (!own_)
-    return then();
-  self_->request(own_, caf::infinite, create_atom_v, topic)
-      .then(
-          [this, then](const topic_info& made) {
-            topics_[made.name] = made;
-            then();
-            send_puts();
-          },
-          [this, topic, then](const caf::error& why) {
-            storage::log_warning("gateway.topic_not_created",
-                                 {{"topic", topic.name}, {"reason", from_caf(why).message}});
-            then();
-            send_puts();
-          });
+void gateway_state::topics_asked(const std::vector<std::function<void()>>& waiting) {
+  for (auto& then : waiting)
+    then();
+  asking_topics_ = false;
+  if (!topics_wanted_.empty())
+    ask_topics();
+  send_puts();
 }
+
+// -- creating them -------------------------------------------------------------------------------
+
+/// Those that are made together cost one save of their file. So many at a time leave the session
+/// room for everything else.
+void gateway_state::create_topic(const topic_info& topic, created then) {
+  auto known = creating_.find(topic.name);
+  if (known == creating_.end() && creating_.size() >= most_creations)
+    return then({errc::busy, "too many topics are being created; try again later"});
+  auto& waiting = creating_[topic.name];
+  waiting.push_back(std::move(then));
+  if (known != creating_.end())
+    return;
+  to_create_.push_back(topic);
+  create_next();
+}
+
+void gateway_state::create_next() {
+  while (open_creations_ < most_open_creations && !to_create_.empty()) {
+    auto topic = std::move(to_create_.front());
+    to_create_.pop_front();
+    ++open_creations_;
+    self_->request(own_, caf::infinite, create_atom_v, topic)
+        .then([this, topic](const topic_info&) { topic_made(topic.name, {}); },
+              [this, topic](const caf::error& why) { topic_made(topic.name, from_caf(why)); });
+  }
+}
+
+void gateway_state::topic_made(const std::string& topic, const storage::error& failure) {
+  --open_creations_;
+  if (failure.code != errc::none)
+    storage::log_warning("gateway.topic_not_created",
+                         {{"topic", topic}, {"reason", failure.message}});
+  refresh_topics([this, topic, failure] {
+    auto made = creating_.extract(topic);
+    for (auto& then : made.mapped())
+      then(failure);
+  });
+  create_next();
+}
+
+// -- routes --------------------------------------------------------------------------------------
 
 void gateway_state::answer_route(const ticket& who, const client_request& request) {
   auto wanted = fields_of<remoting::route_header>(who, request);
@@ -63,7 +125,15 @@ void gateway_state::answer_route(const ticket& who, const client_request& reques
   if (wanted->topic == remoting::default_topic)
     return route_known(who, *wanted, dialect);
   // Anew each time: clients ask every 30 s, and a topic may come and go by other ways.
-  refresh_topics([this, who, wanted = *wanted, dialect] { route_known(who, wanted, dialect); });
+  refresh_topics(who, [this, who, wanted = *wanted, dialect] {
+    auto made = creating_.find(wanted.topic);
+    if (made == creating_.end())
+      return route_known(who, wanted, dialect);
+    made->second.push_back([this, who, wanted, dialect](const storage::error&) {
+      if (!too_late(who))
+        route_known(who, wanted, dialect);
+    });
+  });
 }
 
 void gateway_state::route_known(const ticket& who, const remoting::route_header& wanted,
@@ -73,8 +143,8 @@ void gateway_state::route_known(const ticket& who, const remoting::route_header&
   if (topic != nullptr)
     route = {topic->read_queues, topic->write_queues, topic->perm};
   else if (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics)
-    return reply(who, response_code::topic_not_exist,
-                 "No topic route info in name server for the topic: " + wanted.topic);
+    return refuse_topic(who, response_code::topic_not_exist,
+                        "No topic route info in name server for the topic: " + wanted.topic);
   reply_text(who, remoting::write_route(setup_.address, route, dialect));
 }
 

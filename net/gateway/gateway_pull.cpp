@@ -21,6 +21,9 @@ constexpr std::size_t most_open_pulls = 32;
 /// client less of its credit while it waits.
 constexpr std::uint64_t waiting_bytes = 16 * storage::kib;
 constexpr std::int64_t longest_wait_ms = 30'000;
+/// A pull that wants to wait is answered with nothing no sooner than this, or its own time.
+constexpr std::int64_t least_wait_ms = 1000;
+constexpr std::size_t most_held_answers = 100'000;
 
 struct outcome {
   std::int32_t code;
@@ -58,16 +61,17 @@ void gateway_state::take_pull(const ticket& who, const client_request& request, 
   auto& h = *fields;
   auto* topic = find_topic(h.topic);
   if (topic == nullptr && may_ask)
-    return refresh_topics([this, who, request] { take_pull(who, request, false); });
+    return refresh_topics(who, [this, who, request] { take_pull(who, request, false); });
   if (topic == nullptr)
-    return reply(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
+    return refuse_topic(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
   if (h.queue_id < 0 || h.queue_id >= topic->read_queues)
     return reply(who, response_code::system_error,
                  "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" + h.topic +
                      "] has " + std::to_string(topic->read_queues) + " queues to read");
-  std::string_view expression = h.subscription, type = h.expression_type;
+  std::string_view type = h.expression_type;
+  const remoting::known_subscription* known = nullptr;
   if ((h.sysflag & pull_flag::subscription) == 0) {
-    auto* known = groups_.find(h.group, h.topic);
+    known = groups_.find(h.group, h.topic);
     if (known == nullptr)
       return reply(who, response_code::subscription_not_exist,
                    groups_.has_consumers(h.group) ? "the consumer's subscription not exist"
@@ -75,13 +79,12 @@ void gateway_state::take_pull(const ticket& who, const client_request& request, 
     if (known->version < h.sub_version)
       return reply(who, response_code::subscription_not_latest,
                    "the consumer's subscription not latest");
-    expression = known->expression;
     type = known->expression_type;
   }
   if (type != "TAG" && !type.empty())
     return reply(who, response_code::system_error,
                  "The broker does not support consumer to filter message by " + std::string(type));
-  auto tags = remoting::tag_hashes(expression);
+  auto tags = known != nullptr ? known->tags : remoting::tag_hashes(h.subscription);
   if (!tags)
     return fail(who, tags.error());
   send_pull(who, h, std::move(tags.value()));
@@ -124,6 +127,7 @@ void gateway_state::ask_pull(const ticket& who, pull_work work) {
   if (c == nullptr)
     return;
   auto waits = work.wanted.wait_ms > 0;
+  work.asked_ms = now_ms();
   auto shared = std::make_shared<pull_work>(std::move(work));
   self_->request(c->session, caf::infinite, shared->wanted)
       .then(
@@ -174,11 +178,40 @@ void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_respons
     found.next = 0;
   auto answer = header_for(who, code, remark);
   remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
+  // One that was to wait and did not would be repeated at once: so many wait that there is no room.
+  auto least = std::min<std::int64_t>(wanted.wait_ms, least_wait_ms);
+  if (nothing && now_ms() - work.asked_ms < least)
+    return hold_answer(who, work.asked_ms + least, std::move(answer));
   if (code != response_code::success)
     found.records.clear();
   else
     count_get(work, found.records.size());
   reply(who, answer, std::move(found.records));
+}
+
+void gateway_state::hold_answer(const ticket& who, std::int64_t until_ms,
+                                remoting::command answer) {
+  if (held_answers_.size() >= most_held_answers)
+    return reply(who, answer);
+  held_answers_.emplace(until_ms, std::pair{who, std::move(answer)});
+  arm_held_answers();
+}
+
+void gateway_state::arm_held_answers() {
+  if (held_pending_ || held_answers_.empty())
+    return;
+  held_pending_ = true;
+  auto left = std::max<std::int64_t>(held_answers_.begin()->first - now_ms(), 1);
+  self_->delayed_send(self_, std::chrono::milliseconds(left), retry_atom_v);
+}
+
+void gateway_state::send_held_answers() {
+  held_pending_ = false;
+  while (!held_answers_.empty() && held_answers_.begin()->first <= now_ms()) {
+    auto [who, answer] = std::move(held_answers_.extract(held_answers_.begin()).mapped());
+    reply(who, answer);
+  }
+  arm_held_answers();
 }
 
 } // namespace troupe::net

@@ -31,19 +31,24 @@ std::int32_t refusal_code(errc code) noexcept {
   }
 }
 
+/// Nobody knows whether a message with this result is stored.
+bool is_doubtful(errc code) noexcept {
+  return code == errc::maybe_stored || code == errc::connection_lost;
+}
+
+/// Sends that wait until their topics are known.
+constexpr std::size_t most_held_sends = 20'000;
+
 /// What this node cannot do with a message, and must not do wrongly.
 const char* unsupported(std::int32_t sysflag, std::string_view properties) {
   if ((sysflag & storage::sysflag::transaction_mask) != 0)
     return "transactions are not supported by this node";
-  auto delay = storage::find_property(properties, property::delay);
-  if (!delay.empty() && delay != "0")
-    return "delayed delivery (property DELAY) is not supported by this node";
-  return nullptr;
+  return storage::unsupported_request(properties);
 }
 
 } // namespace
 
-void gateway_state::take_send(const ticket& who, const client_request& request, bool may_ask) {
+void gateway_state::take_send(const ticket& who, const client_request& request) {
   auto header = remoting::read_send_header(request.header);
   if (!header)
     return fail(who, header.error());
@@ -51,29 +56,65 @@ void gateway_state::take_send(const ticket& who, const client_request& request, 
   if (h.topic == storage::delay_topic)
     return reply(who, response_code::no_permission,
                  "the sending message to topic[" + h.topic + "] is forbidden.");
-  auto* topic = find_topic(h.topic);
-  if (topic == nullptr && may_ask)
-    return refresh_topics([this, who, request, h] { make_topic(who, request, h); });
-  if (topic == nullptr)
-    return reply(who, response_code::topic_not_exist,
-                 "there is no topic " + h.topic + ", and it cannot be created");
-  if (auto added = add_messages(who, request, h, *topic); !added)
-    reply(who, refusal_code(added.error().code), added.error().message);
+  auto held = held_sends_.find(h.topic);
+  if (auto* topic = find_topic(h.topic); topic != nullptr && held == held_sends_.end())
+    return add_send(who, request, h, *topic);
+  if (held_send_count_ >= most_held_sends)
+    return fail(who, {errc::busy, "not stored: too many messages wait for topics that are created"});
+  ++held_send_count_;
+  if (held != held_sends_.end()) { // behind those that came before
+    held->second.push_back({who, request, std::move(h)});
+    return;
+  }
+  auto topic = h.topic;
+  held_sends_[topic].push_back({who, request, std::move(h)});
+  refresh_topics([this, topic] { release_sends(topic); });
 }
 
 /// The topic was unknown a moment ago: creates it if the rules allow, and goes on.
-void gateway_state::make_topic(const ticket& who, const client_request& request,
-                               const remoting::send_header& header) {
-  bool for_retries = header.topic.starts_with(remoting::retry_prefix);
-  bool by_template =
-      header.template_topic == remoting::default_topic && setup_.options.auto_create_topics;
-  if (find_topic(header.topic) != nullptr || !(for_retries || by_template))
-    return take_send(who, request, false);
-  if (auto good = storage::check_topic_name(header.topic); !good)
-    return reply(who, response_code::message_illegal, good.error().message);
-  auto queues = for_retries ? 1 : std::clamp(header.template_queues, 1, most_new_queues);
-  create_topic({header.topic, queues, queues, 6},
-               [this, who, request] { take_send(who, request, false); });
+void gateway_state::release_sends(const std::string& topic) {
+  auto may_create = [&](const held_send& send) {
+    return topic.starts_with(remoting::retry_prefix) ||
+           (send.header.template_topic == remoting::default_topic &&
+            setup_.options.auto_create_topics);
+  };
+  auto& held = held_sends_[topic];
+  auto creator = std::find_if(held.begin(), held.end(), may_create);
+  if (find_topic(topic) != nullptr || creator == held.end())
+    return finish_sends(topic, {});
+  if (auto good = storage::check_topic_name(topic); !good)
+    return finish_sends(topic, good.error());
+  auto queues = topic.starts_with(remoting::retry_prefix)
+                    ? 1
+                    : std::clamp(creator->header.template_queues, 1, most_new_queues);
+  create_topic({topic, queues, queues, 6},
+               [this, topic](const error& failure) { finish_sends(topic, failure); });
+}
+
+void gateway_state::finish_sends(const std::string& topic, const error& failure) {
+  auto sends = held_sends_.extract(topic);
+  held_send_count_ -= sends.mapped().size();
+  for (auto& [who, request, header] : sends.mapped()) {
+    if (too_late(who))
+      continue;
+    if (auto* known = find_topic(topic))
+      add_send(who, request, header, *known);
+    else if (auto own = refusal_code(failure.code); own != response_code::success)
+      reply(who, own, failure.message);
+    else if (failure.code != errc::none)
+      fail(who, {failure.code, "not stored: topic " + topic + " cannot be created: " +
+                                   failure.message});
+    else
+      refuse_topic(who, response_code::topic_not_exist,
+                   "there is no topic " + topic + ", and it cannot be created");
+  }
+  send_puts();
+}
+
+void gateway_state::add_send(const ticket& who, const client_request& request,
+                             const remoting::send_header& header, const topic_info& topic) {
+  if (auto added = add_messages(who, request, header, topic); !added)
+    reply(who, refusal_code(added.error().code), added.error().message);
 }
 
 /// Adds the request's messages to the put of its topic; an error refuses them all.
@@ -126,13 +167,15 @@ storage::result<void> gateway_state::add_messages(const ticket& who, const clien
     TROUPE_TRY(storage::check_fields(fields, setup_.node_settings.store));
     waits |= storage::find_property(each.properties, property::wait) != "false";
   }
-  put_key key{who.from, topic.name, waits};
+  put_key key{who.from, topic.name};
   auto& put = puts_[key];
   auto limit =
       std::min<std::size_t>(put_messages, setup_.node_settings.dispatcher.mailbox_capacity);
-  if (put.builder.count() > 0 && (put.builder.count() + messages.size() > limit ||
+  // Those that wait for the flush and those that do not go apart, in the order in which they came.
+  if (put.builder.count() > 0 && (put.wait != waits || put.builder.count() + messages.size() > limit ||
                                   put.builder.bytes() + request.body.size() > put_bytes))
     send_put(key, put);
+  put.wait = waits;
   for (auto& each : messages)
     put.builder.add(each);
   part.count = static_cast<std::uint32_t>(messages.size());
@@ -147,12 +190,15 @@ void gateway_state::send_puts() {
 }
 
 void gateway_state::send_put(const put_key& key, open_put& put) {
-  auto found = clients_.find(std::get<0>(key));
-  auto sent =
-      std::make_shared<const sent_put>(sent_put{std::get<1>(key), std::exchange(put.parts, {})});
+  auto found = clients_.find(key.first);
+  auto sent = std::make_shared<const sent_put>(sent_put{key.second, std::exchange(put.parts, {})});
+  auto time_left = time_left_ms(sent->parts.front().who);
+  for (auto& part : sent->parts)
+    time_left = std::min(time_left, time_left_ms(part.who));
   put_request request;
   request.topic = sent->topic;
-  request.wait = std::get<2>(key);
+  request.wait = put.wait;
+  request.time_left_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(time_left, 1));
   request.count = put.builder.count();
   request.messages = put.builder.take();
   if (found == clients_.end() || !found->second.session) {
@@ -166,6 +212,8 @@ void gateway_state::send_put(const put_key& key, open_put& put) {
             [this, sent](const caf::error& why) {
               put_response failed;
               failed.failure = from_caf(why);
+              if (why.category() != error_category()) // the session did not say it: it ended
+                failed.failure.code = errc::maybe_stored;
               answer_put(*sent, failed);
             });
 }
@@ -182,35 +230,49 @@ void gateway_state::answer_put(const sent_put& put, const put_response& response
   }
 }
 
+/// A producer sends again what it was told is not stored, so it is told that only of what is not
+/// stored for certain: of all the messages of its request.
 void gateway_state::answer_part(const send_part& part, const message_result* results,
                                 const error& failure) {
-  error why = failure;
-  bool doubtful = false;
-  remoting::send_answer answer;
+  if (results == nullptr)
+    return failure.code == errc::none || is_doubtful(failure.code) ? answer_doubt(part, nullptr, failure.message)
+                                     : refuse_part(part, failure);
+  auto end = results + part.count;
+  auto refused = std::find_if(results, end, [](auto& r) { return r.code != errc::none; });
+  if (refused == end)
+    return answer_stored(part, results, header_for(part.who, response_code::success));
+  bool maybe = std::any_of(results, end,
+                           [](auto& r) { return r.offset >= 0 || is_doubtful(r.code); });
+  if (!maybe)
+    return refuse_part(part, {refused->code, failure.message});
+  answer_doubt(part, results, failure.message);
+}
+
+void gateway_state::refuse_part(const send_part& part, const error& why) {
+  if (why.code == errc::not_found)
+    refresh_topics([] {}); // deleted by another way
+  auto own = refusal_code(why.code);
+  return own != response_code::success ? reply(part.who, own, why.message) : fail(part.who, why);
+}
+
+void gateway_state::answer_doubt(const send_part& part, const message_result* results,
+                                 const std::string& reason) {
+  const std::vector<message_result> nowhere(part.count);
+  answer_stored(part, results != nullptr ? results : nowhere.data(),
+                header_for(part.who, response_code::flush_disk_timeout, reason));
+}
+
+/// Clients read ids and numbers in any answer to a send that is no refusal; where none is known
+/// they are those of no message (-1).
+void gateway_state::answer_stored(const send_part& part, const message_result* results,
+                                  remoting::command header) {
   auto& store = setup_.node_settings.store;
   auto host = storage::host::ipv4(store.store_host_ipv4, store.store_port);
-  for (std::uint32_t i = 0; results != nullptr && i < part.count; ++i) {
-    auto& r = results[i];
-    doubtful |= r.code == errc::maybe_stored && r.offset >= 0;
-    if (r.code != errc::none && !doubtful) {
-      why.code = r.code;
-      results = nullptr;
-      break;
-    }
-    answer.message_id += (i > 0 ? "," : "") + storage::message_id(host, r.offset);
-  }
-  if (results == nullptr) {
-    if (why.code == errc::not_found)
-      refresh_topics([] {}); // deleted by another way
-    auto own = refusal_code(why.code);
-    return own != response_code::success ? reply(part.who, own, why.message) : fail(part.who, why);
-  }
+  remoting::send_answer answer;
+  for (std::uint32_t i = 0; i < part.count; ++i)
+    answer.message_id += (i > 0 ? "," : "") + storage::message_id(host, results[i].offset);
   answer.queue_id = part.queue_id;
   answer.queue_offset = results[0].queue_position;
-  auto header =
-      header_for(part.who, doubtful ? response_code::flush_disk_timeout : response_code::success);
-  if (doubtful)
-    header.remark = why.message;
   remoting::write_fields(header, answer);
   reply(part.who, header);
 }

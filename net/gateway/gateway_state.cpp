@@ -32,10 +32,24 @@ std::int32_t response_for(errc code) noexcept {
 /// Java clients read no larger frame than 16 MiB.
 constexpr std::size_t most_text = 16 * storage::mib - 64 * storage::kib;
 
+/// Clients give up on a send after 3 s and send again, and on most others after 5 s or later.
+constexpr std::chrono::milliseconds producer_patience{2500};
+constexpr std::chrono::milliseconds client_patience{10'000};
+
+bool is_send(std::int32_t code) noexcept {
+  return code == request_code::send_message || code == request_code::send_message_v2 ||
+         code == request_code::send_batch_message;
+}
+
 /// Requests that are carried out although their client is gone.
 bool is_write(std::int32_t code) noexcept {
-  return code == request_code::send_message || code == request_code::send_message_v2 ||
-         code == request_code::send_batch_message || code == request_code::update_consumer_offset;
+  return is_send(code) || code == request_code::update_consumer_offset;
+}
+
+/// What tells us something is of use however late it is.
+bool is_of_no_use_late(std::int32_t code) noexcept {
+  return code != request_code::update_consumer_offset && code != request_code::heart_beat &&
+         code != request_code::unregister_client && code != request_code::unlock_batch_mq;
 }
 
 } // namespace
@@ -53,30 +67,49 @@ void gateway_state::start(pointer actor, gateway_setup setup) {
   });
 }
 
-gateway_state::ticket gateway_state::ticket_of(connection_id from, const client_request& request) {
+gateway_state::ticket gateway_state::ticket_of(connection_id from, const client_request& request,
+                                               std::int64_t since_ms) {
   auto& h = request.header;
-  return {from, h.code, h.opaque, h.is_oneway(), h.type, request.bytes};
+  return {from, h.code, h.opaque, h.is_oneway(), h.type, request.bytes, since_ms};
+}
+
+std::int64_t gateway_state::time_left_ms(const ticket& who) const {
+  auto patience = is_send(who.code) ? producer_patience : client_patience;
+  return who.since_ms + patience.count() - now_ms();
+}
+
+bool gateway_state::too_late(const ticket& who) {
+  if (!is_of_no_use_late(who.code) || time_left_ms(who) > 0)
+    return false;
+  fail(who, {errc::busy, is_send(who.code)
+                             ? "not stored: it waited longer than the producer does"
+                             : "it waited longer than the client does; try again later"});
+  return true;
 }
 
 // -- requests ------------------------------------------------------------------------------------
 
 void gateway_state::take(arrived& batch) {
+  auto now = self_->clock().now();
+  if (batch.received == caf::actor_clock::time_point{} || batch.received > now)
+    batch.received = now;
   if (!own_) {
     early_.push_back(std::move(batch));
     return open_own_session();
   }
+  auto since_ms = milliseconds_of(batch.received);
   auto& c = clients_[batch.from];
   c.peer = batch.peer;
   for (auto& request : batch.requests)
     c.open_writes += is_write(request.header.code);
   for (auto& request : batch.requests) {
-    auto who = ticket_of(batch.from, request);
-    if (handle_here(who, request))
+    auto who = ticket_of(batch.from, request, since_ms);
+    if (too_late(who) || handle_here(who, request))
       continue;
     if (c.session)
       handle(c, who, request);
     else
-      c.waiting.push_back(std::move(request));
+      c.waiting.emplace_back(who, std::move(request));
   }
   send_puts();
   if (!c.waiting.empty())
@@ -99,7 +132,7 @@ void gateway_state::open_own_session() {
             own_opening_ = false;
             for (auto& batch : std::exchange(early_, {}))
               for (auto& request : batch.requests)
-                fail(ticket_of(batch.from, request), from_caf(why));
+                fail(ticket_of(batch.from, request, 0), from_caf(why));
             handle_early();
           });
 }
@@ -130,8 +163,9 @@ void gateway_state::session_open(connection_id from, const session_actor& sessio
   c.opening = false;
   c.session = session;
   self_->monitor(session);
-  for (auto& request : std::exchange(c.waiting, {}))
-    handle(c, ticket_of(from, request), request);
+  for (auto& [who, request] : std::exchange(c.waiting, {}))
+    if (!too_late(who))
+      handle(c, who, request);
   send_puts();
   forget_if_done(from, c);
 }
@@ -141,8 +175,8 @@ void gateway_state::session_refused(connection_id from, const storage::error& wh
   if (found == clients_.end())
     return;
   found->second.opening = false;
-  for (auto& request : std::exchange(found->second.waiting, {}))
-    fail(ticket_of(from, request), why);
+  for (auto& [who, request] : std::exchange(found->second.waiting, {}))
+    fail(who, why);
   forget_if_done(from, found->second);
 }
 
@@ -233,7 +267,7 @@ void gateway_state::handle(client& c, const ticket& who, const client_request& r
   default:
     if (auto handler = admin_handler_for(who.code))
       return (this->*handler)(c, who, request);
-    return take_send(who, request, true);
+    return take_send(who, request);
   }
 }
 
@@ -299,6 +333,8 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
         [&state](arrived& batch) { state.take(batch); },
         [&state](const departed& who) { state.forget(who.from); },
         [&state](pulse_atom) { state.pulse(); },
+        [&state](commit_atom) { state.send_notes(); },
+        [&state](retry_atom) { state.send_held_answers(); },
     };
   };
   return system.spawn(behavior, std::move(setup));

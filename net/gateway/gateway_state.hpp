@@ -13,8 +13,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -31,6 +31,8 @@ struct gateway_state {
   void take(arrived& batch);
   void forget(connection_id from);
   void pulse();
+  void send_notes();
+  void send_held_answers();
 
 private:
   /// What it takes to answer a request.
@@ -41,12 +43,14 @@ private:
     bool oneway = false;
     remoting::header_type type = remoting::header_type::json;
     std::size_t bytes = 0;
+    std::int64_t since_ms = 0; ///< when it came, in the actor clock
   };
   /// A pull with all that is needed to ask for it again.
   struct pull_work {
     std::string group;
     pull_request wanted;
     std::int64_t offset = 0;     ///< as the client asked: may be below 0
+    std::int64_t asked_ms = 0;   ///< when its session was asked, in the actor clock
     std::int64_t suspend_ms = 0; ///< how long it may wait for a message; 0 or less: not at all
   };
   struct client {
@@ -55,7 +59,8 @@ private:
     bool opening = false;
     bool gone = false;           ///< its connection is closed; what it sent is still carried out
     std::size_t open_writes = 0; ///< sends and offsets that are not answered
-    std::vector<client_request> waiting; ///< for the session
+    std::size_t retry_topics = 0; ///< that were created because of its heartbeats
+    std::vector<std::pair<ticket, client_request>> waiting; ///< for the session
     std::size_t open_pulls = 0;          ///< that may bring much
     std::deque<std::pair<ticket, pull_work>> waiting_pulls;
   };
@@ -66,20 +71,31 @@ private:
     std::uint32_t count = 0;
   };
   struct open_put {
+    bool wait = true; ///< for the flush
     storage::message_batch_builder builder;
     std::vector<send_part> parts;
+  };
+  /// A send to a topic that is not known yet.
+  struct held_send {
+    ticket who;
+    client_request request;
+    remoting::send_header header;
   };
   /// A put that its session has: whom to answer.
   struct sent_put {
     std::string topic;
     std::vector<send_part> parts;
   };
-  /// Client, topic, and whether the messages wait for the flush.
-  using put_key = std::tuple<connection_id, std::string, bool>;
+  using put_key = std::pair<connection_id, std::string>; ///< client and topic
   using slices = std::vector<storage::slice>;
 
   // -- requests and answers (gateway_state.cpp)
-  static ticket ticket_of(connection_id from, const client_request& request);
+  static ticket ticket_of(connection_id from, const client_request& request,
+                          std::int64_t since_ms);
+  /// Of the time for which the client waits; may be below 0.
+  std::int64_t time_left_ms(const ticket& who) const;
+  /// True after the request was refused because its client does not wait any more.
+  bool too_late(const ticket& who);
   void open_own_session();
   void handle_early();
   void open_session(connection_id from);
@@ -122,19 +138,31 @@ private:
   }
 
   // -- topics (gateway_names.cpp)
-  /// Reads the topics anew, all that was created before included; then calls `then`.
+  /// Learns the topics anew, all that was created before included; then calls `then`, unless the
+  /// request had to be refused.
+  void refresh_topics(const ticket& who, std::function<void()> then);
+  /// The same, whatever the number of those who wait.
   void refresh_topics(std::function<void()> then);
-  /// Calls `then` when the topic is there or cannot be made.
-  void create_topic(const topic_info& topic, std::function<void()> then);
+  void ask_topics();
+  void topics_asked(const std::vector<std::function<void()>>& waiting);
+  using created = std::function<void(const storage::error&)>;
+  /// Calls `then` when the topic is known, or with the reason why it could not be made.
+  void create_topic(const topic_info& topic, created then);
+  void create_next();
+  void topic_made(const std::string& topic, const storage::error& failure);
   const topic_info* find_topic(const std::string& topic) const;
+  /// Refuses a request for a topic that is not there; without knowing that, as unavailable.
+  void refuse_topic(const ticket& who, std::int32_t code, std::string remark);
   void answer_route(const ticket& who, const client_request& request);
   void route_known(const ticket& who, const remoting::route_header& wanted,
                    remoting::route_dialect dialect);
 
   // -- producing (gateway_send.cpp)
-  void take_send(const ticket& who, const client_request& request, bool may_ask);
-  void make_topic(const ticket& who, const client_request& request,
-                  const remoting::send_header& header);
+  void take_send(const ticket& who, const client_request& request);
+  void release_sends(const std::string& topic);
+  void finish_sends(const std::string& topic, const storage::error& failure);
+  void add_send(const ticket& who, const client_request& request,
+                const remoting::send_header& header, const topic_info& topic);
   storage::result<void> add_messages(const ticket& who, const client_request& request,
                                      const remoting::send_header& header, const topic_info& topic);
   void send_puts();
@@ -142,6 +170,11 @@ private:
   void answer_put(const sent_put& put, const put_response& response);
   void answer_part(const send_part& part, const message_result* results,
                    const storage::error& failure);
+  void refuse_part(const send_part& part, const storage::error& why);
+  void answer_doubt(const send_part& part, const message_result* results,
+                    const std::string& reason);
+  void answer_stored(const send_part& part, const message_result* results,
+                     remoting::command header);
 
   // -- consuming (gateway_pull.cpp)
   void take_pull(const ticket& who, const client_request& request, bool may_ask);
@@ -150,16 +183,20 @@ private:
   void ask_pull(const ticket& who, pull_work work);
   void pull_done(connection_id from);
   void answer_pull(const ticket& who, pull_work& work, pull_response& found);
+  void hold_answer(const ticket& who, std::int64_t until_ms, remoting::command answer);
+  void arm_held_answers();
 
   // -- groups and their offsets (gateway_groups.cpp)
   void take_heartbeat(const ticket& who, const client_request& request);
   void take_leave(const ticket& who, const client_request& request);
   void list_consumers(const ticket& who, const client_request& request);
   void take_lock(const ticket& who, const client_request& request);
+  void make_retry_topics(const ticket& who, const std::vector<std::string>& topics);
   void notify_groups(const std::vector<std::string>& groups);
   void fetch_offset(client& c, const ticket& who, const client_request& request);
   void first_offset(const ticket& who, const remoting::group_queue_header& wanted);
   void store_offset(client& c, const ticket& who, const client_request& request);
+  static std::int64_t milliseconds_of(caf::actor_clock::time_point at);
   std::int64_t now_ms() const;
   void arm_pulse();
 
@@ -228,13 +265,24 @@ private:
   std::vector<connection_id> early_gone_;
   std::map<connection_id, client> clients_;
   std::map<put_key, open_put> puts_;
-  std::map<std::string, topic_info> topics_;
+  topic_map topics_;          ///< as the registrar told last; without any before it did
+  bool topics_known_ = false; ///< the registrar answered the last question
+  bool asking_topics_ = false;
+  std::vector<std::function<void()>> topics_wanted_; ///< wait for the next question
+  std::map<std::string, std::vector<created>> creating_; ///< by topic
+  std::deque<topic_info> to_create_;
+  std::size_t open_creations_ = 0;
+  std::map<std::string, std::vector<held_send>> held_sends_; ///< by topic, in order
+  std::size_t held_send_count_ = 0;
   std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
   remoting::client_groups groups_;
   remoting::queue_locks locks_;
   remoting::message_counts counts_;
   remoting::daily_total puts_total_, gets_total_;
   std::int32_t next_opaque_ = 0;
+  std::set<std::string> changed_groups_; ///< their members are told soon
+  std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_answers_; ///< by due time
+  bool held_pending_ = false;
   bool pulse_pending_ = false;
 };
 

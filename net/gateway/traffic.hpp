@@ -5,6 +5,7 @@
 #include "storage/record.hpp"
 #include "storage/slice.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct arrived {
   connection_id from = 0;
   storage::host peer;
   std::vector<client_request> requests;
+  /// When they were read from the socket: their clients wait since then. 0: now.
+  std::chrono::steady_clock::time_point received{};
 };
 
 /// The client's connection is closed.

@@ -4,16 +4,91 @@
 
 namespace troupe::remoting {
 
-client_groups::names client_groups::heartbeat(connection_id from, const remoting::heartbeat& h,
-                                              std::int64_t now_ms) {
+namespace {
+
+/// A node of a map with the fixed part of what it holds.
+constexpr std::size_t entry_bytes = 200;
+
+std::size_t bytes_of(const std::string& group, const std::string& client_id) {
+  return entry_bytes + group.size() + client_id.size();
+}
+
+std::size_t bytes_of(const consumer_data& data, const std::string& client_id) {
+  auto bytes = bytes_of(data.group, client_id) + data.from_where.size();
+  for (auto& s : data.subscriptions) // the topic is a key, too
+    bytes += entry_bytes + 2 * s.topic.size() + s.expression.size() + s.expression_type.size() +
+             most_tags * sizeof(std::int32_t);
+  return bytes;
+}
+
+storage::error over(const std::string& what, std::size_t limit) {
+  return {storage::errc::too_large,
+          "the heartbeat is not taken: " + what + ", at most " + std::to_string(limit)};
+}
+
+} // namespace
+
+storage::result<void> client_groups::check_limits(connection_id from,
+                                                  const remoting::heartbeat& h) const {
+  auto known = usage_.find(from);
+  auto own = known == usage_.end() ? usage{} : known->second;
+  auto others = bytes_ - own.bytes;
+  // A group that is named again is counted by what is said of it now.
+  auto add = [&](const member_map* members, std::size_t more) {
+    auto again = members == nullptr ? member_map::const_iterator{} : members->find(from);
+    if (members == nullptr || again == members->end())
+      ++own.groups;
+    else
+      own.bytes -= std::min(own.bytes, again->second.bytes);
+    own.bytes += more;
+  };
+  for (auto& group : h.producer_groups) {
+    auto found = producers_.find(group);
+    add(found == producers_.end() ? nullptr : &found->second, bytes_of(group, h.client_id));
+  }
+  for (auto& data : h.consumers) {
+    auto found = consumers_.find(data.group);
+    add(found == consumers_.end() ? nullptr : &found->second.members,
+        bytes_of(data, h.client_id));
+  }
+  if (own.groups > limits_.groups_of_connection)
+    return over("groups of one connection", limits_.groups_of_connection);
+  if (own.bytes > limits_.bytes_of_connection)
+    return over("bytes of the groups of one connection", limits_.bytes_of_connection);
+  if (others + own.bytes > limits_.bytes)
+    return over("bytes of the groups of all connections", limits_.bytes);
+  return boost::outcome_v2::success();
+}
+
+void client_groups::remember(connection_id from, member& known, const remoting::heartbeat& h,
+                             std::int64_t now_ms, std::size_t bytes) {
+  auto& used = usage_[from];
+  if (known.bytes == 0)
+    ++used.groups;
+  used.bytes += bytes - known.bytes;
+  bytes_ += bytes - known.bytes;
+  known = {h.client_id, now_ms, h.language, h.version, bytes};
+}
+
+void client_groups::forget_member(connection_id from, const member& gone) {
+  auto used = usage_.find(from);
+  bytes_ -= gone.bytes;
+  used->second.bytes -= gone.bytes;
+  if (--used->second.groups == 0)
+    usage_.erase(used);
+}
+
+storage::result<client_groups::names>
+client_groups::heartbeat(connection_id from, const remoting::heartbeat& h, std::int64_t now_ms) {
+  TROUPE_TRY(check_limits(from, h));
   names changed;
   for (auto& group : h.producer_groups)
-    producers_[group][from] = {h.client_id, now_ms, h.language, h.version};
+    remember(from, producers_[group][from], h, now_ms, bytes_of(group, h.client_id));
   for (auto& data : h.consumers) {
     auto& group = consumers_[data.group];
     auto& known = group.members[from];
     bool news = known.client_id != h.client_id;
-    known = {h.client_id, now_ms, h.language, h.version};
+    remember(from, known, h, now_ms, bytes_of(data, h.client_id));
     group.newest = data;
     group.newest.subscriptions.clear();
     if (subscribe(group, data) || news)
@@ -28,13 +103,12 @@ bool client_groups::subscribe(group_state& group, const consumer_data& data) {
   std::set<std::string_view> named;
   for (auto& s : data.subscriptions) {
     named.insert(s.topic);
-    auto [found, added] = group.subscriptions.try_emplace(s.topic, s);
-    if (added) {
-      changed = true;
-    } else if (s.version > found->second.version) {
-      changed |= s.expression != found->second.expression;
-      found->second = s;
-    }
+    auto known = group.subscriptions.find(s.topic);
+    bool added = known == group.subscriptions.end();
+    if (!added && s.version <= known->second.version)
+      continue;
+    changed |= added || s.expression != known->second.expression;
+    group.subscriptions.insert_or_assign(s.topic, known_subscription{s, tag_hashes(s.expression)});
   }
   changed |= std::erase_if(group.subscriptions,
                            [&](auto& entry) { return named.count(entry.first) == 0; }) > 0;
@@ -43,8 +117,12 @@ bool client_groups::subscribe(group_state& group, const consumer_data& data) {
 
 bool client_groups::remove(const std::string& group, connection_id from) {
   auto found = consumers_.find(group);
-  if (found == consumers_.end() || found->second.members.erase(from) == 0)
+  if (found == consumers_.end())
     return false;
+  auto gone = found->second.members.extract(from);
+  if (gone.empty())
+    return false;
+  forget_member(from, gone.mapped());
   if (found->second.members.empty())
     consumers_.erase(found);
   return true;
@@ -53,7 +131,8 @@ bool client_groups::remove(const std::string& group, connection_id from) {
 client_groups::names client_groups::leave(connection_id from, const std::string& producer_group,
                                           const std::string& consumer_group) {
   if (auto found = producers_.find(producer_group); found != producers_.end()) {
-    found->second.erase(from);
+    if (auto gone = found->second.extract(from); !gone.empty())
+      forget_member(from, gone.mapped());
     if (found->second.empty())
       producers_.erase(found);
   }
@@ -64,7 +143,8 @@ client_groups::names client_groups::leave(connection_id from, const std::string&
 
 client_groups::names client_groups::forget(connection_id from) {
   for (auto at = producers_.begin(); at != producers_.end();) {
-    at->second.erase(from);
+    if (auto gone = at->second.extract(from); !gone.empty())
+      forget_member(from, gone.mapped());
     at = at->second.empty() ? producers_.erase(at) : std::next(at);
   }
   names changed;
@@ -147,7 +227,8 @@ client_groups::names client_groups::subscribers(const std::string& topic) const 
   return groups;
 }
 
-const subscription* client_groups::find(const std::string& group, const std::string& topic) const {
+const known_subscription* client_groups::find(const std::string& group,
+                                              const std::string& topic) const {
   auto consumers = consumers_.find(group);
   if (consumers == consumers_.end())
     return nullptr;

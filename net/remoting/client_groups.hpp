@@ -23,13 +23,30 @@ struct group_client {
   std::int32_t version = own_version;
 };
 
+/// A subscription and what it filters by.
+struct known_subscription : subscription {
+  storage::result<std::vector<std::int32_t>> tags = storage::error{}; ///< `tag_hashes` of it
+};
+
+/// How much clients may make a node remember of them. Bytes are what names and subscriptions take
+/// in memory, about.
+struct group_limits {
+  std::size_t groups_of_connection = 256;
+  std::size_t bytes_of_connection = std::size_t{1} << 20;
+  std::size_t bytes = std::size_t{64} << 20; ///< of all
+};
+
 /// Who produces and consumes in which group, as heartbeats tell. A client is its connection. Calls
 /// answer the consumer groups whose members or subscriptions changed: their members must be told.
 class client_groups {
 public:
   using names = std::vector<std::string>;
 
-  names heartbeat(connection_id from, const remoting::heartbeat& h, std::int64_t now_ms);
+  explicit client_groups(const group_limits& limits = {}) : limits_(limits) {}
+
+  /// Refuses, as too large, what would pass a limit; nothing of it is taken then.
+  storage::result<names> heartbeat(connection_id from, const remoting::heartbeat& h,
+                                   std::int64_t now_ms);
   /// The client leaves these groups; an empty name is none.
   names leave(connection_id from, const std::string& producer_group,
               const std::string& consumer_group);
@@ -51,7 +68,9 @@ public:
   /// The consumer groups that subscribed to the topic.
   names subscribers(const std::string& topic) const;
   /// What the group wants of the topic; null when nothing.
-  const subscription* find(const std::string& group, const std::string& topic) const;
+  const known_subscription* find(const std::string& group, const std::string& topic) const;
+  /// What all of it takes, about.
+  std::size_t bytes() const noexcept { return bytes_; }
 
 private:
   struct member {
@@ -59,19 +78,32 @@ private:
     std::int64_t seen_ms = 0;
     std::uint8_t language = own_language;
     std::int32_t version = own_version;
+    std::size_t bytes = 0; ///< what it made us remember of this group
   };
   using member_map = std::map<connection_id, member>;
   struct group_state {
     member_map members;
-    std::map<std::string, subscription> subscriptions; ///< by topic
+    std::map<std::string, known_subscription> subscriptions; ///< by topic
     consumer_data newest;                              ///< without its subscriptions
   };
+  /// What a connection takes in all its groups.
+  struct usage {
+    std::size_t groups = 0;
+    std::size_t bytes = 0;
+  };
+  storage::result<void> check_limits(connection_id from, const remoting::heartbeat& h) const;
+  void remember(connection_id from, member& known, const remoting::heartbeat& h,
+                std::int64_t now_ms, std::size_t bytes);
+  void forget_member(connection_id from, const member& gone);
   static bool subscribe(group_state& group, const consumer_data& data);
   bool remove(const std::string& group, connection_id from);
   static std::vector<group_client> clients_of(const member_map& members);
 
   std::map<std::string, group_state> consumers_;
   std::map<std::string, member_map> producers_;
+  group_limits limits_;
+  std::map<connection_id, usage> usage_; ///< of those who are in a group
+  std::size_t bytes_ = 0;
 };
 
 } // namespace troupe::remoting

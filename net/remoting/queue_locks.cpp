@@ -48,15 +48,48 @@ std::string write_locked_queues(const std::vector<queue_name>& queues, const std
   return out += '}';
 }
 
-std::vector<queue_name> queue_locks::lock(const lock_body& wanted, std::int64_t now_ms) {
+bool queue_locks::count(connection_id from) {
+  auto& own = counts_[from];
+  if (own >= most_of_connection || total_ >= most_locks) {
+    if (own == 0)
+      counts_.erase(from);
+    return false;
+  }
+  ++own;
+  ++total_;
+  return true;
+}
+
+void queue_locks::uncount(connection_id from) {
+  --total_;
+  auto own = counts_.find(from);
+  if (--own->second == 0)
+    counts_.erase(own);
+}
+
+queue_locks::lock_map::iterator queue_locks::erase(lock_map& locks, lock_map::iterator at) {
+  uncount(at->second.from);
+  return locks.erase(at);
+}
+
+std::vector<queue_name> queue_locks::lock(connection_id from, const lock_body& wanted,
+                                          std::int64_t now_ms) {
   std::vector<queue_name> held;
+  auto& locks = groups_[wanted.group];
   for (auto& queue : wanted.queues) {
-    auto& h = groups_[wanted.group][queue];
-    if (h.client_id != wanted.client_id && h.until_ms > now_ms)
+    auto known = locks.find(queue);
+    if (known != locks.end() && known->second.client_id != wanted.client_id &&
+        known->second.until_ms > now_ms)
       continue;
-    h = {wanted.client_id, now_ms + lock_ms};
+    if (known != locks.end())
+      erase(locks, known);
+    if (!count(from))
+      continue;
+    locks[queue] = {wanted.client_id, now_ms + lock_ms, from};
     held.push_back(queue);
   }
+  if (locks.empty())
+    groups_.erase(wanted.group);
   return held;
 }
 
@@ -67,7 +100,7 @@ void queue_locks::unlock(const lock_body& given) {
   for (auto& queue : given.queues)
     if (auto found = group->second.find(queue);
         found != group->second.end() && found->second.client_id == given.client_id)
-      group->second.erase(found);
+      erase(group->second, found);
   if (group->second.empty())
     groups_.erase(group);
 }
@@ -75,7 +108,7 @@ void queue_locks::unlock(const lock_body& given) {
 void queue_locks::expire(std::int64_t now_ms) {
   for (auto group = groups_.begin(); group != groups_.end();) {
     for (auto at = group->second.begin(); at != group->second.end();)
-      at = at->second.until_ms <= now_ms ? group->second.erase(at) : std::next(at);
+      at = at->second.until_ms <= now_ms ? erase(group->second, at) : std::next(at);
     group = group->second.empty() ? groups_.erase(group) : std::next(group);
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/remoting/client_groups.hpp"
 #include "storage/file_system.hpp"
 
 #include <compare>
@@ -32,9 +33,12 @@ std::string write_locked_queues(const std::vector<queue_name>& queues, const std
 class queue_locks {
 public:
   static constexpr std::int64_t lock_ms = 60'000; ///< clients renew every 20 s
+  static constexpr std::size_t most_of_connection = 2000;
+  static constexpr std::size_t most_locks = 200'000; ///< of all; one takes 200 bytes to 1 KiB
 
-  /// Locks or renews; answers those of the queues that the client holds now.
-  std::vector<queue_name> lock(const lock_body& wanted, std::int64_t now_ms);
+  /// Locks or renews; answers those of the queues that the client holds now. What is over a limit
+  /// is not locked.
+  std::vector<queue_name> lock(connection_id from, const lock_body& wanted, std::int64_t now_ms);
   /// Gives back those that the client holds.
   void unlock(const lock_body& given);
   void expire(std::int64_t now_ms);
@@ -44,8 +48,16 @@ private:
   struct holder {
     std::string client_id;
     std::int64_t until_ms = 0;
+    connection_id from = 0; ///< it counts against this connection
   };
-  std::map<std::string, std::map<queue_name, holder>> groups_;
+  using lock_map = std::map<queue_name, holder>;
+  bool count(connection_id from);
+  void uncount(connection_id from);
+  lock_map::iterator erase(lock_map& locks, lock_map::iterator at);
+
+  std::map<std::string, lock_map> groups_;
+  std::map<connection_id, std::size_t> counts_; ///< of those who hold any
+  std::size_t total_ = 0;
 };
 
 } // namespace troupe::remoting

@@ -2,6 +2,8 @@
 
 #include "storage/properties.hpp"
 
+#include <algorithm>
+
 namespace troupe::remoting {
 
 namespace {
@@ -22,14 +24,21 @@ storage::result<std::vector<std::int32_t>> tag_hashes(std::string_view expressio
     return hashes;
   for (auto rest = expression; !rest.empty();) {
     auto end = rest.find("||");
-    if (auto tag = trimmed(rest.substr(0, end)); !tag.empty())
+    if (auto tag = trimmed(rest.substr(0, end)); !tag.empty()) {
+      if (hashes.size() == most_tags)
+        return storage::error{storage::errc::invalid_argument,
+                              "a subscription may name at most " + std::to_string(most_tags) +
+                                  " tags; use more topics, or '*' and look at the tags yourself"};
       hashes.push_back(storage::java_hash(tag));
+    }
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 2);
   }
   if (hashes.empty())
     return storage::error{storage::errc::invalid_argument,
                           "the subscription '" + std::string(expression.substr(0, 100)) +
                               "' names no tag; '*' means every message"};
+  std::sort(hashes.begin(), hashes.end());
+  hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
   return hashes;
 }
 

@@ -2,6 +2,7 @@
 
 #include "storage/error.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -18,8 +19,11 @@ struct subscription {
   friend bool operator==(const subscription&, const subscription&) = default;
 };
 
-/// The hashes of the tags in `a || b`; none for every message (empty or `*`).
-/// Refuses a list without any tag.
+/// Tags that one subscription may name: each is compared with every message of the topic.
+inline constexpr std::size_t most_tags = 64;
+
+/// The hashes of the tags in `a || b`, sorted, each once; none for every message (empty or `*`).
+/// Refuses a list without any tag, and one of more than `most_tags`.
 storage::result<std::vector<std::int32_t>> tag_hashes(std::string_view expression);
 
 } // namespace troupe::remoting

@@ -324,3 +324,37 @@ TEST_CASE("bound: any mix of batches and confirmations keeps bound, order and ev
   };
   CHECK(rc::check("bound", property));
 }
+
+TEST_CASE("bound: what waits for longer than its producer is refused, not stored", "[actors]") {
+  stuck_queues t{1};
+  t.start();
+  auto first = t.send(put_of("t", {{"first"}}));
+  t.stand.world.run_until([&] { return first.there(); });
+  auto late = put_of("t", {{"late"}});
+  late.time_left_ms = 2500;
+  auto patient = put_of("t", {{"patient"}});
+  auto late_sent = t.send(late), patient_sent = t.send(patient);
+  t.stand.world.run_for(2400ms);
+  CHECK_FALSE(late_sent.there());
+  t.stand.world.run_for(200ms);
+  REQUIRE(late_sent.there());
+  CHECK(code_of(late_sent) == errc::busy);
+  CHECK_FALSE(patient_sent.there()); // it waits until parked-deadline
+  t.confirm_all();
+  t.stand.world.run_for(10ms);
+  CHECK(code_of(patient_sent) == errc::none);
+  CHECK(t.offsets().size() == 2);
+}
+
+TEST_CASE("bound: a put that its writer sees too late is refused", "[actors]") {
+  stuck_queues t{64};
+  t.start();
+  auto late = put_of("t", {{"late"}});
+  late.time_left_ms = 2500;
+  auto group = group_of(late);
+  group.sent_ms = 1; // the writer was in the disk for long
+  t.stand.world.run_for(3s);
+  auto sent = t.stand.world.ask<put_group_response>(t.stand.roles.writer, group);
+  CHECK(code_of(sent) == errc::busy);
+  CHECK(t.offsets().empty());
+}

@@ -288,7 +288,7 @@ TEST_CASE("session: what arrives together goes to the writer together, by its wi
   std::vector<answer<put_response>> sent;
   for (int i = 0; i < 10; ++i) {
     auto request = put_of("t", {{std::to_string(i)}});
-    request.wait = i % 2 == 0;
+    request.wait = i / 5 == 1;
     sent.push_back(t.stand.world.request<put_response>(t.session, request));
   }
   t.stand.world.drain();
@@ -299,6 +299,97 @@ TEST_CASE("session: what arrives together goes to the writer together, by its wi
   t.answer_all();
   for (auto& each : sent)
     CHECK(all_stored(each.value()));
+}
+
+TEST_CASE("session: whether they wait for the flush or not, puts keep their order", "[actors]") {
+  session_stand t;
+  t.start();
+  std::vector<std::string> wanted;
+  for (int i = 0; i < 20; ++i) {
+    wanted.push_back(std::to_string(i));
+    auto request = put_of("t", {{wanted.back()}});
+    request.wait = i % 3 != 0;
+    t.stand.world.tell(t.session, request);
+  }
+  t.stand.world.drain();
+  std::vector<std::string> bodies;
+  for (auto& group : t.groups)
+    for (auto& request : group.requests) {
+      CHECK(request.wait == group.requests.front().wait);
+      storage::message_batch_reader batch{request.messages.bytes()};
+      bodies.push_back(as_text(batch.next().value()->body));
+    }
+  CHECK(bodies == wanted);
+}
+
+TEST_CASE("session: a time for delivery or a transaction is refused", "[actors]") {
+  session_stand t;
+  t.start();
+  for (auto* property : {"DELAY\1"
+                         "3\2",
+                         "TIMER_DELAY_SEC\1"
+                         "1\2",
+                         "__STARTDELIVERTIME\1"
+                         "1\2",
+                         "TRAN_MSG\1TRUE\2"}) {
+    auto refused = t.refusal(with_properties(property));
+    CHECK(refused.code == errc::invalid_argument);
+    CHECK(refused.message.find("not supported") != std::string::npos);
+  }
+}
+
+TEST_CASE("session: a pull compares at most 64 tags, sorted", "[actors]") {
+  session_stand t;
+  t.start();
+  pull_request request;
+  request.topic = "t";
+  request.tag_hashes = {5, -7, 3};
+  t.stand.world.tell(t.session, request);
+  t.stand.world.drain();
+  REQUIRE(t.pulls.size() == 1);
+  CHECK(t.pulls[0].tag_hashes == std::vector<std::int32_t>{-7, 3, 5});
+  request.tag_hashes.assign(65, 1);
+  auto refused = t.stand.world.ask<pull_response>(t.session, request);
+  CHECK(refused.code() == errc::invalid_argument);
+  CHECK(refused.reason().find("65 tags") != std::string::npos);
+}
+
+TEST_CASE("session: who waits for one that ends is told", "[actors]") {
+  session_stand t;
+  t.start();
+  auto put = t.send(put_of("t", {{"x"}}));
+  pull_request request;
+  request.topic = "t";
+  auto pull = t.stand.world.request<pull_response>(t.session, request);
+  t.stand.world.drain();
+  CHECK_FALSE(put.there());
+  t.stand.world.kill(t.session);
+  t.stand.world.drain();
+  CHECK(put.code() == errc::connection_lost);
+  CHECK(pull.code() == errc::connection_lost);
+}
+
+TEST_CASE("session: the time that a put was held is its producer's", "[actors]") {
+  session_stand t;
+  t.hold_topics = true;
+  t.start();
+  auto request = put_of("new", {{"x"}});
+  request.time_left_ms = 2500;
+  auto wait = GENERATE(1000ms, 3000ms);
+  auto sent = t.send(request);
+  t.stand.world.run_for(wait);
+  auto all = std::make_shared<std::map<std::string, topic_info>>(*t.topics.topics);
+  (*all)["new"] = {"new", 1, 1, 6};
+  t.stand.world.inside(t.stand.roles.registrar,
+                       [&] { t.topic_promises.front().deliver(topic_map{all}); });
+  t.stand.world.drain();
+  if (wait < 2500ms) {
+    REQUIRE(t.groups.size() == 1);
+    CHECK(t.groups[0].requests[0].time_left_ms == 1500);
+  } else {
+    CHECK(t.groups.empty());
+    CHECK(outcome(sent) == errc::busy);
+  }
 }
 
 TEST_CASE("session: more messages or bytes than the credit are refused as busy", "[actors]") {

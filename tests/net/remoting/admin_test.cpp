@@ -122,7 +122,7 @@ TEST_CASE("admin bodies: clients of a group, as they said in heartbeats", "[remo
   h.value().language = language_number("GO");
   h.value().version = 317;
   client_groups groups;
-  groups.heartbeat(7, h.value(), 0);
+  (void)groups.heartbeat(7, h.value(), 0);
   CHECK_FALSE(groups.consumer_group("none"));
   CHECK(groups.subscribers("T") == client_groups::names{"G"});
   CHECK(groups.subscribers("U").empty());

@@ -27,11 +27,11 @@ subscription topic(const std::string& name, std::int64_t version = 1,
 TEST_CASE("client_groups: only news are told", "[remoting]") {
   client_groups groups;
   auto h = consumer_of("c1", "G", {topic("T")});
-  CHECK(groups.heartbeat(1, h, 0) == names{"G"});
-  CHECK(groups.heartbeat(1, h, 1) == names{});
-  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T")}), 2) == names{"G"});
-  CHECK(groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 2)}), 3) == names{});
-  CHECK(groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 3, "a")}), 4) == names{"G"});
+  CHECK(groups.heartbeat(1, h, 0).value() == names{"G"});
+  CHECK(groups.heartbeat(1, h, 1).value() == names{});
+  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T")}), 2).value() == names{"G"});
+  CHECK(groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 2)}), 3).value() == names{});
+  CHECK(groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 3, "a")}), 4).value() == names{"G"});
   CHECK(groups.client_ids("G") == names{"c1", "c2"});
   CHECK(groups.connections("G") == std::vector<connection_id>{1, 2});
   CHECK(groups.client_ids("other") == names{});
@@ -39,11 +39,11 @@ TEST_CASE("client_groups: only news are told", "[remoting]") {
 
 TEST_CASE("client_groups: the newest subscription of a group counts", "[remoting]") {
   client_groups groups;
-  groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 5, "new"), topic("U")}), 0);
-  groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 4, "old"), topic("U")}), 0);
+  (void)groups.heartbeat(1, consumer_of("c1", "G", {topic("T", 5, "new"), topic("U")}), 0);
+  (void)groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 4, "old"), topic("U")}), 0);
   REQUIRE(groups.find("G", "T") != nullptr);
   CHECK(groups.find("G", "T")->expression == "new");
-  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 6, "newer")}), 0) == names{"G"});
+  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 6, "newer")}), 0).value() == names{"G"});
   CHECK(groups.find("G", "T")->expression == "newer");
   CHECK(groups.find("G", "U") == nullptr); // no longer named
   CHECK(groups.find("H", "T") == nullptr);
@@ -51,17 +51,52 @@ TEST_CASE("client_groups: the newest subscription of a group counts", "[remoting
 
 TEST_CASE("client_groups: who leaves or is silent is forgotten", "[remoting]") {
   client_groups groups;
-  groups.heartbeat(1, consumer_of("c1", "G", {topic("T")}), 100);
-  groups.heartbeat(2, consumer_of("c2", "G", {topic("T")}), 200);
-  groups.heartbeat(3, consumer_of("c3", "H", {topic("T")}), 300);
+  (void)groups.heartbeat(1, consumer_of("c1", "G", {topic("T")}), 100);
+  (void)groups.heartbeat(2, consumer_of("c2", "G", {topic("T")}), 200);
+  (void)groups.heartbeat(3, consumer_of("c3", "H", {topic("T")}), 300);
   CHECK(groups.expire(100) == names{});
   CHECK(groups.expire(250) == names{"G"});
   CHECK_FALSE(groups.has_consumers("G"));
   CHECK(groups.leave(3, "", "nothing") == names{});
   CHECK(groups.leave(3, "P", "H") == names{"H"});
   CHECK(groups.empty());
-  groups.heartbeat(4, consumer_of("c4", "G", {}), 0);
+  (void)groups.heartbeat(4, consumer_of("c4", "G", {}), 0);
   CHECK(groups.forget(4) == names{"G"});
   CHECK(groups.forget(4) == names{});
+  CHECK(groups.empty());
+}
+
+TEST_CASE("client_groups: what clients make us remember is bounded", "[remoting]") {
+  group_limits limits;
+  limits.groups_of_connection = 3;
+  limits.bytes_of_connection = 20'000;
+  limits.bytes = 30'000;
+  client_groups groups(limits);
+  auto of = [](const std::string& group, std::size_t expression = 1) {
+    auto h = consumer_of("c", group, {topic("T", 1, std::string(expression, 'x'))});
+    h.producer_groups.clear();
+    return h;
+  };
+  CHECK(groups.heartbeat(1, of("a"), 0));
+  CHECK(groups.heartbeat(1, of("b"), 0));
+  CHECK(groups.heartbeat(1, of("c"), 0));
+  CHECK(groups.heartbeat(1, of("c"), 1)); // known ones are always taken
+  auto refused = groups.heartbeat(1, of("d"), 2);
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().code == troupe::storage::errc::too_large);
+  CHECK(refused.error().message.find("at most 3") != std::string::npos);
+  CHECK_FALSE(groups.has_consumers("d"));
+  CHECK(groups.leave(1, "", "a") == names{"a"});
+  CHECK(groups.heartbeat(1, of("d"), 3));
+
+  CHECK(groups.heartbeat(2, of("large", 21'000), 0).has_error());
+  CHECK(groups.heartbeat(2, of("large", 18'000), 0));
+  CHECK(groups.heartbeat(2, of("large", 18'000), 1)); // counted once
+  CHECK(groups.heartbeat(3, of("large", 18'000), 0).has_error()); // of all together
+  (void)groups.forget(2);
+  CHECK(groups.heartbeat(3, of("large", 18'000), 0));
+  (void)groups.forget(1);
+  (void)groups.expire(1'000'000);
+  CHECK(groups.bytes() == 0);
   CHECK(groups.empty());
 }

@@ -278,6 +278,13 @@ TEST_CASE("subscription: tags become hashes", "[remoting]") {
   CHECK(tag_hashes("TagA").value() == hashes{storage::java_hash("TagA")});
   CHECK(tag_hashes(" a||b || c ||").value() ==
         hashes{storage::java_hash("a"), storage::java_hash("b"), storage::java_hash("c")});
+  CHECK(tag_hashes("b||a||b").value() == hashes{storage::java_hash("a"), storage::java_hash("b")});
+  std::string most = "t0";
+  for (std::size_t i = 1; i < most_tags; ++i)
+    most += "||t" + std::to_string(i);
+  CHECK(tag_hashes(most).value().size() == most_tags);
+  CHECK(tag_hashes(most + "||one too many").error().message.find("at most 64") !=
+        std::string::npos);
   CHECK(tag_hashes(" || ").error().message.find("names no tag") != std::string::npos);
 }
 

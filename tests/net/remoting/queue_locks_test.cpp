@@ -19,19 +19,40 @@ std::string refusal(std::string_view body) {
 TEST_CASE("queue_locks: a queue has one holder in a group, until its time is over", "[remoting]") {
   queue_locks locks;
   const queue_name q0{"T", 0}, q1{"T", 1};
-  CHECK(locks.lock({"a", "G", {q0, q1}}, 0) == queues{q0, q1});
-  CHECK(locks.lock({"b", "G", {q0, q1}}, 1) == queues{});
-  CHECK(locks.lock({"b", "H", {q0}}, 1) == queues{q0});
-  CHECK(locks.lock({"a", "G", {q0}}, 30'000) == queues{q0}); // renewed
-  CHECK(locks.lock({"b", "G", {q0, q1}}, queue_locks::lock_ms) == queues{q1});
+  CHECK(locks.lock(1, {"a", "G", {q0, q1}}, 0) == queues{q0, q1});
+  CHECK(locks.lock(1, {"b", "G", {q0, q1}}, 1) == queues{});
+  CHECK(locks.lock(1, {"b", "H", {q0}}, 1) == queues{q0});
+  CHECK(locks.lock(1, {"a", "G", {q0}}, 30'000) == queues{q0}); // renewed
+  CHECK(locks.lock(1, {"b", "G", {q0, q1}}, queue_locks::lock_ms) == queues{q1});
   locks.unlock({"b", "G", {q0}}); // not its own
-  CHECK(locks.lock({"b", "G", {q0}}, queue_locks::lock_ms) == queues{});
+  CHECK(locks.lock(1, {"b", "G", {q0}}, queue_locks::lock_ms) == queues{});
   locks.unlock({"a", "G", {q0}});
-  CHECK(locks.lock({"b", "G", {q0}}, queue_locks::lock_ms) == queues{q0});
+  CHECK(locks.lock(1, {"b", "G", {q0}}, queue_locks::lock_ms) == queues{q0});
   locks.expire(2 * queue_locks::lock_ms - 1);
   CHECK_FALSE(locks.empty());
   locks.expire(2 * queue_locks::lock_ms);
   CHECK(locks.empty());
+}
+
+TEST_CASE("queue_locks: one connection holds so many, and gives them back", "[remoting]") {
+  queue_locks locks;
+  auto body_of = [](const std::string& group, int from, int count) {
+    lock_body body{"c", group, {}};
+    for (int i = 0; i < count; ++i)
+      body.queues.push_back({"T", from + i});
+    return body;
+  };
+  constexpr int most = queue_locks::most_of_connection;
+  CHECK(locks.lock(1, body_of("G", 0, most - 1), 0).size() == most - 1);
+  CHECK(locks.lock(1, body_of("H", 0, 5), 0).size() == 1);
+  CHECK(locks.lock(1, body_of("G", 0, most - 1), 1).size() == most - 1); // renewed
+  CHECK(locks.lock(1, body_of("I", 0, 5), 1).empty());
+  CHECK(locks.lock(2, body_of("H", 5, 5), 1).size() == 5); // others may
+  locks.unlock(body_of("G", 0, most - 1));
+  CHECK(locks.lock(1, body_of("I", 0, 5), 1).size() == 5);
+  locks.expire(2 * queue_locks::lock_ms);
+  CHECK(locks.empty());
+  CHECK(locks.lock(1, body_of("G", 0, most), 0).size() == most);
 }
 
 TEST_CASE("queue_locks: bodies as clients write them", "[remoting]") {

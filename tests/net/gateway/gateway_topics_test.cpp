@@ -1,0 +1,132 @@
+#include "tests/net/gateway/gateway_stand.hpp"
+
+#include "tests/net/gateway/played_node.hpp"
+#include "tests/support/catch.hpp"
+
+#include <set>
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::vector<std::string> groups_named(const std::string& prefix, int count) {
+  std::vector<std::string> names;
+  for (int i = 0; i < count; ++i)
+    names.push_back(prefix + std::to_string(i));
+  return names;
+}
+
+} // namespace
+
+TEST_CASE("gateway: those who ask for topics together cost one question", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  t.ask(1, request_code::get_routeinfo_by_topic, {{"topic", "t"}});
+  auto before = node.topic_questions;
+  std::vector<net::client_request> requests;
+  for (int i = 0; i < 1000; ++i) {
+    requests.push_back(t.request(request_code::get_routeinfo_by_topic,
+                                 {{"topic", i % 2 == 0 ? "t" : "none" + std::to_string(i)}}));
+    requests.push_back(t.request(request_code::pull_message, pull_fields("G", "none", 0)));
+  }
+  auto numbers = t.send(1, std::move(requests));
+  t.world().run_for(100ms);
+  for (auto number : numbers)
+    CHECK(t.answers_to(number).size() == 1);
+  CHECK(node.topic_questions - before <= 4);
+}
+
+TEST_CASE("gateway: a topic that was made meanwhile is known to who asks then", "[gateway]") {
+  gateway_stand t;
+  t.start();
+  for (int i = 0; i < 20; ++i) {
+    auto topic = "t" + std::to_string(i);
+    // A question about topics is under way when the topic comes.
+    t.arrive(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "other"}})});
+    for (int step = 0; step < i; ++step)
+      t.world().step();
+    topic_info info{topic, 1, 1, 6};
+    auto made = t.world().request<topic_info>(t.node.session, create_atom_v, info);
+    t.world().run_until([&] { return made.there(); });
+    auto route = t.ask(2, request_code::get_routeinfo_by_topic, {{"topic", topic}});
+    CHECK(route.header.code == response_code::success);
+  }
+}
+
+TEST_CASE("gateway: heartbeats of many groups create few topics, a few at a time", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  for (int round = 0; round < 30; ++round) // 3000 groups, on one connection
+    t.ask(1, request_code::heart_beat, {}, heartbeat_of("c", groups_named(
+        std::to_string(round) + "-", 100), "t"));
+  while (node.release_creations(t.world()))
+    t.world().run_for(1ms);
+  CHECK(node.created.size() >= 200);
+  CHECK(node.created.size() <= 256);
+  CHECK(std::set<std::string>(node.created.begin(), node.created.end()).size() ==
+        node.created.size());
+  CHECK(node.most_open_creations <= 4);
+  // Others are answered meanwhile, and the client may go on.
+  CHECK(t.ask(2, request_code::get_routeinfo_by_topic, {{"topic", "t"}}).header.code ==
+        response_code::success);
+}
+
+TEST_CASE("gateway: who leaves and comes as other groups gets no more topics", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  for (int round = 0; round < 500; ++round) {
+    auto group = "G" + std::to_string(round);
+    t.ask(1, request_code::heart_beat, {}, heartbeat_of("c", {group}, "t"));
+    t.ask(1, request_code::unregister_client, {{"clientID", "c"}, {"consumerGroup", group}});
+    node.release_creations(t.world());
+  }
+  while (node.release_creations(t.world()))
+    t.world().run_for(1ms);
+  CHECK(node.created.size() == 256);
+}
+
+TEST_CASE("gateway: a group without subscriptions needs no topic for retries", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  remoting::heartbeat h;
+  h.client_id = "c";
+  h.consumers.push_back({"idle", true, {}});
+  h.consumers.push_back({"broadcasting", false, {{"t", "*", "TAG", 1}}});
+  t.ask(1, request_code::heart_beat, {}, remoting::write_heartbeat(h));
+  t.world().run_for(100ms);
+  CHECK(node.created.empty());
+}
+
+TEST_CASE("gateway: the route to a topic for retries waits until it is there", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  t.ask(1, request_code::heart_beat, {}, heartbeat_of("c", {"G"}, "t"));
+  auto number = t.send(1, {t.request(request_code::get_routeinfo_by_topic,
+                                     {{"topic", "%RETRY%G"}})})[0];
+  t.world().run_for(100ms);
+  CHECK(t.answers_to(number).empty());
+  while (node.release_creations(t.world()))
+    t.world().run_for(1ms);
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code == response_code::success);
+}
+
+TEST_CASE("gateway: without an answer about topics none is called unknown", "[gateway]") {
+  gateway_stand t;
+  t.start();
+  t.node.create_topic("t");
+  t.ask(1, request_code::get_routeinfo_by_topic, {{"topic", "t"}});
+  t.world().kill_all("registrar");
+  auto number = t.send(1, {t.request(request_code::get_routeinfo_by_topic,
+                                     {{"topic", "none"}})})[0];
+  t.world().run_for(20s);
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code != response_code::success);
+}

@@ -1,0 +1,106 @@
+#pragma once
+
+#include "sim/world.hpp"
+#include "actors/interfaces.hpp"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::test {
+
+/// A node whose sessions the test plays: it notes what they are asked and chooses the answers. Its
+/// topics: "t", and what is created.
+class played_node {
+public:
+  explicit played_node(sim::world& world) {
+    (*topics_)["t"] = {"t", 4, 4, 6};
+    handle = world.play<node_actor>([this, &world](caf::event_based_actor*) {
+      return caf::message_handler{[this, &world](hello_atom, const caf::strong_actor_ptr&) {
+        sessions.push_back(play_session(world));
+        return sessions.back();
+      }};
+    });
+  }
+
+  node_actor handle;
+  std::vector<session_actor> sessions; ///< the gateway's own one first
+  std::vector<put_request> puts;
+  std::size_t topic_questions = 0;
+  std::vector<std::string> created;
+  std::size_t most_open_creations = 0;
+  bool hold_topics = false;
+  bool hold_creations = false;
+
+  /// Answers the first put that is open.
+  template <class Answer>
+  void answer_put(sim::world& world, Answer answer) {
+    world.inside(sessions.back(), [this, answer] {
+      put_promises_.front().deliver(answer);
+      put_promises_.erase(put_promises_.begin());
+    });
+    world.drain();
+  }
+  void release_topics(sim::world& world) {
+    hold_topics = false;
+    world.inside(sessions.front(), [this] {
+      for (auto& promise : std::exchange(topic_promises_, {}))
+        promise.deliver(map());
+    });
+    world.drain();
+  }
+  /// Answers the creations that are open; false when there are none.
+  bool release_creations(sim::world& world) {
+    if (creations_.empty())
+      return false;
+    world.inside(sessions.front(), [this] {
+      for (auto& [promise, topic] : std::exchange(creations_, {})) {
+        auto copy = std::make_shared<std::map<std::string, topic_info>>(*topics_);
+        (*copy)[topic.name] = topic;
+        topics_ = copy;
+        promise.deliver(topic);
+      }
+    });
+    world.drain();
+    return true;
+  }
+
+private:
+  topic_map map() const { return {topics_}; }
+
+  session_actor play_session(sim::world& world) {
+    return world.play<session_actor>([this](caf::event_based_actor* self) {
+      return caf::message_handler{
+          [this, self](const put_request& request) {
+            puts.push_back(request);
+            put_promises_.push_back(self->make_response_promise<put_response>());
+            return put_promises_.back();
+          },
+          [this, self](watch_atom) -> caf::result<topic_map> {
+            ++topic_questions;
+            if (!hold_topics)
+              return map();
+            topic_promises_.push_back(self->make_response_promise<topic_map>());
+            return topic_promises_.back();
+          },
+          [this, self](create_atom, const topic_info& topic) {
+            created.push_back(topic.name);
+            auto promise = self->make_response_promise<topic_info>();
+            creations_.emplace_back(promise, topic);
+            most_open_creations = std::max(most_open_creations, creations_.size());
+            return promise;
+          },
+      };
+    });
+  }
+
+  std::shared_ptr<std::map<std::string, topic_info>> topics_ =
+      std::make_shared<std::map<std::string, topic_info>>();
+  std::vector<caf::typed_response_promise<put_response>> put_promises_;
+  std::vector<caf::typed_response_promise<topic_map>> topic_promises_;
+  std::vector<std::pair<caf::typed_response_promise<topic_info>, topic_info>> creations_;
+};
+
+} // namespace troupe::test
