@@ -374,11 +374,18 @@ const std::array table = {
                                        "Let RocketMQ clients in at remoting-port."),
     gateway<&gateway_options::connections>("connections", q::count, {1, 100'000},
                                            "Their connections at the same time."),
+    gateway<&gateway_options::connections_per_address>(
+        "connections-per-address", q::count, {0, 100'000},
+        "The same of one address; 0: half of connections."),
     gateway<&gateway_options::connection_bytes>(
         "connection-bytes", q::bytes, {64 * kib, tebibyte},
         "Unanswered requests and unread answers of one; above it is not read from."),
-    gateway<&gateway_options::total_bytes>("total-bytes", q::bytes, {64 * kib, tebibyte},
-                                           "The same of all connections together."),
+    gateway<&gateway_options::total_bytes>(
+        "total-bytes", q::bytes, {64 * kib, tebibyte},
+        "Requests and unfinished frames of all; none has more than is left of it."),
+    gateway<&gateway_options::unread_bytes>(
+        "unread-bytes", q::bytes, {64 * kib, tebibyte},
+        "Unread answers of all; above it the connection with the most is closed."),
     gateway<&gateway_options::idle_time>("idle-time", q::duration, {second, day},
                                          "A connection from which nothing comes is closed."),
     gateway<&gateway_options::frame_time>(

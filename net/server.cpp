@@ -2,6 +2,7 @@
 
 #include "actors/front.hpp"
 #include "actors/node.hpp"
+#include "net/descriptors.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/gateway/socket_server.hpp"
 #include "net/port_check.hpp"
@@ -11,8 +12,6 @@
 #include <algorithm>
 #include <string>
 #include <utility>
-
-#include <sys/resource.h>
 
 namespace troupe::net {
 
@@ -44,39 +43,16 @@ storage::result<void> check_roles(const node_config& node) {
                             ": roles must be 'all': this release runs every role in one process"};
 }
 
-/// Descriptors that are left for the log, clients and libraries.
-constexpr rlim_t least_other_files = 256;
-constexpr rlim_t most_queue_files = 100'000;
-
-/// Thousands of queue files may be open: takes what the system allows, and returns how many of them
-/// the queues may have.
-std::size_t queue_file_limit(rlim_t connections) {
-  const auto other_files = connections + least_other_files;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-    return least_other_files;
-  auto wanted = std::min<rlim_t>(limit.rlim_max, most_queue_files + other_files);
-  if (limit.rlim_cur < wanted) {
-    auto raised = limit;
-    raised.rlim_cur = wanted;
-    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) // else: the smaller limit works, more slowly
-      limit = raised;
-  }
-  auto usable = std::min(limit.rlim_cur, most_queue_files + other_files);
-  return usable > 2 * other_files ? usable - other_files : usable / 4;
-}
-
 } // namespace
 
 /// Takes the ports for RocketMQ clients; message ids carry the first.
 storage::result<void> server::listen_for_remoting(parts& p, const cluster_config& cluster) {
   if (!cluster.gateway.enabled)
     return boost::outcome_v2::success();
-  p.gateway_settings = cluster.gateway;
   std::vector<std::uint16_t> ports{p.config.remoting_port};
   if (p.config.name_server_port)
     ports.push_back(*p.config.name_server_port);
-  auto sockets = socket_server::listen(cluster.gateway, p.config.host, ports);
+  auto sockets = socket_server::listen(p.gateway_settings, p.config.host, ports);
   if (!sockets)
     return storage::error{errc::unavailable,
                           sockets.error().message + " (remoting-port or name-server-port of node " +
@@ -141,10 +117,12 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
   p->files = &files;
-  TROUPE_TRY(check_doors(*p, cluster));
-  auto file_limit = queue_file_limit(p->sockets ? p->gateway_settings.connections : 0);
+  auto shares = take_descriptors(cluster.gateway.enabled ? cluster.gateway.connections : 0);
   auto& open_files = p->options.queue_manager.open_files;
-  open_files = open_files == 0 ? file_limit : std::min(open_files, file_limit);
+  open_files = open_files == 0 ? shares.queue_files : std::min(open_files, shares.queue_files);
+  p->gateway_settings = cluster.gateway;
+  p->gateway_settings.connections = shares.connections;
+  TROUPE_TRY(check_doors(*p, cluster));
   auto& clock = storage::system_wall_clock();
   TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock, std::move(progress)));
   storage::log_info("store.opened", {{"after", opened.after_orderly_stop ? "stop" : "crash"},

@@ -28,6 +28,9 @@ public:
   /// A part of this one; [from, from + count) must lie inside.
   slice part(std::size_t from, std::size_t count) const;
 
+  /// Whether the bytes lie in a mapped file: then they take no memory of the process.
+  bool mapped() const noexcept { return map_ != nullptr; }
+
   /// True when the bytes can no longer be trusted; ask after using them.
   bool damaged() const noexcept { return map_ != nullptr && map_->damaged(); }
 

@@ -17,6 +17,15 @@ namespace {
 
 /// One client's turn: what came since, up to this, is handed on together.
 constexpr std::size_t turn_bytes = std::size_t{256} << 10;
+/// What the way of a request through the node takes, however small it is, and each of its fields.
+constexpr std::size_t request_cost = std::size_t{1} << 10;
+constexpr std::size_t field_cost = 64;
+/// So little is always read at a time. The smallest frames cost less than 64 times their bytes:
+/// more than a 64th of the share is not read, since it would be over before anybody looks again.
+constexpr std::size_t least_read = 512;
+constexpr std::size_t most_cost_factor = 64;
+/// A client that has the turn and sends nothing is not waited for if others wait.
+constexpr std::chrono::seconds turn_patience{2};
 /// Small answers are joined up to this.
 constexpr std::size_t joined_bytes = std::size_t{64} << 10;
 /// The system takes at most 1024 pieces at a time.
@@ -46,14 +55,34 @@ client_socket::client_socket(connection_id id, boost::asio::ip::tcp::socket sock
 
 // -- reading -------------------------------------------------------------------------------------
 
-bool client_socket::may_read() const noexcept {
-  auto& o = context_->options;
-  return held_bytes_ < o.connection_bytes && context_->held_bytes < o.total_bytes;
+/// Whether what it holds after the next read is no more than its share, or it has the turn.
+bool client_socket::has_share() {
+  auto& memory = context_->memory;
+  if (memory.has_turn(id_))
+    return true;
+  splitter_.limit_room(memory.share_bytes() / 4);
+  auto block = splitter_.next_held_bytes();
+  auto growth = block - std::min(block, block_bytes_);
+  if (request_bytes_ + block + growth <= memory.share_bytes())
+    return true;
+  if (splitter_.pending() == 0 || !memory.take_turn(id_))
+    return false;
+  count_block(0);
+  return true;
 }
 
 void client_socket::resume() {
-  if (closed_ || reading_ || !may_read())
+  if (closed_ || reading_)
     return;
+  if (!may_read()) {
+    stopped_ = true;
+    end_turn();
+    if (is_below_own_limit() && !std::exchange(waiting_, true))
+      context_->memory.wait(id_);
+    return;
+  }
+  if (std::exchange(stopped_, false))
+    last_read_ = frame_began_ = clock::now();
   reading_ = true;
   socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& failure) {
@@ -63,9 +92,16 @@ void client_socket::resume() {
                      });
 }
 
+void client_socket::try_again() {
+  waiting_ = false;
+  resume();
+}
+
 void client_socket::read() {
   arrived batch{id_, peer_, {}};
   auto open = read_into(batch);
+  splitter_.give_back();
+  count_block(splitter_.held_bytes());
   if (!batch.requests.empty()) {
     batch.received = last_read_;
     context_->requests(std::move(batch)); // they count, whatever came behind them
@@ -82,6 +118,10 @@ void client_socket::read() {
 storage::result<bool> client_socket::read_into(arrived& batch) {
   for (std::size_t count = 0; count < turn_bytes && may_read();) {
     auto room = splitter_.room();
+    count_block(splitter_.held_bytes());
+    auto most = std::max(least_read, context_->memory.share_bytes() / most_cost_factor);
+    if (!context_->memory.has_turn(id_))
+      room = room.first(std::min(room.size(), most));
     boost::system::error_code failure;
     auto bytes = socket_.read_some(boost::asio::buffer(room.data(), room.size()), failure);
     if (failure)
@@ -92,6 +132,8 @@ storage::result<bool> client_socket::read_into(arrived& batch) {
     splitter_.received(bytes);
     count += bytes;
     TROUPE_TRY(take_frames(batch));
+    if (bytes < room.size())
+      break; // that was all
   }
   return true;
 }
@@ -102,32 +144,83 @@ storage::result<void> client_socket::take_frames(arrived& batch) {
     if (!next)
       return boost::outcome_v2::success();
     frame_began_ = last_read_;
+    end_turn();
     TROUPE_TRY(auto header, remoting::decode_header(next->type, next->header.bytes()));
     if (header.is_answer())
       continue; // to a request of ours, none of which wants one
-    hold(next->bytes);
-    batch.requests.push_back({std::move(header), std::move(next->body), next->bytes});
+    auto cost = next->bytes + request_cost + header.ext.size() * field_cost;
+    request_bytes_ += cost;
+    context_->memory.hold(cost);
+    batch.requests.push_back({std::move(header), std::move(next->body), cost});
   }
+}
+
+/// The memory of the splitter; not that of the one that has the turn.
+void client_socket::count_block(std::size_t bytes) {
+  auto& memory = context_->memory;
+  if (memory.has_turn(id_))
+    bytes = 0;
+  auto before = std::exchange(block_bytes_, bytes);
+  if (bytes > before)
+    memory.hold(bytes - before);
+  else
+    memory.release(before - bytes);
+}
+
+void client_socket::end_turn() {
+  if (!context_->memory.has_turn(id_))
+    return;
+  context_->memory.end_turn(id_);
+  count_block(splitter_.held_bytes());
 }
 
 // -- writing -------------------------------------------------------------------------------------
 
 void client_socket::send(outgoing message) {
-  release(message.settled_bytes);
-  if (closed_ || message.head.empty())
-    return;
-  if (pieces_.empty())
-    last_write_ = clock::now();
-  hold(message.head.size());
-  if (!pieces_.empty() && !pieces_.back().text.empty() && pieces_.back().text.size() < joined_bytes)
-    pieces_.back().text += message.head;
-  else
-    pieces_.push_back({std::move(message.head), {}});
-  for (auto& slice : message.body) {
-    hold(slice.size());
-    if (!slice.empty())
-      pieces_.push_back({{}, std::move(slice)});
+  auto settled = std::min(message.settled_bytes, request_bytes_);
+  request_bytes_ -= settled;
+  context_->memory.release(settled);
+  if (!closed_ && !message.head.empty()) {
+    if (pieces_.empty())
+      last_write_ = clock::now();
+    if (!pieces_.empty() && !pieces_.back().text.empty() &&
+        pieces_.back().text.size() < joined_bytes) {
+      pieces_.back().text += message.head;
+      count_unread(message.head.size(), false);
+    } else {
+      push({.text = std::move(message.head), .slice = {}, .receipt = {}});
+    }
+    for (auto& slice : message.body)
+      if (!slice.empty())
+        push({.text = {}, .slice = std::move(slice), .receipt = {}});
+    if (pieces_.back().text.empty())
+      pieces_.back().receipt = std::move(message.receipt);
   }
+  resume();
+}
+
+void client_socket::push(piece p) {
+  count_unread(p.bytes().size(), p.slice.mapped());
+  count_unread(sizeof(piece), false);
+  pieces_.push_back(std::move(p));
+}
+
+void client_socket::count_unread(std::size_t bytes, bool mapped) {
+  for (auto* counts : {&unread_, &context_->unread}) {
+    counts->all += bytes;
+    counts->copied += mapped ? 0 : bytes;
+  }
+}
+
+void client_socket::pop_piece() {
+  auto& done = pieces_.front();
+  auto bytes = done.bytes().size() + sizeof(piece);
+  auto copied = sizeof(piece) + (done.slice.mapped() ? 0 : done.bytes().size());
+  for (auto* counts : {&unread_, &context_->unread}) {
+    counts->all -= bytes;
+    counts->copied -= copied;
+  }
+  pieces_.pop_front();
 }
 
 void client_socket::flush() {
@@ -162,11 +255,11 @@ void client_socket::written(std::size_t count) {
       close_for("a message for it was damaged on the disk while it was sent");
       return;
     }
-    pieces_.pop_front();
+    pop_piece();
   }
   if (left > 0)
     pieces_.front().written += left;
-  release(count);
+  resume();
 }
 
 void client_socket::wait_writable() {
@@ -181,22 +274,6 @@ void client_socket::wait_writable() {
 
 // -- limits --------------------------------------------------------------------------------------
 
-void client_socket::hold(std::size_t bytes) {
-  held_bytes_ += bytes;
-  context_->held_bytes += bytes;
-}
-
-void client_socket::release(std::size_t bytes) {
-  auto& o = context_->options;
-  bytes = std::min(bytes, held_bytes_);
-  auto was_full = context_->held_bytes >= o.total_bytes;
-  held_bytes_ -= bytes;
-  context_->held_bytes -= bytes;
-  if (was_full && context_->held_bytes < o.total_bytes)
-    context_->room();
-  resume();
-}
-
 void client_socket::check_time(clock::time_point now) {
   auto& o = context_->options;
   auto seconds = [](auto time) {
@@ -204,15 +281,19 @@ void client_socket::check_time(clock::time_point now) {
   };
   if (!pieces_.empty() && now - last_write_ > o.frame_time)
     close_for("it took no byte of its answers for " + seconds(o.frame_time));
-  else if (splitter_.pending() > 0 && may_read() && now - frame_began_ > o.frame_time)
+  else if (splitter_.pending() > 0 && reading_ && now - frame_began_ > o.frame_time)
     close_for("a frame was not complete after " + seconds(o.frame_time));
-  else if (may_read() && now - last_read_ > o.idle_time)
+  else if (context_->memory.has_turn(id_) && context_->memory.anyone_waits() && reading_ &&
+           now - last_read_ > turn_patience)
+    close_for("it sends no more of a large frame, for which others wait");
+  else if (reading_ && now - last_read_ > o.idle_time)
     close_for("nothing came from it for " + seconds(o.idle_time));
 }
 
 void client_socket::close_for(const std::string& reason) {
-  if (!closed_)
-    storage::log_warning("gateway.closed", {{"peer", peer_.text()}, {"reason", reason}});
+  if (auto unsaid = closed_ ? std::nullopt : context_->closed_lines.take())
+    storage::log_warning("gateway.closed",
+                         {{"peer", peer_.text()}, {"reason", reason}, {"unsaid", *unsaid}});
   close();
 }
 
@@ -222,8 +303,11 @@ void client_socket::close() {
   closed_ = true;
   boost::system::error_code ignored;
   socket_.close(ignored);
-  pieces_.clear();
-  release(held_bytes_);
+  while (!pieces_.empty())
+    pop_piece();
+  end_turn();
+  count_block(0);
+  context_->memory.release(std::exchange(request_bytes_, 0));
   context_->closed(id_);
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "net/gateway/line_budget.hpp"
 #include "net/gateway/options.hpp"
+#include "net/gateway/request_memory.hpp"
 #include "net/gateway/traffic.hpp"
 #include "net/remoting/frame.hpp"
 
@@ -15,13 +17,23 @@
 
 namespace troupe::net {
 
+/// Answers that clients have not taken.
+struct unread_bytes {
+  std::size_t all = 0;    ///< wherever they lie
+  std::size_t copied = 0; ///< those of them that are no part of a mapped file
+};
+
 /// What the sockets of one server share; lives as long as any of them.
 struct socket_context {
+  socket_context(const gateway_options& o, std::function<void()> room)
+      : options(o), memory(o.total_bytes, std::move(room)) {}
+
   gateway_options options;
+  request_memory memory;
+  unread_bytes unread; ///< of all connections
+  line_budget closed_lines{100};
   std::function<void(arrived)> requests;
   std::function<void(connection_id)> closed;
-  std::size_t held_bytes = 0; ///< of all connections
-  std::function<void()> room; ///< held bytes fell: those who wait may read again
 };
 
 /// One client's connection. Everything runs on the server's thread.
@@ -34,36 +46,49 @@ public:
 
   /// Reads what comes, from now on or again; it stops for want of room.
   void resume();
+  /// There may be room for one that waits for it.
+  void try_again();
   void send(outgoing message);
   /// Writes what `send` has gathered.
   void flush();
   /// Closes when nothing came for too long, a frame is not completed, or answers are not taken.
   void check_time(clock::time_point now);
+  void close_for(const std::string& reason);
   /// Closes without a word.
   void close();
+
+  const unread_bytes& unread() const noexcept { return unread_; }
 
 private:
   /// Heads of frames one behind another, or a slice of a body, on its way out.
   struct piece {
     std::string text;
-    storage::slice slice;    ///< if there is no text
-    std::size_t written = 0; ///< of its bytes
+    storage::slice slice;          ///< if there is no text
+    std::shared_ptr<void> receipt; ///< of the answer that ends here
+    std::size_t written = 0;       ///< of its bytes
 
-    storage::byte_view rest() const noexcept {
-      auto all = text.empty() ? slice.bytes() : std::as_bytes(std::span(text));
-      return all.subspan(written);
+    storage::byte_view bytes() const noexcept {
+      return text.empty() ? slice.bytes() : std::as_bytes(std::span(text));
     }
+    storage::byte_view rest() const noexcept { return bytes().subspan(written); }
   };
 
   void read();
   storage::result<bool> read_into(arrived& batch);
   storage::result<void> take_frames(arrived& batch);
-  bool may_read() const noexcept;
-  void wait_writable();
-  void hold(std::size_t bytes);
-  void release(std::size_t bytes);
-  void close_for(const std::string& reason);
+  bool has_share();
+  bool may_read() { return is_below_own_limit() && has_share(); }
+  bool is_below_own_limit() const noexcept {
+    return request_bytes_ + unread_.all < context_->options.connection_bytes;
+  }
+  void count_block(std::size_t bytes);
+  void end_turn();
+
+  void push(piece p);
   void written(std::size_t count);
+  void count_unread(std::size_t bytes, bool mapped);
+  void pop_piece();
+  void wait_writable();
 
   connection_id id_;
   boost::asio::ip::tcp::socket socket_;
@@ -71,8 +96,12 @@ private:
   storage::host peer_;
   remoting::frame_splitter splitter_;
   std::deque<piece> pieces_;
-  std::size_t held_bytes_ = 0; ///< requests that are not settled, answers that are not written
-  bool reading_ = false;
+  std::size_t request_bytes_ = 0; ///< what requests cost that are not settled
+  std::size_t block_bytes_ = 0;   ///< counted of the splitter's memory
+  unread_bytes unread_;
+  bool reading_ = false; ///< waits until something comes
+  bool stopped_ = false; ///< is not read from: the client's time does not count
+  bool waiting_ = false; ///< is tried again when there is memory
   bool writing_ = false; ///< waits until the socket takes more
   bool closed_ = false;
   clock::time_point last_read_;

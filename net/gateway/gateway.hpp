@@ -10,14 +10,16 @@
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::arrived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::departed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::taken)
 
 namespace troupe::net {
 
 /// What RocketMQ clients talk to: broker and name service in one. It knows who produces and
 /// consumes, turns requests into messages for the node's sessions, one for each client, and never
-/// waits. Answers go to `gateway_setup::send`.
+/// waits. Answers go to `gateway_setup::send`; a client's next pulls wait until the receipts of its
+/// answers are let go.
 using gateway_actor =
-    caf::typed_actor<handles<void(arrived)>, handles<void(departed)>,
+    caf::typed_actor<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
                      // Its own timers.
                      handles<void(pulse_atom)>, handles<void(commit_atom)>,
                      handles<void(retry_atom)>>;

@@ -15,7 +15,8 @@ namespace pull_flag = remoting::pull_flag;
 /// RocketMQ's limits of one answer.
 constexpr std::int32_t most_messages = 32;
 constexpr std::int32_t most_bytes = 256 * 1024;
-/// Pulls of one client that may bring as much at the same time; more take turns.
+/// Pulls of one client that may bring as much at the same time, until it has taken the answers;
+/// more take turns.
 constexpr std::size_t most_open_pulls = 32;
 /// A pull that waits answers with little, at once, and the next one gets the rest: it costs the
 /// client less of its credit while it waits.
@@ -132,9 +133,8 @@ void gateway_state::ask_pull(const ticket& who, pull_work work) {
   self_->request(c->session, caf::infinite, shared->wanted)
       .then(
           [this, who, waits, shared](pull_response& response) {
-            if (!waits)
-              pull_done(who.from);
-            answer_pull(who, *shared, response);
+            auto slot = waits ? nullptr : pull_receipt(who.from);
+            answer_pull(who, *shared, response, std::move(slot));
           },
           [this, who, waits](const caf::error& why) {
             if (!waits)
@@ -143,7 +143,13 @@ void gateway_state::ask_pull(const ticket& who, pull_work work) {
           });
 }
 
-/// Lets the client's next pull go.
+/// Lets the client's next pull go when it is let go itself, on whatever thread: the answer's bytes
+/// are the client's until then.
+std::shared_ptr<void> gateway_state::pull_receipt(connection_id from) const {
+  gateway_actor me = self_;
+  return {nullptr, [me, from](void*) { caf::anon_send(me, taken{from}); }};
+}
+
 void gateway_state::pull_done(connection_id from) {
   auto found = clients_.find(from);
   if (found == clients_.end())
@@ -159,7 +165,8 @@ void gateway_state::pull_done(connection_id from) {
     fail(who, {errc::unavailable, "the client's session ended"});
 }
 
-void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_response& found) {
+void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_response& found,
+                                std::shared_ptr<void> slot) {
   auto& wanted = work.wanted;
   bool nothing = found.status == pull_status::nothing_new ||
                  (found.status == pull_status::no_queue && work.offset == 0);
@@ -186,7 +193,7 @@ void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_respons
     found.records.clear();
   else
     count_get(work, found.records.size());
-  reply(who, answer, std::move(found.records));
+  reply(who, answer, std::move(found.records), std::move(slot));
 }
 
 void gateway_state::hold_answer(const ticket& who, std::int64_t until_ms,

@@ -278,7 +278,8 @@ remoting::command gateway_state::header_for(const ticket& who, std::int32_t code
   return remoting::answer_to(who.opaque, who.type, code, std::move(remark));
 }
 
-void gateway_state::reply(const ticket& who, const remoting::command& header, slices body) {
+void gateway_state::reply(const ticket& who, const remoting::command& header, slices body,
+                          std::shared_ptr<void> receipt) {
   outgoing message;
   message.to = who.from;
   message.settled_bytes = who.bytes;
@@ -288,6 +289,7 @@ void gateway_state::reply(const ticket& who, const remoting::command& header, sl
       bytes += slice.size();
     remoting::append_frame_head(message.head, header, bytes);
     message.body = std::move(body);
+    message.receipt = std::move(receipt);
   }
   setup_.send(std::move(message));
   if (!is_write(who.code))
@@ -332,6 +334,7 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
     return {
         [&state](arrived& batch) { state.take(batch); },
         [&state](const departed& who) { state.forget(who.from); },
+        [&state](const taken& by) { state.pull_done(by.from); },
         [&state](pulse_atom) { state.pulse(); },
         [&state](commit_atom) { state.send_notes(); },
         [&state](retry_atom) { state.send_held_answers(); },

@@ -33,6 +33,8 @@ struct gateway_state {
   void pulse();
   void send_notes();
   void send_held_answers();
+  /// The client has taken a pull's answer: lets its next pull go.
+  void pull_done(connection_id from);
 
 private:
   /// What it takes to answer a request.
@@ -61,7 +63,7 @@ private:
     std::size_t open_writes = 0; ///< sends and offsets that are not answered
     std::size_t retry_topics = 0; ///< that were created because of its heartbeats
     std::vector<std::pair<ticket, client_request>> waiting; ///< for the session
-    std::size_t open_pulls = 0;          ///< that may bring much
+    std::size_t open_pulls = 0; ///< that may bring much, until the client has it
     std::deque<std::pair<ticket, pull_work>> waiting_pulls;
   };
   /// One request's messages in a put.
@@ -105,7 +107,8 @@ private:
   /// Handles what needs no session of the client; false otherwise.
   bool handle_here(const ticket& who, const client_request& request);
   void handle(client& c, const ticket& who, const client_request& request);
-  void reply(const ticket& who, const remoting::command& header, slices body = {});
+  void reply(const ticket& who, const remoting::command& header, slices body = {},
+             std::shared_ptr<void> receipt = {});
   void reply(const ticket& who, std::int32_t code, std::string remark);
   /// Answers with success and this body.
   void reply_text(const ticket& who, std::string_view body);
@@ -181,8 +184,9 @@ private:
   void send_pull(const ticket& who, const remoting::pull_header& header,
                  std::vector<std::int32_t> tags);
   void ask_pull(const ticket& who, pull_work work);
-  void pull_done(connection_id from);
-  void answer_pull(const ticket& who, pull_work& work, pull_response& found);
+  std::shared_ptr<void> pull_receipt(connection_id from) const;
+  void answer_pull(const ticket& who, pull_work& work, pull_response& found,
+                   std::shared_ptr<void> slot);
   void hold_answer(const ticket& who, std::int64_t until_ms, remoting::command answer);
   void arm_held_answers();
 

@@ -11,10 +11,16 @@ namespace troupe::net {
 struct gateway_options {
   bool enabled = true;
   std::size_t connections = 1000;
-  std::size_t connection_bytes = 32 * storage::mib; ///< unanswered requests, and unread answers
-  std::size_t total_bytes = 256 * storage::mib;     ///< the same of all connections
-  std::chrono::milliseconds idle_time{120'000};     ///< without a byte from the client
-  std::chrono::milliseconds frame_time{30'000};     ///< to complete a frame, or to take an answer
+  std::size_t connections_per_address = 0; ///< 0: half of `connections`
+  /// Unanswered requests with what they cost the node, and unread answers; above it is not read.
+  std::size_t connection_bytes = 32 * storage::mib;
+  /// Unanswered requests and unfinished frames of all; no connection has more than is left of it.
+  /// Also the most of unread answers that are copies.
+  std::size_t total_bytes = 256 * storage::mib;
+  /// Unread answers of all; above it the connection that has the most is closed.
+  std::size_t unread_bytes = storage::gib;
+  std::chrono::milliseconds idle_time{120'000}; ///< without a byte from the client
+  std::chrono::milliseconds frame_time{30'000}; ///< to complete a frame, or to take an answer
   bool auto_create_topics = true;
 };
 

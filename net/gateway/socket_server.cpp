@@ -1,6 +1,8 @@
 #include "net/gateway/socket_server.hpp"
 
 #include "net/gateway/client_socket.hpp"
+#include "net/gateway/connection_limits.hpp"
+#include "net/gateway/line_budget.hpp"
 #include "net/gateway/outbox.hpp"
 #include "storage/logging.hpp"
 
@@ -9,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -33,11 +36,16 @@ struct socket_server::parts {
     asio::steady_timer pause;
   };
 
+  struct open_client {
+    std::shared_ptr<client_socket> socket;
+    asio::ip::address address;
+  };
+
   explicit parts(const gateway_options& o)
       : answers(std::make_shared<outbox>([this] { asio::post(io, [this] { deliver(); }); })),
-        context(std::make_shared<socket_context>()), sweeper(io) {
-    context->options = o;
-    context->room = [this] { wake_readers(); };
+        context(std::make_shared<socket_context>(
+            o, [this] { asio::post(io, [this] { wake_readers(); }); })),
+        limits(o.connections, most_for_address(o)), sweeper(io) {
     context->closed = [this](connection_id id) { ended(id); };
   }
 
@@ -46,6 +54,8 @@ struct socket_server::parts {
   void take_in(tcp::socket socket);
   void deliver();
   void wake_readers();
+  void close_largest();
+  void close_clients();
   void ended(connection_id id);
   void sweep();
   void arm_sweep();
@@ -55,11 +65,13 @@ struct socket_server::parts {
   std::shared_ptr<outbox> answers;
   std::shared_ptr<socket_context> context;
   std::vector<std::unique_ptr<listener>> listeners;
-  std::unordered_map<connection_id, std::shared_ptr<client_socket>> clients;
+  std::unordered_map<connection_id, open_client> clients;
+  connection_limits limits;
   connection_id next_id = 1;
   asio::steady_timer sweeper;
   bool sweeping = false;
-  bool full = false; ///< said in the log
+  line_budget full{1};
+  line_budget not_accepted{1};
   handlers to;
   std::thread thread;
 };
@@ -97,7 +109,9 @@ void socket_server::parts::accept(listener& at) {
           accept(at);
           return;
         }
-        storage::log_warning("gateway.not_accepted", {{"reason", failure.message()}});
+        if (auto unsaid = not_accepted.take())
+          storage::log_warning("gateway.not_accepted",
+                               {{"reason", failure.message()}, {"unsaid", *unsaid}});
         at.pause.expires_after(accept_pause);
         at.pause.async_wait([this, &at](const boost::system::error_code& cancelled) {
           if (!cancelled)
@@ -107,17 +121,25 @@ void socket_server::parts::accept(listener& at) {
 }
 
 void socket_server::parts::take_in(tcp::socket socket) {
-  if (clients.size() >= context->options.connections) {
-    if (!std::exchange(full, true))
+  boost::system::error_code failure;
+  auto peer = socket.remote_endpoint(failure);
+  if (failure)
+    return; // gone already
+  auto address = peer.address();
+  auto reason = limits.enter(address);
+  if (reason != nullptr) {
+    if (auto unsaid = full.take())
       storage::log_warning("gateway.full",
-                           {{"connections", clients.size()},
-                            {"hint", "more are closed at once; see [gateway] connections"}});
+                           {{"peer", address.to_string()},
+                            {"connections", clients.size()},
+                            {"reason", reason},
+                            {"hint", "it is closed at once, like all that come while it is so"},
+                            {"unsaid", *unsaid}});
     return;
   }
-  full = false;
   auto id = next_id++;
   auto made = std::make_shared<client_socket>(id, std::move(socket), context);
-  clients.emplace(id, made);
+  clients.emplace(id, open_client{made, address});
   made->resume();
   arm_sweep();
 }
@@ -128,28 +150,58 @@ void socket_server::parts::deliver() {
     auto found = clients.find(message.to);
     if (found == clients.end())
       continue;
-    auto client = found->second;
+    auto client = found->second.socket;
     client->send(std::move(message));
     if (touched.empty() || touched.back() != client)
       touched.push_back(std::move(client));
   }
   for (auto& client : touched)
     client->flush();
+  close_largest();
+}
+
+/// What clients do not take is bounded: who has the most of it goes first.
+void socket_server::parts::close_largest() {
+  auto close = [this](const std::size_t unread_bytes::*kind, const char* limit) {
+    auto largest = std::max_element(clients.begin(), clients.end(), [&](auto& a, auto& b) {
+      return a.second.socket->unread().*kind < b.second.socket->unread().*kind;
+    });
+    auto bytes = std::to_string(largest->second.socket->unread().*kind);
+    largest->second.socket->close_for("it has not taken " + bytes +
+                                      " bytes of its answers, the most of all, and all together "
+                                      "are above [gateway] " +
+                                      limit);
+  };
+  auto& o = context->options;
+  while (context->unread.all > o.unread_bytes)
+    close(&unread_bytes::all, "unread-bytes");
+  while (context->unread.copied > o.total_bytes)
+    close(&unread_bytes::copied, "total-bytes");
 }
 
 void socket_server::parts::wake_readers() {
-  asio::post(io, [this] {
-    for (auto& [id, client] : clients)
-      client->resume();
-  });
+  for (auto id : context->memory.take_waiting())
+    if (auto found = clients.find(id); found != clients.end())
+      found->second.socket->try_again();
 }
 
 void socket_server::parts::ended(connection_id id) {
   // Later: the caller still stands in the client's own function.
   asio::post(io, [this, id] {
-    if (clients.erase(id) > 0 && to.end)
+    auto found = clients.find(id);
+    if (found == clients.end())
+      return;
+    limits.leave(found->second.address);
+    clients.erase(found);
+    if (to.end)
       to.end({id});
   });
+}
+
+void socket_server::parts::close_clients() {
+  auto all = clients;
+  for (auto& [id, client] : all)
+    client.socket->close();
 }
 
 void socket_server::parts::arm_sweep() {
@@ -167,7 +219,7 @@ void socket_server::parts::arm_sweep() {
 void socket_server::parts::sweep() {
   auto now = client_socket::clock::now();
   for (auto& [id, client] : clients)
-    client->check_time(now);
+    client.socket->check_time(now);
   arm_sweep();
 }
 
@@ -231,13 +283,20 @@ void socket_server::stop() {
       at->pause.cancel();
     }
     p.sweeper.cancel();
-    auto all = p.clients;
-    for (auto& [id, client] : all)
-      client->close();
+    p.close_clients();
     p.work.reset();
   });
   p.thread.join();
   p.clients.clear();
+}
+
+void socket_server::close_all() {
+  asio::post(parts_->io, [p = parts_.get()] { p->close_clients(); });
+}
+
+std::size_t socket_server::most_for_address(const gateway_options& options) noexcept {
+  auto chosen = options.connections_per_address;
+  return chosen > 0 ? chosen : (options.connections + 1) / 2;
 }
 
 socket_server::sender socket_server::send_function() const {

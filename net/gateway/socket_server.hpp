@@ -21,6 +21,9 @@ public:
     std::function<void(departed)> end;
   };
 
+  /// How many connections one address may have.
+  static std::size_t most_for_address(const gateway_options& options) noexcept;
+
   /// Listens at the ports (0: any); connections wait until `start`.
   static storage::result<std::unique_ptr<socket_server>>
   listen(const gateway_options& options, const std::string& host,
@@ -37,6 +40,10 @@ public:
 
   /// Closes everything; afterwards no handler is called. From the thread that called `start`.
   void stop();
+
+  /// Closes all connections and settles what they hold; clients may come again. For a gateway that
+  /// is replaced: the new one knows nothing of them. From any thread between `start` and `stop`.
+  void close_all();
 
   /// From any thread, also after `stop`. Ignored when the connection is gone.
   using sender = std::function<void(outgoing)>;

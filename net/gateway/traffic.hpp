@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ using remoting::connection_id;
 struct client_request {
   remoting::command header;
   storage::slice body;
-  std::size_t bytes = 0; ///< counted against the connection's limit until it is settled
+  std::size_t bytes = 0; ///< what it costs, counted for the connection until it is settled
 };
 
 /// Requests of one client that arrived together, in order.
@@ -36,6 +37,11 @@ struct departed {
   connection_id from = 0;
 };
 
+/// The client has taken the body of a pull's answer, or never will.
+struct taken {
+  connection_id from = 0;
+};
+
 /// Bytes for a client: a frame without its body, and the body in slices. Settles a request; one
 /// without an answer is settled by an empty head.
 struct outgoing {
@@ -43,6 +49,8 @@ struct outgoing {
   std::string head;
   std::vector<storage::slice> body;
   std::size_t settled_bytes = 0;
+  /// Let go on the sockets' thread when the client has taken the body, or never will.
+  std::shared_ptr<void> receipt = {};
 };
 
 } // namespace troupe::net

@@ -24,14 +24,37 @@ error malformed(const std::string& what) {
 } // namespace
 
 std::span<std::byte> frame_splitter::room() {
-  if (!block_) {
-    move_to_new_block(usual_room_);
-  } else if (shared_ || capacity_ == end_) {
-    // As much as came, and more when it filled the block.
-    usual_room_ = std::clamp(capacity_ == end_ ? 2 * capacity_ : end_, least_room, most_room);
-    move_to_new_block(pending() + std::max(usual_room_, pending()));
+  if (needs_block()) {
+    auto usual = next_usual_room();
+    move_to_new_block(next_capacity());
+    usual_room_ = usual;
   }
   return {block_.get() + end_, capacity_ - end_};
+}
+
+/// As much as came into the last block, and more when it was filled.
+std::size_t frame_splitter::next_usual_room() const noexcept {
+  auto wanted = !block_ ? usual_room_ : capacity_ == end_ ? 2 * capacity_ : end_;
+  return std::clamp(wanted, least_room, std::clamp(room_limit_, least_room, most_room));
+}
+
+/// What came is doubled; a large frame gets no more than it needs.
+std::size_t frame_splitter::next_capacity() const noexcept {
+  auto usual = pending() + next_usual_room();
+  auto wanted = std::max(usual, 2 * pending());
+  return announced_ > pending() ? std::min(wanted, std::max(usual, announced_)) : wanted;
+}
+
+void frame_splitter::give_back() {
+  if (pending() == 0) {
+    if (end_ > 0)
+      usual_room_ = next_usual_room();
+    block_.reset();
+    begin_ = end_ = capacity_ = announced_ = 0;
+    shared_ = false;
+  } else if (shared_) {
+    move_to_new_block(next_capacity());
+  }
 }
 
 void frame_splitter::move_to_new_block(std::size_t capacity) {
@@ -51,16 +74,14 @@ void frame_splitter::received(std::size_t count) {
 }
 
 storage::slice frame_splitter::part(std::size_t from, std::size_t count) const {
+  if (count == 0)
+    return {}; // which keeps no block
   return {std::shared_ptr<const void>(block_), byte_view(block_.get() + from, count)};
 }
 
 storage::result<std::optional<frame>> frame_splitter::next() {
   auto bytes = rest();
-  if (bytes.empty()) {
-    block_.reset();
-    begin_ = end_ = capacity_ = 0;
-    shared_ = false;
-  }
+  announced_ = 0;
   if (bytes.size() < length_bytes)
     return std::nullopt;
   auto announced = load<std::int32_t>(bytes.data());
@@ -68,6 +89,7 @@ storage::result<std::optional<frame>> frame_splitter::next() {
   if (length < head_bytes - length_bytes || length > most_frame_bytes)
     return malformed("a length of " + std::to_string(announced) + ", outside 4 to " +
                      std::to_string(most_frame_bytes));
+  announced_ = length_bytes + length;
   if (bytes.size() < head_bytes)
     return std::nullopt;
   auto word = load<std::uint32_t>(bytes.data() + length_bytes);
@@ -86,6 +108,7 @@ storage::result<std::optional<frame>> frame_splitter::next() {
   f.body = part(begin_ + head_bytes + header, length - length_bytes - header);
   f.bytes = length_bytes + length;
   begin_ += f.bytes;
+  announced_ = 0;
   shared_ = true;
   return f;
 }

@@ -26,7 +26,7 @@ struct frame {
 
 /// Cuts a stream into frames: read into `room()`, say how much came with `received`, take frames
 /// with `next` until there is none. Memory grows with what has come, never with what a length
-/// announces; while nothing is pending none is held.
+/// announces, and not beyond the frame that does.
 class frame_splitter {
 public:
   /// Where the next bytes go: never empty. Bytes that were handed out in a frame are never written
@@ -41,10 +41,24 @@ public:
   /// Bytes of a frame that is not complete.
   std::size_t pending() const noexcept { return end_ - begin_; }
 
+  /// Bytes of memory that stay with the splitter: of the whole block, however little is in it.
+  std::size_t held_bytes() const noexcept { return capacity_; }
+  /// The same after the next `room()`.
+  std::size_t next_held_bytes() const noexcept {
+    return needs_block() ? next_capacity() : capacity_;
+  }
+  /// No more than this is allocated for frames that have not begun; at least 4 KiB are.
+  void limit_room(std::size_t bytes) noexcept { room_limit_ = bytes; }
+  /// Keeps no more than what is pending needs. For a pause in the stream: `next` had nothing more.
+  void give_back();
+
 private:
   static constexpr std::size_t least_room = std::size_t{4} << 10;
 
   byte_view rest() const noexcept { return {block_.get() + begin_, end_ - begin_}; }
+  bool needs_block() const noexcept { return !block_ || shared_ || capacity_ == end_; }
+  std::size_t next_usual_room() const noexcept;
+  std::size_t next_capacity() const noexcept;
   storage::slice part(std::size_t from, std::size_t count) const;
   void move_to_new_block(std::size_t capacity);
 
@@ -54,6 +68,8 @@ private:
   std::size_t end_ = 0;   ///< of what was received
   bool shared_ = false;   ///< a frame of this block was handed out
   std::size_t usual_room_ = least_room;
+  std::size_t room_limit_ = ~std::size_t{0};
+  std::size_t announced_ = 0; ///< bytes of the frame that is pending, once its length is known
 };
 
 /// Appends a frame without its body, which is to follow: lengths and header.

@@ -395,7 +395,7 @@ class BadInput(Gateway):
 
 
 class Limits(Gateway):
-    settings = {"store": "[gateway]\nconnections = 20\nidle-time = 3s\nframe-time = 1s"}
+    settings = {"store": "[gateway]\nconnections = 20\nconnections-per-address = 20\nidle-time = 3s\nframe-time = 1s"}
 
     def test_more_connections_are_closed_at_once(self):
         clients = [self.client() for _ in range(20)]

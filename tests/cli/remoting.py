@@ -59,8 +59,9 @@ class Answer:
 class Client:
     """One connection. Answers and requests of the server come in any order and wait here."""
 
-    def __init__(self, port, binary=False, version=407):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+    def __init__(self, port, binary=False, version=407, source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE,
+                                               source_address=(source, 0))
         self.stream = self.socket.makefile("rb")
         self.binary, self.version = binary, version
         self.opaque = 0

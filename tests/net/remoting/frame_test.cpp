@@ -133,6 +133,38 @@ TEST_CASE("frame: bytes that were handed out never change", "[remoting]") {
   }));
 }
 
+TEST_CASE("frame: a block holds what came and what its frame needs, and is given back",
+          "[remoting]") {
+  constexpr std::size_t large = std::size_t{16} << 20;
+  auto stream = frame_of("{}", std::string(large - 6, 'x')) + frame_of("{}").substr(0, 3);
+  frame_splitter splitter;
+  std::string_view rest = stream;
+  while (!rest.empty()) {
+    auto next = splitter.next_held_bytes();
+    auto room = splitter.room();
+    REQUIRE(splitter.held_bytes() == next);
+    auto count = std::min({rest.size(), room.size(), std::size_t{100'000}});
+    std::memcpy(room.data(), rest.data(), count);
+    splitter.received(count);
+    auto came = stream.size() - rest.size() + count;
+    REQUIRE(splitter.held_bytes() <= std::min(2 * came + 512 * 1024, large + 512 * 1024));
+    rest.remove_prefix(count);
+    while (splitter.next().value()) {
+    }
+  }
+  CHECK(splitter.pending() == 3);
+  splitter.give_back();
+  CHECK(splitter.held_bytes() < 512 * 1024);
+  auto end = frame_of("{}").substr(3);
+  std::memcpy(splitter.room().data(), end.data(), end.size());
+  splitter.received(end.size());
+  auto last = splitter.next();
+  REQUIRE(last.value());
+  CHECK(as_text(last.value()->header.bytes()) == "{}");
+  splitter.give_back();
+  CHECK(splitter.held_bytes() == 0);
+}
+
 TEST_CASE("header: decoding gives what was encoded, in both forms", "[remoting]") {
   CHECK(rc::check("round trip", [](std::int16_t code, std::int32_t opaque, std::int32_t flag,
                                    const std::vector<std::pair<std::string, std::string>>& ext) {

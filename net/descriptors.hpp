@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace troupe::net {
+
+/// How the descriptors of the process are shared out. What is in neither share is left for the log,
+/// the actor port and its operators, and libraries: no number of RocketMQ clients takes it.
+struct descriptor_shares {
+  std::size_t connections = 0; ///< of RocketMQ clients
+  std::size_t queue_files = 0; ///< that may be open at the same time
+};
+
+/// The shares of a limit. Connections get what is wanted while the queues have as many files as all
+/// the rest; with few descriptors both get less, connections a quarter.
+descriptor_shares share_descriptors(std::uint64_t limit, std::size_t wanted_connections) noexcept;
+
+/// Takes as many descriptors as the system allows and the node can use, and shares them out. Says
+/// so in the log when there are fewer connections than wanted.
+descriptor_shares take_descriptors(std::size_t wanted_connections);
+
+} // namespace troupe::net

@@ -1,0 +1,131 @@
+#pragma once
+
+#include "net/remoting/frame.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace troupe::test {
+
+/// A request of which only the number matters, with a body.
+inline std::string request_frame(std::int32_t opaque, std::size_t body_bytes) {
+  remoting::command c;
+  c.code = 1;
+  c.opaque = opaque;
+  c.type = remoting::header_type::binary;
+  std::string out;
+  remoting::append_frame_head(out, c, body_bytes);
+  return out.append(body_bytes, 'b');
+}
+
+inline std::string request_frames(int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i)
+    out += request_frame(i, 0);
+  return out;
+}
+
+/// The first bytes of a frame that is to be so long.
+inline std::string announced_frame(std::size_t length) {
+  auto out = request_frame(0, length);
+  out.resize(64);
+  return out;
+}
+
+template <class Condition>
+bool becomes_true(Condition condition) {
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end)
+      return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+/// One connection to a door of this machine, from an address of choice.
+class socket_client {
+public:
+  explicit socket_client(std::uint16_t port, const char* from = "127.0.0.1")
+      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    ::inet_pton(AF_INET, from, &at.sin_addr);
+    ::bind(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at);
+    ::inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
+    at.sin_port = htons(port);
+    open_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+  }
+  socket_client(socket_client&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), open_(other.open_), sent_(other.sent_) {}
+  socket_client& operator=(socket_client&&) = delete;
+  ~socket_client() {
+    if (fd_ >= 0)
+      ::close(fd_);
+  }
+
+  /// All of it, however long that takes; ends early when the other side closes.
+  void send(std::string_view bytes) {
+    while (open_ && !bytes.empty()) {
+      auto count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      open_ = count > 0;
+      if (open_)
+        bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+
+  /// Until nothing is taken for a while.
+  void send_what_is_taken(std::string_view bytes) {
+    while (!bytes.empty() && ready(POLLOUT, 50)) {
+      auto count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count <= 0)
+        return;
+      sent_ += static_cast<std::size_t>(count);
+      bytes.remove_prefix(static_cast<std::size_t>(count));
+    }
+  }
+  void send_what_is_taken(std::size_t count) { send_what_is_taken(std::string(count, 'x')); }
+  std::size_t sent_bytes() const noexcept { return sent_; }
+
+  /// Reads until the answer with this number is there whole; false when the other side closed.
+  bool reads_an_answer(std::int32_t opaque) {
+    while (open_ && ready(POLLIN, 20'000)) {
+      auto room = splitter_.room();
+      auto count = ::recv(fd_, room.data(), room.size(), 0);
+      if (count <= 0)
+        return false;
+      splitter_.received(static_cast<std::size_t>(count));
+      auto frame = splitter_.next();
+      if (!frame)
+        return false;
+      if (frame.value())
+        return remoting::decode_header(frame.value()->type, frame.value()->header.bytes())
+                   .value()
+                   .opaque == opaque;
+    }
+    return false;
+  }
+
+private:
+  bool ready(short events, int timeout_ms) const {
+    pollfd p{fd_, events, 0};
+    return ::poll(&p, 1, timeout_ms) > 0;
+  }
+
+  int fd_;
+  bool open_ = false;
+  std::size_t sent_ = 0;
+  remoting::frame_splitter splitter_;
+};
+
+} // namespace troupe::test
