@@ -94,6 +94,10 @@ std::vector<queue_bounds> reader_state::read_bounds(bounds_read& request) {
 
 caf::result<record_batch> reader_state::fetch(log_offset offset) {
   auto message = log_->read(offset);
+  // Who asks has the id of a message. The names of our files are none of a stranger's business.
+  if (!message && message.error().code == errc::not_found)
+    return make_caf_error(errc::not_found,
+                          "no message begins at log offset " + std::to_string(offset));
   if (!message)
     return to_caf(message.error());
   record_batch batch;

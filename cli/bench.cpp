@@ -144,8 +144,8 @@ result<std::uint64_t> warm_up(target& to, load_options load) {
   start_producers(to.system(), to.services(), load, counts);
   wait_for(*counts);
   TROUPE_TRY(check(*counts));
-  TROUPE_TRY(wait_until(
-      to, [](const node_status& now) { return now.queues.durable >= now.writer.end; }));
+  TROUPE_TRY(
+      wait_until(to, [](const node_status& now) { return now.queues.durable >= now.writer.end; }));
   return load.messages;
 }
 
