@@ -10,8 +10,12 @@ storage::result<client::connect_options> address_of(const context& ctx) {
   client::connect_options options;
   if (ctx.connect.empty()) {
     TROUPE_TRY(auto chosen, ctx.load());
-    options.host = chosen.node.host;
-    options.port = chosen.node.actor_port;
+    if (!chosen.node.actor_port)
+      return storage::error{errc::invalid_argument,
+                            "node " + chosen.node.name +
+                                " lets no commands in: its actor-port is off"};
+    options.host = chosen.node.actor_host;
+    options.port = *chosen.node.actor_port;
     options.cluster = chosen.cluster.cluster_name;
   } else {
     TROUPE_TRY(options, client::parse_address(ctx.connect));
