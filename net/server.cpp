@@ -231,12 +231,12 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
 storage::result<server::address> server::publish() {
   auto& p = *parts_;
   address bound;
-  if (p.not_listening.code != errc::none)
-    return p.not_listening;
   if (p.config.actor_port) {
     TROUPE_TRY(open_actor_port(p));
     bound.actor_port = p.actors->port();
   }
+  if (p.not_listening.code != errc::none)
+    return p.not_listening;
   if (p.sockets) {
     auto ports = p.sockets->ports();
     bound.remoting_port = ports.front();
