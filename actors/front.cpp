@@ -1,5 +1,7 @@
 #include "actors/front.hpp"
 
+#include "actors/unexpected.hpp"
+
 namespace troupe {
 
 namespace {
@@ -20,17 +22,23 @@ std::string mismatch(std::uint32_t version, const std::string& cluster, const fr
 } // namespace
 
 front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
+  ignore_unexpected(self, "front");
   return {
       [self, setup](hello_atom, std::uint32_t version, const std::string& cluster,
                     const std::string&) -> caf::result<caf::strong_actor_ptr, welcome> {
         if (auto why = mismatch(version, cluster, setup); !why.empty())
           return make_caf_error(errc::version_mismatch, why);
         auto client = self->current_sender(); // the promise takes the sender out of the message
+        if (client == nullptr) // a session ends with its client: this one would never end
+          return make_caf_error(errc::invalid_argument, "a hello needs a sender");
         auto promise = self->make_response_promise<caf::strong_actor_ptr, welcome>();
         self->request(setup.node, hello_timeout, hello_atom_v, client)
             .then(
                 [promise, setup](const session_actor& session) mutable {
-                  promise.deliver(caf::actor_cast<caf::strong_actor_ptr>(session),
+                  auto opened = caf::actor_cast<caf::strong_actor_ptr>(session);
+                  if (setup.expose)
+                    setup.expose(opened);
+                  promise.deliver(std::move(opened),
                                   welcome{setup.node_name, setup.session.credit_messages,
                                           setup.session.credit_bytes});
                 },

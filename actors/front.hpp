@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 
+#include <functional>
 #include <string>
 
 namespace troupe {
@@ -12,6 +13,8 @@ struct front_setup {
   std::string node_name;
   std::string cluster;
   session_options session = {};
+  /// Called with each session before a client is told of it.
+  std::function<void(const caf::strong_actor_ptr&)> expose = {};
 };
 
 /// The door for clients: a client that speaks our version and means our cluster gets a session.

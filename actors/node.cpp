@@ -237,14 +237,19 @@ void node_state::log_unreadable(const write_refusal& why) {
 caf::result<session_actor> node_state::open_session(const caf::strong_actor_ptr& client) {
   if (stopping_)
     return make_caf_error(errc::unavailable, "node " + setup_.name + " is stopping");
-  if (sessions_.size() >= setup_.options.session.sessions)
-    return make_caf_error(errc::busy, "node " + setup_.name + " has " +
-                                          std::to_string(sessions_.size()) +
-                                          " clients already, which is its limit ([session] "
-                                          "sessions); try again later");
+  // Who asks for somebody else is the front.
+  bool guest = client != nullptr && client != self_->current_sender();
+  if (guest) {
+    if (auto known = guests_.find(client))
+      return known;
+    if (auto room = guests_.admit(client, setup_.options.session, self_->clock().now()); !room)
+      return to_caf(room.error());
+  }
   auto made =
       self_->spawn<caf::monitored>(session, session_setup{setup_.options, client, roles_, topics_});
   sessions_[made.address()] = made;
+  if (guest)
+    guests_.add(client, made);
   return made;
 }
 
@@ -260,8 +265,10 @@ void node_state::topics_changed(const topic_map& topics) {
 // -- when one dies -------------------------------------------------------------------------------
 
 void node_state::down(const caf::down_msg& message) {
-  if (sessions_.erase(message.source) > 0)
+  if (sessions_.erase(message.source) > 0) {
+    guests_.remove(message.source);
     return;
+  }
   auto found = watched_.find(message.source);
   if (found == watched_.end() || stopping_)
     return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/guest_list.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
@@ -108,6 +109,7 @@ private:
   std::vector<role> parts_;
   std::map<caf::actor_addr, std::string> watched_;
   std::map<caf::actor_addr, session_actor> sessions_;
+  guest_list guests_; ///< those of `sessions_` that belong to clients from outside
   topic_map topics_;
   std::vector<tombstone> tombstones_;
   bool serving_ = false;   ///< clients may come

@@ -46,7 +46,9 @@ struct session_options {
   std::size_t credit_messages = 65'536; ///< of one client, unanswered; other requests count as one
   std::size_t credit_bytes = 32 * storage::mib;
   milliseconds deadline{10'000}; ///< after that a request is answered "maybe stored"
+  /// Of clients from outside. Those of this process, the gateway's, are bounded where they begin.
   std::size_t sessions = 1000;
+  std::size_t program_sessions = 16; ///< of one client program
 };
 
 struct node_options {

@@ -1,5 +1,6 @@
 #include "actors/session.hpp"
 
+#include "actors/unexpected.hpp"
 #include "storage/message_batch.hpp"
 #include "storage/properties.hpp"
 
@@ -23,12 +24,16 @@ constexpr std::uint32_t longest_wait_ms = 30'000;
 /// many are open, and little enough to let one wait in each queue of the largest topic.
 constexpr std::uint64_t least_pull_charge = 16 * storage::kib;
 
+/// Of a message in a batch: what stands before its body (storage/message_batch.hpp).
+constexpr std::size_t least_message_bytes = 44;
+
 put_response refused(const put_request& request, const storage::error& why) {
   put_response response;
   message_result result;
   result.code = why.code;
   // The count comes from the client: it is answered only as far as the batch could be that long.
-  auto count = std::min<std::size_t>(request.count, request.messages.size());
+  auto most = request.messages.size() / least_message_bytes;
+  auto count = std::min<std::size_t>(request.count, most);
   response.results.assign(std::max<std::size_t>(count, 1), result);
   response.failure = why;
   return response;
@@ -425,6 +430,7 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
                                      const session_setup& setup) {
   auto& state = self->state;
   state.start(self, setup);
+  ignore_unexpected(self, "session");
   return {
       [&state](put_request& request) { return state.put(std::move(request)); },
       [&state](pull_request& request) { return state.pull(std::move(request)); },

@@ -10,9 +10,13 @@ storage::result<client::connect_options> address_of(const context& ctx) {
   client::connect_options options;
   if (ctx.connect.empty()) {
     TROUPE_TRY(auto chosen, ctx.load());
-    auto everywhere = chosen.node.host == net::every_address;
-    options.host = everywhere ? "127.0.0.1" : chosen.node.host;
-    options.port = chosen.node.actor_port;
+    if (!chosen.node.actor_port)
+      return storage::error{errc::invalid_argument,
+                            "node " + chosen.node.name +
+                                " lets no commands in: its actor-port is off"};
+    auto everywhere = chosen.node.actor_host == net::every_address;
+    options.host = everywhere ? "127.0.0.1" : chosen.node.actor_host;
+    options.port = *chosen.node.actor_port;
     options.cluster = chosen.cluster.cluster_name;
   } else {
     TROUPE_TRY(options, client::parse_address(ctx.connect));

@@ -87,6 +87,8 @@ void print_ready(const context& ctx, const net::node_config& node, const net::se
     append_json_string(line, node.name);
     line += ",\"host\":";
     append_json_string(line, node.host);
+    line += ",\"actorHost\":";
+    append_json_string(line, node.actor_host);
     line += ",\"actorPort\":" + std::to_string(at.actor_port) +
             ",\"remotingPort\":" + std::to_string(at.remoting_port) +
             ",\"nameServerPort\":" + std::to_string(at.name_server_port) + ",\"directory\":";
@@ -98,11 +100,22 @@ void print_ready(const context& ctx, const net::node_config& node, const net::se
       doors = ", RocketMQ clients at " + std::to_string(at.remoting_port);
     if (at.name_server_port != 0)
       doors += ", name server at " + std::to_string(at.name_server_port);
-    print_line("ready: node " + node.name + " at " + node.host + ":" +
-               std::to_string(at.actor_port) + doors + ", data in " + node.directory +
-               ", process " + std::to_string(::getpid()));
+    if (at.actor_port != 0)
+      doors = " at " + node.actor_host + ":" + std::to_string(at.actor_port) + doors;
+    print_line("ready: node " + node.name + doors + ", data in " + node.directory + ", process " +
+               std::to_string(::getpid()));
   }
   std::fflush(stdout);
+}
+
+/// Nothing at that door asks who comes.
+void warn_of_open_door(const net::node_config& node, const net::server::address& at) {
+  if (at.actor_port == 0 || net::is_loopback(node.actor_host))
+    return;
+  storage::log_warning("actor_port.open", {{"host", node.actor_host}, {"port", at.actor_port}});
+  print_note("the actor port is open beyond this machine, without encryption: whoever reaches " +
+             node.actor_host + ":" + std::to_string(at.actor_port) +
+             " may read, write and delete everything (actor-host)");
 }
 
 /// Actors may hang, on a dead disk or because others could not be made: leaving without waiting for
@@ -136,6 +149,7 @@ result<exit_code> serve(const context& ctx) {
   signals.serving();
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
   print_note(durability_text(synchronous));
+  warn_of_open_door(chosen.node, address);
   print_ready(ctx, chosen.node, address);
   storage::log_info("node.stopping", {{"signal", name_of_signal(signals.wait())}});
   auto stopped = node->stop();

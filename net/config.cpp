@@ -13,6 +13,7 @@
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 namespace troupe::net {
 
@@ -232,18 +233,28 @@ result<void> check_advertised(const source& from, const cluster_config& config) 
 
 /// No two listeners of one machine share a port.
 result<void> check_ports(const source& from, const cluster_config& config) {
-  std::set<std::pair<std::string, std::uint16_t>> taken;
+  using listener = std::tuple<const char*, std::string, std::uint16_t>;
+  /// Machine, address there and port: nodes of several machines may stand in one file.
+  std::vector<std::tuple<std::string, std::string, std::uint16_t>> taken;
   for (auto& n : config.nodes)
-    for (auto [key, port] :
-         {std::pair{"actor-port", n.actor_port}, std::pair{"remoting-port", n.remoting_port},
-          std::pair{"name-server-port", n.name_server_port.value_or(0)}})
-      if (port != 0 && !taken.emplace(n.advertised(), port).second) {
+    for (auto& [key, host, port] :
+         {listener{"actor-port", n.actor_host, n.actor_port.value_or(0)},
+          listener{"remoting-port", n.host, n.remoting_port},
+          listener{"name-server-port", n.host, n.name_server_port.value_or(0)}}) {
+      auto clashes = [&, &host = host, &port = port](const auto& other) {
+        auto& [machine, address, number] = other;
+        return machine == n.advertised() && number == port &&
+               (address == host || address == every_address || host == every_address);
+      };
+      if (port != 0 && std::any_of(taken.begin(), taken.end(), clashes)) {
         auto section = "node " + n.name;
         auto line = from.line_of(section, key);
         return from.wrong(line != 0 ? line : from.line_of(section, {}),
                           std::string(key) + " = " + std::to_string(port) + " of [" + section +
                               "] is taken by another port of " + n.advertised());
       }
+      taken.emplace_back(n.advertised(), host, port);
+    }
   return boost::outcome_v2::success();
 }
 
@@ -337,6 +348,10 @@ node_options options_of(const cluster_config& config, const node_config& node) {
     options.store.store_host_ipv4 = ntohl(address.s_addr);
   options.store.store_port = node.remoting_port;
   return options;
+}
+
+bool is_loopback(const std::string& host) {
+  return host.starts_with("127.");
 }
 
 std::string config_help() {

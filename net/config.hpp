@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/options.hpp"
+#include "net/actor_port/options.hpp"
 #include "net/gateway/options.hpp"
 #include "storage/error.hpp"
 
@@ -18,11 +19,13 @@ inline constexpr std::string_view every_address = "0.0.0.0";
 /// One `[node NAME]` section: where a node listens, keeps its files, and which actors it runs.
 struct node_config {
   std::string name;
-  std::string host = "127.0.0.1"; ///< IPv4 address to listen at
+  std::string host = "127.0.0.1"; ///< IPv4 address to listen at for RocketMQ clients
   /// IPv4 address at which clients reach the node: routes, STOREHOST and message ids carry it.
   /// Empty: `host`.
   std::string advertised_host;
-  std::uint16_t actor_port = 10915;    ///< for client actors; 0: any free one
+  std::string actor_host = "127.0.0.1"; ///< IPv4 address for client actors; loopback by default
+  /// For client actors and commands; 0: any free one, none: they are not let in.
+  std::optional<std::uint16_t> actor_port = 10915;
   std::uint16_t remoting_port = 10911; ///< for RocketMQ clients; part of message ids; 0: any
   /// Where RocketMQ clients ask for routes; 0: any, none: another name server does that.
   std::optional<std::uint16_t> name_server_port = 9876;
@@ -46,6 +49,7 @@ struct cluster_config {
   std::string cluster_name = "troupe";
   node_options options;
   gateway_options gateway;
+  actor_port_options actor_port;
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
   std::vector<framework_setting> caf;
 };
@@ -64,6 +68,9 @@ storage::result<node_config> select_node(const cluster_config& config,
 
 /// The cluster's options with the node's own directory, address and port in their place.
 node_options options_of(const cluster_config& config, const node_config& node);
+
+/// True for an address that only programs of this machine reach.
+bool is_loopback(const std::string& host);
 
 /// Every section and key with its default, its range and what it is for.
 std::string config_help();

@@ -66,10 +66,11 @@ constexpr setting number(std::string_view section, std::string_view key, quantit
                            std::int64_t value) { from_number((c.options.*Part).*Field, value); }};
 }
 
-/// A number at `gateway.*Field`.
-template <auto Field>
-constexpr setting gateway(std::string_view key, quantity kind, range r, std::string_view about) {
-  return {.section = "gateway",
+/// A number at `*Part.*Field` of what is no option of the actors.
+template <auto Part, auto Field>
+constexpr setting door(std::string_view section, std::string_view key, quantity kind, range r,
+                       std::string_view about) {
+  return {.section = section,
           .key = key,
           .kind = kind,
           .least = r.least,
@@ -77,9 +78,21 @@ constexpr setting gateway(std::string_view key, quantity kind, range r, std::str
           .step = r.step,
           .about = about,
           .number = [](const cluster_config& c,
-                       const node_config&) { return to_number(c.gateway.*Field); },
+                       const node_config&) { return to_number((c.*Part).*Field); },
           .set_number = [](cluster_config& c, node_config&,
-                           std::int64_t value) { from_number(c.gateway.*Field, value); }};
+                           std::int64_t value) { from_number((c.*Part).*Field, value); }};
+}
+
+/// A number at `gateway.*Field`.
+template <auto Field>
+constexpr setting gateway(std::string_view key, quantity kind, range r, std::string_view about) {
+  return door<&cluster_config::gateway, Field>("gateway", key, kind, r, about);
+}
+
+/// A number at `actor_port.*Field`.
+template <auto Field>
+constexpr setting actors(std::string_view key, quantity kind, range r, std::string_view about) {
+  return door<&cluster_config::actor_port, Field>("actor-port", key, kind, r, about);
 }
 
 /// A port number of a node.
@@ -162,12 +175,13 @@ std::string delete_when_text(const cluster_config& c, const node_config&) {
   return out;
 }
 
-std::string set_host(cluster_config&, node_config& n, std::string_view value) {
+template <auto Field>
+std::string set_address(cluster_config&, node_config& n, std::string_view value) {
   std::string host(value == "localhost" ? "127.0.0.1" : value);
   in_addr address{};
   if (::inet_pton(AF_INET, host.c_str(), &address) != 1)
     return "is not an IPv4 address such as 127.0.0.1 (message ids hold the address itself)";
-  n.host = std::move(host);
+  n.*Field = std::move(host);
   return {};
 }
 
@@ -191,20 +205,22 @@ std::string set_advertised_host(cluster_config&, node_config& n, std::string_vie
   return {};
 }
 
-std::string set_name_server_port(cluster_config&, node_config& n, std::string_view value) {
+template <auto Field>
+std::string set_optional_port(cluster_config&, node_config& n, std::string_view value) {
   if (value == "off") {
-    n.name_server_port.reset();
+    (n.*Field).reset();
     return {};
   }
   auto port = parse_count(value);
   if (!port || port.value() < 0 || port.value() > 65535)
     return "is neither 'off' nor a port: 0 to 65535";
-  n.name_server_port = static_cast<std::uint16_t>(port.value());
+  n.*Field = static_cast<std::uint16_t>(port.value());
   return {};
 }
 
-std::string name_server_port_text(const cluster_config&, const node_config& n) {
-  return n.name_server_port ? std::to_string(*n.name_server_port) : "off";
+template <auto Field>
+std::string optional_port_text(const cluster_config&, const node_config& n) {
+  return n.*Field ? std::to_string(*(n.*Field)) : "off";
 }
 
 std::string set_directory(cluster_config&, node_config& n, std::string_view value) {
@@ -368,7 +384,22 @@ const std::array table = {
         "session", "deadline", q::duration, {1, hour},
         "After this time a request is answered with an error, \"maybe stored\" once appended."),
     number<sessions, &session_options::sessions>("session", "sessions", q::count, {1, 1'000'000},
-                                                 "Clients at the same time."),
+                                                 "Clients of the actor port at the same time."),
+    number<sessions, &session_options::program_sessions>(
+        "session", "program-sessions", q::count, {1, 1'000'000}, "Those of one client program."),
+
+    actors<&actor_port_options::connections>(
+        "connections", q::count, {1, 100'000},
+        "Client programs at the same time; more are closed at once."),
+    actors<&actor_port_options::address_connections>("address-connections", q::count, {1, 100'000},
+                                                     "Those of one address."),
+    actors<&actor_port_options::unread_bytes>(
+        "unread-bytes", q::bytes, {mib, tebibyte},
+        "A program that leaves more of its answers unread is disconnected."),
+    actors<&actor_port_options::greeting_time>("greeting-time", q::duration, {100, hour},
+                                               "Time to say who it is after connecting."),
+    actors<&actor_port_options::frame_time>("frame-time", q::duration, {second, day},
+                                            "Time to complete a message that began."),
 
     gateway<&gateway_options::enabled>("enabled", q::on_off, {0, 1},
                                        "Let RocketMQ clients in at remoting-port."),
@@ -396,16 +427,25 @@ const std::array table = {
 
     text(
         "node", "host", "IPv4 address to listen at; 0.0.0.0: at all of the machine's.",
-        [](const cluster_config&, const node_config& n) { return n.host; }, set_host),
+        [](const cluster_config&, const node_config& n) { return n.host; },
+        set_address<&node_config::host>),
     text("node", "advertised-host",
          "IPv4 address that clients are sent to and message ids carry; host: that one.",
          advertised_host_text, set_advertised_host),
-    port<&node_config::actor_port>("actor-port", "Port for client actors and commands; 0: any."),
+    text(
+        "node", "actor-host",
+        "IPv4 address for client actors and commands. Whoever reaches it may do everything.",
+        [](const cluster_config&, const node_config& n) { return n.actor_host; },
+        set_address<&node_config::actor_host>),
+    text("node", "actor-port",
+         "Port for client actors and commands; 0: any; off: nobody is let in.",
+         optional_port_text<&node_config::actor_port>, set_optional_port<&node_config::actor_port>),
     port<&node_config::remoting_port>("remoting-port",
                                       "Port for RocketMQ clients; message ids carry it; 0: any."),
     text("node", "name-server-port",
          "Port where RocketMQ clients ask for routes; 0: any; off: use another name server.",
-         name_server_port_text, set_name_server_port),
+         optional_port_text<&node_config::name_server_port>,
+         set_optional_port<&node_config::name_server_port>),
     text(
         "node", "directory", "Where the data lies, relative to this file.",
         [](const cluster_config&, const node_config& n) { return n.directory; }, set_directory),
@@ -415,9 +455,9 @@ const std::array table = {
          roles_text, set_roles),
 };
 
-constexpr std::array<std::string_view, 12> sections = {
-    "cluster", "store", "writer",  "dispatcher", "flusher", "queue-manager",
-    "cleaner", "pull",  "session", "gateway",    "caf",     "node"};
+constexpr std::array<std::string_view, 13> sections = {
+    "cluster", "store",   "writer",     "dispatcher", "flusher", "queue-manager", "cleaner",
+    "pull",    "session", "actor-port", "gateway",    "caf",     "node"};
 
 /// A number as the file shows it.
 std::string number_text(quantity kind, std::int64_t value) {

@@ -2,7 +2,9 @@
 
 #include "actors/front.hpp"
 #include "actors/node.hpp"
+#include "net/actor_port/actor_port.hpp"
 #include "net/descriptors.hpp"
+#include "net/door_watch.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/gateway/socket_server.hpp"
 #include "net/port_check.hpp"
@@ -10,10 +12,36 @@
 #include "storage/logging.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 
 namespace troupe::net {
+
+namespace {
+
+/// The gateway that the sockets' thread sends to; another one when it was replaced, none while
+/// there is none.
+class gateway_place {
+public:
+  void set(gateway_actor gateway) {
+    std::lock_guard lock(mutex_);
+    gateway_ = std::move(gateway);
+  }
+  template <class Message>
+  void send(Message message) {
+    std::lock_guard lock(mutex_);
+    if (gateway_)
+      caf::anon_send(gateway_, std::move(message));
+  }
+
+private:
+  std::mutex mutex_;
+  gateway_actor gateway_;
+};
+
+} // namespace
 
 struct server::parts {
   explicit parts(caf::actor_system& s) : system(s), self(s) {}
@@ -26,10 +54,13 @@ struct server::parts {
   storage::file_system* files = nullptr;
   std::shared_ptr<storage::opened_store> store;
   node_actor node;
-  front_actor front;
+  std::optional<actor_port> actors;       ///< none: the actor port is off
   std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
   gateway_options gateway_settings;
-  gateway_actor gateway;
+  std::shared_ptr<gateway_place> gateway = std::make_shared<gateway_place>();
+  actor_port_options actor_settings;
+  std::vector<watched_door> doors; ///< those that are open, until somebody watches them
+  door_watch_actor watch;
   bool stopped = false;
 };
 
@@ -67,12 +98,14 @@ storage::result<void> server::listen_for_remoting(parts& p, const cluster_config
 /// That another node has the directory is more important than its ports.
 storage::result<void> server::check_doors(parts& p, const cluster_config& cluster) {
   storage::result<void> listening = boost::outcome_v2::success();
-  if (auto free = check_port(p.config.host, p.config.actor_port); !free)
-    listening = storage::error{errc::unavailable,
-                               free.error().message +
-                                   " (actor-port): is another node running there, and is the "
-                                   "address one of this machine?"};
-  else
+  if (p.config.actor_port) {
+    if (auto free = check_port(p.config.actor_host, *p.config.actor_port); !free)
+      listening = storage::error{errc::unavailable,
+                                 free.error().message +
+                                     " (actor-port): is another node running there, and is the "
+                                     "address one of this machine?"};
+  }
+  if (listening)
     listening = listen_for_remoting(p, cluster);
   if (listening)
     return listening;
@@ -84,19 +117,67 @@ storage::result<void> server::check_doors(parts& p, const cluster_config& cluste
   return listening;
 }
 
-storage::result<void> server::start_gateway(parts& p) {
+/// Answers when the sockets let clients in. A gateway that ends takes its connections with it:
+/// their requests may have been carried out, and nobody would answer them.
+storage::result<void> server::open_gateway(parts& p) {
   auto port = std::to_string(p.sockets->ports().front());
-  p.gateway = spawn_gateway(p.system, {.node = p.node,
-                                       .address = {.cluster = p.cluster,
-                                                   .broker = p.config.name,
-                                                   .address = p.config.advertised() + ":" + port},
-                                       .node_settings = p.options,
-                                       .options = p.gateway_settings,
-                                       .send = p.sockets->send_function()});
-  auto to = p.gateway;
+  gateway_setup setup{.node = p.node,
+                      .address = {.cluster = p.cluster,
+                                  .broker = p.config.name,
+                                  .address = p.config.advertised() + ":" + port},
+                      .node_settings = p.options,
+                      .options = p.gateway_settings,
+                      .send = p.sockets->send_function()};
+  auto make = [&system = p.system, place = p.gateway, setup] {
+    auto made = spawn_gateway(system, setup);
+    place->set(made);
+    return caf::actor_cast<caf::strong_actor_ptr>(made);
+  };
+  auto forget = [place = p.gateway, sockets = p.sockets.get()] {
+    place->set({});
+    sockets->close_clients();
+  };
+  p.doors.push_back({.role = "gateway",
+                     .keeper = make(),
+                     .replace =
+                         [make, forget] {
+                           forget();
+                           return make();
+                         },
+                     .shut =
+                         [forget, sockets = p.sockets.get()] {
+                           sockets->close_listeners();
+                           forget();
+                         }});
   return p.sockets->start(
-      {.requests = [to](arrived batch) { caf::anon_send(to, std::move(batch)); },
-       .end = [to](departed who) { caf::anon_send(to, who); }});
+      {.requests = [place = p.gateway](arrived batch) { place->send(std::move(batch)); },
+       .end = [place = p.gateway](departed who) { place->send(who); }});
+}
+
+storage::result<void> server::open_actor_port(parts& p) {
+  // The front exposes sessions at the port's gate, which is there once the port has a front.
+  auto gate = std::make_shared<std::weak_ptr<actor_gate>>();
+  front_setup setup{p.node, p.config.name, p.cluster, p.options.session,
+                    [gate](const caf::strong_actor_ptr& session) {
+                      if (auto there = gate->lock())
+                        there->expose(session);
+                    }};
+  auto first = p.system.spawn(front, setup);
+  TROUPE_TRY(auto opened, actor_port::open(p.system, p.actor_settings, p.config.actor_host,
+                                           *p.config.actor_port, first));
+  *gate = opened.gate();
+  p.actors = opened;
+  p.doors.push_back({.role = "front",
+                     .keeper = caf::actor_cast<caf::strong_actor_ptr>(first),
+                     .replace =
+                         [&system = p.system, setup, at = opened.gate()] {
+                           auto made =
+                               caf::actor_cast<caf::strong_actor_ptr>(system.spawn(front, setup));
+                           at->set_front(made);
+                           return made;
+                         },
+                     .shut = [at = opened.gate()] { at->set_front(nullptr); }});
+  return boost::outcome_v2::success();
 }
 
 server::server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
@@ -116,6 +197,7 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
+  p->actor_settings = cluster.actor_port;
   p->files = &files;
   auto shares = take_descriptors(cluster.gateway.enabled ? cluster.gateway.connections : 0);
   auto& open_files = p->options.queue_manager.open_files;
@@ -141,21 +223,18 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
 
 storage::result<server::address> server::publish() {
   auto& p = *parts_;
-  p.front = p.system.spawn(front, front_setup{p.node, p.config.name, p.cluster, p.options.session});
-  auto port =
-      p.system.middleman().publish(p.front, p.config.actor_port, p.config.host.c_str(), true);
-  if (!port)
-    return storage::error{errc::unavailable, "cannot listen at " + p.config.host + ":" +
-                                                 std::to_string(p.config.actor_port) +
-                                                 " (actor-port): is another node running there, "
-                                                 "and is the address one of this machine?"};
-  address bound{*port};
+  address bound;
+  if (p.config.actor_port) {
+    TROUPE_TRY(open_actor_port(p));
+    bound.actor_port = p.actors->port();
+  }
   if (p.sockets) {
     auto ports = p.sockets->ports();
     bound.remoting_port = ports.front();
     bound.name_server_port = ports.size() > 1 ? ports.back() : std::uint16_t{0};
-    TROUPE_TRY(start_gateway(p));
+    TROUPE_TRY(open_gateway(p));
   }
+  p.watch = spawn_door_watch(p.system, std::move(p.doors));
   return bound;
 }
 
@@ -172,19 +251,27 @@ const node_actor& server::node() const noexcept {
   return parts_->node;
 }
 
+/// Nobody comes in any more, and who kept the doors ends.
+void server::close_doors(parts& p) {
+  if (p.actors)
+    p.actors->close(p.system);
+  p.actors.reset();
+  for (auto& door : p.doors) // those of a start that failed: nobody watches them
+    caf::anon_send_exit(door.keeper, caf::exit_reason::user_shutdown);
+  p.doors.clear();
+  if (p.watch)
+    p.self->request(p.watch, caf::infinite, stop_atom_v)
+        .receive([](bool) {}, [](const caf::error&) {}); // it ended: so did they
+  p.watch = nullptr;
+}
+
 storage::result<void> server::stop() {
   auto& p = *parts_;
   p.stopped = true;
   if (p.sockets)
     p.sockets->stop(); // nothing comes from there any more
-  if (p.gateway)
-    caf::anon_send_exit(p.gateway, caf::exit_reason::user_shutdown);
-  p.gateway = nullptr;
-  if (p.front) {
-    p.system.middleman().unpublish(p.front);
-    caf::anon_send_exit(p.front, caf::exit_reason::user_shutdown);
-    p.front = nullptr;
-  }
+  p.gateway->set({});
+  close_doors(p);
   storage::result<void> result = boost::outcome_v2::success();
   p.self->request(p.node, p.options.stop_deadline, stop_atom_v)
       .receive(

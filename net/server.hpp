@@ -14,7 +14,7 @@ namespace troupe::net {
 class server {
 public:
   struct address {
-    std::uint16_t actor_port = 0;       ///< as bound: never 0 when published
+    std::uint16_t actor_port = 0;       ///< as bound; 0: off
     std::uint16_t remoting_port = 0;    ///< 0: the gateway is off
     std::uint16_t name_server_port = 0; ///< 0: off
   };
@@ -28,7 +28,8 @@ public:
   server(const server&) = delete;
   server& operator=(const server&) = delete;
 
-  /// Lets client actors in at the node's host and actor port, and RocketMQ clients at its others.
+  /// Lets client actors in at the node's actor-host and actor-port, and RocketMQ clients at its
+  /// host and the other ports. Who keeps these doors is watched, and replaced when it ends.
   storage::result<address> publish();
 
   /// A session for actors of this process.
@@ -44,7 +45,9 @@ private:
   struct parts;
   static storage::result<void> listen_for_remoting(parts& p, const cluster_config& cluster);
   static storage::result<void> check_doors(parts& p, const cluster_config& cluster);
-  static storage::result<void> start_gateway(parts& p);
+  static storage::result<void> open_gateway(parts& p);
+  static storage::result<void> open_actor_port(parts& p);
+  static void close_doors(parts& p);
   explicit server(std::unique_ptr<parts> p);
   std::unique_ptr<parts> parts_;
 };

@@ -59,6 +59,8 @@ struct socket_server::parts {
   void ended(connection_id id);
   void sweep();
   void arm_sweep();
+  void close_clients();
+  void close_listeners();
 
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
@@ -223,6 +225,20 @@ void socket_server::parts::sweep() {
   arm_sweep();
 }
 
+void socket_server::parts::close_clients() {
+  auto all = clients; // closing takes them out
+  for (auto& [id, client] : all)
+    client->close();
+}
+
+void socket_server::parts::close_listeners() {
+  for (auto& at : listeners) {
+    boost::system::error_code ignored;
+    at->acceptor.close(ignored);
+    at->pause.cancel();
+  }
+}
+
 socket_server::socket_server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
 
 socket_server::~socket_server() {
@@ -270,6 +286,14 @@ storage::result<void> socket_server::start(handlers to) {
   return boost::outcome_v2::success();
 }
 
+void socket_server::close_clients() {
+  asio::post(parts_->io, [&p = *parts_] { p.close_clients(); });
+}
+
+void socket_server::close_listeners() {
+  asio::post(parts_->io, [&p = *parts_] { p.close_listeners(); });
+}
+
 void socket_server::stop() {
   auto& p = *parts_;
   p.answers->close();
@@ -277,11 +301,7 @@ void socket_server::stop() {
     return;
   asio::post(p.io, [&p] {
     p.to.end = nullptr;
-    for (auto& at : p.listeners) {
-      boost::system::error_code ignored;
-      at->acceptor.close(ignored);
-      at->pause.cancel();
-    }
+    p.close_listeners();
     p.sweeper.cancel();
     p.close_clients();
     p.work.reset();

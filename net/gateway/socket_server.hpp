@@ -38,6 +38,12 @@ public:
   /// Lets clients in. The handlers are called on the server's thread. Fails without a thread.
   storage::result<void> start(handlers to);
 
+  /// Closes all connections, as after the end of whoever answered them. From any thread, until
+  /// `stop`.
+  void close_clients();
+  /// Lets nobody in any more. As `close_clients`.
+  void close_listeners();
+
   /// Closes everything; afterwards no handler is called. From the thread that called `start`.
   void stop();
 

@@ -132,28 +132,80 @@ TEST_CASE("node: negative and huge offsets of the log are answered with an error
   CHECK(restarts_of(node, "reader") == 0);
 }
 
+namespace {
+
+/// Clients from outside: each says hello at the front.
+struct outside {
+  explicit outside(test_node& n)
+      : node(n), door(n.stand.world.system().spawn(front, front_setup{n.node, "n1", "troupe"})) {}
+
+  caf::actor client() {
+    return node.stand.world.play<caf::actor>(
+        [](caf::event_based_actor*) { return caf::message_handler{}; });
+  }
+  storage::result<caf::strong_actor_ptr> greet(const caf::actor& from) {
+    storage::result<caf::strong_actor_ptr> got = storage::error{errc::unavailable, "no answer"};
+    node.stand.world.inside(from, [&] {
+      auto* self = caf::actor_cast<caf::event_based_actor*>(from);
+      self->request(door, caf::infinite, hello_atom_v, protocol_version, std::string{},
+                    std::string{})
+          .then([&](const caf::strong_actor_ptr& session, const welcome&) { got = session; },
+                [&](const caf::error& why) { got = from_caf(why); });
+    });
+    node.stand.world.drain();
+    return got;
+  }
+
+  test_node& node;
+  front_actor door;
+};
+
+} // namespace
+
 TEST_CASE("node: more clients than its limit are refused, and when it stops all", "[actors]") {
   test_node node;
   node.stand.options.session.sessions = 2;
   node.start();
   auto& world = node.stand.world;
-  auto greet = [&] {
-    return world.ask<session_actor>(node.node, hello_atom_v, caf::strong_actor_ptr{});
-  };
-  auto second = greet();
-  CHECK(second.there());
-  auto third = greet();
-  CHECK(third.code() == errc::busy);
-  CHECK(third.reason().find("sessions") != std::string::npos);
-  world.kill(second.value());
+  outside out{node};
+  auto first = out.client();
+  REQUIRE(out.greet(first));
+  REQUIRE(out.greet(out.client()));
+  auto third = out.greet(out.client());
+  REQUIRE_FALSE(third);
+  CHECK(third.error().code == errc::busy);
+  CHECK(third.error().message.find("[session] sessions") != std::string::npos);
+  // Those of this process, as the gateway's, have room of their own.
+  CHECK(world.ask<session_actor>(node.node, hello_atom_v, caf::strong_actor_ptr{}).there());
+  world.kill(first);
   world.drain();
-  CHECK(greet().code() == errc::none);
-  node.stand.options.session.sessions = 1000;
+  CHECK(out.greet(out.client()));
   auto report = world.request<stop_report>(node.node, stop_atom_v);
   auto late = world.request<session_actor>(node.node, hello_atom_v, caf::strong_actor_ptr{});
   world.drain();
   CHECK(late.there());
   CHECK(late.code() == errc::unavailable);
+}
+
+TEST_CASE("node: who says hello again has one session, and a program a few", "[actors]") {
+  test_node node;
+  node.stand.options.session.program_sessions = 3;
+  node.start();
+  outside out{node};
+  auto first = out.client();
+  auto session = out.greet(first);
+  REQUIRE(session);
+  for (int i = 0; i < 1000; ++i)
+    REQUIRE(out.greet(first).value() == session.value());
+  CHECK(node.status().sessions == 2); // and the test's own
+  CHECK(out.greet(out.client()));
+  CHECK(out.greet(out.client()));
+  auto fourth = out.greet(out.client());
+  REQUIRE_FALSE(fourth);
+  CHECK(fourth.error().code == errc::busy);
+  caf::anon_send(out.door, hello_atom_v, protocol_version, std::string{}, std::string{});
+  node.stand.world.drain();
+  CHECK(node.status().sessions == 4);
 }
 
 TEST_CASE("node: the session of a client that came in through the front ends with it", "[actors]") {

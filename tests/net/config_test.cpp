@@ -186,7 +186,7 @@ TEST_CASE("config: a value out of range is refused with its range", "[net]") {
   CHECK(refusal("[dispatcher]\nmailbox-capacity = -5\n") ==
         "c.ini:2: mailbox-capacity = '-5' is out of range: 1 to 100000000");
   CHECK(refusal("[node a]\nactor-port = 70000\n") ==
-        "c.ini:2: actor-port = '70000' is out of range: 0 to 65535");
+        "c.ini:2: actor-port = '70000' is neither 'off' nor a port: 0 to 65535");
   CHECK(refusal("[store]\nmapped-file-size-commit-log = 4095\n") ==
         "c.ini:2: mapped-file-size-commit-log = '4095' is out of range: 4KiB to 2147483647");
   CHECK(refusal("[store]\nmapped-file-size-consume-queue = 6000001\n") ==
@@ -227,6 +227,18 @@ TEST_CASE("config: settings that contradict each other are refused", "[net]") {
         std::string::npos);
   CHECK(refusal("[node a]\n[node b]\n") ==
         "c.ini:2: actor-port = 10915 of [node b] is taken by another port of 127.0.0.1");
+}
+
+TEST_CASE("config: client actors have an address of their own, or no port", "[net]") {
+  auto apart = accepted("[node a]\nhost = 10.0.0.1\nactor-port = 7\nremoting-port = 7\n");
+  CHECK(apart.nodes[0].actor_host == "127.0.0.1"); // also when the node listens elsewhere
+  CHECK(is_loopback(apart.nodes[0].actor_host));
+  auto open = accepted("[node a]\nactor-host = 0.0.0.0\n");
+  CHECK(open.nodes[0].host == "127.0.0.1");
+  CHECK_FALSE(is_loopback(open.nodes[0].actor_host));
+  CHECK_FALSE(accepted("[node a]\nactor-port = off\n").nodes[0].actor_port);
+  CHECK(refusal("[node a]\nactor-host = somewhere\n").find("is not an IPv4 address") !=
+        std::string::npos);
 }
 
 TEST_CASE("config: what is given twice is refused and the first place named", "[net]") {

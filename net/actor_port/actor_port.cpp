@@ -1,0 +1,149 @@
+#include "net/actor_port/actor_port.hpp"
+
+#include "net/actor_port/guarded_scribe.hpp"
+
+#include <caf/io/network/doorman_impl.hpp>
+#include <caf/policy/tcp.hpp>
+
+#include <algorithm>
+#include <utility>
+
+#include <unistd.h>
+
+namespace troupe::net {
+
+namespace {
+
+/// What lies beneath: bytes as they come. Another type with these members may encrypt them.
+struct plain_wire : caf::policy::tcp {
+  static constexpr bool negotiates = false; ///< has something to say before the first frame
+  static std::unique_ptr<plain_wire> accept(caf::actor_system&, int /*socket*/) {
+    return std::make_unique<plain_wire>();
+  }
+};
+
+/// Gives every connection a seat, or closes it.
+template <class Wire>
+class guarded_doorman final : public caf::io::network::doorman_impl {
+public:
+  guarded_doorman(caf::io::network::default_multiplexer& multiplexer, int socket,
+                  std::shared_ptr<actor_gate> gate)
+      : doorman_impl(multiplexer, socket), gate_(std::move(gate)) {}
+
+  bool new_connection() override {
+    if (detached())
+      return false;
+    auto socket = acceptor_.accepted_socket();
+    bool open = publish_front();
+    auto seat = open ? gate_->admit(socket) : nullptr;
+    auto wire = seat ? Wire::accept(parent()->system(), socket) : nullptr;
+    if (!wire) {
+      seat.reset();
+      ::close(socket);
+      return false;
+    }
+    auto& multiplexer = acceptor_.backend();
+    auto made = caf::make_counted<guarded_scribe<Wire>>(multiplexer, socket, std::move(wire),
+                                                        std::move(seat));
+    auto handle = made->hdl();
+    parent()->add_scribe(std::move(made));
+    return caf::io::doorman::new_connection(&multiplexer, handle);
+  }
+
+private:
+  /// Lets the framework's broker greet with the front that is there now. False: there is none.
+  bool publish_front() {
+    auto front = gate_->front();
+    if (!front || front == gate_->published())
+      return front != nullptr;
+    gate_->set_published(front);
+    auto& broker = static_cast<caf::io::basp_broker&>(*parent());
+    broker.system().registry().put(front->id(), front);
+    broker.instance.add_published_actor(port(), front,
+                                        broker.system().message_types<front_actor>());
+    return true;
+  }
+
+  std::shared_ptr<actor_gate> gate_;
+};
+
+/// As a message holds it.
+template <class T>
+using portable = std::conditional_t<caf::is_atom_constant<T>::value, caf::atom_value, T>;
+
+/// Admits the messages of a typed interface, and no others.
+struct admission {
+  const caf::uniform_type_info_map& types;
+  frame_rules& rules;
+
+  template <class... Signatures>
+  void admit(caf::detail::type_list<Signatures...> /*interface*/) {
+    (admit_one(Signatures{}), ...);
+  }
+  template <class... Inputs, class Outputs>
+  void admit_one(caf::typed_mpi<caf::detail::type_list<Inputs...>, Outputs> /*message*/) {
+    std::string names = "@<>";
+    ((names +=
+      "+" + types.portable_name(caf::type_nr<portable<Inputs>>::value, &typeid(portable<Inputs>))),
+     ...);
+    auto& first = rules.messages[names];
+    using first_input = std::tuple_element_t<0, std::tuple<Inputs...>>;
+    if constexpr (caf::is_atom_constant<first_input>::value)
+      first.insert(first_input::uint_value());
+  }
+};
+
+/// A client's message with all that belongs to it: a body of this size crosses, and no more.
+constexpr std::uint32_t room_for_the_rest = 1u << 20;
+
+frame_rules rules_of(caf::actor_system& system) {
+  frame_rules rules;
+  std::vector<char> id;
+  caf::binary_serializer sink{system, id};
+  if (!sink(system.node()) && id.size() == rules.own_node.size())
+    std::ranges::copy(std::as_bytes(std::span(id)), rules.own_node.begin());
+  rules.nobody = static_cast<std::uint64_t>(caf::atom("nobody"));
+  rules.longest_message = max_block_bytes + room_for_the_rest;
+  admission to{system.types(), rules};
+  to.admit(front_actor::signatures{});
+  to.admit(store_service::signatures{});
+  return rules;
+}
+
+} // namespace
+
+storage::result<actor_port> actor_port::open(caf::actor_system& system,
+                                             const actor_port_options& options,
+                                             const std::string& host, std::uint16_t port,
+                                             const front_actor& front) {
+  namespace network = caf::io::network;
+  auto* multiplexer = dynamic_cast<network::default_multiplexer*>(&system.middleman().backend());
+  if (multiplexer == nullptr)
+    return storage::error{errc::unavailable, "there are no sockets in a simulation"};
+  auto socket = network::new_tcp_acceptor_impl(port, host.c_str(), true);
+  if (!socket)
+    return storage::error{errc::unavailable,
+                          "cannot listen at " + host + ":" + std::to_string(port) +
+                              " (actor-port): is another node running there, and is the address "
+                              "one of this machine?"};
+  auto gate = std::make_shared<actor_gate>(options, rules_of(system));
+  auto published = caf::actor_cast<caf::strong_actor_ptr>(front);
+  gate->set_front(published);
+  gate->set_published(published);
+  caf::io::doorman_ptr doorman =
+      caf::make_counted<guarded_doorman<plain_wire>>(*multiplexer, *socket, gate);
+  auto bound = doorman->port();
+  caf::anon_send(system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")),
+                 caf::publish_atom::value, std::move(doorman), bound, std::move(published),
+                 system.message_types<front_actor>());
+  return actor_port(std::move(gate), bound);
+}
+
+void actor_port::close(caf::actor_system& system) const {
+  // Whom the broker knows may have been replaced since somebody came last.
+  if (auto published = gate_->published())
+    (void)system.middleman().unpublish(caf::actor_cast<front_actor>(published), port_);
+  gate_->set_front(nullptr);
+}
+
+} // namespace troupe::net

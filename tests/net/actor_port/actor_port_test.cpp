@@ -1,0 +1,313 @@
+#include "net/actor_port/actor_port.hpp"
+
+#include "net/client.hpp"
+#include "net/server.hpp"
+#include "storage/logging.hpp"
+#include "storage/posix_file_system.hpp"
+#include "tests/net/actor_port/frames.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+#include <chrono>
+#include <fstream>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+using clock_type = std::chrono::steady_clock;
+
+struct program_of_its_own {
+  program_of_its_own() {
+    client::configure(config);
+    system = std::make_unique<caf::actor_system>(config);
+  }
+  caf::actor_system_config config;
+  std::unique_ptr<caf::actor_system> system;
+};
+
+/// Lines of the log while it lives.
+class log_lines {
+public:
+  log_lines() {
+    storage::set_log_sink([this](std::string_view line) {
+      std::lock_guard lock(mutex_);
+      lines_.emplace_back(line);
+    });
+  }
+  ~log_lines() { storage::set_log_sink(nullptr); }
+  std::size_t count(std::string_view what) {
+    std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::ranges::count_if(
+        lines_, [&](auto& line) { return line.find(what) != std::string::npos; }));
+  }
+
+private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+/// A whole node with its doors, in this process.
+struct open_node : program_of_its_own {
+  explicit open_node(net::cluster_config with = {}) {
+    net::node_config settings;
+    settings.name = "n";
+    settings.directory = directory.path();
+    settings.actor_port = 0;
+    settings.remoting_port = 0;
+    settings.name_server_port.reset();
+    with.options.store.log_file_size_bytes = storage::mib;
+    with.options.store.index_slots = 1000;
+    with.options.store.index_entries = 4000;
+    auto started = net::server::start(*system, with, settings, storage::posix_file_system());
+    REQUIRE(started);
+    node = std::move(started).value();
+    auto published = node->publish();
+    REQUIRE(published);
+    at = published.value();
+  }
+  ~open_node() { CHECK(node->stop()); }
+
+  log_lines log; ///< ends last
+  temporary_directory directory;
+  std::unique_ptr<net::server> node;
+  net::server::address at;
+};
+
+/// A client that behaves, in a program of its own.
+struct good_client : program_of_its_own {
+  explicit good_client(std::uint16_t port) {
+    client::connect_options options;
+    options.port = port;
+    connection = client::connect(*system, options);
+  }
+  ~good_client() { caf::anon_send(connection, stop_atom_v); }
+
+  bool served() {
+    bool good = false;
+    self->request(connection, 10s, list_atom_v)
+        .receive([&](const topic_list&) { good = true; }, [](const caf::error&) {});
+    return good;
+  }
+
+  client::connection_actor connection;
+  caf::scoped_actor self{*system};
+};
+
+/// Speaks bytes.
+class stranger {
+public:
+  explicit stranger(std::uint16_t port, const char* from = "127.0.0.1")
+      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    ::inet_pton(AF_INET, from, &address.sin_addr);
+    (void)::bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+    ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+    address.sin_port = htons(port);
+    (void)::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  }
+  stranger(stranger&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
+  ~stranger() { ::close(socket_); }
+
+  void send(std::string_view bytes) {
+    for (ssize_t n = 0; !bytes.empty(); bytes.remove_prefix(static_cast<std::size_t>(n)))
+      if (n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); n <= 0)
+        return;
+  }
+  /// Reads until the node hangs up; false when it does not in that time.
+  bool ends_within(clock_type::duration time) {
+    auto until = clock_type::now() + time;
+    std::array<char, 65536> buffer;
+    for (;;) {
+      auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock_type::now());
+      pollfd one{socket_, POLLIN, 0};
+      if (left.count() <= 0 || ::poll(&one, 1, static_cast<int>(left.count())) == 0)
+        return false;
+      if (::recv(socket_, buffer.data(), buffer.size(), 0) <= 0)
+        return true;
+    }
+  }
+
+private:
+  int socket_;
+};
+
+bool is_cut_at_once(std::uint16_t port, const std::string& bytes) {
+  stranger s(port);
+  s.send(bytes);
+  return s.ends_within(1500ms); // no deadline is so short
+}
+
+std::size_t most_memory_kib() {
+  std::ifstream in("/proc/self/status");
+  for (std::string word; in >> word;)
+    if (std::size_t kib = 0; word == "VmHWM:" && in >> kib)
+      return kib;
+  return 0;
+}
+
+/// Dials as a client does, and gives the front.
+caf::strong_actor_ptr front_of(caf::actor_system& system, std::uint16_t port) {
+  auto reached = system.middleman().remote_actor<front_actor>("127.0.0.1", port);
+  REQUIRE(reached);
+  return caf::actor_cast<caf::strong_actor_ptr>(*reached);
+}
+
+errc hello(caf::scoped_actor& self, const caf::strong_actor_ptr& front,
+           caf::strong_actor_ptr* session = nullptr) {
+  errc code = errc::none;
+  self->request(caf::actor_cast<front_actor>(front), 5s, hello_atom_v, protocol_version,
+                std::string{}, std::string{})
+      .receive(
+          [&](const caf::strong_actor_ptr& given, const welcome&) {
+            if (session != nullptr)
+              *session = given;
+          },
+          [&](const caf::error& why) { code = from_caf(why).code; });
+  return code;
+}
+
+std::string default_kind(caf::actor_system& system) {
+  std::vector<char> id;
+  caf::binary_serializer sink{system, id};
+  REQUIRE_FALSE(sink(system.node()));
+  return {id.begin(), id.end()};
+}
+
+} // namespace
+
+TEST_CASE("actor port: bytes of strangers end their connection, not the node", "[actor-port]") {
+  open_node node;
+  good_client client(node.at.actor_port);
+  REQUIRE(client.served());
+  auto port = node.at.actor_port;
+  auto greet = greeting(program(default_kind(*client.system), 5));
+  auto before = most_memory_kib();
+  CHECK(is_cut_at_once(port, bytes_of({.operation = handshake})));
+  CHECK(is_cut_at_once(port, bytes_of({.operation = 0, .data = 3})));
+  CHECK(is_cut_at_once(port, bytes_of({.operation = handshake, .length = 2u << 30})));
+  auto announced = greet + bytes_of({.operation = message,
+                                     .length = 2u << 30,
+                                     .data = ordinary,
+                                     .source = 7,
+                                     .destination = 1});
+  CHECK(is_cut_at_once(port, announced));
+  CHECK(is_cut_at_once(port, std::string(100'000, 'x')));
+  // What may be long is not taken before it has come.
+  std::vector<stranger> holders;
+  for (std::uint64_t i = 0; i < 20; ++i) {
+    holders.emplace_back(port);
+    holders.back().send(greeting(program(default_kind(*client.system), 100 + i)) +
+                        bytes_of({.operation = message,
+                                  .length = max_block_bytes,
+                                  .data = ordinary,
+                                  .source = 7,
+                                  .destination = 1}));
+  }
+  CHECK(client.served());
+  CHECK(most_memory_kib() < before + (100u << 10));
+}
+
+TEST_CASE("actor port: those who say nothing are closed, and others are served", "[actor-port]") {
+  net::cluster_config with;
+  with.actor_port.greeting_time = 1s;
+  open_node node(with);
+  good_client client(node.at.actor_port);
+  REQUIRE(client.served());
+  std::vector<stranger> crowd;
+  for (int i = 0; i < 300; ++i) {
+    crowd.emplace_back(node.at.actor_port);
+    crowd.back().send("\1\1\1");
+  }
+  CHECK(client.served());
+  CHECK(crowd.back().ends_within(500ms)); // no room for so many of one address
+  CHECK(node.log.count("actor_port.full") == 1);
+  for (auto& silent : crowd)
+    REQUIRE(silent.ends_within(3s));
+  good_client next(node.at.actor_port);
+  CHECK(next.served());
+}
+
+TEST_CASE("actor port: exits and links from outside end nobody", "[actor-port]") {
+  open_node node;
+  good_client client(node.at.actor_port);
+  REQUIRE(client.served());
+  program_of_its_own hostile;
+  auto front = front_of(*hostile.system, node.at.actor_port);
+  caf::scoped_actor self{*hostile.system};
+  caf::strong_actor_ptr session;
+  REQUIRE(hello(self, front, &session) == errc::none);
+  for (auto& whom : {front, session}) {
+    caf::anon_send_exit(whom, caf::exit_reason::kill);
+    auto victim = hostile.system->spawn([whom](caf::event_based_actor* x) -> caf::behavior {
+      x->link_to(caf::actor_cast<caf::actor>(whom));
+      return {[](retry_atom) {}};
+    });
+    std::this_thread::sleep_for(50ms);
+    caf::anon_send_exit(victim, caf::exit_reason::kill);
+  }
+  std::this_thread::sleep_for(50ms);
+  CHECK(client.served());
+  good_client next(node.at.actor_port); // comes in through the front
+  CHECK(next.served());
+  CHECK(node.log.count("role.died") == 0);
+}
+
+TEST_CASE("actor port: the framework's own servers and the node's inside are not reached",
+          "[actor-port]") {
+  open_node node;
+  program_of_its_own hostile;
+  auto front = front_of(*hostile.system, node.at.actor_port);
+  caf::scoped_actor self{*hostile.system};
+  auto made = hostile.system->middleman().remote_spawn<caf::actor>(
+      front->node(), "anything", caf::make_message(), caf::duration{5s});
+  REQUIRE_FALSE(made);
+  CHECK(made.error() == caf::sec::request_receiver_down);
+  caf::strong_actor_ptr session;
+  REQUIRE(hello(self, front, &session) == errc::none);
+  // Only the node tells a session who plays which role.
+  caf::anon_send(caf::actor_cast<caf::actor>(session), role_table{});
+  bool served = false;
+  self->request(caf::actor_cast<store_service>(session), 5s, list_atom_v)
+      .receive([&](const topic_list&) { served = true; }, [](const caf::error&) {});
+  CHECK(served);
+}
+
+TEST_CASE("actor port: one program has few sessions, one client one", "[actor-port]") {
+  net::cluster_config with;
+  with.options.session.sessions = 20;
+  open_node node(with);
+  program_of_its_own hostile;
+  auto front = front_of(*hostile.system, node.at.actor_port);
+  caf::scoped_actor self{*hostile.system};
+  caf::strong_actor_ptr first;
+  caf::strong_actor_ptr last;
+  REQUIRE(hello(self, front, &first) == errc::none);
+  for (int i = 0; i < 200; ++i)
+    REQUIRE(hello(self, front, &last) == errc::none);
+  CHECK(first == last);
+  std::vector<std::unique_ptr<caf::scoped_actor>> many;
+  std::size_t granted = 0;
+  for (int i = 0; i < 40; ++i) {
+    many.push_back(std::make_unique<caf::scoped_actor>(*hostile.system));
+    granted += hello(*many.back(), front) == errc::none ? 1 : 0;
+  }
+  CHECK(granted == 15);
+  CHECK(node.log.count("session.refused") == 1);
+  for (int i = 0; i < 50; ++i) // without a sender
+    caf::anon_send(caf::actor_cast<front_actor>(front), hello_atom_v, protocol_version,
+                   std::string{}, std::string{});
+  good_client other(node.at.actor_port);
+  CHECK(other.served());
+}
