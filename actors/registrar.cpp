@@ -196,6 +196,8 @@ caf::result<group_offset> registrar_state::fetch(const group_offset& which) cons
 caf::result<group_offset> registrar_state::store(const group_offset& what) {
   if (topics_->find(what.topic) == nullptr)
     return make_caf_error(errc::not_found, "there is no topic " + what.topic);
+  if (TROUPE_MUTANT("progress-not-kept"))
+    return what;
   if (auto done = offsets_->store(what.group, what.topic, what.queue_id, what.offset); !done)
     return to_caf(done.error());
   if (!save_pending_) {
@@ -268,6 +270,8 @@ void registrar_state::save_offsets() {
 }
 
 stop_report registrar_state::stop() {
+  if (TROUPE_MUTANT("progress-not-saved"))
+    return {};
   if (offsets_->changed())
     if (auto done = offsets_->save(setup_.clock->now_ms()); !done)
       return {"group offsets were not saved: " + done.error().message};
