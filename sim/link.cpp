@@ -80,9 +80,8 @@ struct link_state {
            auto answer = [this, id, promise, of_connection = connection](auto value) mutable {
              if (of_connection != connection || find_node() != node)
                return; // its end is gone, and with it the bytes; `lost` tells whoever asked
-             answers.push_back({due_behind(answers), id, [promise, value]() mutable {
-                                  promise.deliver(std::move(value));
-                                }});
+             answers.push_back({due_behind(answers), id,
+                                [promise, value]() mutable { promise.deliver(std::move(value)); }});
              pump();
            };
            auto ask = [&](auto&... values) {
