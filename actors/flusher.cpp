@@ -110,7 +110,7 @@ void flusher_state::answer_waiting() {
     for (auto& r : response.responses)
       for (auto& m : r.results)
         if (m.code == errc::none) {
-          m.code = errc::maybe_stored;
+          m.code = TROUPE_MUTANT("maybe-told-as-refused") ? errc::io_error : errc::maybe_stored;
           r.failure = {errc::maybe_stored, "maybe stored: " + failure_};
         }
   };
@@ -180,8 +180,7 @@ stop_report flusher_state::stop() {
   pulse();
   stop_report report;
   report.left_over = failure_;
-  auto removed =
-      storage::remove_unused_log_files(*files_, options_.store, open_, written_.end);
+  auto removed = storage::remove_unused_log_files(*files_, options_.store, open_, written_.end);
   if (!removed)
     report.left_over += removed.error().message;
   return report;

@@ -1,5 +1,7 @@
 #include "actors/open_group.hpp"
 
+#include "storage/mutant.hpp"
+
 namespace troupe {
 
 open_group::open_group(put_group g, put_promise p, caf_time now)
@@ -50,7 +52,7 @@ void open_group::doubt(const std::string& reason) {
   for (auto& each : response.responses)
     for (auto& message : each.results)
       if (message.code == errc::none) {
-        message.code = errc::maybe_stored;
+        message.code = TROUPE_MUTANT("doubt-told-as-refused") ? errc::busy : errc::maybe_stored;
         each.failure = {errc::maybe_stored, reason};
       }
 }

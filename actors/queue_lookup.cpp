@@ -82,7 +82,7 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   answer.next = request.from;
   if (request.from < answer.min) {
     answer.status = pull_status::offset_too_small;
-    answer.next = answer.min;
+    answer.next = TROUPE_MUTANT("expired-not-told") ? request.from : answer.min;
   } else if (request.from > answer.max) {
     answer.status = pull_status::offset_too_large;
     answer.next = answer.max;
@@ -100,6 +100,8 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
       if (matches(request.tag_hashes, entry.tags_code) && !entry.filler()) {
         bool full = found.records.size() >= request.max_messages ||
                     (!found.records.empty() && bytes + entry.size > request.max_bytes);
+        if (full && TROUPE_MUTANT("full-answer-skips-one"))
+          ++answer.next;
         if (full)
           break;
         bytes += entry.size;
@@ -121,7 +123,8 @@ caf::result<pull_response> queue_manager_state::pull(const pull_request& request
     return no_reader();
   if (found.answer.status == pull_status::found)
     return self_->delegate(next_reader(), std::move(found));
-  bool behind = catching_up() && past_the_end(found.answer.status);
+  bool behind =
+      catching_up() && past_the_end(found.answer.status) && !TROUPE_MUTANT("behind-not-told");
   auto wait = milliseconds{request.wait_ms};
   if (behind)
     wait = std::max(wait, catch_up_patience);
@@ -156,11 +159,15 @@ void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
 }
 
 void queue_manager_state::wake(const std::string& topic, std::int32_t queue) {
+  if (TROUPE_MUTANT("parked-not-woken"))
+    return;
   for (auto& pull : parked_.take(topic, queue))
     answer_parked(pull, false);
 }
 
 void queue_manager_state::wake_all() {
+  if (TROUPE_MUTANT("parked-not-woken"))
+    return;
   for (auto& pull : parked_.take_all())
     answer_parked(pull, stopping_);
 }
@@ -187,6 +194,8 @@ caf::result<record_batch> queue_manager_state::query(const key_query& query) {
 }
 
 queue_offset queue_manager_state::first_number(const std::string& topic, std::int32_t queue) const {
+  if (TROUPE_MUTANT("numbers-begin-again"))
+    return 0;
   auto dead = dead_.find(topic);
   auto index = static_cast<std::size_t>(queue);
   return dead != dead_.end() && index < dead->second.next_offsets.size()

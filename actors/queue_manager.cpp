@@ -221,7 +221,8 @@ void queue_manager_state::report_topics(const storage::position_batch& batch) {
 }
 
 void queue_manager_state::flushed(const log_flushed& what) {
-  flushed_ = std::max(flushed_, what.end);
+  if (!TROUPE_MUTANT("flush-notice-dropped"))
+    flushed_ = std::max(flushed_, what.end);
   if (!parked_.empty() && options_.store.flush == storage::flush_policy::sync)
     wake_all();
   answer_waiting();

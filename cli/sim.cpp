@@ -260,8 +260,10 @@ void add_sim(CLI::App& app, context& ctx) {
   auto args = std::make_shared<arguments>();
   auto* verb = app.add_subcommand(
       "sim", "Run nodes with faults in a simulated world, and check every promise");
-  verb->add_option("--what", args->what, "node: whole nodes and clients; storage: a store alone")
-      ->check(CLI::IsMember({"node", "storage"}))
+  verb->add_option(
+          "--what", args->what,
+          "node: whole nodes and clients; gateway: with RocketMQ's port; storage: a store alone")
+      ->check(CLI::IsMember({"node", "gateway", "storage"}))
       ->capture_default_str();
   verb->add_option("--seed", args->first, "The first seed (default: a fresh one)")
       ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX - 1));

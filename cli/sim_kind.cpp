@@ -1,11 +1,13 @@
 #include "cli/sim_kind.hpp"
 
 #include "cli/child_pool.hpp"
+#include "sim/gateway_door.hpp"
 #include "sim/node_run.hpp"
 #include "sim/storage_run.hpp"
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
 #include <sstream>
 #include <utility>
 
@@ -47,19 +49,19 @@ std::optional<failed_run> run_apart(const std::function<std::optional<failed_run
 }
 
 seed_outcome run_node(std::uint64_t seed, const sim_kind::class_set& classes,
-                      const sim_kind::line_sink& say) {
+                      const sim_kind::line_sink& say, const sim::open_door& door) {
   auto plan = sim::draw_plan(seed, classes);
   if (say)
     say(to_string(plan));
-  auto done = sim::run_node(plan, say);
+  auto done = sim::run_node(plan, say, door);
   return {done.failure, done.trace, done.steps, done.messages, done.restarts};
 }
 
 void shorten_node(std::uint64_t seed, const sim_kind::class_set& classes,
-                  const sim_kind::line_sink& say) {
-  auto run = [](const sim::node_plan& plan) {
+                  const sim_kind::line_sink& say, const sim::open_door& door) {
+  auto run = [&door](const sim::node_plan& plan) {
     auto apart = [&]() -> std::optional<failed_run> {
-      auto done = sim::run_node(plan);
+      auto done = sim::run_node(plan, nullptr, door);
       if (!done.failure)
         return std::nullopt;
       return failed_run{done.event, std::nullopt, *done.failure};
@@ -112,13 +114,30 @@ void shorten_storage(std::uint64_t seed, const sim_kind::class_set& classes,
   say(again ? to_string(*again, scenario) : to_string(scenario));
 }
 
+std::unique_ptr<sim::other_door> open_gateway(sim::node_scene& scene) {
+  return std::make_unique<sim::gateway_door>(scene);
+}
+
+/// Whole nodes, with this door beside their sessions.
+sim_kind node_kind(const char* name, const sim::open_door& door) {
+  using class_set = sim_kind::class_set;
+  using line_sink = sim_kind::line_sink;
+  return {name, sim::fault_classes(), sim::usual_classes(sim::fault_classes()),
+          [door](std::uint64_t seed, const class_set& classes, const line_sink& say) {
+            return run_node(seed, classes, say, door);
+          },
+          [door](std::uint64_t seed, const class_set& classes, const line_sink& say) {
+            shorten_node(seed, classes, say, door);
+          }};
+}
+
 } // namespace
 
 const sim_kind* find_sim_kind(std::string_view name) {
   // What is not usual has to be asked for.
   static const std::vector<sim_kind> kinds = {
-      {"node", sim::fault_classes(), sim::usual_classes(sim::fault_classes()), run_node,
-       shorten_node},
+      node_kind("node", nullptr),
+      node_kind("gateway", open_gateway),
       {"storage", sim::storage_fault_classes(), sim::usual_classes(sim::storage_fault_classes()),
        run_storage, shorten_storage},
   };

@@ -65,7 +65,8 @@ struct fault {
 /// down and shortened.
 using fault_plan = std::vector<fault>;
 
-/// Those of a simulation's classes of faults under which it promises something: all but "lies".
+/// Those of a simulation's classes of faults under which a node keeps its promises: all but "lies",
+/// and "reads" (reads that fail for a while).
 std::set<std::string> usual_classes(const std::vector<std::string>& classes);
 
 /// "short-write call=17 argument=40; io-error kind=sync path=commitlog skip=2 count=3"

@@ -24,8 +24,8 @@ void copy_bytes(Result& answer) {
 
 } // namespace
 
-/// Both directions of the wire, and every request that has not been answered. Used by the link's
-/// actor, and by the test between two steps.
+/// What waits for a connection, both directions of the wire, and every request that has not been
+/// answered. Used by the link's actor, and by the test between two steps.
 struct link_state {
   using time_point = caf::actor_clock::time_point;
   using actor_type = store_service::extend<handles<void(commit_atom)>, handles<void(retry_atom)>>;
@@ -36,9 +36,8 @@ struct link_state {
     std::function<void()> arrive;
   };
   struct open_request {
-    time_point deadline;
-    time_point patience; ///< until then it waits for a connection
-    bool sent = false;
+    time_point deadline;  ///< for a connection, then for the answer
+    bool on_wire = false; ///< of the connection that is there: it ends with that
     std::function<void(const storage::error&)> fail;
   };
 
@@ -48,10 +47,14 @@ struct link_state {
   wire conditions;
   node_actor node; ///< gave the session
   session_actor session;
+  std::deque<parcel> unsent; ///< never on a wire: the next connection takes them
   std::deque<parcel> requests;
   std::deque<parcel> answers;
   std::map<std::uint64_t, open_request> open;
   std::uint64_t next_id = 1;
+  std::uint64_t connection = 0; ///< counts them: what comes late is of another one
+  bool broken = false;          ///< the other end is gone; news of it come as answers do
+  bool cut_off = false;         ///< this end knows it without them
   bool dialling = false;
   bool tick_pending = false;
   time_point tick_at;
@@ -70,19 +73,17 @@ struct link_state {
   caf::result<Result> pass(Arguments... arguments) {
     auto id = next_id++;
     auto promise = self->make_response_promise<Result>();
-    open[id] = {now() + deadline, now() + patience, false,
+    open[id] = {now() + patience, false,
                 [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); }};
-    auto answer = [this, id, promise](auto value) mutable {
-      if (find_node() != node)
-        return; // its process is gone, and with it the bytes; `lost` tells whoever asked
-      answers.push_back({due_behind(answers), id,
-                         [promise, value]() mutable { promise.deliver(std::move(value)); }});
-      pump();
-    };
-    requests.push_back(
-        {due_behind(requests), id,
-         [this, id, answer, held = std::make_tuple(std::move(arguments)...)]() mutable {
-           open[id].sent = true;
+    unsent.push_back(
+        {{}, id, [this, id, promise, held = std::make_tuple(std::move(arguments)...)]() mutable {
+           auto answer = [this, id, promise, of_connection = connection](auto value) mutable {
+             if (of_connection != connection || find_node() != node)
+               return; // its end is gone, and with it the bytes; `lost` tells whoever asked
+             answers.push_back({due_behind(answers), id,
+                                [promise, value]() mutable { promise.deliver(std::move(value)); }});
+             pump();
+           };
            auto ask = [&](auto&... values) {
              self->request(session, caf::infinite, values...)
                  .then(
@@ -100,14 +101,16 @@ struct link_state {
 
   /// Lets arrive what may.
   void pump() {
+    if (broken && (conditions.answers_pass || cut_off))
+      lost();
     if (!session)
       dial();
+    put_on_wire();
     while (session && conditions.requests_pass && !requests.empty() &&
            requests.front().due <= now()) {
       auto arrived = std::move(requests.front());
       requests.pop_front();
-      if (open.count(arrived.id) > 0)
-        arrived.arrive();
+      arrived.arrive(); // even if nobody waits for its answer any more
     }
     while (conditions.answers_pass && !answers.empty() && answers.front().due <= now()) {
       auto arrived = std::move(answers.front());
@@ -119,17 +122,30 @@ struct link_state {
     arm();
   }
 
+  /// From here on nobody knows what becomes of a request until it is answered.
+  void put_on_wire() {
+    for (; session && !unsent.empty(); unsent.pop_front()) {
+      auto found = open.find(unsent.front().id);
+      if (found == open.end())
+        continue;
+      found->second.on_wire = true;
+      found->second.deadline = now() + deadline;
+      auto due = due_behind(requests);
+      requests.push_back({due, unsent.front().id, std::move(unsent.front().arrive)});
+    }
+  }
+
   void expire() {
     for (auto at = open.begin(); at != open.end();) {
       auto& request = at->second;
-      if (!request.sent && !session && request.patience <= now())
-        request.fail({errc::unavailable, "the node is away; nothing was sent"});
-      else if (request.deadline <= now())
-        request.fail({errc::maybe_stored, "no answer in time; it may have taken effect"});
-      else {
+      if (request.deadline > now()) {
         ++at;
         continue;
       }
+      if (request.on_wire)
+        request.fail({errc::maybe_stored, "no answer in time; it may have taken effect"});
+      else
+        request.fail({errc::unavailable, "the node is away; nothing was sent"});
       at = open.erase(at);
     }
   }
@@ -167,16 +183,19 @@ struct link_state {
             [this](const caf::error&) { dialling = false; });
   }
 
+  /// A connection takes with it what was on its wire, in both directions.
   void lost() {
     session = nullptr;
+    broken = cut_off = false;
+    ++connection;
+    requests.clear();
     answers.clear();
-    auto lost_ones = std::exchange(open, {});
-    for (auto& [id, request] : lost_ones)
-      if (request.sent)
+    auto all = std::exchange(open, {});
+    for (auto& [id, request] : all)
+      if (request.on_wire)
         request.fail({errc::connection_lost, "the connection broke; it may have taken effect"});
       else
         open.emplace(id, std::move(request));
-    pump();
   }
 };
 
@@ -187,8 +206,10 @@ link_state::actor_type::behavior_type link_actor(link_state::actor_type::pointer
   auto* s = state.get();
   s->self = self;
   self->set_down_handler([s](const caf::down_msg& down) {
-    if (s->session && s->session.address() == down.source)
-      s->lost();
+    if (!s->session || s->session.address() != down.source)
+      return;
+    s->broken = true;
+    s->pump();
   });
   // The behaviour keeps the state alive.
   return {
@@ -249,8 +270,11 @@ const wire& simulated_link::conditions() const noexcept {
 }
 
 void simulated_link::cut() {
-  if (state_->session)
-    caf::anon_send_exit(state_->session, caf::exit_reason::remote_link_unreachable);
+  if (!state_->session)
+    return;
+  state_->cut_off = true;
+  caf::anon_send_exit(state_->session, caf::exit_reason::remote_link_unreachable);
+  set(state_->conditions); // it may have been broken before
 }
 
 } // namespace troupe::sim

@@ -20,9 +20,13 @@ struct wire {
 struct link_state;
 
 /// A simulated connection: offers a client what a real one does (`client::connection_actor`), with
-/// a wire that a test can slow down, hold and cut. Dials again when the node is back; requests that
-/// were on a connection that broke end as `connection_lost`, those that found none within the
-/// patience as `unavailable`, those without an answer in time as `maybe_stored`.
+/// a wire that a test can slow down, hold and cut. Dials again when the node is back.
+///
+/// A request belongs to the connection on whose wire it was put. If that breaks, it ends as
+/// `connection_lost`, wherever it was: it may have taken effect, and is not sent again. A request
+/// that was never on a wire waits for the next connection, and ends as `unavailable` when there is
+/// none within the patience. One without an answer in time ends as `maybe_stored`. That the node
+/// died is heard like an answer: not while answers are held.
 class simulated_link {
 public:
   /// `find_node` answers the node's actor, or null while it is down.

@@ -65,6 +65,8 @@ storage::result<void> simulated_node::start() {
     kill();
     return why;
   }
+  if (on_start)
+    world_.in_process(process_, on_start);
   return boost::outcome_v2::success();
 }
 

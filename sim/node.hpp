@@ -7,6 +7,7 @@
 #include "sim/world.hpp"
 #include "storage/clock.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -66,6 +67,10 @@ public:
 
   /// A connection of a client that is in this process (0: the outside).
   std::unique_ptr<simulated_link> connect(process_id client = 0);
+
+  /// Called at the end of each start, in the name of the node's process: who is spawned then lives
+  /// as long as it.
+  std::function<void()> on_start;
 
   simulated_disk& disk() noexcept { return disk_; }
   world_clock& clock() noexcept { return clock_; }

@@ -50,6 +50,7 @@ void node_check::after_start(bool lost_power, log_offset vouched) {
     check_status(status, vouched);
     check_begin(status);
   }
+  found_ = std::move(seen);
   caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
 }
 

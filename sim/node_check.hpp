@@ -15,6 +15,8 @@ public:
 
   /// After a start. `vouched` is where the log was durable, as the last checkpoint said.
   void after_start(bool lost_power, log_offset vouched);
+  /// All that was there when it was looked at last.
+  const std::vector<seen_message>& found() const noexcept { return found_; }
 
 private:
   struct found_queue {
@@ -38,6 +40,7 @@ private:
 
   node_scene& scene_;
   node_clients& clients_;
+  std::vector<seen_message> found_;
 };
 
 } // namespace troupe::sim

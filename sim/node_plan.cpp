@@ -57,6 +57,24 @@ fault draw_disk_fault(random_source& random) {
   return drawn;
 }
 
+/// What keeps a node from reading what is there.
+void draw_read_fault(node_event& event, random_source& random) {
+  constexpr std::array<const char*, 3> readers = {"reader", "queue-manager", "writer"};
+  auto what = random.below(8);
+  if (what < 5) {
+    event.kind = event_kind::disk_fault;
+    event.disk.what = random.one_in(4) ? fault_kind::too_many_files : fault_kind::io_error;
+    event.disk.kind = what < 2 ? call_kind::read : what < 4 ? call_kind::map : call_kind::open;
+    event.disk.path = random.one_in(2) ? "commitlog" : "consumequeue";
+    event.disk.skip = static_cast<std::uint32_t>(random.below(3));
+    event.disk.count = static_cast<std::uint32_t>(random.between(1, 4));
+    return;
+  }
+  event.role = readers[random.below(readers.size())];
+  event.kind = what == 5 && event.role != "writer" ? event_kind::kill_actor : event_kind::stall;
+  event.span_ms = static_cast<std::int64_t>(random.between(1, random.one_in(4) ? 3000 : 60));
+}
+
 /// One fault of this class.
 node_event draw_fault(const std::string& name, const node_plan& plan, random_source& random) {
   node_event event;
@@ -99,6 +117,8 @@ node_event draw_fault(const std::string& name, const node_plan& plan, random_sou
   } else if (name == "rot") {
     event.kind = event_kind::rot;
     event.wait = random.one_in(2);
+  } else if (name == "reads") {
+    draw_read_fault(event, random);
   } else { // lies
     event.kind = event_kind::disk_fault;
     event.disk.what = fault_kind::lying_sync;
@@ -162,6 +182,17 @@ node_event draw_load(const node_plan& plan, random_source& random) {
   return event;
 }
 
+/// Somewhere between the others, in most of the runs.
+void add_read_faults(node_plan& plan, random_source random) {
+  if (random.one_in(3))
+    return;
+  for (auto count = random.between(1, 8); count > 0; --count) {
+    auto at = random.below(plan.events.size() + 1);
+    plan.events.insert(plan.events.begin() + static_cast<std::ptrdiff_t>(at),
+                       draw_fault("reads", plan, random));
+  }
+}
+
 } // namespace
 
 std::string_view name_of(event_kind kind) noexcept {
@@ -169,9 +200,9 @@ std::string_view name_of(event_kind kind) noexcept {
 }
 
 const std::vector<std::string>& fault_classes() {
-  static const std::vector<std::string> names = {"process", "power", "actor", "slow",
-                                                 "network", "disk",  "clock", "retention",
-                                                 "topics",  "full",  "rot",   "lies"};
+  static const std::vector<std::string> names = {
+      "process",   "power",  "actor", "slow", "network", "disk", "clock",
+      "retention", "topics", "full",  "rot",  "reads",   "lies"};
   return names;
 }
 
@@ -194,6 +225,8 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
   // Some classes are off in each run, so that the others get further.
   std::vector<std::string> on;
   for (auto& name : fault_classes()) {
+    if (name == "reads")
+      continue; // drawn apart, so that the other classes' seeds are what they were
     // Damaged files end much of what a run could show.
     bool drawn = name == "rot" ? random.one_in(5) : !random.one_in(3);
     if (classes.count(name) > 0 && drawn)
@@ -213,6 +246,9 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
       plan.events.push_back(draw_load(plan, random));
     }
   }
+  plan.strict_reads = classes.count("reads") > 0;
+  if (plan.strict_reads)
+    add_read_faults(plan, stream(seed, "reads"));
   return plan;
 }
 

@@ -2,11 +2,13 @@
 
 #include "sim/node_check.hpp"
 #include "sim/node_clients.hpp"
+#include "sim/node_follower.hpp"
 #include "sim/node_scene.hpp"
 #include "storage/checkpoint.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -30,10 +32,20 @@ constexpr int cleaning_percent = 75;
 constexpr std::uint64_t disk_bytes = 64 * storage::mib;
 constexpr auto endless = std::numeric_limits<std::uint64_t>::max() / 2;
 
+/// How a life of the node's process ended.
+enum class ending { in_order, killed, power_cut };
+
 class node_runner {
 public:
-  node_runner(const node_plan& plan, const node_tracer& tracer)
-      : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {}
+  node_runner(const node_plan& plan, const node_tracer& tracer, const open_door& door)
+      : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {
+    auto& wire = scene_.wire(plan.producers);
+    follow(wire.service(), "followers", true);
+    if (!door)
+      return;
+    door_ = door(scene_);
+    follow(door_->service(), "frames", plan.strict_reads);
+  }
 
   node_outcome run();
 
@@ -41,7 +53,12 @@ private:
   void prepare();
   void happen(const node_event& event);
   void end_process(const node_event& event, random_source& random);
-  void restart(bool lost_power);
+  void follow(const store_service& service, const std::string& group, bool keeps_progress) {
+    followers_.push_back(std::make_unique<node_follower>(scene_, service, group, keeps_progress));
+  }
+  void stop();
+  void restart(ending how);
+  void collect();
   void rot(const node_event& event, random_source& random);
   void fill_disk(const node_event& event);
   std::optional<node_status> status();
@@ -54,6 +71,8 @@ private:
   node_scene scene_;
   node_clients clients_;
   node_check check_;
+  std::unique_ptr<other_door> door_;
+  std::vector<std::unique_ptr<node_follower>> followers_;
   log_offset vouched_ = 0; ///< by the last checkpoint that was there after a life
   bool over_ = false;      ///< nothing more can be expected of this disk
   node_outcome outcome_;
@@ -65,7 +84,7 @@ node_outcome node_runner::run() {
     for (auto& event : scene_.plan.events) {
       if (event.after.count() > 0) // else it happens while the actors are at work
         scene_.w.run_for(event.after);
-      clients_.collect();
+      collect();
       say(to_string(event));
       happen(event);
       ++outcome_.event;
@@ -121,6 +140,9 @@ void node_runner::happen(const node_event& event) {
     break;
   case event_kind::kill_actor:
     node.kill_actor(event.role);
+    if (event.role == "registrar")
+      for (auto& each : followers_)
+        each->lose_progress(false);
     break;
   case event_kind::stall:
     node.stall(event.role, milliseconds(event.span_ms));
@@ -161,34 +183,50 @@ void node_runner::happen(const node_event& event) {
     break;
   }
   if (!node.running() && !over_) // its process died by a fault of the disk
-    restart(false);
+    restart(ending::killed);
 }
 
 void node_runner::end_process(const node_event& event, random_source& random) {
   auto& node = scene_.node;
   if (event.kind == event_kind::stop) {
-    (void)node.stop(); // what was left over, the next start has to find
-    restart(false);
+    stop();
     return;
   }
   for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
     scene_.w.step();
   if (event.kind == event_kind::kill) {
     node.kill();
-    restart(false);
+    restart(ending::killed);
   } else {
-    clients_.collect();
+    collect();
     node.cut_power(random);
-    restart(true);
+    restart(ending::power_cut);
   }
 }
 
+/// Ends in order and starts again. What was left over, the next start has to find.
+void node_runner::stop() {
+  auto stopped = scene_.node.stop();
+  restart(stopped ? ending::in_order : ending::killed);
+}
+
+void node_runner::collect() {
+  clients_.collect();
+  if (door_)
+    door_->check();
+  for (auto& each : followers_)
+    each->check();
+}
+
 /// Up again, with what went wrong in the life before behind it; then everything is looked at.
-void node_runner::restart(bool lost_power) {
+void node_runner::restart(ending how) {
   ++outcome_.restarts;
   auto& node = scene_.node;
+  bool lost_power = how == ending::power_cut;
   scene_.w.drain(); // clients learn that it is away
-  clients_.collect();
+  collect();
+  for (auto& each : followers_)
+    each->new_life(how == ending::in_order, lost_power);
   scene_.ledger.topics().new_life();
   auto path = storage::checkpoint_path(node.options().store);
   auto known = storage::load_checkpoint(node.disk(), path);
@@ -214,7 +252,7 @@ void node_runner::rot(const node_event& event, random_source& random) {
     node.kill();
   say("turned over: " + scene_.rot.strike(node.disk(), node.options().store, random));
   if (event.wait)
-    restart(false);
+    restart(ending::killed);
 }
 
 // -- a disk that is nearly full ------------------------------------------------------------------
@@ -287,6 +325,8 @@ void node_runner::check_refusal() {
 void node_runner::finish() {
   for (auto& each : scene_.wires)
     each->set({});
+  if (door_)
+    door_->heal();
   scene_.node.disk().set_faults({});
   scene_.node.disk().set_other_bytes(0);
   scene_.node.disk().set_capacity(endless);
@@ -297,18 +337,22 @@ void node_runner::finish() {
   if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
     throw broken{"the disk has room, and writes are refused: " + now->writer.refusal};
   if (!scene_.node.running())
-    restart(false);
+    restart(ending::killed);
   if (over_)
     return;
-  (void)scene_.node.stop();
-  restart(false);
+  stop();
   if (over_)
     return;
   store_one_more();
   auto stopped = scene_.node.stop();
   if (!stopped && !scene_.rot.in_log() && !scene_.disk_lied)
     throw broken{"a healthy node does not stop in order: " + stopped.error().message};
-  restart(false);
+  restart(stopped ? ending::in_order : ending::killed);
+  if (over_)
+    return;
+  for (auto& each : followers_)
+    each->catch_up(check_.found());
+  collect();
 }
 
 void node_runner::store_one_more() {
@@ -320,7 +364,11 @@ void node_runner::store_one_more() {
   clients_.put(last);
   scene_.w.run_for(std::chrono::seconds(3));
   clients_.collect();
-  auto state = scene_.ledger.entries().back().state;
+  auto& stored = scene_.ledger.entries().back();
+  auto state = stored.state;
+  if (state == put_state::stored && !scene_.rot.anywhere() && !scene_.disk_lied &&
+      !std::ranges::all_of(followers_, [&](auto& f) { return f->was_shown(stored.number); }))
+    throw broken{"a message is stored for seconds, and whoever waits for it is not told"};
   // Damage in the middle of the log, and nothing is written before a repair.
   bool may_refuse = scene_.rot.in_log() || scene_.disk_lied;
   if (state == put_state::stored || (may_refuse && state == put_state::refused))
@@ -330,8 +378,8 @@ void node_runner::store_one_more() {
 
 } // namespace
 
-node_outcome run_node(const node_plan& plan, const node_tracer& tracer) {
-  node_runner runner(plan, tracer);
+node_outcome run_node(const node_plan& plan, const node_tracer& tracer, const open_door& door) {
+  node_runner runner(plan, tracer, door);
   return runner.run();
 }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <optional>
+#include <span>
 #include <string>
 
 using namespace troupe;
@@ -27,7 +28,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 24> mutants = {{
+constexpr std::array<mutant, 26> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -55,6 +56,21 @@ constexpr std::array<mutant, 24> mutants = {{
     {"damage-served", "a record is served without its CRC being compared"},
     {"tombstone-not-saved", "a topic is deleted without a tombstone"},
     {"dead-dispatched", "records of a deleted topic get into its queues again"},
+    {"progress-not-kept", "a group's offset is answered as stored, and is not"},
+    {"progress-not-saved", "an orderly stop leaves the offsets of groups behind"},
+}};
+
+/// Planted, and not yet seen to be caught: for the hidden test.
+constexpr std::array<mutant, 9> proposed = {{
+    {"expired-not-told", "a consumer behind the log's begin is not told where to go on"},
+    {"full-answer-skips-one", "the message that did not fit into an answer is left out"},
+    {"behind-not-told", "queues that are behind the log say that an offset is too large"},
+    {"parked-not-woken", "a pull that waits is not answered when its message comes"},
+    {"numbers-begin-again", "the queues of a topic made again begin at 0"},
+    {"damage-not-told", "what cannot be read is left out without a word"},
+    {"maybe-told-as-refused", "after a failed flush messages are told as not stored"},
+    {"flush-notice-dropped", "the queues do not hear how far the log is durable"},
+    {"doubt-told-as-refused", "after a failed write messages in doubt are told as not stored"},
 }};
 
 std::optional<std::string> run(simulation which, std::uint64_t seed) {
@@ -78,11 +94,9 @@ std::uint64_t budget_of(simulation which) {
   return which == simulation::node ? budget : storage_budget;
 }
 
-} // namespace
-
-TEST_CASE("mutants: the simulation catches every planted mistake", "[mutants]") {
+void expect_all_caught(std::span<const mutant> list) {
   storage::set_log_sink([](std::string_view) {});
-  for (auto& planted : mutants) {
+  for (auto& planted : list) {
     storage::planted_mutant() = planted.name;
     std::string what;
     auto seed = first_failure(planted.found_by, budget_of(planted.found_by), what);
@@ -92,6 +106,16 @@ TEST_CASE("mutants: the simulation catches every planted mistake", "[mutants]") 
     INFO(planted.name << ": " << planted.what);
     CHECK(seed != 0);
   }
+}
+
+} // namespace
+
+TEST_CASE("mutants: the simulation catches every planted mistake", "[mutants]") {
+  expect_all_caught(mutants);
+}
+
+TEST_CASE("mutants: those that are proposed are caught", "[.proposed]") {
+  expect_all_caught(proposed);
 }
 
 TEST_CASE("mutants: without one the same seeds pass", "[mutants]") {

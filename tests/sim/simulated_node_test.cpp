@@ -137,6 +137,68 @@ TEST_CASE("simulated_node: requests that were under way when it died end in an e
   CHECK(s.stored() == 1);
 }
 
+TEST_CASE("simulated_node: what is on the wire ends with its connection", "[sim]") {
+  stand s;
+  auto held = GENERATE(false, true); // the wire: slow, or closed for requests
+  auto dies = GENERATE(true, false); // the node, or only the connection
+  s.wire->set(held ? wire{0ms, 0ms, false, true} : wire{20ms});
+  auto sent = s.send("x");
+  s.around.run_for(10ms);
+  if (dies)
+    s.node.kill();
+  else
+    s.wire->cut();
+  s.around.run_for(1ms);
+  REQUIRE(sent.there());
+  CHECK(sent.code() == errc::connection_lost);
+  s.wire->set({});
+  if (dies)
+    REQUIRE(s.node.start());
+  s.around.run_for(1s);
+  CHECK(s.stored() == 0);
+}
+
+TEST_CASE("simulated_node: what was never on a wire waits for the next connection", "[sim]") {
+  stand s;
+  s.node.kill();
+  s.around.run_for(1ms);
+  auto waiting = s.send("x");
+  s.around.run_for(1s);
+  CHECK_FALSE(waiting.there());
+  REQUIRE(s.node.start());
+  s.around.run_for(1s);
+  CHECK(waiting.value().failure.code == errc::none);
+  CHECK(s.stored() == 1);
+}
+
+TEST_CASE("simulated_node: nobody hears of its death while answers are held", "[sim]") {
+  stand s;
+  s.wire->set({0ms, 0ms, true, false});
+  auto sent = s.send("x");
+  s.around.run_for(10ms);
+  s.node.kill();
+  REQUIRE(s.node.start());
+  auto lost = s.send("y"); // into a connection that is dead
+  s.around.run_for(1s);
+  CHECK_FALSE(sent.there());
+  s.wire->set({});
+  s.around.run_for(1s);
+  CHECK(sent.code() == errc::connection_lost);
+  CHECK(lost.code() == errc::connection_lost);
+  CHECK(s.stored() == 1);
+}
+
+TEST_CASE("simulated_node: a request may take effect after its client gave up", "[sim]") {
+  stand s;
+  s.wire->set({0ms, 0ms, false, true});
+  auto sent = s.send("x");
+  s.around.run_for(31s);
+  CHECK(sent.code() == errc::maybe_stored);
+  s.wire->set({});
+  s.around.run_for(1s);
+  CHECK(s.stored() == 1);
+}
+
 TEST_CASE("simulated_node: a held wire delays, in the direction that is held", "[sim]") {
   stand s;
   s.wire->set({0ms, 0ms, false, true});

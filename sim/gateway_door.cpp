@@ -1,0 +1,423 @@
+#include "sim/gateway_door.hpp"
+
+#include "net/gateway/gateway.hpp"
+#include "net/remoting/codes.hpp"
+#include "net/remoting/fields.hpp"
+#include "net/remoting/frame.hpp"
+#include "net/remoting/headers.hpp"
+#include "storage/big_endian.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <map>
+#include <utility>
+
+namespace troupe::sim {
+
+namespace {
+
+namespace request_code = remoting::request_code;
+namespace response_code = remoting::response_code;
+using std::chrono::milliseconds;
+using time_point = caf::actor_clock::time_point;
+
+constexpr auto redial_pause = milliseconds(100);
+constexpr auto longest_answer = std::chrono::seconds(60);
+
+/// Bytes on their way; an empty piece is the end of the connection.
+struct piece {
+  time_point due;
+  std::string bytes;
+};
+
+/// Feeds bytes; hands each whole frame to `take`. False when they are no frames.
+template <class Take>
+bool feed(remoting::frame_splitter& splitter, std::string_view bytes, Take take) {
+  while (!bytes.empty()) {
+    auto room = splitter.room();
+    auto count = std::min(bytes.size(), room.size());
+    std::memcpy(room.data(), bytes.data(), count);
+    splitter.received(count);
+    bytes.remove_prefix(count);
+    for (;;) {
+      auto next = splitter.next();
+      if (!next)
+        return false;
+      if (!next.value())
+        break;
+      auto& frame = *next.value();
+      auto header = remoting::decode_header(frame.type, frame.header.bytes());
+      if (!header)
+        return false;
+      take(std::move(header.value()), frame);
+    }
+  }
+  return true;
+}
+
+/// The records of a pull's answer: each begins with its size.
+storage::result<std::vector<storage::slice>> records_of(const storage::slice& body) {
+  std::vector<storage::slice> records;
+  auto bytes = body.bytes();
+  while (bytes.size() >= 4) {
+    auto size = storage::big_endian::load<std::uint32_t>(bytes.data());
+    if (size < 4 || size > bytes.size())
+      break;
+    records.push_back(storage::slice::copy_of(bytes.first(size)));
+    bytes = bytes.subspan(size);
+  }
+  if (!bytes.empty())
+    return storage::error{errc::corrupt, "the body of a pull's answer is not made of records"};
+  return records;
+}
+
+storage::error error_of(const remoting::command& answer) {
+  return {errc::unavailable, "code " + std::to_string(answer.code) + ": " + answer.remark};
+}
+
+} // namespace
+
+/// One client with one connection at a time; what the sockets' thread knows of it is here too.
+struct gateway_door_state {
+  using answer_function = std::function<void(const remoting::command&, const storage::slice&)>;
+  struct open_request {
+    time_point deadline;
+    answer_function take;
+    std::function<void(const storage::error&)> fail;
+  };
+
+  node_scene* scene = nullptr;
+  caf::event_based_actor* self = nullptr;
+  random_source random{1};
+  net::gateway_actor gateway;             ///< of the node's last start, perhaps dead
+  net::gateway_actor peer;                ///< whom the connection leads to
+  bool rough = true;                      ///< connections are treated badly
+  remoting::connection_id connection = 0; ///< 0: there is none
+  remoting::connection_id last_connection = 0;
+  time_point redial_at;
+  std::deque<piece> to_node;
+  std::deque<piece> to_client;
+  remoting::frame_splitter at_node;
+  remoting::frame_splitter at_client;
+  std::size_t held = 0; ///< bytes of requests that the gateway has not settled
+  std::int32_t next_opaque = 1;
+  std::map<std::int32_t, open_request> open;
+  std::string problem;
+
+  time_point now() const { return self->clock().now(); }
+  void wrong(const std::string& what) {
+    if (problem.empty())
+      problem = "a RocketMQ client: " + what;
+  }
+
+  // -- the connection ----------------------------------------------------------------------------
+
+  bool connected() {
+    if (connection == 0 && gateway && now() >= redial_at) {
+      connection = ++last_connection;
+      peer = gateway;
+      self->monitor(peer);
+    }
+    return connection != 0;
+  }
+
+  void end(bool tell_node) {
+    if (connection == 0)
+      return;
+    if (tell_node)
+      self->send(peer, net::departed{connection});
+    connection = 0;
+    redial_at = now() + redial_pause;
+    held = 0;
+    to_node.clear();
+    to_client.clear();
+    at_node = {};
+    at_client = {};
+    for (auto& [opaque, request] : std::exchange(open, {}))
+      request.fail({errc::connection_lost, "the connection ended; it may have taken effect"});
+  }
+
+  /// Behind what is on its way already.
+  void push(std::deque<piece>& direction, std::string bytes, milliseconds delay) {
+    auto due = now() + delay;
+    if (!direction.empty())
+      due = std::max(due, direction.back().due);
+    direction.push_back({due, std::move(bytes)});
+    self->delayed_send(self, std::chrono::ceil<milliseconds>(due - now()), retry_atom_v);
+  }
+
+  milliseconds delay() {
+    if (!rough)
+      return milliseconds(0);
+    return milliseconds(random.below(random.one_in(40) ? 2000 : 5));
+  }
+
+  /// In pieces, each later than the one before; now and then the connection ends among them.
+  void write(std::string_view bytes) {
+    bool ends = rough && random.one_in(60);
+    while (!bytes.empty()) {
+      auto size = rough && random.one_in(2) ? 1 + random.below(bytes.size()) : bytes.size();
+      push(to_node, std::string(bytes.substr(0, size)), delay());
+      bytes.remove_prefix(size);
+      if (ends && (bytes.empty() || random.one_in(2))) {
+        push(to_node, {}, delay());
+        return;
+      }
+    }
+  }
+
+  void send(remoting::command header, answer_function take,
+            std::function<void(const storage::error&)> fail) {
+    if (!connected())
+      return fail({errc::unavailable, "no gateway answers"});
+    if (rough && random.one_in(50))
+      burst();
+    header.opaque = next_opaque++;
+    open[header.opaque] = {now() + longest_answer, std::move(take), std::move(fail)};
+    std::string text;
+    remoting::append_frame_head(text, header, 0);
+    write(text);
+  }
+
+  void burst() {
+    const std::string body = R"({"clientID":"c","producerDataSet":[{"groupName":"g"}]})";
+    for (int i = 0; i < 20; ++i) {
+      remoting::command beat;
+      beat.code = request_code::heart_beat;
+      beat.opaque = next_opaque++;
+      std::string text;
+      remoting::append_frame_head(text, beat, body.size());
+      push(to_node, text + body, milliseconds(0));
+    }
+  }
+
+  /// Lets arrive what is due.
+  void pump() {
+    while (connection != 0 && !to_node.empty() && to_node.front().due <= now()) {
+      auto arrived = std::move(to_node.front());
+      to_node.pop_front();
+      if (arrived.bytes.empty())
+        end(true);
+      else
+        reach_node(arrived.bytes);
+    }
+    while (connection != 0 && !to_client.empty() && to_client.front().due <= now()) {
+      auto arrived = std::move(to_client.front());
+      to_client.pop_front();
+      reach_client(arrived.bytes);
+    }
+    for (auto& [opaque, request] : open)
+      if (request.deadline < now())
+        wrong("a request is not answered within a minute, and its connection lasts");
+  }
+
+  void reach_node(std::string_view bytes) {
+    net::arrived batch;
+    batch.from = connection;
+    batch.peer = storage::host::ipv4(0x7f000001, 40'000);
+    feed(at_node, bytes, [&](remoting::command header, const remoting::frame& frame) {
+      held += frame.bytes;
+      batch.requests.push_back({std::move(header), frame.body, frame.bytes});
+    });
+    if (!batch.requests.empty())
+      self->send(peer, std::move(batch));
+  }
+
+  void reach_client(std::string_view bytes) {
+    bool understood =
+        feed(at_client, bytes, [&](const remoting::command& header, const remoting::frame& frame) {
+          auto found = open.find(header.opaque);
+          if (!header.is_answer() || found == open.end())
+            return; // a notice, or the answer to a heartbeat
+          auto request = std::move(found->second);
+          open.erase(found);
+          request.take(header, frame.body);
+        });
+    if (!understood)
+      wrong("an answer is no frame");
+  }
+
+  /// The gateway's `send`: in the node's name, between two steps of the client.
+  void take(const net::outgoing& message) {
+    if (message.to != connection)
+      return;
+    if (message.settled_bytes > held)
+      wrong("more is settled than was sent");
+    held -= std::min(held, message.settled_bytes);
+    auto bytes = message.head;
+    for (auto& slice : message.body) {
+      auto part = slice.bytes();
+      bytes.append(reinterpret_cast<const char*>(part.data()), part.size());
+    }
+    if (!bytes.empty())
+      push(to_client, std::move(bytes), delay());
+  }
+
+  // -- what a client asks ------------------------------------------------------------------------
+
+  caf::result<pull_response> pull(const pull_request& wanted) {
+    remoting::command request;
+    request.code = request_code::pull_message;
+    remoting::pull_header h;
+    h.group = "frames";
+    h.topic = wanted.topic;
+    h.queue_id = wanted.queue_id;
+    h.queue_offset = wanted.from;
+    h.max_messages = static_cast<std::int32_t>(wanted.max_messages);
+    h.sysflag = remoting::pull_flag::subscription | remoting::pull_flag::suspend;
+    h.suspend_ms = wanted.wait_ms;
+    h.subscription = "*";
+    remoting::write_fields(request, h);
+    auto promise = self->make_response_promise<pull_response>();
+    send(
+        std::move(request),
+        [this, promise, from = wanted.from](const remoting::command& answer,
+                                            const storage::slice& body) mutable {
+          auto response = pulled(answer, body, from);
+          if (response)
+            promise.deliver(std::move(response.value()));
+          else
+            promise.deliver(to_caf(response.error()));
+        },
+        [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); });
+    return promise;
+  }
+
+  static storage::result<pull_response> pulled(const remoting::command& answer,
+                                               const storage::slice& body, queue_offset from) {
+    constexpr auto moved = response_code::pull_offset_moved;
+    pull_response response;
+    if (answer.code != response_code::success && answer.code != moved &&
+        answer.code != response_code::pull_not_found &&
+        answer.code != response_code::pull_retry_immediately)
+      return error_of(answer);
+    TROUPE_TRY(auto fields, remoting::read_fields<remoting::pull_answer>(answer));
+    response.next = fields.next;
+    response.min = fields.min;
+    response.max = fields.max;
+    if (answer.code == moved)
+      response.status =
+          fields.next > from ? pull_status::offset_too_small : pull_status::offset_too_large;
+    else if (answer.code == response_code::pull_not_found)
+      response.status = pull_status::nothing_new;
+    else
+      response.status = pull_status::found;
+    if (answer.code == response_code::success) {
+      TROUPE_TRY(auto records, records_of(body));
+      response.records = std::move(records);
+    }
+    auto count = static_cast<queue_offset>(response.records.size());
+    if (response.status == pull_status::found && response.next > from + count) {
+      response.damaged = static_cast<std::uint32_t>(response.next - from - count);
+      response.warning = "frames do not say why";
+    }
+    return response;
+  }
+
+  caf::result<group_offset> fetch(const group_offset& which) {
+    remoting::command request;
+    request.code = request_code::query_consumer_offset;
+    remoting::write_fields(request,
+                           remoting::group_queue_header{which.group, which.topic, which.queue_id});
+    return progress(std::move(request), which, [](const remoting::command& answer) {
+      return remoting::read_fields<remoting::offset_header>(answer);
+    });
+  }
+
+  caf::result<group_offset> store(const group_offset& what) {
+    remoting::command request;
+    request.code = request_code::update_consumer_offset;
+    remoting::commit_header h;
+    h.group = what.group;
+    h.topic = what.topic;
+    h.queue_id = what.queue_id;
+    h.offset = what.offset;
+    remoting::write_fields(request, h);
+    return progress(std::move(request), what, [offset = what.offset](const remoting::command&) {
+      return storage::result<remoting::offset_header>(remoting::offset_header{offset});
+    });
+  }
+
+  template <class Read>
+  caf::result<group_offset> progress(remoting::command request, group_offset which, Read read) {
+    auto promise = self->make_response_promise<group_offset>();
+    send(
+        std::move(request),
+        [promise, which, read](const remoting::command& answer, const storage::slice&) mutable {
+          storage::result<remoting::offset_header> found = error_of(answer);
+          if (answer.code == response_code::success)
+            found = read(answer);
+          else if (answer.code == response_code::query_not_found)
+            found = remoting::offset_header{-1};
+          if (found) {
+            which.offset = found.value().offset;
+            promise.deliver(which);
+          } else {
+            promise.deliver(to_caf(found.error()));
+          }
+        },
+        [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); });
+    return promise;
+  }
+};
+
+namespace {
+
+struct door_name {
+  static inline const char* name = "frame-client";
+};
+
+caf::behavior frame_client(caf::stateful_actor<door_name>* self,
+                           const std::shared_ptr<gateway_door_state>& state) {
+  state->self = self;
+  self->set_default_handler(refuse_requests);
+  self->set_down_handler([s = state.get()](const caf::down_msg& down) {
+    if (s->connection != 0 && down.source == s->peer.address())
+      s->end(false);
+  });
+  return {
+      [state](const pull_request& request) { return state->pull(request); },
+      [state](fetch_atom, const group_offset& which) { return state->fetch(which); },
+      [state](store_atom, const group_offset& what) { return state->store(what); },
+      [state](retry_atom) { state->pump(); },
+  };
+}
+
+} // namespace
+
+gateway_door::gateway_door(node_scene& scene)
+    : scene_(scene), state_(std::make_shared<gateway_door_state>()) {
+  state_->scene = &scene;
+  state_->random = stream(scene.plan.seed, "frames");
+  auto client = scene.w.system().spawn(frame_client, state_);
+  service_ = caf::actor_cast<store_service>(caf::actor_cast<caf::strong_actor_ptr>(client));
+  scene.node.on_start = [this] {
+    net::gateway_setup setup;
+    setup.node = scene_.node.actor();
+    setup.address = {"troupe", "simulated", "127.0.0.1:10911"};
+    setup.node_settings = scene_.node.options();
+    setup.send = [state = std::weak_ptr(state_)](const net::outgoing& message) {
+      if (auto door = state.lock())
+        door->take(message);
+    };
+    state_->gateway = net::spawn_gateway(scene_.w.system(), std::move(setup));
+  };
+}
+
+gateway_door::~gateway_door() {
+  scene_.node.on_start = nullptr;
+  scene_.w.kill(service_);
+}
+
+void gateway_door::check() const {
+  if (!state_->problem.empty())
+    throw broken{state_->problem};
+}
+
+void gateway_door::heal() {
+  state_->rough = false;
+}
+
+} // namespace troupe::sim

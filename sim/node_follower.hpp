@@ -1,0 +1,49 @@
+#pragma once
+
+#include "sim/node_scene.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::sim {
+
+struct follower_state;
+
+/// A consumer as users write it, through all that goes wrong: in every queue it goes on where the
+/// last answer says (`next`), stores its progress as a group's offset, and now and then forgets
+/// where it was and begins again at the progress that is stored. What it is shown must come in
+/// order and only once, what it was told as stored must be stored, and in the end it must have been
+/// shown everything that is there.
+///
+/// Runs by itself as an actor outside the node, on one connection; its methods are for between two
+/// steps.
+class node_follower {
+public:
+  /// With `keeps_progress` what is answered as a group's stored progress is believed.
+  node_follower(node_scene& scene, store_service service, const std::string& group,
+                bool keeps_progress);
+  ~node_follower();
+  node_follower(const node_follower&) = delete;
+  node_follower& operator=(const node_follower&) = delete;
+
+  /// The node's process has ended, in order or not, or with its power. Then messages that an
+  /// asynchronous node has shown may be gone, and others come in their places: a consumer can only
+  /// begin at the start again.
+  void new_life(bool in_order, bool lost_power);
+  /// Who keeps the offsets of groups has died, or all of the process has, perhaps with its power.
+  void lose_progress(bool lost_power);
+  bool was_shown(std::uint64_t number) const;
+  /// Throws what it has seen go wrong.
+  void check() const;
+  /// Lets it go on until it has been shown all of these; throws if that does not happen.
+  /// Where a plan is not strict about reads, those that were called damaged are excused.
+  void catch_up(const std::vector<seen_message>& there);
+
+private:
+  node_scene& scene_;
+  std::shared_ptr<follower_state> state_;
+  caf::actor actor_;
+};
+
+} // namespace troupe::sim
