@@ -16,11 +16,10 @@ namespace troupe::net {
 /// What RocketMQ clients talk to: broker and name service in one. It knows who produces and
 /// consumes, turns requests into messages for the node's sessions, one for each client, and never
 /// waits. Answers go to `gateway_setup::send`.
-using gateway_actor =
-    caf::typed_actor<handles<void(arrived)>, handles<void(departed)>,
-                     // Its own timers.
-                     handles<void(pulse_atom)>, handles<void(commit_atom)>,
-                     handles<void(retry_atom)>>;
+using gateway_actor = caf::typed_actor<handles<void(arrived)>, handles<void(departed)>,
+                                       // Its own timers.
+                                       handles<void(pulse_atom)>, handles<void(commit_atom)>,
+                                       handles<void(retry_atom)>>;
 
 struct gateway_setup {
   node_actor node;
