@@ -248,7 +248,8 @@ caf::result<put_response> session_state::put(put_request request) {
     if (spend_time(*held, since))
       store(std::move(*held), promise);
     else
-      promise.deliver(refused(*held, {errc::busy, "not stored: the topics were not known in time"}));
+      promise.deliver(
+          refused(*held, {errc::busy, "not stored: the topics were not known in time"}));
   });
   return promise;
 }
@@ -257,7 +258,8 @@ caf::result<put_response> session_state::put(put_request request) {
 bool session_state::spend_time(put_request& request, caf::actor_clock::time_point since) const {
   if (request.time_left_ms == 0)
     return true;
-  auto left = std::int64_t{request.time_left_ms} - (clock_ms(self_->clock().now()) - clock_ms(since));
+  auto left =
+      std::int64_t{request.time_left_ms} - (clock_ms(self_->clock().now()) - clock_ms(since));
   if (left <= 0)
     return false;
   request.time_left_ms = static_cast<std::uint32_t>(left);

@@ -111,8 +111,7 @@ private:
   bool is_open(request_id id) const { return open_.count(id) > 0; }
   /// False when its deadline was faster.
   bool close(request_id id);
-  request_id open_put(kept_promise<put_response> promise,
-                      const put_request& request);
+  request_id open_put(kept_promise<put_response> promise, const put_request& request);
   /// Does nothing when its deadline was faster.
   void answer_put(request_id id, put_response response);
   void close_put(request_id id);
@@ -121,8 +120,7 @@ private:
   void store(put_request request, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
-  void describe(request_id id, kept_promise<topic_description> promise,
-                const std::string& topic);
+  void describe(request_id id, kept_promise<topic_description> promise, const std::string& topic);
   void answer_group(const std::vector<request_id>& ids, put_group_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;

@@ -22,7 +22,8 @@ inline constexpr std::string_view delay = "DELAY"; ///< RocketMQ's 18 levels; 0 
 inline constexpr std::string_view timer_delay_seconds = "TIMER_DELAY_SEC"; ///< RocketMQ 5's timers
 inline constexpr std::string_view timer_delay_ms = "TIMER_DELAY_MS";
 inline constexpr std::string_view timer_deliver_ms = "TIMER_DELIVER_MS";
-inline constexpr std::string_view start_deliver_time = "__STARTDELIVERTIME"; ///< of Aliyun's clients
+inline constexpr std::string_view start_deliver_time =
+    "__STARTDELIVERTIME";                                    ///< of Aliyun's clients
 inline constexpr std::string_view half_message = "TRAN_MSG"; ///< "true": part of a transaction
 inline constexpr std::string_view real_topic = "REAL_TOPIC";
 inline constexpr std::string_view real_queue_id = "REAL_QID";

@@ -60,7 +60,8 @@ void gateway_state::take_send(const ticket& who, const client_request& request) 
   if (auto* topic = find_topic(h.topic); topic != nullptr && held == held_sends_.end())
     return add_send(who, request, h, *topic);
   if (held_send_count_ >= most_held_sends)
-    return fail(who, {errc::busy, "not stored: too many messages wait for topics that are created"});
+    return fail(who,
+                {errc::busy, "not stored: too many messages wait for topics that are created"});
   ++held_send_count_;
   if (held != held_sends_.end()) { // behind those that came before
     held->second.push_back({who, request, std::move(h)});
@@ -102,8 +103,8 @@ void gateway_state::finish_sends(const std::string& topic, const error& failure)
     else if (auto own = refusal_code(failure.code); own != response_code::success)
       reply(who, own, failure.message);
     else if (failure.code != errc::none)
-      fail(who, {failure.code, "not stored: topic " + topic + " cannot be created: " +
-                                   failure.message});
+      fail(who,
+           {failure.code, "not stored: topic " + topic + " cannot be created: " + failure.message});
     else
       refuse_topic(who, response_code::topic_not_exist,
                    "there is no topic " + topic + ", and it cannot be created");
@@ -172,8 +173,9 @@ storage::result<void> gateway_state::add_messages(const ticket& who, const clien
   auto limit =
       std::min<std::size_t>(put_messages, setup_.node_settings.dispatcher.mailbox_capacity);
   // Those that wait for the flush and those that do not go apart, in the order in which they came.
-  if (put.builder.count() > 0 && (put.wait != waits || put.builder.count() + messages.size() > limit ||
-                                  put.builder.bytes() + request.body.size() > put_bytes))
+  if (put.builder.count() > 0 &&
+      (put.wait != waits || put.builder.count() + messages.size() > limit ||
+       put.builder.bytes() + request.body.size() > put_bytes))
     send_put(key, put);
   put.wait = waits;
   for (auto& each : messages)
@@ -235,14 +237,15 @@ void gateway_state::answer_put(const sent_put& put, const put_response& response
 void gateway_state::answer_part(const send_part& part, const message_result* results,
                                 const error& failure) {
   if (results == nullptr)
-    return failure.code == errc::none || is_doubtful(failure.code) ? answer_doubt(part, nullptr, failure.message)
-                                     : refuse_part(part, failure);
+    return failure.code == errc::none || is_doubtful(failure.code)
+               ? answer_doubt(part, nullptr, failure.message)
+               : refuse_part(part, failure);
   auto end = results + part.count;
   auto refused = std::find_if(results, end, [](auto& r) { return r.code != errc::none; });
   if (refused == end)
     return answer_stored(part, results, header_for(part.who, response_code::success));
-  bool maybe = std::any_of(results, end,
-                           [](auto& r) { return r.offset >= 0 || is_doubtful(r.code); });
+  bool maybe =
+      std::any_of(results, end, [](auto& r) { return r.offset >= 0 || is_doubtful(r.code); });
   if (!maybe)
     return refuse_part(part, {refused->code, failure.message});
   answer_doubt(part, results, failure.message);

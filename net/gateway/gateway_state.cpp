@@ -81,9 +81,9 @@ std::int64_t gateway_state::time_left_ms(const ticket& who) const {
 bool gateway_state::too_late(const ticket& who) {
   if (!is_of_no_use_late(who.code) || time_left_ms(who) > 0)
     return false;
-  fail(who, {errc::busy, is_send(who.code)
-                             ? "not stored: it waited longer than the producer does"
-                             : "it waited longer than the client does; try again later"});
+  fail(who,
+       {errc::busy, is_send(who.code) ? "not stored: it waited longer than the producer does"
+                                      : "it waited longer than the client does; try again later"});
   return true;
 }
 

@@ -59,8 +59,8 @@ private:
     storage::host peer;
     session_actor session;
     bool opening = false;
-    bool gone = false;           ///< its connection is closed; what it sent is still carried out
-    std::size_t open_writes = 0; ///< sends and offsets that are not answered
+    bool gone = false;            ///< its connection is closed; what it sent is still carried out
+    std::size_t open_writes = 0;  ///< sends and offsets that are not answered
     std::size_t retry_topics = 0; ///< that were created because of its heartbeats
     std::vector<std::pair<ticket, client_request>> waiting; ///< for the session
     std::size_t open_pulls = 0; ///< that may bring much, until the client has it
@@ -92,8 +92,7 @@ private:
   using slices = std::vector<storage::slice>;
 
   // -- requests and answers (gateway_state.cpp)
-  static ticket ticket_of(connection_id from, const client_request& request,
-                          std::int64_t since_ms);
+  static ticket ticket_of(connection_id from, const client_request& request, std::int64_t since_ms);
   /// Of the time for which the client waits; may be below 0.
   std::int64_t time_left_ms(const ticket& who) const;
   /// True after the request was refused because its client does not wait any more.
@@ -272,7 +271,7 @@ private:
   topic_map topics_;          ///< as the registrar told last; without any before it did
   bool topics_known_ = false; ///< the registrar answered the last question
   bool asking_topics_ = false;
-  std::vector<std::function<void()>> topics_wanted_; ///< wait for the next question
+  std::vector<std::function<void()>> topics_wanted_;     ///< wait for the next question
   std::map<std::string, std::vector<created>> creating_; ///< by topic
   std::deque<topic_info> to_create_;
   std::size_t open_creations_ = 0;

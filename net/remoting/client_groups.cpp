@@ -48,8 +48,7 @@ storage::result<void> client_groups::check_limits(connection_id from,
   }
   for (auto& data : h.consumers) {
     auto found = consumers_.find(data.group);
-    add(found == consumers_.end() ? nullptr : &found->second.members,
-        bytes_of(data, h.client_id));
+    add(found == consumers_.end() ? nullptr : &found->second.members, bytes_of(data, h.client_id));
   }
   if (own.groups > limits_.groups_of_connection)
     return over("groups of one connection", limits_.groups_of_connection);

@@ -84,7 +84,7 @@ private:
   struct group_state {
     member_map members;
     std::map<std::string, known_subscription> subscriptions; ///< by topic
-    consumer_data newest;                              ///< without its subscriptions
+    consumer_data newest;                                    ///< without its subscriptions
   };
   /// What a connection takes in all its groups.
   struct usage {

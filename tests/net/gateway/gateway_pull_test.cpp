@@ -43,8 +43,8 @@ TEST_CASE("gateway: a pull that waits is answered when a message comes", "[gatew
   gateway_stand t;
   t.start();
   t.node.create_topic("t");
-  auto number = t.send(1, {t.request(request_code::pull_message,
-                                     pull_fields("G", "t", 0, "*", 15'000))})[0];
+  auto number =
+      t.send(1, {t.request(request_code::pull_message, pull_fields("G", "t", 0, "*", 15'000))})[0];
   t.world().run_for(500ms);
   CHECK(t.answers_to(number).empty());
   t.node.put(put_of("t", {{"x"}}));

@@ -154,8 +154,9 @@ TEST_CASE("gateway: what asks for a time or a transaction is refused", "[gateway
     CHECK(answer.header.remark.find("not supported") != std::string::npos);
   }
   auto plain = t.ask(1, request_code::send_message,
-                     send_fields("t", 0, "DELAY\1"
-                                         "0\2TRAN_MSG\1false\2"),
+                     send_fields("t", 0,
+                                 "DELAY\1"
+                                 "0\2TRAN_MSG\1false\2"),
                      "x");
   CHECK(plain.header.code == response_code::success);
   CHECK(t.node.read_all("t", 0) == std::vector<std::string>{"x"});
@@ -169,10 +170,10 @@ TEST_CASE("gateway: each request is answered once when its session ends", "[gate
   t.settled = 0;
   std::vector<net::client_request> requests;
   for (int i = 0; i < 40; ++i)
-    requests.push_back(i % 2 == 0 ? send_of(t, "t", "x")
-                                  : t.request(request_code::pull_message,
-                                              pull_fields("G", "t", i % 4 == 1 ? 0 : 1'000, "*",
-                                                          15'000)));
+    requests.push_back(i % 2 == 0
+                           ? send_of(t, "t", "x")
+                           : t.request(request_code::pull_message,
+                                       pull_fields("G", "t", i % 4 == 1 ? 0 : 1'000, "*", 15'000)));
   std::vector<std::int32_t> numbers;
   for (auto& r : requests)
     numbers.push_back(r.header.opaque);

@@ -30,18 +30,16 @@ void gateway_stand::start_before(const node_actor& played) {
     if (!frames)
       throw std::runtime_error("the gateway sent no frame: " + frames.error().message);
     for (auto& f : frames.value())
-      sent.push_back({message.to,
-                      remoting::decode_header(f.type, f.header.bytes()).value(),
+      sent.push_back({message.to, remoting::decode_header(f.type, f.header.bytes()).value(),
                       std::string(as_text(f.body.bytes()))});
   };
-  gateway = net::spawn_gateway(world().system(),
-                               {.node = played,
-                                .address = {.cluster = "troupe",
-                                            .broker = "n1",
-                                            .address = "127.0.0.1:10911"},
-                                .node_settings = node.stand.options,
-                                .options = options,
-                                .send = take});
+  gateway = net::spawn_gateway(
+      world().system(),
+      {.node = played,
+       .address = {.cluster = "troupe", .broker = "n1", .address = "127.0.0.1:10911"},
+       .node_settings = node.stand.options,
+       .options = options,
+       .send = take});
 }
 
 net::client_request gateway_stand::request(std::int32_t code, ext_list fields,
@@ -108,18 +106,13 @@ ext_list send_fields(const std::string& topic, std::int32_t queue, const std::st
 
 ext_list pull_fields(const std::string& group, const std::string& topic, std::int64_t offset,
                      const std::string& tags, std::int64_t suspend_ms) {
-  auto flags = remoting::pull_flag::subscription |
-               (suspend_ms > 0 ? remoting::pull_flag::suspend : 0);
-  return {{"consumerGroup", group},
-          {"topic", topic},
-          {"queueId", "0"},
-          {"queueOffset", std::to_string(offset)},
-          {"maxMsgNums", "32"},
-          {"sysFlag", std::to_string(flags)},
-          {"commitOffset", "0"},
-          {"suspendTimeoutMillis", std::to_string(suspend_ms)},
-          {"subVersion", "1"},
-          {"subscription", tags}};
+  auto flags =
+      remoting::pull_flag::subscription | (suspend_ms > 0 ? remoting::pull_flag::suspend : 0);
+  return {{"consumerGroup", group}, {"topic", topic},
+          {"queueId", "0"},         {"queueOffset", std::to_string(offset)},
+          {"maxMsgNums", "32"},     {"sysFlag", std::to_string(flags)},
+          {"commitOffset", "0"},    {"suspendTimeoutMillis", std::to_string(suspend_ms)},
+          {"subVersion", "1"},      {"subscription", tags}};
 }
 
 std::string heartbeat_of(const std::string& client, const std::vector<std::string>& groups,

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "net/gateway/gateway.hpp"
+#include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
 #include "net/remoting/heartbeat.hpp"
-#include "net/remoting/codes.hpp"
 #include "tests/support/actor_stand.hpp"
 
 #include <deque>

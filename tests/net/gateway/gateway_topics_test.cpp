@@ -61,8 +61,8 @@ TEST_CASE("gateway: heartbeats of many groups create few topics, a few at a time
   played_node node(t.world());
   t.start_before(node.handle);
   for (int round = 0; round < 30; ++round) // 3000 groups, on one connection
-    t.ask(1, request_code::heart_beat, {}, heartbeat_of("c", groups_named(
-        std::to_string(round) + "-", 100), "t"));
+    t.ask(1, request_code::heart_beat, {},
+          heartbeat_of("c", groups_named(std::to_string(round) + "-", 100), "t"));
   while (node.release_creations(t.world()))
     t.world().run_for(1ms);
   CHECK(node.created.size() >= 200);
@@ -108,8 +108,8 @@ TEST_CASE("gateway: the route to a topic for retries waits until it is there", "
   played_node node(t.world());
   t.start_before(node.handle);
   t.ask(1, request_code::heart_beat, {}, heartbeat_of("c", {"G"}, "t"));
-  auto number = t.send(1, {t.request(request_code::get_routeinfo_by_topic,
-                                     {{"topic", "%RETRY%G"}})})[0];
+  auto number =
+      t.send(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "%RETRY%G"}})})[0];
   t.world().run_for(100ms);
   CHECK(t.answers_to(number).empty());
   while (node.release_creations(t.world()))
@@ -124,8 +124,8 @@ TEST_CASE("gateway: without an answer about topics none is called unknown", "[ga
   t.node.create_topic("t");
   t.ask(1, request_code::get_routeinfo_by_topic, {{"topic", "t"}});
   t.world().kill_all("registrar");
-  auto number = t.send(1, {t.request(request_code::get_routeinfo_by_topic,
-                                     {{"topic", "none"}})})[0];
+  auto number =
+      t.send(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "none"}})})[0];
   t.world().run_for(20s);
   REQUIRE(t.answers_to(number).size() == 1);
   CHECK(t.answers_to(number)[0].header.code != response_code::success);

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "sim/world.hpp"
 #include "actors/interfaces.hpp"
+#include "sim/world.hpp"
 
 #include <algorithm>
 #include <map>

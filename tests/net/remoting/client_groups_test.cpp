@@ -43,7 +43,8 @@ TEST_CASE("client_groups: the newest subscription of a group counts", "[remoting
   (void)groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 4, "old"), topic("U")}), 0);
   REQUIRE(groups.find("G", "T") != nullptr);
   CHECK(groups.find("G", "T")->expression == "new");
-  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 6, "newer")}), 0).value() == names{"G"});
+  CHECK(groups.heartbeat(2, consumer_of("c2", "G", {topic("T", 6, "newer")}), 0).value() ==
+        names{"G"});
   CHECK(groups.find("G", "T")->expression == "newer");
   CHECK(groups.find("G", "U") == nullptr); // no longer named
   CHECK(groups.find("H", "T") == nullptr);
@@ -91,7 +92,7 @@ TEST_CASE("client_groups: what clients make us remember is bounded", "[remoting]
 
   CHECK(groups.heartbeat(2, of("large", 21'000), 0).has_error());
   CHECK(groups.heartbeat(2, of("large", 18'000), 0));
-  CHECK(groups.heartbeat(2, of("large", 18'000), 1)); // counted once
+  CHECK(groups.heartbeat(2, of("large", 18'000), 1));             // counted once
   CHECK(groups.heartbeat(3, of("large", 18'000), 0).has_error()); // of all together
   (void)groups.forget(2);
   CHECK(groups.heartbeat(3, of("large", 18'000), 0));
