@@ -12,8 +12,8 @@ namespace {
 
 constexpr auto save_interval = std::chrono::seconds(5);
 constexpr auto retire_timeout = std::chrono::seconds(10);
-/// Between two saves of the topics.
-constexpr auto topics_pause = std::chrono::milliseconds(100);
+/// Between two saves of topics or settings.
+constexpr auto tables_pause = std::chrono::milliseconds(100);
 constexpr std::int32_t default_queues = 8;
 /// Requests of one kind that are gathered; what clients may have open bounds them long before.
 constexpr std::size_t most_waiting = 10'000;
@@ -67,48 +67,55 @@ caf::result<topic_info> registrar_state::update(const topic_info& wanted) {
 }
 
 caf::result<topic_info> registrar_state::save_later(wish what, const topic_info& topic) {
-  if (waiting_topics_.size() >= most_waiting)
+  if (!room_to_wait())
     return make_caf_error(errc::busy, "topic " + topic.name +
                                           " is not made or changed: too many are at once; try "
                                           "again");
   topic_request request{what, topic, kept_promise<topic_info>{self_}};
   waiting_topics_.push_back(request);
-  schedule_topics();
+  schedule_tables();
   return request.promise;
 }
 
+bool registrar_state::room_to_wait() const {
+  return waiting_topics_.size() + waiting_settings_.size() < most_waiting;
+}
+
 /// Behind what is in the mailbox now, and not at once after the last save.
-void registrar_state::schedule_topics() {
-  if (std::exchange(topics_timer_, true))
+void registrar_state::schedule_tables() {
+  if (std::exchange(tables_timer_, true))
     return;
   auto now = self_->clock().now();
-  if (now >= next_topics_save_)
+  if (now >= next_tables_save_)
     self_->send(self_, commit_atom_v);
   else
-    self_->delayed_send(self_, next_topics_save_ - now, commit_atom_v);
+    self_->delayed_send(self_, next_tables_save_ - now, commit_atom_v);
 }
 
 void registrar_state::commit() {
   offsets_timer_ = false;
   commit_offsets();
-  if (waiting_topics_.empty() || self_->clock().now() < next_topics_save_)
-    return; // one of the two was asked for; the other comes
+  if (tables_timer_ && self_->clock().now() >= next_tables_save_) // or this was for offsets
+    save_tables();
+}
+
+void registrar_state::save_tables() {
+  tables_timer_ = false;
   save_topics();
+  save_settings();
+  next_tables_save_ = self_->clock().now() + tables_pause;
 }
 
 /// One save for all that wait, each of which is answered; without the save none of it happened.
 void registrar_state::save_topics() {
-  topics_timer_ = false;
   auto waiting = std::exchange(waiting_topics_, {});
   std::vector<former_topic> undo;
   std::vector<storage::result<void>> outcomes;
   for (auto& request : waiting)
     outcomes.push_back(apply(request, undo));
   storage::result<void> saved = boost::outcome_v2::success();
-  if (!undo.empty()) {
+  if (!undo.empty())
     saved = topics_->save(setup_.clock->now_ms());
-    next_topics_save_ = self_->clock().now() + topics_pause;
-  }
   for (auto old = undo.rbegin(); old != undo.rend(); ++old)
     if (!saved)
       topics_->restore(old->name, std::move(old->before));
@@ -167,15 +174,18 @@ storage::result<void> registrar_state::put(const topic_info& topic,
 }
 
 void registrar_state::answer(const topic_request& request, const storage::result<void>& done) {
-  if (done) {
-    request.promise.deliver(info_of(*topics_->find(request.topic.name)));
-    return;
+  auto& name = request.topic.name;
+  if (!done)
+    say_if_full(done.error());
+  if (request.what == wish::restore) { // nobody waits for it
+    if (!done)
+      storage::log_warning("topic.not_restored",
+                           {{"topic", name}, {"reason", done.error().message}});
+  } else if (done) {
+    request.promise.deliver(info_of(*topics_->find(name)));
+  } else {
+    request.promise.deliver(to_caf(done.error()));
   }
-  say_if_full(done.error());
-  if (request.what == wish::restore)
-    storage::log_warning("topic.not_restored",
-                         {{"topic", request.topic.name}, {"reason", done.error().message}});
-  request.promise.deliver(to_caf(done.error()));
 }
 
 /// Clients ask again and again: one line is enough.
@@ -228,7 +238,8 @@ void registrar_state::removed(const tombstone& dead, const kept_promise<tombston
   }
   restored_.erase(dead.topic);
   offsets_->remove_topic(dead.topic);
-  forget_offsets();
+  if (auto done = forget_offsets(); !done)
+    storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
   self_->send(roles_.queue_manager, remove_atom_v, dead);
   announce();
   promise.deliver(dead);
@@ -262,10 +273,10 @@ bool registrar_state::needs_restoring(const std::string& topic, std::int32_t que
 }
 
 void registrar_state::seen(const std::string& topic, std::int32_t queue) {
-  if (!needs_restoring(topic, queue + 1) || waiting_topics_.size() >= most_waiting)
+  if (!needs_restoring(topic, queue + 1) || !room_to_wait())
     return; // it may be seen again
   waiting_topics_.push_back({wish::restore, {topic, queue + 1, queue + 1, 6}, {}});
-  schedule_topics();
+  schedule_tables();
 }
 
 topic_list registrar_state::list() const {
@@ -362,28 +373,54 @@ caf::result<group_list> registrar_state::groups(const std::string& group) const 
 }
 
 caf::result<group_settings> registrar_state::set_group(const group_settings& what) {
-  auto before = groups_->find(what.group);
-  auto done = groups_->put(what.group, what.json);
-  if (done)
-    done = save_groups(what.group, before);
-  if (!done)
-    return to_caf(done.error());
-  return what;
+  if (!room_to_wait())
+    return make_caf_error(errc::busy, "the settings of group " + what.group +
+                                          " are not stored: too many are at once; try again");
+  settings_request request{what, kept_promise<group_settings>{self_}};
+  waiting_settings_.push_back(request);
+  schedule_tables();
+  return request.promise;
+}
+
+/// As `save_topics`.
+void registrar_state::save_settings() {
+  auto waiting = std::exchange(waiting_settings_, {});
+  std::vector<std::pair<std::string, std::optional<boost::json::value>>> undo;
+  std::vector<storage::result<void>> outcomes;
+  for (auto& [what, promise] : waiting) {
+    auto before = groups_->find(what.group);
+    outcomes.push_back(groups_->put(what.group, what.json));
+    if (outcomes.back())
+      undo.emplace_back(what.group, std::move(before));
+  }
+  storage::result<void> saved = boost::outcome_v2::success();
+  if (!undo.empty())
+    saved = groups_->save(setup_.clock->now_ms());
+  if (!saved)
+    for (auto old = undo.rbegin(); old != undo.rend(); ++old)
+      groups_->restore(old->first, old->second);
+  for (std::size_t i = 0; i < waiting.size(); ++i)
+    if (auto& done = outcomes[i] ? saved : outcomes[i]; done)
+      waiting[i].promise.deliver(waiting[i].what);
+    else
+      waiting[i].promise.deliver(to_caf(done.error()));
 }
 
 caf::result<group_settings> registrar_state::forget_group(const group_settings& which,
                                                           bool offsets) {
+  save_settings(); // its own may be among those that wait
   auto before = groups_->find(which.group);
   if (groups_->erase(which.group))
-    if (auto done = save_groups(which.group, before); !done)
+    if (auto done = groups_->save(setup_.clock->now_ms()); !done) {
+      groups_->restore(which.group, before);
       return to_caf(done.error());
+    }
   if (offsets) {
     offsets_->remove_group(which.group);
     if (auto done = forget_offsets(); !done)
-      return make_caf_error(done.error().code,
-                            "the offsets of group " + which.group +
-                                " are removed, but may be back after a crash: " +
-                                done.error().message);
+      return make_caf_error(done.error().code, "the offsets of group " + which.group +
+                                                   " are removed, but may be back after a crash: " +
+                                                   done.error().message);
   }
   return which;
 }
@@ -393,16 +430,6 @@ storage::result<void> registrar_state::forget_offsets() {
   commit_offsets();
   save_offsets();
   return offsets_->sync_journal();
-}
-
-/// Makes the groups durable, or brings back what was before.
-storage::result<void>
-registrar_state::save_groups(const std::string& group,
-                             const std::optional<boost::json::value>& before) {
-  auto done = groups_->save(setup_.clock->now_ms());
-  if (!done)
-    groups_->restore(group, before);
-  return done;
 }
 
 void registrar_state::save_in_turn() {
@@ -422,7 +449,7 @@ void registrar_state::save_offsets() {
 }
 
 stop_report registrar_state::stop() {
-  save_topics();
+  save_tables();
   commit_offsets();
   save_offsets();
   // The next start reads the journal too.

@@ -22,11 +22,11 @@ struct registrar_setup {
 };
 
 /// Topics, consumer groups' settings and how far they are, in RocketMQ's own files. A topic that is
-/// created, changed or deleted is so durably before the answer, and so are groups' settings. A group
-/// offset is in the journal before the answer; the file is saved every few seconds.
+/// created, changed or deleted is so durably before the answer, and so are groups' settings. A
+/// group offset is in the journal before the answer; the file is saved every few seconds.
 ///
-/// Requests are gathered: offsets for one write of the journal, topics for one save of their file.
-/// Nobody else waits meanwhile for more than one save.
+/// Requests are gathered: offsets for one write of the journal, topics and settings for one save of
+/// their file. Nobody else waits meanwhile for more than one save.
 struct registrar_state {
   registrar_state() = default;
   static inline const char* name = "registrar";
@@ -62,6 +62,10 @@ private:
     group_offset what;
     kept_promise<group_offset> promise;
   };
+  struct settings_request {
+    group_settings what;
+    kept_promise<group_settings> promise;
+  };
   struct former_topic {
     std::string name;
     storage::topic_table::description before;
@@ -69,8 +73,11 @@ private:
 
   storage::result<void> load();
   caf::result<topic_info> save_later(wish what, const topic_info& topic);
-  void schedule_topics();
+  bool room_to_wait() const;
+  void schedule_tables();
+  void save_tables();
   void save_topics();
+  void save_settings();
   storage::result<void> apply(const topic_request& request, std::vector<former_topic>& undo);
   storage::result<void> check_new(const topic_request& request) const;
   storage::result<void> restore(const topic_info& least, std::vector<former_topic>& undo);
@@ -85,8 +92,6 @@ private:
   void removed(const tombstone& dead, const kept_promise<tombstone>& promise);
   storage::result<void> bury(const tombstone& dead);
   void keep(const std::string& topic);
-  storage::result<void> save_groups(const std::string& group,
-                                    const std::optional<boost::json::value>& before);
   std::shared_ptr<const std::map<std::string, topic_info>> all_topics() const;
   void announce();
 
@@ -98,10 +103,11 @@ private:
   std::optional<storage::offset_table> offsets_;
   std::optional<storage::group_table> groups_;
   std::vector<topic_request> waiting_topics_;
+  std::vector<settings_request> waiting_settings_;
   std::vector<offset_request> waiting_offsets_;
   std::set<std::string, std::less<>> restored_; ///< topics that only the log knew; they may grow
-  caf::actor_clock::time_point next_topics_save_{};
-  bool topics_timer_ = false;  ///< `commit_atom` is on its way for topics
+  caf::actor_clock::time_point next_tables_save_{};
+  bool tables_timer_ = false;  ///< `commit_atom` is on its way for topics and settings
   bool offsets_timer_ = false; ///< and for offsets
   bool save_pending_ = false;  ///< `write_atom` is on its way
   bool save_failed_ = false;   ///< the last one, of the offsets

@@ -80,8 +80,7 @@ std::string text_of(const offset_change& change) {
 } // namespace
 
 offset_journal::offset_journal(file_system& fs, const options& o)
-    : fs_(&fs), directory_(o.directory + "/config"),
-      path_(directory_ + "/troupe-offsets.journal"),
+    : fs_(&fs), directory_(o.directory + "/config"), path_(directory_ + "/troupe-offsets.journal"),
       sync_always_(o.flush == flush_policy::sync), base_(base_of({})) {}
 
 std::string offset_journal::line(std::string_view text) const {

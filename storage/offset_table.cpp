@@ -178,11 +178,11 @@ result<void> offset_table::check_room(const std::string& name, std::int32_t queu
     needed += 2 * name.size() + pair_bytes;
   if (foreign_bytes_ + entry_bytes_ + needed <= max_file_bytes)
     return boost::outcome_v2::success();
-  return error{errc::too_large,
-               "there are offsets of " + std::to_string(queues_) + " queues, and " + file_.path() +
-                   " may not grow beyond " + std::to_string(max_file_bytes) +
-                   " bytes: '" + name + "' is new and is not stored; delete groups that are not "
-                   "used any more"};
+  return error{errc::too_large, "there are offsets of " + std::to_string(queues_) +
+                                    " queues, and " + file_.path() + " may not grow beyond " +
+                                    std::to_string(max_file_bytes) + " bytes: '" + name +
+                                    "' is new and is not stored; delete groups that are not "
+                                    "used any more"};
 }
 
 result<void> offset_table::store(std::string_view group, std::string_view topic,
@@ -214,8 +214,7 @@ void offset_table::remove_if(Matches&& matches) {
       continue;
     }
     queues_ -= entry->second.size();
-    entry_bytes_ -=
-        2 * entry->first.size() + pair_bytes + entry->second.size() * queue_bytes;
+    entry_bytes_ -= 2 * entry->first.size() + pair_bytes + entry->second.size() * queue_bytes;
     entry = offsets_.erase(entry);
     changed_ = true;
   }

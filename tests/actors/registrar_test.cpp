@@ -265,7 +265,7 @@ TEST_CASE("registrar: a topic that is being restored grows with its queues", "[a
     t.world.tell(t.roles.registrar, seen_atom_v, std::string("lost"), queue);
   t.world.run_for(1s);
   CHECK(t.announced.topics->at("lost").read_queues == 21);
-  CHECK(t.files.count(action::rename, "topics.json.tmp") == 1);
+  CHECK(t.files.count(action::rename, "topics.json") == 1);
   t.world.ask<topic_info>(t.roles.registrar, update_atom_v, topic_info{"lost", 2, 2, 6}).value();
   t.world.tell(t.roles.registrar, seen_atom_v, std::string("lost"), std::int32_t{20});
   t.world.run_for(1s);
@@ -305,13 +305,13 @@ TEST_CASE("registrar: topics that wait for a save that fails are all not there",
   t.run();
   t.create("old", 4).value();
   t.files.fault = [](action what, const std::string& path) {
-    return what == action::rename && path.ends_with("topics.json.tmp") ? errc::no_space
-                                                                       : errc::none;
+    return what == action::rename && path.ends_with("/topics.json") ? errc::no_space
+                                                                    : errc::none;
   };
   std::vector<answer<topic_info>> asked;
   auto ask = [&](auto atom, const std::string& name, std::int32_t queues) {
-    asked.push_back(t.world.request<topic_info>(t.roles.registrar, atom,
-                                                topic_info{name, queues, queues, 6}));
+    asked.push_back(
+        t.world.request<topic_info>(t.roles.registrar, atom, topic_info{name, queues, queues, 6}));
   };
   ask(create_atom_v, "a", 1);
   ask(create_atom_v, "a", 1);
@@ -470,8 +470,7 @@ TEST_CASE("registrar: offsets that come together are one write, and one sync if 
   std::vector<answer<group_offset>> stored;
   for (queue_offset i = 0; i < 1000; ++i)
     stored.push_back(t.world.request<group_offset>(
-        t.roles.registrar, store_atom_v,
-        group_offset{"g" + std::to_string(i), "orders", 0, i}));
+        t.roles.registrar, store_atom_v, group_offset{"g" + std::to_string(i), "orders", 0, i}));
   t.world.drain();
   for (auto& one : stored)
     CHECK(one.there());
@@ -499,7 +498,7 @@ TEST_CASE("registrar: an offset that could not be written is refused and not see
 TEST_CASE("registrar: offsets that cannot be saved do not keep a node from stopping", "[actors]") {
   offsets_stand t;
   t.files.fault = [](action what, const std::string& path) {
-    return what == action::rename && path.ends_with("consumerOffset.json.tmp") ? errc::too_large
+    return what == action::rename && path.ends_with("consumerOffset.json") ? errc::too_large
                                                                                : errc::none;
   };
   t.store("g", 0, 5).value();
@@ -517,11 +516,10 @@ TEST_CASE("registrar: a group that is forgotten does not come back with a kill",
   t.store("g", 0, 5).value();
   t.store("h", 0, 6).value();
   t.files.fault = [](action what, const std::string& path) {
-    return what == action::rename && path.ends_with("consumerOffset.json.tmp") ? errc::no_space
+    return what == action::rename && path.ends_with("consumerOffset.json") ? errc::no_space
                                                                                : errc::none;
   };
-  t.world
-      .ask<group_settings>(t.roles.registrar, remove_atom_v, group_settings{"g", {}}, true)
+  t.world.ask<group_settings>(t.roles.registrar, remove_atom_v, group_settings{"g", {}}, true)
       .value();
   t.reload();
   CHECK(t.fetch("g", 0) == -1);

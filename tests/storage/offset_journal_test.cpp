@@ -204,8 +204,8 @@ TEST_CASE("offset_journal: removals are in it too", "[storage]") {
 }
 
 TEST_CASE("offset_journal: a write that fails is an error, and nothing was stored", "[storage]") {
-  auto how = GENERATE(sim::fault_kind::io_error, sim::fault_kind::no_space,
-                      sim::fault_kind::short_write);
+  auto how =
+      GENERATE(sim::fault_kind::io_error, sim::fault_kind::no_space, sim::fault_kind::short_write);
   fixture f;
   auto table = f.load();
   store(table, 0, 5);
