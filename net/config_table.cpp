@@ -413,7 +413,7 @@ const std::array table = {
         "Unanswered requests and unread answers of one; above it is not read from."),
     gateway<&gateway_options::total_bytes>(
         "total-bytes", q::bytes, {64 * kib, tebibyte},
-        "Requests and unfinished frames of all; none has more than is left of it."),
+        "Requests and unfinished frames of all; none has more than it leaves to others."),
     gateway<&gateway_options::unread_bytes>(
         "unread-bytes", q::bytes, {64 * kib, tebibyte},
         "Unread answers of all; above it the connection with the most is closed."),

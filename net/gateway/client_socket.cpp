@@ -24,8 +24,8 @@ constexpr std::size_t field_cost = 64;
 /// more than a 64th of the share is not read, since it would be over before anybody looks again.
 constexpr std::size_t least_read = 512;
 constexpr std::size_t most_cost_factor = 64;
-/// A client that has the turn and sends nothing is not waited for if others wait.
-constexpr std::chrono::seconds turn_patience{2};
+/// Who holds much of a frame and sends no more of it is not waited for if others wait.
+constexpr std::chrono::seconds large_frame_patience{2};
 /// Small answers are joined up to this.
 constexpr std::size_t joined_bytes = std::size_t{64} << 10;
 /// The system takes at most 1024 pieces at a time.
@@ -60,14 +60,12 @@ bool client_socket::has_share() {
   auto& memory = context_->memory;
   if (memory.has_turn(id_))
     return true;
-  splitter_.limit_room(memory.share_bytes() / 4);
-  auto block = splitter_.next_held_bytes();
-  auto growth = block - std::min(block, block_bytes_);
-  if (request_bytes_ + block + growth <= memory.share_bytes())
+  splitter_.limit_room(memory.most_bytes() / 4);
+  if (memory.allows(request_bytes_ + block_bytes_, request_bytes_ + splitter_.next_held_bytes()))
     return true;
   if (splitter_.pending() == 0 || !memory.take_turn(id_))
     return false;
-  count_block(0);
+  count_block();
   return true;
 }
 
@@ -101,7 +99,7 @@ void client_socket::read() {
   arrived batch{id_, peer_, {}};
   auto open = read_into(batch);
   splitter_.give_back();
-  count_block(splitter_.held_bytes());
+  count_block();
   if (!batch.requests.empty()) {
     batch.received = last_read_;
     context_->requests(std::move(batch)); // they count, whatever came behind them
@@ -118,8 +116,8 @@ void client_socket::read() {
 storage::result<bool> client_socket::read_into(arrived& batch) {
   for (std::size_t count = 0; count < turn_bytes && may_read();) {
     auto room = splitter_.room();
-    count_block(splitter_.held_bytes());
-    auto most = std::max(least_read, context_->memory.share_bytes() / most_cost_factor);
+    count_block();
+    auto most = std::max(least_read, context_->memory.most_bytes() / most_cost_factor);
     if (!context_->memory.has_turn(id_))
       room = room.first(std::min(room.size(), most));
     boost::system::error_code failure;
@@ -149,37 +147,32 @@ storage::result<void> client_socket::take_frames(arrived& batch) {
     if (header.is_answer())
       continue; // to a request of ours, none of which wants one
     auto cost = next->bytes + request_cost + header.ext.size() * field_cost;
-    request_bytes_ += cost;
-    context_->memory.hold(cost);
+    count(request_bytes_ + cost, block_bytes_);
     batch.requests.push_back({std::move(header), std::move(next->body), cost});
   }
 }
 
-/// The memory of the splitter; not that of the one that has the turn.
-void client_socket::count_block(std::size_t bytes) {
-  auto& memory = context_->memory;
-  if (memory.has_turn(id_))
-    bytes = 0;
-  auto before = std::exchange(block_bytes_, bytes);
-  if (bytes > before)
-    memory.hold(bytes - before);
-  else
-    memory.release(before - bytes);
+/// What it holds now; the block of the one that has the turn does not count.
+void client_socket::count(std::size_t request_bytes, std::size_t block_bytes) {
+  if (context_->memory.has_turn(id_))
+    block_bytes = 0;
+  auto before = request_bytes_ + block_bytes_;
+  request_bytes_ = request_bytes;
+  block_bytes_ = block_bytes;
+  context_->memory.change(before, request_bytes_ + block_bytes_);
 }
 
 void client_socket::end_turn() {
   if (!context_->memory.has_turn(id_))
     return;
   context_->memory.end_turn(id_);
-  count_block(splitter_.held_bytes());
+  count_block();
 }
 
 // -- writing -------------------------------------------------------------------------------------
 
 void client_socket::send(outgoing message) {
-  auto settled = std::min(message.settled_bytes, request_bytes_);
-  request_bytes_ -= settled;
-  context_->memory.release(settled);
+  count(request_bytes_ - std::min(message.settled_bytes, request_bytes_), block_bytes_);
   if (!closed_ && !message.head.empty()) {
     if (pieces_.empty())
       last_write_ = clock::now();
@@ -283,8 +276,8 @@ void client_socket::check_time(clock::time_point now) {
     close_for("it took no byte of its answers for " + seconds(o.frame_time));
   else if (splitter_.pending() > 0 && reading_ && now - frame_began_ > o.frame_time)
     close_for("a frame was not complete after " + seconds(o.frame_time));
-  else if (context_->memory.has_turn(id_) && context_->memory.anyone_waits() && reading_ &&
-           now - last_read_ > turn_patience)
+  else if (context_->memory.anyone_waits() && reading_ && now - last_read_ > large_frame_patience &&
+           splitter_.pending() > 0 && splitter_.held_bytes() > context_->memory.own_bytes())
     close_for("it sends no more of a large frame, for which others wait");
   else if (reading_ && now - last_read_ > o.idle_time)
     close_for("nothing came from it for " + seconds(o.idle_time));
@@ -306,8 +299,7 @@ void client_socket::close() {
   while (!pieces_.empty())
     pop_piece();
   end_turn();
-  count_block(0);
-  context_->memory.release(std::exchange(request_bytes_, 0));
+  count(0, 0);
   context_->closed(id_);
 }
 

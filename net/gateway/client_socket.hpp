@@ -26,7 +26,7 @@ struct unread_bytes {
 /// What the sockets of one server share; lives as long as any of them.
 struct socket_context {
   socket_context(const gateway_options& o, std::function<void()> room)
-      : options(o), memory(o.total_bytes, std::move(room)) {}
+      : options(o), memory(o.total_bytes, o.connections, std::move(room)) {}
 
   gateway_options options;
   request_memory memory;
@@ -81,7 +81,8 @@ private:
   bool is_below_own_limit() const noexcept {
     return request_bytes_ + unread_.all < context_->options.connection_bytes;
   }
-  void count_block(std::size_t bytes);
+  void count(std::size_t request_bytes, std::size_t block_bytes);
+  void count_block() { count(request_bytes_, splitter_.held_bytes()); }
   void end_turn();
 
   void push(piece p);

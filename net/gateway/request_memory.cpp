@@ -4,11 +4,17 @@
 
 namespace troupe::net {
 
-void request_memory::release(std::size_t bytes) {
-  TROUPE_CHECK(bytes <= held_bytes_);
-  held_bytes_ -= bytes;
-  if (bytes > 0)
+void request_memory::change(std::size_t before, std::size_t after) {
+  auto was = shared_part(before), is = shared_part(after);
+  TROUPE_CHECK(was <= used_bytes_);
+  used_bytes_ += is - was;
+  if (is < was)
     wake();
+}
+
+bool request_memory::allows(std::size_t before, std::size_t after) const noexcept {
+  auto was = shared_part(before), is = shared_part(after);
+  return is == 0 || is + (is > was ? is - was : 0) <= free_bytes();
 }
 
 bool request_memory::take_turn(connection_id who) noexcept {

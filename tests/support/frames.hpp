@@ -14,7 +14,8 @@ namespace troupe::test {
 
 /// A file of the data that was captured between real clients and a broker.
 inline std::string captured_file(const std::string& name) {
-  return as_text(read_bytes(std::string(TROUPE_TEST_DATA) + "/remoting/" + name));
+  std::string path = TROUPE_TEST_DATA "/remoting/";
+  return as_text(read_bytes(path.append(name)));
 }
 
 /// The frames of a stream that comes in pieces as `piece` chooses; stops at the first error.
