@@ -154,6 +154,11 @@ std::int64_t tags_code_in(const running& node, const std::string& topic, queue_o
   return node.queues.table->find(topic, 0)->entry(number).value().tags_code;
 }
 
+queue_offset next_number(const running& node, const std::string& topic, std::int32_t id) {
+  auto* queue = node.queues.table->find(topic, id);
+  return queue != nullptr ? queue->next() : node.queues.numbers->of(topic, id);
+}
+
 } // namespace
 
 TEST_CASE("queue_recovery: a sound store that Java stopped is taken as it is", "[storage]") {
@@ -209,7 +214,7 @@ TEST_CASE("queue_recovery: an entry that leads nowhere is compared with the log"
                static_cast<std::streamsize>(bytes.size()));
   };
   for (auto entry : {0U, 7U, 14U, 15U, 30U})
-    for (std::size_t bit = 0; bit < 8 * queue_entry_bytes; bit += entry == 14 ? 1 : 7) {
+    for (std::size_t bit = 0; bit < 8 * queue_entry_bytes; bit += entry == 14 ? 1U : 7U) {
       CAPTURE(entry, bit);
       flipped(entry, bit);
       auto how = bit % 3;
@@ -230,53 +235,64 @@ TEST_CASE("queue_recovery: queues keep their numbers when all their messages hav
           "[storage]") {
   constexpr auto name = "normal-5.3.3";
   constexpr log_offset log_min = 196608; // TopicOrders and others end before
-  golden_copy store(name);
-  bool foreign = false;
-  SECTION("the store is ours") {
+  constexpr auto own_file = "TopicOrders/0/00000000000000000000";
+  constexpr auto other_file = "TopicEdge/0/00000000000000000000";
+  std::vector<std::pair<std::string, std::function<void(const golden_copy&)>>> accidents{
+      {"none", [](auto&) {}},
+      {"another queue lost its file",
+       [](auto& store) { disk::remove(queue_path(store, other_file)); }},
+      {"another queue has a file of zeros",
+       [](auto& store) { damages()[1].inflict("", queue_path(store, other_file)); }},
+      {"all is distrusted",
+       [](auto& store) {
+         REQUIRE(create_abort_marker(fast_files(), store.root()));
+         disk::remove(store.root() + "/checkpoint");
+       }},
+      {"its own file is cut",
+       [](auto& store) {
+         disk::resize_file(queue_path(store, own_file), 31 * queue_entry_bytes);
+       }},
+  };
+  for (auto ours : {true, false})
+    for (auto& [what, inflict] : accidents) {
+      CAPTURE(ours, what);
+      golden_copy store(name);
+      if (ours) {
+        auto node = start(store.options());
+        REQUIRE(node.queues.table->drop_until(log_min));
+        save_own_checkpoint(store.options(), node);
+        stop(store.options());
+      }
+      for (auto* file : {"00000000000000000000", "00000000000000065536", "00000000000000131072"})
+        disk::remove(store.root() + "/commitlog/" + file);
+      inflict(store);
+      for (int again = 0; again < 2; ++again) {
+        auto node = start(store.options());
+        check_queues(node, name, log_min);
+        CHECK(next_number(node, "TopicOrders", 0) == 31);
+        CHECK(next_number(node, "TopicOrders", 1) == 30);
+        CHECK(next_number(node, "TopicPayments", 0) == 60);
+        CHECK(next_number(node, "TopicMany", 0) == 1100);
+      }
+    }
+}
+
+TEST_CASE("queue_recovery: the checkpoint knows the number of a queue that lost all entries",
+          "[storage]") {
+  constexpr log_offset log_min = 196608;
+  golden_copy store("normal-5.3.3");
+  {
     auto node = start(store.options());
     REQUIRE(node.queues.table->drop_until(log_min));
     save_own_checkpoint(store.options(), node);
   }
-  SECTION("Java left it") {
-    foreign = true;
-  }
-  if (!foreign)
-    stop(store.options());
+  stop(store.options());
   for (auto* file : {"00000000000000000000", "00000000000000065536", "00000000000000131072"})
     disk::remove(store.root() + "/commitlog/" + file);
-  queue_offset orders = 31;
-  SECTION("a queue that still has messages lost its file") {
-    disk::remove(queue_path(store, "TopicEdge/0/00000000000000000000"));
-  }
-  SECTION("a queue that still has messages has a file of zeros") {
-    damages()[1].inflict("", queue_path(store, "TopicMany/0/00000000000000000000"));
-  }
-  SECTION("all is distrusted") {
-    REQUIRE(create_abort_marker(fast_files(), store.root()));
-    disk::remove(store.root() + "/checkpoint");
-  }
-  SECTION("its own file is damaged too") {
-    disk::remove(queue_path(store, "TopicEdge/0/00000000000000000000"));
-    auto path = queue_path(store, "TopicOrders/0/00000000000000000000");
-    auto bytes = read_bytes(path);
-    disk::resize_file(path, 31 * queue_entry_bytes);
-  }
-  SECTION("its own file is all zeros") {
-    damages()[1].inflict("", queue_path(store, "TopicOrders/0/00000000000000000000"));
-    orders = foreign ? 0 : 31; // nothing but our checkpoint knows it
-  }
-  for (int again = 0; again < 2; ++again) {
-    auto node = start(store.options());
-    check_queues(node, name, log_min);
-    auto number = [&](const std::string& topic, std::int32_t id) {
-      auto* queue = node.queues.table->find(topic, id);
-      return queue != nullptr ? queue->next() : node.queues.numbers->of(topic, id);
-    };
-    CHECK(number("TopicOrders", 0) == orders);
-    CHECK(number("TopicOrders", 1) == 30);
-    CHECK(number("TopicPayments", 0) == 60);
-    CHECK(number("TopicMany", 0) == 1100);
-  }
+  damages()[1].inflict("", queue_path(store, "TopicOrders/0/00000000000000000000"));
+  auto node = start(store.options());
+  CHECK(next_number(node, "TopicOrders", 0) == 31);
+  CHECK(next_number(node, "TopicOrders", 1) == 30);
 }
 
 TEST_CASE("queue_recovery: no message is dropped because its number is taken", "[storage]") {
