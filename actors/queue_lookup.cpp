@@ -198,9 +198,10 @@ queue_offset queue_manager_state::first_number(const std::string& topic, std::in
     return 0;
   auto dead = dead_.find(topic);
   auto index = static_cast<std::size_t>(queue);
+  auto kept = numbers_->of(topic, queue);
   return dead != dead_.end() && index < dead->second.next_offsets.size()
-             ? dead->second.next_offsets[index]
-             : 0;
+             ? std::max(dead->second.next_offsets[index], kept)
+             : kept;
 }
 
 bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const {
@@ -209,6 +210,8 @@ bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const 
   auto known = found == nullptr ? 0 : found->by_id.size();
   auto dead = dead_.find(topic);
   auto numbered = dead == dead_.end() ? 0 : dead->second.next_offsets.size();
+  if (auto kept = numbers_->all().find(topic); kept != numbers_->all().end())
+    numbered = std::max(numbered, kept->second.size());
   for (std::size_t i = 0; i < std::max(known, numbered); ++i) {
     auto* queue = i < known ? found->by_id[i].get() : nullptr;
     auto id = static_cast<std::int32_t>(i);

@@ -70,6 +70,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_, plan));
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
+  numbers_ = std::move(queues.numbers);
   for (auto& warning : table_->warnings())
     storage::log_warning("queues.ignored", {{"what", warning}});
   rebuilt_ = !queues.rebuild_reason.empty();
@@ -86,9 +87,11 @@ void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
   rebuilt_ = true;
   applied_ = log_min_;
-  if (auto done = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
-      !done)
-    failed(done.error(), apply_tries_);
+  auto kept = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
+  if (kept)
+    numbers_ = std::move(kept.value());
+  else
+    failed(kept.error(), apply_tries_);
 }
 
 // -- applying ------------------------------------------------------------------------------------
@@ -283,6 +286,13 @@ queue_state queue_manager_state::current_state() const {
           next.resize(id + 1, 0);
         next[id] = queue.next();
       });
+  for (auto& [topic, kept] : numbers_->all()) {
+    auto& next = state.next_offsets[topic];
+    next.resize(std::max(next.size(), kept.size()), 0);
+    for (std::size_t id = 0; id < kept.size(); ++id)
+      if (table_->find(topic, static_cast<std::int32_t>(id)) == nullptr)
+        next[id] = std::max(next[id], kept[id]);
+  }
   return state;
 }
 

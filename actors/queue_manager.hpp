@@ -137,6 +137,8 @@ private:
   std::unique_ptr<storage::queue_table> table_;
   std::unique_ptr<storage::key_index> index_;
   std::map<std::string, tombstone> dead_; ///< topics that were deleted, also those made again
+  /// Of queues without files whose messages have all expired; set from the opening on.
+  std::optional<storage::queue_numbers> numbers_;
 
   log_offset log_min_ = 0;
   log_offset applied_ = 0;

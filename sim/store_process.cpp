@@ -49,6 +49,7 @@ result<void> store_process::recover() {
                                                    recovered_.after_orderly_stop}));
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
+  numbers_ = std::move(queues.numbers);
   applied_ = queues_durable_ = queues.applied;
   rebuilt_ = !queues.rebuild_reason.empty();
   return done();
@@ -72,6 +73,10 @@ result<void> store_process::catch_up() {
           if (topic.name == topic_name(t))
             next_[{t, queue.queue_id()}] = queue.next();
       });
+  for (std::uint32_t t = 0; t < knobs_.topics; ++t)
+    for (std::int32_t id = 0; id < static_cast<std::int32_t>(knobs_.queues); ++id)
+      if (table_->find(topic_name(t), id) == nullptr && numbers_->of(topic_name(t), id) > 0)
+        next_[{t, id}] = numbers_->of(topic_name(t), id);
   return done();
 }
 
@@ -308,7 +313,8 @@ result<bool> store_process::try_apply(const storage::position_batch& batch) {
                                            std::to_string(batch.positions[so_far.count].offset)};
     rebuilt_ = true;
     applied_ = min_;
-    TROUPE_TRY(storage::discard_queues(disk_, options_, *table_, *index_, min_));
+    TROUPE_TRY(auto kept, storage::discard_queues(disk_, options_, *table_, *index_, min_));
+    numbers_ = std::move(kept);
     return false;
   }
   TROUPE_TRY(index_->add(batch));

@@ -6,6 +6,7 @@
 #include "storage/commit_log.hpp"
 #include "storage/key_index.hpp"
 #include "storage/log_view.hpp"
+#include "storage/queue_numbers.hpp"
 #include "storage/queue_table.hpp"
 #include "storage/store.hpp"
 
@@ -106,6 +107,7 @@ private:
   std::deque<storage::position_batch> waiting_;
   std::unique_ptr<storage::queue_table> table_;
   std::unique_ptr<storage::key_index> index_;
+  std::optional<storage::queue_numbers> numbers_; ///< set from the recovery on
   std::unique_ptr<storage::log_view> view_;
   storage::log_offset applied_ = 0;
   storage::log_offset queues_durable_ = 0;

@@ -43,8 +43,10 @@ queue_offset consume_queue::first_entry() const noexcept {
 consume_queue::append_result consume_queue::append(queue_offset number, const queue_entry& entry,
                                                    std::size_t tail_entries) {
   TROUPE_CHECK(entry.valid() && !entry.filler());
-  if (entry.end() <= log_end_ || number < next_)
+  if (entry.end() <= log_end_)
     return append_result::duplicate;
+  if (number < next_)
+    return append_result::taken;
   if (number > next_) {
     if (has_entries())
       return append_result::gap;
@@ -208,6 +210,32 @@ result<queue_entry> consume_queue::entry(queue_offset number) const {
 result<queue_offset> consume_queue::find_first(log_offset offset) const {
   return search(min_, next_,
                 [offset](const queue_entry& e) { return !e.filler() && e.offset >= offset; });
+}
+
+result<bool> consume_queue::correct(queue_offset number, const queue_entry& right) {
+  if (number < first_entry() || number >= written_)
+    return false;
+  if (number > first_entry()) {
+    TROUPE_TRY(auto before, entry(number - 1));
+    if (!before.valid() || before.end() > right.offset)
+      return false;
+  }
+  if (number + 1 < next_) {
+    TROUPE_TRY(auto after, entry(number + 1));
+    if (!after.valid() || after.filler() || after.offset < right.end())
+      return false;
+  }
+  const auto start = file_start(number);
+  TROUPE_TRY(auto target, files_.open(key(start), path(start)));
+  std::array<std::byte, queue_entry_bytes> bytes{};
+  store_entry(bytes.data(), right);
+  std::array<byte_view, 1> parts{bytes};
+  TROUPE_TRY(target->write_at(static_cast<std::uint64_t>(number * entry_bytes - start), parts));
+  files_.wrote(key(start));
+  if (number + 1 == next_)
+    log_end_ = right.end();
+  TROUPE_TRY(target->sync());
+  return true;
 }
 
 result<void> consume_queue::remove_file(std::int64_t start) {

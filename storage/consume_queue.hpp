@@ -48,6 +48,7 @@ public:
     appended,
     duplicate, ///< known already; nothing changed
     gap,       ///< its number is above `next()`: earlier entries are missing, read the log again
+    taken,     ///< another message has this number: nothing changed, and nobody may guess
     full,      ///< the tail has `tail_entries`: write out first
   };
   append_result append(queue_offset number, const queue_entry& entry, std::size_t tail_entries);
@@ -62,6 +63,10 @@ public:
   result<queue_entry> entry(queue_offset number) const;
   /// The first entry from `min()` on whose record lies at or behind `offset`, or `next()`.
   result<queue_offset> find_first(log_offset offset) const;
+
+  /// Writes a damaged entry anew, durably, if what is right lies between its neighbours. False, and
+  /// nothing changed, if it does not, or the entry is not in the files.
+  result<bool> correct(queue_offset number, const queue_entry& right);
 
   /// Forgets the entries of records that end behind `log_end`, in memory and in the files.
   result<void> truncate(log_offset log_end);
@@ -100,7 +105,9 @@ private:
   result<bool> zeros_behind(queue_offset end) const;
   error damaged(std::int64_t start, const std::string& what) const;
 
-  /// First of [from, to) for which `behind` is true, which must hold for all after it.
+  /// First of [from, to) for which `behind` is true, which must hold for all after it. `corrupt` if
+  /// an entry that was looked at and its neighbour contradict each other: a damaged one must not
+  /// lead the search astray.
   template <class Behind>
   result<queue_offset> search(queue_offset from, queue_offset to, Behind&& behind) const;
 

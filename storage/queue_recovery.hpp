@@ -3,10 +3,12 @@
 #include "storage/checkpoint.hpp"
 #include "storage/clock.hpp"
 #include "storage/key_index.hpp"
+#include "storage/queue_numbers.hpp"
 #include "storage/queue_table.hpp"
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe::storage {
@@ -28,10 +30,13 @@ struct recovered_queues {
   log_offset applied = 0;
   bool vouched = false;       ///< a checkpoint says that they are durable up to `applied`
   bool removed_dead = false;  ///< queues of deleted topics were still there
+  std::optional<queue_numbers> numbers; ///< of queues that nothing else knows; always set
+  std::uint64_t corrected = 0;          ///< damaged entries that were written anew
   std::string rebuild_reason; ///< not empty: they were emptied, to be built again from the log
 };
 
 /// Loads queues and index and takes away what nothing vouches for: derived data is no evidence.
+/// Queues of another store are compared with all of the log, our own with its newest part.
 /// With `own.read_only` nothing on the disk is changed, and what follows can be added in memory.
 /// Doing it again, also after dying in the middle, gives the same.
 result<recovered_queues> recover_queues(file_system& fs, const options& o,
@@ -39,8 +44,9 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
                                         const queue_recovery_plan& plan);
 
 /// Empties queues and index, to be built again from the log's beginning. No checkpoint vouches for
-/// them until the next one is written.
-result<void> discard_queues(file_system& fs, const options& o, queue_table& table, key_index& index,
-                            log_offset log_min);
+/// them until the next one is written. Numbers that only the queues knew are kept, and returned
+/// with those kept before.
+result<queue_numbers> discard_queues(file_system& fs, const options& o, queue_table& table,
+                                     key_index& index, log_offset log_min);
 
 } // namespace troupe::storage

@@ -27,14 +27,27 @@ std::optional<std::int32_t> parse_queue_id(std::string_view name) {
   return id;
 }
 
-bool usable(const position& added) noexcept {
+/// Which queue entry is in the way, and what can be done.
+error number_taken(const consume_queue& queue, const position& added) {
+  auto number = std::to_string(added.queue_position);
+  auto entry = queue.entry(added.queue_position);
+  auto other = entry ? std::to_string(entry.value().offset) : std::string("another place");
+  return {errc::needs_repair,
+          queue.directory() + ": the log holds two messages with number " + number +
+              ", at log offsets " + other + " and " + std::to_string(added.offset) +
+              ", and a queue can name only one of them. Nothing is dropped: put the queue's files "
+              "back as they were, or save what is needed (both can be read by their ids), delete "
+              "the topic and start again"};
+}
+
+} // namespace
+
+bool queue_table::usable(const position& added) noexcept {
   return added.queue_id >= 0 && added.queue_id < static_cast<std::int32_t>(max_queues_per_topic) &&
          added.queue_position >= 0 && added.queue_position <= max_queue_offset &&
          added.offset >= 0 && added.size > 0 && added.size < 0x7fffffff &&
          added.offset <= std::numeric_limits<log_offset>::max() - added.size;
 }
-
-} // namespace
 
 queue_table::queue_table(file_system& fs, const options& o, const queue_table_options& own)
     : root_(queue_directory(o)), options_(own),
@@ -160,6 +173,8 @@ result<queue_table::append_result> queue_table::append(topic_queues& topic, cons
   }
   if (done == consume_queue::append_result::gap)
     return append_result::gap;
+  if (done == consume_queue::append_result::taken)
+    return append_result::taken;
   if (done == consume_queue::append_result::duplicate)
     return append_result::duplicate;
   if (!queue.listed_) {
@@ -188,6 +203,8 @@ result<void> queue_table::apply(const position_batch& batch, std::size_t first, 
       done.gap = true;
       break;
     }
+    if (outcome == append_result::taken)
+      return number_taken(*topic->by_id[static_cast<std::size_t>(one.queue_id)], one);
     if (outcome == append_result::appended)
       added(*topic, *topic->by_id[static_cast<std::size_t>(one.queue_id)]);
   }

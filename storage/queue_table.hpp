@@ -62,6 +62,7 @@ public:
     appended,
     duplicate, ///< known already, or a record that belongs to no queue
     gap,       ///< entries before it are missing: read the log again
+    taken,     ///< another message has its number
     unusable,  ///< numbers that no queue can have; the record was not written by a store
   };
   /// Adds the entry of one position of a topic of this table; makes the queue if it is new. A full
@@ -73,7 +74,11 @@ public:
     std::size_t count = 0;
     bool gap = false; ///< stopped before a position whose predecessors are missing
   };
+  /// False for numbers that no queue can have.
+  static bool usable(const position& added) noexcept;
+
   /// Appends the positions from `first` on and calls `added(queue)` for each entry that is new.
+  /// `needs_repair` when two messages claim one number: neither is dropped, the first has the entry.
   /// After an error `done.count` says where to go on.
   result<void> apply(const position_batch& batch, std::size_t first, applied& done,
                      const std::function<void(topic_queues&, consume_queue&)>& added);

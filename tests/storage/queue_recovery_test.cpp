@@ -1,0 +1,313 @@
+#include "storage/queue_recovery.hpp"
+
+#include "storage/abort_marker.hpp"
+#include "storage/log_view.hpp"
+#include "storage/posix_file_system.hpp"
+#include "storage/store.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/failing_file_system.hpp"
+#include "tests/support/golden.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace troupe::storage;
+using namespace troupe::test;
+
+namespace {
+
+namespace disk = std::filesystem;
+
+constexpr std::int64_t later = 1'800'000'000'000; // after the golden stores were written
+
+class fixed_clock final : public wall_clock {
+public:
+  std::int64_t now_ms() const override { return later; }
+};
+const fixed_clock clock_of_tests;
+
+/// The machine does not fail in these tests: nothing has to wait for the disk.
+file_system& fast_files() {
+  static failing_file_system fs = [] {
+    failing_file_system made(posix_file_system());
+    made.skip_syncs();
+    return made;
+  }();
+  return fs;
+}
+
+/// A store that is open, its queues as far as the log.
+struct running {
+  opened_store store;
+  recovered_queues queues;
+  result<void> caught_up = boost::outcome_v2::success();
+};
+
+result<void> catch_up(const options& o, running& node) {
+  auto& log = node.store.log;
+  log_view view(fast_files(), o, log.min_offset);
+  for (auto at = node.queues.applied; at < log.end;) {
+    TROUPE_TRY(auto batch, view.positions(at, log.end, 1000));
+    queue_table::applied done;
+    TROUPE_TRY(node.queues.table->apply(batch, 0, done, [](auto&, auto&) {}));
+    REQUIRE_FALSE(done.gap);
+    TROUPE_TRY(node.queues.index->add(batch));
+    at = batch.to;
+  }
+  TROUPE_TRY(node.queues.table->write_out());
+  return node.queues.index->write_out();
+}
+
+running start(const options& o) {
+  running node;
+  auto opened = open_store(fast_files(), o, clock_of_tests);
+  INFO((opened.has_error() ? opened.error().message : ""));
+  REQUIRE(opened.has_value());
+  node.store = std::move(opened).value();
+  auto& log = node.store.log;
+  REQUIRE_FALSE(log.needs_repair);
+  auto queues = recover_queues(
+      fast_files(), o, {}, clock_of_tests,
+      {log.min_offset, log.end, node.store.known, node.store.after_orderly_stop});
+  INFO((queues.has_error() ? queues.error().message : ""));
+  REQUIRE(queues.has_value());
+  node.queues = std::move(queues).value();
+  node.caught_up = catch_up(o, node);
+  return node;
+}
+
+/// With a checkpoint that vouches for everything, as a node writes it.
+void save_own_checkpoint(const options& o, const running& node) {
+  auto known = node.store.known;
+  known.log_time = known.queue_time = node.store.log.last_store_timestamp;
+  known.safe_offset = node.store.log.end;
+  known.queue_count = static_cast<std::uint32_t>(node.queues.table->queue_count());
+  known.entry_total = node.queues.table->entry_total();
+  known.index_files = static_cast<std::uint32_t>(node.queues.index->file_count());
+  REQUIRE(save_checkpoint(fast_files(), checkpoint_path(o), known));
+}
+
+void stop(const options& o) {
+  REQUIRE(close_store(fast_files(), o));
+}
+
+std::string queue_path(const golden_copy& store, const std::string& queue) {
+  return store.root() + "/consumequeue/" + queue;
+}
+
+/// Every message from `log_min` on has its entry, and no queue has others.
+void check_queues(const running& node, const std::string& name, log_offset log_min = 0) {
+  INFO((node.caught_up.has_error() ? node.caught_up.error().message : ""));
+  REQUIRE(node.caught_up.has_value());
+  std::size_t messages = 0;
+  for (auto& line : read_manifest(name)) {
+    if (!line.has_queue_entry() || line.offset < log_min)
+      continue;
+    ++messages;
+    CAPTURE(line.topic, line.queue_id, line.queue_offset);
+    auto* queue = node.queues.table->find(line.topic, line.queue_id);
+    REQUIRE(queue != nullptr);
+    REQUIRE(line.queue_offset >= queue->min());
+    REQUIRE(line.queue_offset < queue->next());
+    auto entry = queue->entry(line.queue_offset);
+    REQUIRE(entry.has_value());
+    CHECK(entry.value().offset == line.offset);
+    CHECK(entry.value().size == line.size);
+  }
+  std::size_t entries = 0;
+  node.queues.table->for_each([&](auto&, const consume_queue& queue) {
+    entries += static_cast<std::size_t>(queue.next() - queue.min());
+  });
+  CHECK(entries == messages);
+}
+
+struct damage {
+  std::string what;
+  std::function<void(const std::string& directory, const std::string& file)> inflict;
+};
+
+std::vector<damage> damages() {
+  return {{"empty", [](auto&, auto& file) { disk::resize_file(file, 0); }},
+          {"zeroed",
+           [](auto&, auto& file) {
+             auto size = disk::file_size(file);
+             disk::resize_file(file, 0);
+             disk::resize_file(file, size);
+           }},
+          {"cut", [](auto&, auto& file) { disk::resize_file(file, 200); }},
+          {"cut at its end, at full size",
+           [](auto&, auto& file) {
+             auto size = disk::file_size(file);
+             disk::resize_file(file, 20);
+             disk::resize_file(file, size);
+           }},
+          {"missing", [](auto&, auto& file) { disk::remove(file); }},
+          {"without its directory", [](auto& directory, auto&) { disk::remove_all(directory); }}};
+}
+
+std::int64_t tags_code_in(const running& node, const std::string& topic, queue_offset number) {
+  return node.queues.table->find(topic, 0)->entry(number).value().tags_code;
+}
+
+queue_offset next_number(const running& node, const std::string& topic, std::int32_t id) {
+  auto* queue = node.queues.table->find(topic, id);
+  return queue != nullptr ? queue->next() : node.queues.numbers->of(topic, id);
+}
+
+} // namespace
+
+TEST_CASE("queue_recovery: a sound store that Java stopped is taken as it is", "[storage]") {
+  for (auto* name : {"normal-4.9.8", "normal-5.3.3", "extras-5.3.3", "propcrc-5.3.3"}) {
+    CAPTURE(name);
+    golden_copy store(name);
+    auto node = start(store.options());
+    CHECK(node.queues.rebuild_reason == "");
+    CHECK(node.queues.corrected == 0);
+    CHECK(node.queues.applied == node.store.log.end);
+    check_queues(node, name);
+  }
+}
+
+TEST_CASE("queue_recovery: a store that Java stopped may have lost any queue file", "[storage]") {
+  for (auto& damage : damages()) {
+    for (auto* file : {"TopicOrders/0/00000000000000000000", "TopicMany/0/00000000000000000000",
+                       "TopicMany/0/00000000000000020000", "TopicEdge/0/00000000000000000000"}) {
+      CAPTURE(damage.what, file);
+      golden_copy store("normal-5.3.3");
+      auto path = queue_path(store, file);
+      damage.inflict(path.substr(0, path.rfind('/')), path);
+      check_queues(start(store.options()), "normal-5.3.3");
+    }
+  }
+}
+
+TEST_CASE("queue_recovery: messages of a topic that Java deleted need no queue", "[storage]") {
+  golden_copy store("normal-4.9.8"); // has a topics.json
+  disk::remove_all(queue_path(store, "TopicBig"));
+  auto node = start(store.options());
+  bool known = node.store.topics.count("TopicBig") > 0;
+  CHECK(node.queues.rebuild_reason.empty() != known);
+}
+
+TEST_CASE("queue_recovery: an entry that leads nowhere is compared with the log", "[storage]") {
+  constexpr auto name = "normal-5.3.3";
+  golden_copy store(name);
+  std::int64_t tags = 0;
+  {
+    auto node = start(store.options());
+    save_own_checkpoint(store.options(), node);
+    tags = tags_code_in(node, "TopicOrders", 14);
+  }
+  stop(store.options());
+  auto path = queue_path(store, "TopicOrders/0/00000000000000000000");
+  auto sound = read_bytes(path);
+  auto flipped = [&](std::size_t entry, std::size_t bit) {
+    auto bytes = sound;
+    bytes[entry * queue_entry_bytes + bit / 8] ^= static_cast<std::byte>(1U << (bit % 8));
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+  };
+  for (auto entry : {0U, 7U, 14U, 15U, 30U})
+    for (std::size_t bit = 0; bit < 8 * queue_entry_bytes; bit += entry == 14 ? 1U : 7U) {
+      CAPTURE(entry, bit);
+      flipped(entry, bit);
+      auto how = bit % 3;
+      if (how == 1)
+        REQUIRE(create_abort_marker(fast_files(), store.root()));
+      if (how == 2)
+        disk::remove(store.root() + "/checkpoint");
+      auto node = start(store.options());
+      check_queues(node, name);
+      CHECK((node.queues.corrected > 0 || !node.queues.rebuild_reason.empty()));
+      CHECK(tags_code_in(node, "TopicOrders", 14) == tags);
+      save_own_checkpoint(store.options(), node);
+      stop(store.options());
+    }
+}
+
+TEST_CASE("queue_recovery: queues keep their numbers when all their messages have expired",
+          "[storage]") {
+  constexpr auto name = "normal-5.3.3";
+  constexpr log_offset log_min = 196608; // TopicOrders and others end before
+  constexpr auto own_file = "TopicOrders/0/00000000000000000000";
+  constexpr auto other_file = "TopicEdge/0/00000000000000000000";
+  std::vector<std::pair<std::string, std::function<void(const golden_copy&)>>> accidents{
+      {"none", [](auto&) {}},
+      {"another queue lost its file",
+       [](auto& store) { disk::remove(queue_path(store, other_file)); }},
+      {"another queue has a file of zeros",
+       [](auto& store) { damages()[1].inflict("", queue_path(store, other_file)); }},
+      {"all is distrusted",
+       [](auto& store) {
+         REQUIRE(create_abort_marker(fast_files(), store.root()));
+         disk::remove(store.root() + "/checkpoint");
+       }},
+      {"its own file is cut",
+       [](auto& store) {
+         disk::resize_file(queue_path(store, own_file), 31 * queue_entry_bytes);
+       }},
+  };
+  for (auto ours : {true, false})
+    for (auto& [what, inflict] : accidents) {
+      CAPTURE(ours, what);
+      golden_copy store(name);
+      if (ours) {
+        auto node = start(store.options());
+        REQUIRE(node.queues.table->drop_until(log_min));
+        save_own_checkpoint(store.options(), node);
+        stop(store.options());
+      }
+      for (auto* file : {"00000000000000000000", "00000000000000065536", "00000000000000131072"})
+        disk::remove(store.root() + "/commitlog/" + file);
+      inflict(store);
+      for (int again = 0; again < 2; ++again) {
+        auto node = start(store.options());
+        check_queues(node, name, log_min);
+        CHECK(next_number(node, "TopicOrders", 0) == 31);
+        CHECK(next_number(node, "TopicOrders", 1) == 30);
+        CHECK(next_number(node, "TopicPayments", 0) == 60);
+        CHECK(next_number(node, "TopicMany", 0) == 1100);
+      }
+    }
+}
+
+TEST_CASE("queue_recovery: the checkpoint knows the number of a queue that lost all entries",
+          "[storage]") {
+  constexpr log_offset log_min = 196608;
+  golden_copy store("normal-5.3.3");
+  {
+    auto node = start(store.options());
+    REQUIRE(node.queues.table->drop_until(log_min));
+    save_own_checkpoint(store.options(), node);
+  }
+  stop(store.options());
+  for (auto* file : {"00000000000000000000", "00000000000000065536", "00000000000000131072"})
+    disk::remove(store.root() + "/commitlog/" + file);
+  damages()[1].inflict("", queue_path(store, "TopicOrders/0/00000000000000000000"));
+  auto node = start(store.options());
+  CHECK(next_number(node, "TopicOrders", 0) == 31);
+  CHECK(next_number(node, "TopicOrders", 1) == 30);
+}
+
+TEST_CASE("queue_recovery: no message is dropped because its number is taken", "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto node = start(store.options());
+  position_batch batch{node.store.log.end, node.store.log.end + 100, {"TopicOrders"}, {}, {}};
+  position again;
+  again.offset = node.store.log.end;
+  again.size = 100;
+  again.queue_position = 3; // as by a node that did not know the queue
+  batch.positions.push_back(again);
+  queue_table::applied done;
+  auto applied = node.queues.table->apply(batch, 0, done, [](auto&, auto&) {});
+  REQUIRE(applied.has_error());
+  CHECK(applied.error().code == errc::needs_repair);
+  CHECK(applied.error().message.find("two messages with number 3") != std::string::npos);
+  CHECK(done.count == 0);
+}
