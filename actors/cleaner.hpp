@@ -17,8 +17,8 @@ struct cleaner_setup {
 };
 
 /// Looks at the age of the log's files and at the disk every few seconds, and decides. It
-/// removes files on its own thread and tells those who use them, and the writer when the disk is too
-/// full to write.
+/// removes files on its own thread and tells those who use them, and the writer when the disk is
+/// too full to write.
 struct cleaner_state {
   cleaner_state() = default;
   static inline const char* name = "cleaner";

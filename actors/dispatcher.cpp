@@ -63,10 +63,23 @@ void dispatcher_state::find_end() {
   };
   self_->request(roles_.writer, writer_patience, status_atom_v)
       .then([go_on](const writer_status& writer) { go_on(writer.end); },
-            [this, go_on](const caf::error&) {
-              // Without a writer nobody writes: all that is there may be read.
-              go_on(written_ > 0 ? written_ : unknown_end);
+            [this, go_on, epoch = epoch_](const caf::error& why) {
+              if (from_caf(why).code == errc::connection_lost) {
+                // Without a writer nobody writes: all that is there may be read.
+                go_on(written_ > 0 ? written_ : unknown_end);
+              } else if (epoch == epoch_) {
+                // It is silent, not dead: it may wait for the disk in the middle of a write.
+                catching_up_ = catching_up::asking_again;
+                self_->delayed_send(self_, replay_pause, retry_atom_v);
+              }
             });
+}
+
+/// All of the log has been passed on; the queues may need to know that nothing is behind it.
+void dispatcher_state::caught_up() {
+  catching_up_ = catching_up::no;
+  self_->send(roles_.queue_manager, ready_atom_v, written_);
+  work();
 }
 
 void dispatcher_state::read_log() {
@@ -78,8 +91,7 @@ void dispatcher_state::read_log() {
   if (!held_.empty() && held_.front().batch->from > next_)
     end = std::min(end, held_.front().batch->from);
   if (next_ >= end) {
-    catching_up_ = catching_up::no;
-    work();
+    caught_up();
     return;
   }
   catching_up_ = catching_up::reading;
@@ -114,11 +126,14 @@ void dispatcher_state::pause(const storage::error& why) {
 /// wait for it.
 void dispatcher_state::tell_unreadable(const storage::error& why) {
   unreadable_ = why.code == errc::corrupt ? errc::needs_repair : errc::unavailable;
-  self_->send(roles_.node, failed_atom_v,
-              write_refusal{unreadable_, "the queues cannot follow the log, which is not readable "
-                                         "from " +
-                                             std::to_string(next_) + " on (" + why.message +
-                                             "); reads go on up to there"});
+  tell_all({unreadable_, "the queues cannot follow the log, which is not readable from " +
+                             std::to_string(next_) + " on (" + why.message +
+                             "); reads go on up to there"});
+}
+
+void dispatcher_state::tell_all(const write_refusal& what) {
+  self_->send(roles_.node, failed_atom_v, what);
+  self_->send(roles_.queue_manager, failed_atom_v, what);
 }
 
 void dispatcher_state::replayed(const position_list& list) {
@@ -128,13 +143,12 @@ void dispatcher_state::replayed(const position_list& list) {
   }
   if (list.batch->to <= next_) { // the end of the log
     written_ = next_;
-    catching_up_ = catching_up::no;
-    work();
+    caught_up();
     return;
   }
   pauses_ = 0;
   if (unreadable_ != errc::none)
-    self_->send(roles_.node, failed_atom_v, write_refusal{std::exchange(unreadable_, {}), {}});
+    tell_all({std::exchange(unreadable_, {}), {}});
   replayed_ += list.batch->positions.size();
   // The next piece is asked for when the queues have this one: catching up needs no more memory
   // than `replay_count` positions.
@@ -163,6 +177,8 @@ void dispatcher_state::resume(log_offset from) {
 void dispatcher_state::retry() {
   if (catching_up_ == catching_up::pausing)
     read_log();
+  else if (catching_up_ == catching_up::asking_again)
+    find_end();
 }
 
 dispatcher_status dispatcher_state::status() const {

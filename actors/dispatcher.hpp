@@ -26,20 +26,23 @@ private:
   void pass_on(const position_list& list);
   void work();
   void find_end();
+  void caught_up();
   void read_log();
   void replayed(const position_list& list);
   void pause(const storage::error& why);
   void tell_unreadable(const storage::error& why);
+  void tell_all(const write_refusal& what);
 
   dispatcher_actor::stateful_pointer<dispatcher_state> self_;
   role_table roles_;
   /// What reading the log again is waiting for.
   enum class catching_up {
-    no,      ///< the writer's batches continue where the last one ended
-    asking,  ///< the writer has been asked how far the log is written
-    reading, ///< a reader has been asked
-    feeding, ///< the queues work on what was read
-    pausing, ///< the reader could not answer: a timer runs
+    no,           ///< the writer's batches continue where the last one ended
+    asking,       ///< the writer has been asked how far the log is written
+    asking_again, ///< it did not answer in time: a timer runs
+    reading,      ///< a reader has been asked
+    feeding,      ///< the queues work on what was read
+    pausing,      ///< the reader could not answer: a timer runs
   };
   bool started_ = false;
   catching_up catching_up_ = catching_up::no;

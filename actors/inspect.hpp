@@ -172,6 +172,11 @@ auto inspect(Inspector& f, record_location& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, damaged_message& x) {
+  return fields(f, "damaged_message", x.place, x.reason);
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, read_request& x) {
   return fields(f, "read_request", x.topic, x.queue_id, x.records, x.answer);
 }
@@ -299,7 +304,7 @@ auto inspect(Inspector& f, dispatcher_status& x) {
 template <class Inspector>
 auto inspect(Inspector& f, queue_manager_status& x) {
   return fields(f, "queue_manager_status", x.applied, x.durable, x.queues, x.entries,
-                x.parked_pulls, x.failure);
+                x.parked_pulls, x.damaged_messages, x.failure);
 }
 
 template <class Inspector>

@@ -76,6 +76,12 @@ using queue_manager_actor = caf::typed_actor<
     handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
     /// What is durable in the log: on a node with synchronous flush only that is visible.
     handles<void(log_flushed)>,
+    /// The log has been read to its end, which is here: nobody has seen more of it.
+    handles<void(ready_atom, log_offset)>,
+    /// The log cannot be read any further for this reason, or can again (empty).
+    handles<void(failed_atom, write_refusal)>,
+    /// A reader has left out this message.
+    handles<void(damaged_message)>,
     /// The topic is deleted: its records before the tombstone's offset are dead.
     handles<void(remove_atom, tombstone)>,
     /// Forget what lies below the offset in the log.
@@ -87,13 +93,12 @@ using queue_manager_actor = caf::typed_actor<
     handles<void(retry_atom)>>;
 
 /// Reads records of the log; a few of them, each with a thread of its own.
-using reader_actor =
-    caf::typed_actor<handles<pull_response(read_request)>, handles<record_batch(key_read)>,
-                     handles<std::vector<queue_bounds>(bounds_read)>,
-                     handles<record_batch(fetch_atom, log_offset)>,
-                     handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
-                     handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
-                     handles<void(drop_atom, log_offset)>, handles<void(retry_atom)>>;
+using reader_actor = caf::typed_actor<
+    handles<pull_response(read_request)>, handles<record_batch(key_read)>,
+    handles<std::vector<queue_bounds>(bounds_read)>, handles<record_batch(fetch_atom, log_offset)>,
+    handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
+    handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
+    handles<void(drop_atom, log_offset)>, handles<void(role_table)>, handles<void(retry_atom)>>;
 
 /// Topics, and how far consumer groups are.
 using registrar_actor =

@@ -124,6 +124,18 @@ struct read_request {
   pull_response answer;
 };
 
+/// A message that no pull can bring any more, since its record or its queue entry is damaged.
+struct damaged_message {
+  std::string place; ///< as `place_in_queue` says it
+  std::string reason;
+};
+
+/// Where a message is, for people.
+inline std::string place_in_queue(const std::string& topic, std::int32_t queue,
+                                  queue_offset position) {
+  return topic + " queue " + std::to_string(queue) + " offset " + std::to_string(position);
+}
+
 struct key_query {
   std::string topic;
   std::string key;
@@ -279,6 +291,7 @@ struct queue_manager_status {
   std::uint64_t queues = 0;
   std::uint64_t entries = 0;
   std::uint64_t parked_pulls = 0;
+  std::uint64_t damaged_messages = 0; ///< met by pulls and left out, each counted once
   std::string failure;
 };
 
@@ -333,6 +346,7 @@ CAF_ADD_TYPE_ID(troupe, (troupe::queue_state))
 CAF_ADD_TYPE_ID(troupe, (troupe::pull_request))
 CAF_ADD_TYPE_ID(troupe, (troupe::pull_response))
 CAF_ADD_TYPE_ID(troupe, (troupe::read_request))
+CAF_ADD_TYPE_ID(troupe, (troupe::damaged_message))
 CAF_ADD_TYPE_ID(troupe, (troupe::key_query))
 CAF_ADD_TYPE_ID(troupe, (troupe::record_batch))
 CAF_ADD_TYPE_ID(troupe, (troupe::key_read))

@@ -66,7 +66,10 @@ void node_state::add_roles() {
   reader.name = "reader";
   reader.replaceable = true;
   reader.spawn = [this] { roles_.readers.push_back(watch("reader", spawn_reader())); };
-  reader.announce = [] {}; // asks nobody
+  reader.announce = [this] {
+    for (auto& one : roles_.readers)
+      self_->send(one, roles_);
+  };
   parts_.push_back(std::move(reader));
   for (std::size_t i = 0; i < std::max<std::size_t>(1, setup_.options.pull.readers); ++i)
     parts_.back().spawn();

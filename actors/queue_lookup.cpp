@@ -4,6 +4,7 @@
 #include "storage/properties.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -40,21 +41,6 @@ caf::error behind_error() {
                         "the queues were started again and are behind the log; try again");
 }
 
-/// Reads entries up to a damaged one; the first one, if it is damaged, is left out and told.
-storage::result<void> read_entries(const storage::consume_queue& queue, queue_offset from,
-                                   std::size_t count, std::vector<storage::queue_entry>& entries,
-                                   pull_response& answer) {
-  auto read = queue.read(from, count, entries);
-  if (read || read.error().code != errc::corrupt)
-    return read;
-  if (entries.empty()) {
-    ++answer.damaged;
-    ++answer.next;
-    answer.warning = read.error().message;
-  }
-  return boost::outcome_v2::success();
-}
-
 } // namespace
 
 log_offset queue_manager_state::visible_log_end() const noexcept {
@@ -62,13 +48,46 @@ log_offset queue_manager_state::visible_log_end() const noexcept {
                                                               : std::min(applied_, flushed_);
 }
 
-queue_offset queue_manager_state::visible_end(const storage::consume_queue& queue) const {
+storage::result<queue_offset>
+queue_manager_state::visible_end(const storage::consume_queue& queue) const {
   if (options_.store.flush == storage::flush_policy::async || queue.log_end() <= flushed_ ||
       TROUPE_MUTANT("shown-before-flush"))
     return queue.next();
-  // With synchronous flush only what is durable is shown.
-  auto first = queue.find_first(flushed_);
-  return first ? first.value() : queue.min();
+  return queue.find_first(flushed_); // with synchronous flush only what is durable is shown
+}
+
+/// True if nobody knows yet that the queue does not reach to where somebody wants to read.
+bool queue_manager_state::denies_too_much(const pull_response& answer) const noexcept {
+  bool denies = answer.status == pull_status::offset_too_large ||
+                (answer.status == pull_status::no_queue && answer.next > 0);
+  return denies && !complete() && !TROUPE_MUTANT("behind-not-told");
+}
+
+caf::error queue_manager_state::incomplete() const {
+  if (catching_up())
+    return behind_error();
+  return make_caf_error(errc::unavailable,
+                        "the queues do not reach to the end of the log, so it is not known what is "
+                        "there; see troupe status, and troupe store verify");
+}
+
+/// Reads entries up to one that is damaged or cannot be read. If that is the first one: a damaged
+/// one is left out and told, and what may be readable later is an error.
+storage::result<void> queue_manager_state::read_entries(const storage::consume_queue& queue,
+                                                        std::size_t count,
+                                                        std::vector<storage::queue_entry>& entries,
+                                                        read_request& found) {
+  auto& answer = found.answer;
+  auto read = queue.read(answer.next, count, entries);
+  if (read || !entries.empty())
+    return boost::outcome_v2::success();
+  if (read.error().code != errc::corrupt)
+    return read;
+  damaged({place_in_queue(found.topic, found.queue_id, answer.next), read.error().message});
+  ++answer.damaged;
+  ++answer.next;
+  answer.warning = read.error().message;
+  return boost::outcome_v2::success();
 }
 
 storage::result<void> queue_manager_state::look_up(const pull_request& request,
@@ -78,7 +97,10 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   auto& answer = found.answer;
   auto* queue = table_->find(request.topic, request.queue_id);
   answer.min = queue ? queue->min() : first_number(request.topic, request.queue_id);
-  answer.max = queue ? visible_end(*queue) : answer.min;
+  answer.max = answer.min;
+  if (queue) {
+    TROUPE_TRY(answer.max, visible_end(*queue));
+  }
   answer.next = request.from;
   if (request.from < answer.min) {
     answer.status = pull_status::offset_too_small;
@@ -94,7 +116,7 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
                       : std::max<std::size_t>(max_scanned_entries, request.max_messages);
     wanted = std::min(wanted, static_cast<std::size_t>(answer.max - request.from));
     std::vector<storage::queue_entry> entries;
-    TROUPE_TRY(read_entries(*queue, request.from, wanted, entries, answer));
+    TROUPE_TRY(read_entries(*queue, wanted, entries, found));
     std::uint64_t bytes = 0;
     for (auto& entry : entries) {
       if (matches(request.tag_hashes, entry.tags_code) && !entry.filler()) {
@@ -123,20 +145,29 @@ caf::result<pull_response> queue_manager_state::pull(const pull_request& request
     return no_reader();
   if (found.answer.status == pull_status::found)
     return self_->delegate(next_reader(), std::move(found));
-  bool behind =
+  bool may_come =
       catching_up() && past_the_end(found.answer.status) && !TROUPE_MUTANT("behind-not-told");
   auto wait = milliseconds{request.wait_ms};
-  if (behind)
+  if (may_come)
     wait = std::max(wait, catch_up_patience);
   bool no_room = stopping_ || parked_.size() >= options_.queue_manager.parked_pulls;
-  if (behind && no_room)
-    return behind_error();
-  if (!behind && (!may_wait(found.answer.status) || wait.count() == 0 || no_room))
+  if (may_come ? no_room : denies_too_much(found.answer))
+    return incomplete();
+  if (!may_come && (!may_wait(found.answer.status) || wait.count() == 0 || no_room))
     return std::move(found.answer);
   kept_promise<pull_response> promise{self_};
-  parked_.add({request, promise, self_->clock().now() + wait});
+  park({request, promise, self_->clock().now() + wait});
   arm_pulse();
   return promise;
+}
+
+void queue_manager_state::park(parked_pull pull) {
+  auto& wanted = pull.request;
+  auto* queue = table_->find(wanted.topic, wanted.queue_id);
+  if (queue != nullptr && queue->log_end() > flushed_ &&
+      options_.store.flush == storage::flush_policy::sync)
+    unflushed_.emplace(wanted.topic, wanted.queue_id);
+  parked_.add(std::move(pull));
 }
 
 void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
@@ -151,9 +182,9 @@ void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
   else if (status == pull_status::found)
     pull.promise.delegate(next_reader(), std::move(found));
   else if (!at_deadline && (may_wait(status) || (catching_up() && past_the_end(status))))
-    parked_.add(std::move(pull)); // not visible yet
-  else if (catching_up() && past_the_end(status))
-    pull.promise.deliver(behind_error());
+    park(std::move(pull)); // not visible yet
+  else if ((catching_up() && past_the_end(status)) || denies_too_much(found.answer))
+    pull.promise.deliver(incomplete());
   else
     pull.promise.deliver(std::move(found.answer));
 }
@@ -163,6 +194,12 @@ void queue_manager_state::wake(const std::string& topic, std::int32_t queue) {
     return;
   for (auto& pull : parked_.take(topic, queue))
     answer_parked(pull, false);
+}
+
+/// After a flush: only for these something may have become visible.
+void queue_manager_state::wake_flushed() {
+  for (auto& [topic, queue] : std::exchange(unflushed_, {}))
+    wake(topic, queue);
 }
 
 void queue_manager_state::wake_all() {
@@ -204,7 +241,7 @@ queue_offset queue_manager_state::first_number(const std::string& topic, std::in
              : kept;
 }
 
-bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const {
+storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::string& topic) const {
   bounds_read request;
   auto* found = table_->find(topic);
   auto known = found == nullptr ? 0 : found->by_id.size();
@@ -218,12 +255,19 @@ bounds_read queue_manager_state::look_up_bounds(const std::string& topic) const 
     auto begin = queue ? queue->min() : first_number(topic, id);
     if (!queue && begin <= 0)
       continue;
-    auto end = queue ? visible_end(*queue) : begin;
-    request.queues.push_back({id, begin, end, -1, first_number(topic, id)});
+    auto end = begin;
     log_offset last = -1;
-    if (end > begin)
-      if (auto entry = queue->entry(end - 1); entry && !entry.value().filler())
+    if (queue) {
+      TROUPE_TRY(end, visible_end(*queue));
+    }
+    if (end > begin) {
+      auto entry = queue->entry(end - 1);
+      if (entry.has_error() && entry.error().code != errc::corrupt)
+        return std::move(entry).error();
+      if (entry && !entry.value().filler())
         last = entry.value().offset;
+    }
+    request.queues.push_back({id, begin, end, -1, first_number(topic, id)});
     request.last_records.push_back(last);
   }
   return request;
@@ -244,12 +288,19 @@ void queue_manager_state::answer_bounds() {
   auto visible = visible_log_end();
   std::erase_if(bounds_, [&](waiting_bounds& waiting) {
     bool may_come = failure_.empty() && !stopping_ && !read_only_;
-    if (waiting.end > visible && waiting.deadline > now && may_come)
+    if ((waiting.end > visible || catching_up()) && waiting.deadline > now && may_come)
       return false;
-    if (roles_.readers.empty())
+    if (catching_up()) {
+      waiting.promise.deliver(behind_error());
+      return true;
+    }
+    auto found = look_up_bounds(waiting.topic);
+    if (!found)
+      waiting.promise.deliver(to_caf(found.error()));
+    else if (roles_.readers.empty())
       waiting.promise.deliver(no_reader());
     else
-      waiting.promise.delegate(next_reader(), look_up_bounds(waiting.topic));
+      waiting.promise.delegate(next_reader(), std::move(found.value()));
     return true;
   });
 }
@@ -257,13 +308,18 @@ void queue_manager_state::answer_bounds() {
 caf::result<queue_offset> queue_manager_state::search(const std::string& topic, std::int32_t queue,
                                                       std::int64_t time_ms) {
   auto* found = table_->find(topic, queue);
+  if (found == nullptr && !complete())
+    return incomplete();
   if (found == nullptr)
     return first_number(topic, queue);
+  auto end = visible_end(*found);
+  if (!end)
+    return to_caf(end.error());
   auto search = std::make_shared<time_search>();
   search->topic = topic;
   search->queue = queue;
   search->low = found->min();
-  search->high = visible_end(*found);
+  search->high = search->end = end.value();
   search->time_ms = time_ms;
   search->promise = kept_promise<queue_offset>{self_};
   auto answer = search->promise;
@@ -273,8 +329,19 @@ caf::result<queue_offset> queue_manager_state::search(const std::string& topic, 
 
 void queue_manager_state::probe(std::shared_ptr<time_search> search) {
   // Store times rise with the queue's numbers, so this is an ordinary lower bound.
+  if (search->low < search->high) {
+    search->probe = search->low + (search->high - search->low) / 2;
+    ask_store_time(search);
+  } else if (search->low >= search->end && !complete()) {
+    search->promise.deliver(incomplete()); // it may be among those that are missing
+  } else {
+    search->promise.deliver(search->low);
+  }
+}
+
+void queue_manager_state::ask_store_time(std::shared_ptr<time_search> search) {
   auto* queue = table_->find(search->topic, search->queue);
-  if (search->low >= search->high || queue == nullptr) {
+  if (queue == nullptr) {
     search->promise.deliver(search->low);
     return;
   }
@@ -283,9 +350,9 @@ void queue_manager_state::probe(std::shared_ptr<time_search> search) {
     return;
   }
   auto middle = search->low + (search->high - search->low) / 2;
-  auto entry = queue->entry(middle);
+  auto entry = queue->entry(search->probe);
   if (!entry) {
-    search->promise.deliver(to_caf(entry.error()));
+    no_store_time(search, entry.error());
     return;
   }
   self_->request(next_reader(), probe_timeout, search_atom_v, entry.value().offset)
@@ -294,23 +361,27 @@ void queue_manager_state::probe(std::shared_ptr<time_search> search) {
             if (store_ms >= search->time_ms)
               search->high = middle;
             else
-              search->low = middle + 1;
+              search->low = search->probe + 1;
             probe(search);
           },
-          [this, search, middle](const caf::error& e) {
-            auto why = from_caf(e);
-            bool no_answer = why.code == errc::corrupt || why.code == errc::not_found ||
-                             why.code == errc::offset_too_small;
-            if (!no_answer) {
-              // Nothing is known about the message, so going on would be guessing.
-              search->promise.deliver(make_caf_error(
-                  errc::unavailable, "searching by time: " + why.message + "; try again"));
-              return;
-            }
-            // Gone or damaged: it cannot be the answer.
-            search->low = middle + 1;
-            probe(search);
-          });
+          [this, search](const caf::error& why) { no_store_time(search, from_caf(why)); });
+}
+
+void queue_manager_state::no_store_time(std::shared_ptr<time_search> search,
+                                        const storage::error& why) {
+  if (why.code == errc::offset_too_small) { // expired, and so are those before it
+    search->low = search->probe + 1;
+    probe(search);
+  } else if (why.code != errc::corrupt && why.code != errc::not_found) {
+    // Nothing is known about the message, so going on would be guessing.
+    search->promise.deliver(
+        make_caf_error(errc::unavailable, "searching by time: " + why.message + "; try again"));
+  } else if (++search->probe < search->high) { // damaged: the next one says which half it is
+    ask_store_time(search);
+  } else {
+    search->high = search->low + (search->high - search->low) / 2;
+    probe(search);
+  }
 }
 
 } // namespace troupe

@@ -16,6 +16,8 @@ namespace {
 constexpr auto writer_patience = std::chrono::seconds(1);
 /// Nobody has said yet how far the log went when this queue-manager took over.
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
+/// Places of damaged messages that are remembered, so that each is told once.
+constexpr std::size_t most_damage_told = 1000;
 /// Entries that queues which must not be written may have beside their files.
 constexpr std::size_t most_in_memory = 1 << 20;
 
@@ -33,8 +35,7 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
     look_again(setup);
   log_min_ = setup.log_min;
   read_only_ = setup.read_only;
-  if (setup.restarted && !read_only_)
-    catch_up_to_ = unknown_end;
+  catch_up_to_ = setup.restarted ? unknown_end : setup.log_end;
   for (auto& t : setup.tombstones)
     dead_[t.topic] = t;
   if (auto opened = open(setup); !opened) {
@@ -86,6 +87,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
 void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
   rebuilt_ = true;
+  catch_up_to_ = std::max(catch_up_to_, applied_);
   applied_ = log_min_;
   auto kept = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
   if (kept)
@@ -130,6 +132,8 @@ void queue_manager_state::work() {
   }
   answer_states();
   answer_waiting();
+  if (applied_ > durable_ && table_->wants_sync())
+    next_sync_ = std::min(next_sync_, self_->clock().now());
   if (applied_ > durable_)
     arm_pulse();
 }
@@ -141,6 +145,7 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
   std::vector<std::pair<std::string, std::int32_t>> touched;
   storage::queue_table::applied done;
   done.count = done_in_front_;
+  front_begun_ = true;
   auto outcome = table_->apply(
       batch, done_in_front_, done,
       [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
@@ -162,6 +167,7 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
                             "the log lacks messages of a queue before offset " +
                                 std::to_string(batch.positions[done.count].offset) +
                                 ": see troupe store verify"};
+    front_begun_ = false;
     rebuild("entries are missing");
     waiting_.clear();
     self_->send(roles_.dispatcher, resume_atom_v, applied_);
@@ -175,6 +181,7 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
     TROUPE_TRY(index_->add(batch));
   }
   done_in_front_ = 0;
+  front_begun_ = false;
   return true;
 }
 
@@ -226,9 +233,30 @@ void queue_manager_state::report_topics(const storage::position_batch& batch) {
 void queue_manager_state::flushed(const log_flushed& what) {
   if (!TROUPE_MUTANT("flush-notice-dropped"))
     flushed_ = std::max(flushed_, what.end);
-  if (!parked_.empty() && options_.store.flush == storage::flush_policy::sync)
-    wake_all();
+  wake_flushed();
   answer_waiting();
+}
+
+/// Nobody has seen more of the log than this, also when the writer can no longer say so.
+void queue_manager_state::log_ends(log_offset end) {
+  if (catch_up_to_ == unknown_end)
+    catch_up_to_ = end;
+  answer_waiting();
+}
+
+void queue_manager_state::log_unreadable(const write_refusal& why) {
+  log_readable_ = why.reason.empty();
+  wake_all(); // whoever waits for the queues to catch up learns that they do not
+  answer_waiting();
+}
+
+void queue_manager_state::damaged(const damaged_message& what) {
+  if (damaged_.size() >= most_damage_told || !damaged_.insert(what.place).second)
+    return;
+  storage::log_warning("message.damaged", {{"place", what.place}, {"reason", what.reason}});
+  if (damaged_.size() == most_damage_told)
+    storage::log_warning("message.damaged_often",
+                         {{"told", most_damage_told}, {"next", "the others are not told"}});
 }
 
 void queue_manager_state::remove(const tombstone& dead) {
@@ -303,6 +331,7 @@ queue_manager_status queue_manager_state::status() const {
   s.queues = table_->queue_count();
   s.entries = table_->entry_total();
   s.parked_pulls = parked_.size();
+  s.damaged_messages = damaged_.size();
   s.failure = failure_;
   return s;
 }
@@ -310,20 +339,21 @@ queue_manager_status queue_manager_state::status() const {
 /// Answers those who wait for more than one queue.
 void queue_manager_state::answer_waiting() {
   answer_bounds();
-  if (catch_up_to_ == 0 || catching_up())
+  if (catch_up_to_ == 0 || behind())
     return;
   catch_up_to_ = 0;
   wake_all();
 }
 
+/// A writer that is silent is asked again; of one that is gone the dispatcher says what it left.
 void queue_manager_state::ask_catch_up_end() {
-  auto known = [this](log_offset end) {
-    catch_up_to_ = end;
-    answer_waiting();
-  };
   self_->request(roles_.writer, writer_patience, status_atom_v)
-      .then([known](const writer_status& writer) { known(writer.end); },
-            [known](const caf::error&) { known(0); });
+      .then([this](const writer_status& writer) { log_ends(writer.end); },
+            [this](const caf::error& why) {
+              ask_end_again_ = from_caf(why).code != errc::connection_lost;
+              if (ask_end_again_)
+                arm_pulse();
+            });
 }
 
 void queue_manager_state::set_roles(const role_table& table) {
@@ -336,7 +366,7 @@ void queue_manager_state::set_roles(const role_table& table) {
   if (!failure_.empty())
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
   if (!obstacle_.empty())
-    self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_});
+    tell_obstacle();
   if (wants_sync())
     arm_pulse();
 }
@@ -357,6 +387,9 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
         return state.search(topic, queue, time_ms);
       },
       [&state](const log_flushed& what) { state.flushed(what); },
+      [&state](ready_atom, log_offset end) { state.log_ends(end); },
+      [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
+      [&state](const damaged_message& what) { state.damaged(what); },
       [&state](remove_atom, const tombstone& dead) { state.remove(dead); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](resume_atom, log_offset end) { return state.state_at(end); },

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct queue_manager_state {
   void retry();
   void pulse();
   void flushed(const log_flushed& what);
+  void log_ends(log_offset end);
+  void log_unreadable(const write_refusal& why);
+  void damaged(const damaged_message& what);
   void remove(const tombstone& dead);
   void drop(log_offset min);
   caf::result<queue_state> state_at(log_offset end);
@@ -77,6 +81,8 @@ private:
     std::int32_t queue = 0;
     queue_offset low = 0;
     queue_offset high = 0;
+    queue_offset end = 0;   ///< of what was visible at the beginning
+    queue_offset probe = 0; ///< asked for now: the middle, or what follows damaged messages there
     std::int64_t time_ms = 0;
     kept_promise<queue_offset> promise;
   };
@@ -87,10 +93,12 @@ private:
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
-  /// Once more in a moment, if `tries` allow it: each way to the disk counts its own. Without room
-  /// or descriptors it is tried for ever, and the writer refuses meanwhile.
+  /// Once more in a moment: each way to the disk counts its own tries. When there were too many,
+  /// the writer refuses until it gets through.
   void failed(const storage::error& why, int& tries);
+  void give_up(const storage::error& why);
   void blocked(const storage::error& why);
+  void tell_obstacle();
   void unblocked();
   void report_known_topics();
   void report_topics(const storage::position_batch& batch);
@@ -107,6 +115,7 @@ private:
   struct running_sync {
     storage::unsynced_queue_files queues;
     storage::unsynced_index_files index;
+    storage::queue_table::totals totals;
     log_offset applied = 0;
     caf::actor_clock::time_point began;
   };
@@ -114,19 +123,34 @@ private:
   queue_sync sync_request(const running_sync& sync) const;
 
   log_offset visible_log_end() const noexcept;
-  queue_offset visible_end(const storage::consume_queue& queue) const;
+  storage::result<queue_offset> visible_end(const storage::consume_queue& queue) const;
   /// Fills `answer`, and `records` with what a reader has to add.
   storage::result<void> look_up(const pull_request& request, read_request& found);
+  storage::result<void> read_entries(const storage::consume_queue& queue, std::size_t count,
+                                     std::vector<storage::queue_entry>& entries,
+                                     read_request& found);
+  void park(parked_pull pull);
   void wake(const std::string& topic, std::int32_t queue);
   void wake_all();
-  /// True as long as the queues know less than those before them showed.
-  bool catching_up() const noexcept { return catch_up_to_ > visible_log_end(); }
+  void wake_flushed();
+  /// True as long as the queues may know less than clients have seen.
+  bool behind() const noexcept { return catch_up_to_ > visible_log_end(); }
+  /// The same, and it passes by itself.
+  bool catching_up() const noexcept {
+    return behind() && log_readable_ && !read_only_ && failure_.empty();
+  }
+  /// Only complete queues may say that an offset lies beyond their end.
+  bool complete() const noexcept { return !behind() && log_readable_ && !read_only_; }
+  bool denies_too_much(const pull_response& answer) const noexcept;
+  caf::error incomplete() const;
   void ask_catch_up_end();
   void answer_waiting();
-  bounds_read look_up_bounds(const std::string& topic) const;
+  storage::result<bounds_read> look_up_bounds(const std::string& topic) const;
   void answer_bounds();
   void answer_parked(parked_pull& pull, bool at_deadline);
   void probe(std::shared_ptr<time_search> search);
+  void ask_store_time(std::shared_ptr<time_search> search);
+  void no_store_time(std::shared_ptr<time_search> search, const storage::error& why);
   const reader_actor& next_reader();
 
   queue_manager_actor::stateful_pointer<queue_manager_state> self_;
@@ -147,13 +171,16 @@ private:
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
   std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
+  bool front_begun_ = false;          ///< some of its entries may be in the queues
   std::size_t added_ = 0;             ///< entries that were new
   int apply_tries_ = 0;
   int write_tries_ = 0;
   bool retry_pending_ = false;
   bool rebuilt_ = false;
   bool read_only_ = false;     ///< what is missing in the files is added in memory alone
+  bool log_readable_ = true;   ///< the dispatcher gets on
   log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
+  bool ask_end_again_ = false; ///< the writer did not say in time how far that is
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.
@@ -162,6 +189,9 @@ private:
 
   std::vector<waiting_state> states_;
   parked_pulls parked_;
+  /// Queues for which pulls are parked and of which something is not visible before a flush.
+  std::set<std::pair<std::string, std::int32_t>> unflushed_;
+  std::set<std::string> damaged_; ///< places that pulls have met; bounded
   std::vector<waiting_bounds> bounds_;
   std::size_t reader_turn_ = 0;
   bool topics_reported_ = false;

@@ -4,6 +4,7 @@
 #include "storage/logging.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -26,18 +27,21 @@ constexpr auto sync_timeout = std::chrono::minutes(10);
 
 void queue_manager_state::failed(const storage::error& why, int& tries) {
   bool out_of_tries = ++tries >= options_.store.queue_write_retries;
-  // Nothing is lost meanwhile: when there are room and descriptors again, it goes on.
-  bool waits = may_pass(why.code) && !stopping_;
-  bool final = why.code == errc::needs_repair || (out_of_tries && !waits);
   if (obstacle_.empty())
     storage::log_warning("queues.write_failed", {{"try", tries}, {"reason", why.message}});
-  if (!final) {
-    if (out_of_tries)
-      blocked(why);
-    retry_pending_ = true;
-    self_->delayed_send(self_, out_of_tries ? obstacle_pause : write_retry_pause, retry_atom_v);
+  // Entries stay in memory until they are written: when the disk takes them again, it goes on.
+  bool for_good = why.code == errc::needs_repair || why.code == errc::write_stopped;
+  if (for_good || (out_of_tries && stopping_)) {
+    give_up(why);
     return;
   }
+  if (out_of_tries)
+    blocked(why);
+  retry_pending_ = true;
+  self_->delayed_send(self_, out_of_tries ? obstacle_pause : write_retry_pause, retry_atom_v);
+}
+
+void queue_manager_state::give_up(const storage::error& why) {
   failure_ = "writing the queues failed (" + why.message +
              "); restart the node when the cause is gone: reads go on";
   if (roles_.writer)
@@ -55,8 +59,15 @@ void queue_manager_state::retry() {
 void queue_manager_state::blocked(const storage::error& why) {
   obstacle_ = "writing the queues failed (" + why.message +
               "); reads go on, and writing when the cause is gone";
+  tell_obstacle();
+}
+
+/// A node that waits for the queues in order to start serves reads meanwhile.
+void queue_manager_state::tell_obstacle() {
   if (roles_.writer)
     self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_});
+  if (roles_.node && !states_.empty() && !obstacle_.empty())
+    self_->send(roles_.node, failed_atom_v, write_refusal{obstacle_code, obstacle_});
 }
 
 void queue_manager_state::unblocked() {
@@ -65,8 +76,7 @@ void queue_manager_state::unblocked() {
     return;
   obstacle_.clear();
   storage::log_info("queues.unblocked");
-  if (roles_.writer)
-    self_->send(roles_.writer, write_refusal{obstacle_code, {}});
+  tell_obstacle();
 }
 
 // -- making it durable ---------------------------------------------------------------------------
@@ -82,6 +92,8 @@ bool queue_manager_state::may_sync() const noexcept {
 void queue_manager_state::arm_pulse() {
   auto now = self_->clock().now();
   auto wait = options_.flusher.queue_interval;
+  if (ask_end_again_)
+    wait = std::min<milliseconds>(wait, obstacle_pause);
   if (may_sync())
     wait = std::clamp(std::chrono::duration_cast<milliseconds>(next_sync_ - now), milliseconds{1},
                       wait);
@@ -99,6 +111,8 @@ void queue_manager_state::pulse() {
   if (!pulse_pending_ || now < pulse_at_)
     return; // one that was armed sooner came first
   pulse_pending_ = false;
+  if (std::exchange(ask_end_again_, false) && behind())
+    ask_catch_up_end();
   for (auto& pull : parked_.take_expired(now))
     answer_parked(pull, true);
   answer_bounds();
@@ -120,8 +134,18 @@ void queue_manager_state::sync() {
     next_sync_ += obstacle_.empty() ? write_retry_pause : milliseconds{obstacle_pause};
     return;
   }
-  syncing_ = true;
   auto running = std::make_shared<running_sync>();
+  // Entries of a batch that is half applied lie behind what the checkpoint vouches for.
+  storage::result<storage::queue_table::totals> totals = table_->all_totals();
+  if (front_begun_)
+    totals = table_->totals_until(applied_);
+  if (!totals) {
+    storage::log_warning("queues.not_counted", {{"reason", totals.error().message}});
+    next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
+    return;
+  }
+  running->totals = totals.value();
+  syncing_ = true;
   running->queues = table_->unsynced();
   running->index = index_->unsynced();
   running->applied = applied_;
@@ -139,8 +163,11 @@ void queue_manager_state::sync() {
                 arm_pulse();
                 return;
               }
-              write_tries_ = options_.store.queue_write_retries; // a failed sync is final
-              failed(from_caf(why), write_tries_);
+              write_tries_ = options_.store.queue_write_retries;
+              if (may_pass(code))
+                failed(from_caf(why), write_tries_);
+              else
+                give_up(from_caf(why)); // a failed sync: what was written is in doubt
               next_sync_ = self_->clock().now() + obstacle_pause;
               if (failure_.empty()) // such as no room for the checkpoint
                 arm_pulse();
@@ -156,8 +183,8 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
                              sync.index.directories.end());
   request.applied = sync.applied;
   request.last_store_ms = last_store_ms_;
-  request.queue_count = table_->queue_count();
-  request.entry_total = table_->entry_total();
+  request.queue_count = sync.totals.queues;
+  request.entry_total = sync.totals.entries;
   request.index_files = static_cast<std::uint32_t>(index_->file_count());
   return request;
 }
@@ -193,6 +220,8 @@ caf::result<stop_report> queue_manager_state::stop() {
     return stop_report{failure_};
   stop_promise_ = kept_promise<stop_report>{self_};
   auto answer = stop_promise_;
+  if (!obstacle_.empty())
+    work(); // once more, and then without waiting for the disk
   if (!wants_sync() && !syncing_)
     stop_promise_.deliver(stop_report{});
   else

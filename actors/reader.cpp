@@ -13,12 +13,18 @@ namespace troupe {
 namespace {
 
 constexpr auto held_check = std::chrono::seconds(1);
+constexpr auto warning_pause = std::chrono::seconds(1);
 
 /// A queue entry is derived data: the record has to say the same.
 bool is_named(const read_request& request, const record_location& where,
               const storage::record_view& view) {
   return view.size == where.size && view.queue_position == where.position &&
          view.queue_id == request.queue_id && view.topic == request.topic;
+}
+
+/// False if reading the message again can bring nothing else.
+bool may_come_back(errc code) {
+  return code != errc::corrupt && code != errc::not_found && code != errc::offset_too_small;
 }
 
 } // namespace
@@ -32,34 +38,79 @@ void reader_state::start(reader_actor::stateful_pointer<reader_state> actor, rea
   log_ = std::make_unique<storage::log_view>(*setup.files, options_.store, min);
 }
 
+/// The record that a queue entry names. `corrupt` if it can never be had, `offset_too_small` if it
+/// is gone; anything else may pass.
+storage::result<storage::slice> reader_state::record_of(const read_request& request,
+                                                        const record_location& where) {
+  auto message = log_->read(where.offset);
+  if (message.has_error() && message.error().code == errc::not_found)
+    return storage::error{errc::corrupt, message.error().message};
+  TROUPE_TRY(auto found, std::move(message));
+  auto at = std::to_string(where.offset);
+  if (storage::is_placeholder(found.view))
+    return storage::error{errc::corrupt, "the message at " + at +
+                                             " was lost; a repair of the log keeps its number"};
+  if (!is_named(request, where, found.view))
+    return storage::error{errc::corrupt,
+                          "the record at " + at + " is not the one that its queue entry names"};
+  return std::move(found.bytes);
+}
+
 caf::result<pull_response> reader_state::read(read_request& request) {
   auto& answer = request.answer;
   answer.records.reserve(request.records.size());
+  queue_offset expired_until = 0;
   for (auto& where : request.records) {
-    auto message = log_->read(where.offset);
-    bool lost = message && storage::is_placeholder(message.value().view);
-    if (message && !lost && is_named(request, where, message.value().view)) {
-      answer.records.push_back(std::move(message.value().bytes));
+    auto record = record_of(request, where);
+    bool first = answer.records.empty() && answer.damaged == 0;
+    if (record.has_error() && record.error().code == errc::offset_too_small && first) {
+      expired_until = where.position + 1;
       continue;
     }
-    if (TROUPE_MUTANT("damage-not-told"))
+    if (expired_until > 0)
+      break;
+    if (record) {
+      answer.records.push_back(std::move(record.value()));
       continue;
-    if (!message && message.error().code == errc::too_many_files)
-      return to_caf(message.error());
-    if (++answer.damaged > 1)
-      continue; // only of the first one is told what is wrong
-    auto why = lost ? "the message at " + std::to_string(where.offset) +
-                          " was lost; a repair of the log keeps its number"
-               : message ? "the record at " + std::to_string(where.offset) +
-                               " is not the one that its queue entry names"
-                         : message.error().message;
-    answer.warning = request.topic + " queue " + std::to_string(request.queue_id) + " offset " +
-                     std::to_string(where.position) + ": " + why;
+    }
+    auto& why = record.error();
+    if (!may_come_back(why.code) || TROUPE_MUTANT("unreadable-skipped")) {
+      if (!TROUPE_MUTANT("damage-not-told"))
+        leave_out(request, where, why);
+      continue;
+    }
+    warn_unreadable(why);
+    if (first)
+      return to_caf(why);
+    answer.next = where.position;
+    break;
+  }
+  if (expired_until > 0) {
+    answer.status = pull_status::offset_too_small;
+    answer.min = answer.next = expired_until;
   }
   return std::move(answer);
 }
 
-record_batch reader_state::read_keys(const key_read& request) {
+void reader_state::leave_out(read_request& request, const record_location& where,
+                             const storage::error& why) {
+  auto place = place_in_queue(request.topic, request.queue_id, where.position);
+  if (++request.answer.damaged == 1) // only of the first one is told what is wrong
+    request.answer.warning = place + ": " + why.message;
+  if (queue_manager_)
+    self_->send(queue_manager_, damaged_message{std::move(place), why.message});
+}
+
+/// Not more than a line a second: whoever waits for the disk asks again and again.
+void reader_state::warn_unreadable(const storage::error& why) {
+  auto now = self_->clock().now();
+  if (now < next_warning_)
+    return;
+  next_warning_ = now + warning_pause;
+  storage::log_warning("message.unreadable", {{"reason", render(why)}});
+}
+
+caf::result<record_batch> reader_state::read_keys(const key_read& request) {
   auto& query = request.query;
   record_batch batch;
   std::uint64_t bytes = 0;
@@ -67,7 +118,9 @@ record_batch reader_state::read_keys(const key_read& request) {
   for (auto at = request.offsets.rbegin();
        at != request.offsets.rend() && batch.records.size() < query.max; ++at) {
     auto message = log_->read(*at);
-    if (!message) // gone, or damaged: the index is a hint
+    if (!message && may_come_back(message.error().code))
+      return to_caf(message.error()); // it may hold the key
+    if (!message)                     // gone, or damaged: the index is a hint
       continue;
     auto& view = message.value().view;
     bool holds_key = false;
@@ -86,11 +139,16 @@ record_batch reader_state::read_keys(const key_read& request) {
   return batch;
 }
 
-std::vector<queue_bounds> reader_state::read_bounds(bounds_read& request) {
-  for (std::size_t i = 0; i < request.queues.size() && i < request.last_records.size(); ++i)
-    if (request.last_records[i] >= 0)
-      if (auto message = log_->read(request.last_records[i]))
-        request.queues[i].last_store_ms = message.value().view.store_timestamp;
+caf::result<std::vector<queue_bounds>> reader_state::read_bounds(bounds_read& request) {
+  for (std::size_t i = 0; i < request.queues.size() && i < request.last_records.size(); ++i) {
+    if (request.last_records[i] < 0)
+      continue;
+    auto message = log_->read(request.last_records[i]);
+    if (message)
+      request.queues[i].last_store_ms = message.value().view.store_timestamp;
+    else if (may_come_back(message.error().code))
+      return to_caf(message.error());
+  }
   return std::move(request.queues);
 }
 
@@ -165,6 +223,7 @@ reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> 
         return state.replay(from, to, count);
       },
       [&state](drop_atom, log_offset min) { state.drop(min); },
+      [&state](const role_table& table) { state.set_roles(table); },
       [&state](retry_atom) { state.check_held(); },
   };
 }

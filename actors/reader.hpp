@@ -24,18 +24,25 @@ struct reader_state {
 
   void start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup);
 
-  /// Completes a pull: damaged records are left out and reported. It fails when descriptors or
-  /// memory are missing: that may pass, and whoever reads must not skip messages for it.
+  /// Completes a pull. What is damaged is left out, and the queue-manager told. What cannot be read
+  /// just now ends the answer before it, or fails the pull: whoever reads must not skip it. What
+  /// retention took meanwhile is `offset_too_small`.
   caf::result<pull_response> read(read_request& request);
-  record_batch read_keys(const key_read& request);
-  std::vector<queue_bounds> read_bounds(bounds_read& request);
+  caf::result<record_batch> read_keys(const key_read& request);
+  caf::result<std::vector<queue_bounds>> read_bounds(bounds_read& request);
   caf::result<record_batch> fetch(log_offset offset);
   caf::result<std::int64_t> store_time(log_offset offset);
   caf::result<position_list> replay(log_offset from, log_offset to, std::uint32_t count);
   void drop(log_offset min);
   void check_held();
+  void set_roles(const role_table& table) { queue_manager_ = table.queue_manager; }
 
 private:
+  storage::result<storage::slice> record_of(const read_request& request,
+                                            const record_location& where);
+  void leave_out(read_request& request, const record_location& where, const storage::error& why);
+  void warn_unreadable(const storage::error& why);
+
   struct held_file {
     storage::log_view::held_file file;
     caf::actor_clock::time_point since;
@@ -43,6 +50,8 @@ private:
 
   reader_actor::stateful_pointer<reader_state> self_;
   node_options options_;
+  queue_manager_actor queue_manager_; ///< counts what is damaged
+  caf::actor_clock::time_point next_warning_;
   std::unique_ptr<storage::log_view> log_;
   std::vector<held_file> held_; ///< deleted files that somebody still reads
 };

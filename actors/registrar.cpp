@@ -333,8 +333,9 @@ caf::result<group_offset> registrar_state::store(const group_offset& what) {
 /// One write for all that wait.
 void registrar_state::commit_offsets() {
   auto waiting = std::exchange(waiting_offsets_, {});
-  auto done = TROUPE_MUTANT("progress-not-saved") ? storage::result<void>(boost::outcome_v2::success())
-                                                  : offsets_->commit();
+  auto done = TROUPE_MUTANT("progress-not-saved")
+                  ? storage::result<void>(boost::outcome_v2::success())
+                  : offsets_->commit();
   for (auto& request : waiting)
     if (done)
       request.promise.deliver(request.what);

@@ -77,6 +77,7 @@ void print_json(const node_status& s) {
   number("queuesDurableOffset", s.queues.durable, known(s, {"queue-manager"}));
   number("queues", s.queues.queues, known(s, {"queue-manager"}));
   number("entries", s.queues.entries, known(s, {"queue-manager"}));
+  number("damagedMessages", s.queues.damaged_messages, known(s, {"queue-manager"}));
   number("sessions", s.sessions);
   number("uptime", s.uptime_ms);
   print_line(line + "}");
@@ -111,6 +112,11 @@ void print_text(const node_status& s) {
             std::to_string(s.queues.entries) + " entries, durable to " +
             std::to_string(s.queues.durable) + " of the log, dispatched to " +
             std::to_string(s.dispatcher.applied));
+  if (s.queues.damaged_messages > 0)
+    about("damaged   ", {"queue-manager"},
+          std::to_string(s.queues.damaged_messages) +
+              " messages were left out of pulls since the start; see message.damaged in the log, "
+              "and troupe store verify");
   about("disk      ", {"cleaner"},
         std::to_string(s.cleaner.disk_used_percent) + " % used, " +
             std::to_string(s.cleaner.files_deleted) + " log files deleted since the start");

@@ -144,7 +144,7 @@ result<void> consume_queue::read_files(queue_offset from, std::size_t count,
     const auto room = (static_cast<std::int64_t>(files_.file_size_bytes()) - at) / entry_bytes;
     const auto piece = std::min({count, static_cast<std::size_t>(room), entries_a_piece});
     bytes.resize(piece * queue_entry_bytes);
-    TROUPE_TRY(auto source, files_.open(key(start), path(start)));
+    TROUPE_TRY(auto source, files_.open_to_read(key(start), path(start)));
     TROUPE_TRY(auto got, source->read_at(static_cast<std::uint64_t>(at), bytes));
     for (std::size_t i = 0; i < got / queue_entry_bytes; ++i)
       into.push_back(load_entry(bytes.data() + i * queue_entry_bytes));
@@ -168,8 +168,6 @@ result<void> consume_queue::read(queue_offset from, std::size_t count,
     const auto stored = std::min(count, static_cast<std::size_t>(written_ - from));
     const auto before = static_cast<std::ptrdiff_t>(into.size());
     auto outcome = read_files(from, stored, into);
-    if (!outcome && outcome.error().code != errc::corrupt)
-      return outcome;
     auto bad = std::find_if(into.begin() + before, into.end(), [this](const queue_entry& e) {
       return !e.valid() || e.filler() || e.end() > log_end_;
     });
@@ -199,7 +197,7 @@ result<queue_entry> consume_queue::entry(queue_offset number) const {
     return error{errc::not_found, directory() + " has no entry " + std::to_string(number)};
   std::array<std::byte, queue_entry_bytes> bytes;
   const auto start = file_start(number);
-  TROUPE_TRY(auto source, files_.open(key(start), path(start)));
+  TROUPE_TRY(auto source, files_.open_to_read(key(start), path(start)));
   TROUPE_TRY(auto got,
              source->read_at(static_cast<std::uint64_t>(number * entry_bytes - start), bytes));
   if (got != bytes.size())
@@ -208,8 +206,28 @@ result<queue_entry> consume_queue::entry(queue_offset number) const {
 }
 
 result<queue_offset> consume_queue::find_first(log_offset offset) const {
-  return search(min_, next_,
-                [offset](const queue_entry& e) { return !e.filler() && e.offset >= offset; });
+  auto behind = [offset](const queue_entry& e) { return !e.filler() && e.offset >= offset; };
+  // Mostly asked for what was added last, which is in memory.
+  auto from = min_;
+  auto to = next_;
+  for (queue_offset step = 1; to - from > step; step *= 2) {
+    TROUPE_TRY(auto found, entry(to - step));
+    if (!behind(found)) {
+      from = to - step + 1;
+      break;
+    }
+    to -= step;
+  }
+  return search(from, to, behind);
+}
+
+result<queue_offset> consume_queue::next_until(log_offset log_end) const {
+  if (log_end_ <= log_end)
+    return next_;
+  TROUPE_TRY(auto end, search(first_entry(), next_, [log_end](const queue_entry& e) {
+               return !e.filler() && e.end() > log_end;
+             }));
+  return end > first_entry() ? end : 0;
 }
 
 result<bool> consume_queue::correct(queue_offset number, const queue_entry& right) {
@@ -284,7 +302,9 @@ result<void> consume_queue::truncate(log_offset log_end) {
 }
 
 result<void> consume_queue::hide_until(log_offset offset) {
-  TROUPE_TRY(min_, find_first(offset));
+  TROUPE_TRY(min_, search(min_, next_, [offset](const queue_entry& e) {
+               return !e.filler() && e.offset >= offset;
+             }));
   return boost::outcome_v2::success();
 }
 

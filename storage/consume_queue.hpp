@@ -57,12 +57,15 @@ public:
   /// was not written, so that it may be called again.
   result<void> write_out();
 
-  /// Appends the entries [from, from + count), fewer at the end, to `into`. On `corrupt` it holds
-  /// those before the damaged one.
+  /// Appends the entries [from, from + count), fewer at the end, to `into`. After an error it holds
+  /// those before the damaged one, or before what could not be read.
   result<void> read(queue_offset from, std::size_t count, std::vector<queue_entry>& into) const;
   result<queue_entry> entry(queue_offset number) const;
-  /// The first entry from `min()` on whose record lies at or behind `offset`, or `next()`.
+  /// The first entry from `min()` on whose record lies at or behind `offset`, or `next()`. Quick
+  /// where it is one of the newest.
   result<queue_offset> find_first(log_offset offset) const;
+  /// What `next()` would be if the queue were cut to `log_end`; 0 if nothing were left.
+  result<queue_offset> next_until(log_offset log_end) const;
 
   /// Writes a damaged entry anew, durably, if what is right lies between its neighbours. False, and
   /// nothing changed, if it does not, or the entry is not in the files.

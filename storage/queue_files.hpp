@@ -30,10 +30,11 @@ struct unsynced_queue_files {
 };
 
 /// The open files of all queues. Keeps some `capacity` of them open and closes the least recently
-/// used; one with unsynced bytes is closed only after a sync, since its write error would otherwise
-/// be reported to nobody. What somebody is syncing stays open, though that may be more: a sync of
-/// ours that fails would take the error from theirs. When the process runs out of descriptors the
-/// capacity shrinks. Not thread-safe.
+/// used. One with unsynced bytes is closed only after a sync, since its write error would otherwise
+/// be reported to nobody: `crowded` asks for that in time, and only when nothing else can be closed
+/// a writer does it by itself. What somebody is syncing stays open, though that may be more: a sync
+/// of ours that fails would take the error from theirs. When the process runs out of descriptors
+/// the capacity shrinks. Not thread-safe.
 class queue_files {
 public:
   enum class mode { writable, read_only };
@@ -43,8 +44,10 @@ public:
   std::uint64_t file_size_bytes() const noexcept { return file_size_bytes_; }
   bool read_only() const noexcept { return mode_ == mode::read_only; }
 
-  /// The file, opened if it is not. `path` must belong to `key`.
+  /// The file to be written, opened if it is not. `path` must belong to `key`.
   result<std::shared_ptr<file>> open(queue_file_key key, const std::string& path);
+  /// The file to be read. Never syncs another one, nor fails since such a sync failed.
+  result<std::shared_ptr<file>> open_to_read(queue_file_key key, const std::string& path);
   /// The same, created at its full size (sparse) if it is not there.
   result<std::shared_ptr<file>> create(queue_file_key key, const std::string& path);
 
@@ -62,6 +65,11 @@ public:
   /// Everything in `done` was synced successfully; what was written since stays unsynced.
   void synced(const unsynced_queue_files& done);
 
+  /// True when half of the room is taken by files that must be synced before they can be closed.
+  bool crowded() const noexcept { return 2 * unsynced_.size() > capacity_; }
+  /// `write_stopped` after a sync of ours that failed: what was written is in doubt.
+  result<void> check_synced() const;
+
   std::size_t open_count() const noexcept { return by_key_.size(); }
   /// Bytes that one reader at a time may use.
   std::vector<std::byte>& scratch() noexcept { return scratch_; }
@@ -70,6 +78,7 @@ private:
   struct opened {
     queue_file_key key;
     std::shared_ptr<file> handle;
+    bool writable = false;
     std::uint64_t written = 0; ///< number of the last write, 0 when all is durable
     bool in_sync = false;      ///< somebody is making it durable
   };
@@ -86,11 +95,13 @@ private:
       return in_sync_;
     return one.written != 0 ? unsynced_ : clean_;
   }
+  void close_clean();
   result<void> make_room();
   result<std::shared_ptr<file>> open_file(const std::string& path, open_mode how);
-  std::shared_ptr<file> remember(queue_file_key key, std::shared_ptr<file> handle);
-  /// The open file, moved to the front; null if it is not open.
-  std::shared_ptr<file> use(queue_file_key key);
+  result<void> check_size(const file& found) const;
+  std::shared_ptr<file> remember(queue_file_key key, std::shared_ptr<file> handle, bool writable);
+  /// The open file, moved to the front; null if it is not open, or not in a way to be written.
+  std::shared_ptr<file> use(queue_file_key key, bool to_write);
 
   file_system& fs_;
   std::uint64_t file_size_bytes_;

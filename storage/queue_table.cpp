@@ -212,7 +212,9 @@ result<void> queue_table::apply(const position_batch& batch, std::size_t first, 
 }
 
 result<void> queue_table::write_out(std::size_t queues) {
-  result<void> outcome = boost::outcome_v2::success();
+  auto outcome = files_.check_synced();
+  if (!outcome)
+    return outcome;
   std::size_t done = 0;
   while (done < unwritten_.size() && done < queues) {
     outcome = unwritten_[done]->write_out();
@@ -295,6 +297,24 @@ log_offset queue_table::log_end() const noexcept {
     highest = std::max(highest, queue.log_end());
   });
   return highest;
+}
+
+queue_table::totals queue_table::all_totals() const noexcept {
+  return {queue_count_, entry_total()};
+}
+
+result<queue_table::totals> queue_table::totals_until(log_offset log_end) const {
+  totals sum;
+  for (auto& [name, topic] : topics_) {
+    for (auto& queue : topic->by_id) {
+      if (!queue)
+        continue;
+      TROUPE_TRY(auto next, queue->next_until(log_end));
+      sum.queues += next > 0 ? 1 : 0;
+      sum.entries += static_cast<std::uint64_t>(next);
+    }
+  }
+  return sum;
 }
 
 std::uint64_t queue_table::entry_total() const noexcept {

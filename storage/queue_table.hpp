@@ -78,8 +78,8 @@ public:
   static bool usable(const position& added) noexcept;
 
   /// Appends the positions from `first` on and calls `added(queue)` for each entry that is new.
-  /// `needs_repair` when two messages claim one number: neither is dropped, the first has the entry.
-  /// After an error `done.count` says where to go on.
+  /// `needs_repair` when two messages claim one number: neither is dropped, the first has the
+  /// entry. After an error `done.count` says where to go on.
   result<void> apply(const position_batch& batch, std::size_t first, applied& done,
                      const std::function<void(topic_queues&, consume_queue&)>& added);
 
@@ -93,6 +93,8 @@ public:
   /// Files and directories to sync, and that they were synced (see queue_files).
   unsynced_queue_files unsynced() { return files_.unsynced(); }
   void synced(const unsynced_queue_files& done) { files_.synced(done); }
+  /// True when a sync soon spares the writer from doing it.
+  bool wants_sync() const noexcept { return files_.crowded(); }
   std::size_t open_files() const noexcept { return files_.open_count(); }
 
   /// Cuts every queue to the log's end.
@@ -110,6 +112,13 @@ public:
   std::size_t queue_count() const noexcept { return queue_count_; }
   /// Sum of the next offsets of all queues.
   std::uint64_t entry_total() const noexcept;
+  struct totals {
+    std::uint64_t queues = 0;
+    std::uint64_t entries = 0; ///< as `entry_total`
+  };
+  totals all_totals() const noexcept;
+  /// The same as if the table were cut to `log_end`.
+  result<totals> totals_until(log_offset log_end) const;
 
   /// Calls `visit(topic, queue)` for every queue: topics in no order, queues by id.
   template <class Visit>

@@ -30,10 +30,14 @@ struct dispatcher_stand {
           },
       };
     }));
-    stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor*) {
+    stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor* self) {
       return caf::message_handler{
           [this](applied_atom, log_offset end) { confirmed.push_back(end); },
-          [this](status_atom) {
+          [this, self](status_atom) -> caf::result<writer_status> {
+            if (writer_silent) {
+              unanswered.push_back(self->make_response_promise<writer_status>());
+              return unanswered.back();
+            }
             writer_status status;
             status.end = written < 0 ? log_end : written;
             return status;
@@ -96,9 +100,11 @@ struct dispatcher_stand {
   std::vector<log_offset> confirmed;
   int replays = 0;
   bool reader_away = false;
+  bool writer_silent = false;
   bool confirms = true;
   bool holds_answers = false;
   std::vector<caf::typed_response_promise<position_list>> held;
+  std::vector<caf::typed_response_promise<writer_status>> unanswered;
 };
 
 } // namespace
@@ -140,6 +146,19 @@ TEST_CASE("dispatcher: reads no further than the writer has written", "[actors]"
   CHECK(t.seen.size() == 40);
   t.send(4000, 5000);
   CHECK(t.seen.size() == 50);
+}
+
+TEST_CASE("dispatcher: reads nothing as long as the writer is silent", "[actors]") {
+  dispatcher_stand t;
+  t.log_end = 1000;
+  t.written = 700; // behind it a write is going on
+  t.writer_silent = true;
+  t.resume(0);
+  t.stand.world.run_for(10s);
+  CHECK(t.replays == 0);
+  t.writer_silent = false;
+  t.stand.world.run_for(3s);
+  CHECK(t.next == 700);
 }
 
 TEST_CASE("dispatcher: a hole in the log is asked for again without haste", "[actors]") {

@@ -204,7 +204,7 @@ TEST_CASE("node: serves reads when its queues cannot be written at start", "[act
   t.fail(action::write, "/consumequeue/");
   CHECK(t.start_failure().empty());
   auto refused = t.put(put_of("a", {{"x"}}));
-  CHECK(refused.results.at(0).code == errc::write_stopped);
+  CHECK(refused.results.at(0).code == errc::busy);
   CHECK(refused.failure.message.find("writing the queues failed") != std::string::npos);
   auto fetched = t.stand.world.ask<record_batch>(t.session, fetch_atom_v, t.offsets.at(250));
   CHECK(fetched.code() == errc::none);

@@ -115,15 +115,20 @@ class Queues(Errors):
     def tries(self):
         return [line for line in self.node.log().splitlines() if "queues.write_failed" in line]
 
-    def test_an_error_that_stays_stops_writing(self):
+    def test_an_error_that_stays_holds_up_writing(self):
         self.faults.set(("pwritev", QUEUES, errno.EIO))
         load = self.load()
         self.settle(load)
         self.assert_refuses("writing the queues failed", r"/consumequeue/t/\d/", IO_ERROR)
         self.assertIn("try=3", self.tries()[-1])
-        # What is only in memory waits for the restart; what was in the queues is read.
+        # What is only in memory waits for the disk; what was in the queues is read.
         self.assertGreaterEqual(len(self.good("consume", "t").lines()), 400)
-        self.restart_recovers()
+        self.faults.clear()
+        wait_until("writing goes on", lambda: self.node.status()["writable"])
+        self.check_ledger()
+        self.assert_accepts()
+        self.check_ledger()
+        self.check_stop()
 
     def test_an_error_that_passes_is_tried_again(self):
         self.faults.set(("pwritev", QUEUES, errno.EIO, 0, 2))
@@ -145,11 +150,12 @@ class Queues(Errors):
 
 
 class Maps(Errors):
-    def test_without_memory_for_a_map_a_read_fails_and_the_node_lives(self):
+    def test_without_memory_for_a_map_reads_go_on(self):
         self.check_stop()
         self.node.start()
         self.faults.set(("mmap", LOG, errno.ENOMEM))
-        self.refused(1, "consume", "t", words=["cannot map", LOG_FILE, "Cannot allocate memory"])
+        self.check_ledger()
+        self.assert_hit("mmap")
         self.assertTrue(self.node.status()["writable"])
         self.faults.clear()
         self.check_ledger()

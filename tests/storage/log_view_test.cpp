@@ -163,6 +163,25 @@ TEST_CASE("log_view: positions come in pieces that fit together", "[storage]") {
   CHECK(view.positions(0, log_end, 0).value().to == 0);
 }
 
+TEST_CASE("log_view: keeps few maps, and none from those who hold it", "[storage]") {
+  golden_copy store("normal-5.3.3");
+  log_view view{posix_file_system(), store.options(), 0, 2};
+  auto lines = manifest_offsets();
+  auto held = view.read(lines[0]).value().bytes;
+  auto expected = as_text(held.bytes());
+  for (auto offset : lines) {
+    REQUIRE(view.read(offset).has_value());
+    CHECK(view.map_count() <= 2);
+  }
+  CHECK(as_text(held.bytes()) == expected);
+  CHECK_FALSE(held.damaged());
+  // What is held is still known when its file goes.
+  auto watched = view.drop_until(file_size);
+  REQUIRE(watched.size() == 1);
+  watched[0].map.lock()->revoke();
+  CHECK(held.damaged());
+}
+
 TEST_CASE("log_view: dropped files live on in slices until these go", "[storage]") {
   golden_copy store("normal-5.3.3");
   auto view = view_of(store);

@@ -71,9 +71,9 @@ running start(const options& o) {
   node.store = std::move(opened).value();
   auto& log = node.store.log;
   REQUIRE_FALSE(log.needs_repair);
-  auto queues = recover_queues(
-      fast_files(), o, {}, clock_of_tests,
-      {log.min_offset, log.end, node.store.known, node.store.after_orderly_stop});
+  auto queues =
+      recover_queues(fast_files(), o, {}, clock_of_tests,
+                     {log.min_offset, log.end, node.store.known, node.store.after_orderly_stop});
   INFO((queues.has_error() ? queues.error().message : ""));
   REQUIRE(queues.has_value());
   node.queues = std::move(queues).value();
@@ -249,9 +249,7 @@ TEST_CASE("queue_recovery: queues keep their numbers when all their messages hav
          disk::remove(store.root() + "/checkpoint");
        }},
       {"its own file is cut",
-       [](auto& store) {
-         disk::resize_file(queue_path(store, own_file), 31 * queue_entry_bytes);
-       }},
+       [](auto& store) { disk::resize_file(queue_path(store, own_file), 31 * queue_entry_bytes); }},
   };
   for (auto ours : {true, false})
     for (auto& [what, inflict] : accidents) {

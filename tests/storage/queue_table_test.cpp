@@ -5,6 +5,7 @@
 #include "storage/properties.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/manifest.hpp"
+#include "tests/support/observed_file_system.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <rapidcheck.h>
@@ -636,4 +637,61 @@ TEST_CASE("queue_table: any order of operations agrees with a simple model", "[s
         check_against(table->find("T", id), m);
     }
   }));
+}
+
+TEST_CASE("queue_table: the first entry behind an offset is found as by looking at each",
+          "[storage]") {
+  CHECK(rc::check("walk", [] {
+    fixture f;
+    auto table = f.open();
+    auto count = *rc::gen::inRange<queue_offset>(1, 60);
+    append_up_to(*table, "T", 0, count);
+    if (*rc::gen::arbitrary<bool>())
+      RC_ASSERT(table->write_out().has_value());
+    auto* queue = table->find("T", 0);
+    RC_ASSERT(queue->hide_until(*rc::gen::inRange<log_offset>(0, 1000 + 100 * count)).has_value());
+    auto wanted = *rc::gen::inRange<log_offset>(0, 1200 + 100 * count);
+    auto entries = all(*queue);
+    auto walked = std::ranges::find_if(
+        entries, [wanted](const queue_entry& e) { return e.offset >= wanted; });
+    RC_ASSERT(queue->find_first(wanted).value() == queue->min() + (walked - entries.begin()));
+  }));
+}
+
+TEST_CASE("queue_table: a file that cannot be synced ends writing, not reading", "[storage]") {
+  fixture f;
+  f.own.open_files = 2;
+  f.own.tail_entries = 1;
+  observed_file_system files(posix_file_system());
+  auto table = queue_table::open(files, f.o, f.own, {0, no_end, 0}).value();
+  for (std::int32_t id = 0; id < 2; ++id)
+    REQUIRE(append(*table, "T", at(id, 0, 1000 + 100 * id)) == append_result::appended);
+  REQUIRE(table->write_out().has_value());
+  CHECK(table->wants_sync());
+  files.fault = [](observed_file_system::action what, const std::string&) {
+    return what == observed_file_system::action::sync ? errc::io_error : errc::none;
+  };
+  // A read that finds no room syncs nothing.
+  CHECK(table->find("T", 0)->entry(0).has_value());
+  REQUIRE(append(*table, "T", at(2, 0, 2000)) == append_result::appended);
+  CHECK(table->write_out().error().code == errc::write_stopped);
+  files.fault = nullptr;
+  CHECK(table->write_out().error().code == errc::write_stopped); // a later sync proves nothing
+  for (std::int32_t id = 0; id < 3; ++id)
+    CHECK(table->find("T", id)->entry(0).has_value());
+}
+
+TEST_CASE("queue_table: totals up to an offset are those of a table that is cut there",
+          "[storage]") {
+  fixture f;
+  auto table = f.open();
+  append_up_to(*table, "T", 0, 20);
+  append_up_to(*table, "U", 7, 20); // begins late
+  for (log_offset end : {0, 1000, 1100, 1700, 1750, 1800, 2500, 9999}) {
+    auto totals = table->totals_until(end).value();
+    auto in_t = std::clamp<log_offset>((end - 1000) / 100, 0, 20);
+    auto in_u = in_t > 7 ? in_t : 0;
+    CHECK(totals.queues == std::uint64_t{in_t > 0} + std::uint64_t{in_u > 0});
+    CHECK(totals.entries == static_cast<std::uint64_t>(in_t + in_u));
+  }
 }

@@ -141,7 +141,7 @@ void actor_stand::add_dispatcher() {
   roles.dispatcher = world.system().spawn(dispatcher);
 }
 
-void actor_stand::add_queues() {
+void actor_stand::add_queues(bool restarted) {
   queue_flusher_setup own{options, &files};
   roles.queue_flusher = world.system().spawn(queue_flusher, std::move(own));
   queue_manager_setup setup;
@@ -153,6 +153,7 @@ void actor_stand::add_queues() {
   setup.flushed = store->log.end;
   setup.checkpoint = store->known;
   setup.trust_queues = store->after_orderly_stop;
+  setup.restarted = restarted;
   for (auto& t : store->tombstones)
     setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
   roles.queue_manager = world.system().spawn(queue_manager, std::move(setup));
@@ -210,6 +211,8 @@ void actor_stand::announce() {
   world.tell(roles.queue_manager, roles);
   world.tell(roles.registrar, roles);
   world.tell(roles.cleaner, roles);
+  for (auto& one : roles.readers)
+    world.tell(one, roles);
   world.drain();
 }
 

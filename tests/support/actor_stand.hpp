@@ -76,7 +76,8 @@ public:
   void add_writer(const std::string& read_only = {});
   void add_flusher();
   void add_dispatcher();
-  void add_queues();
+  /// `restarted`: as if clients had been served before.
+  void add_queues(bool restarted = false);
   void add_readers(std::size_t count = 1);
   void add_registrar();
   void add_cleaner();

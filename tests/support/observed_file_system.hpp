@@ -36,6 +36,10 @@ public:
 
   /// Asked before each change; anything but `none` makes it fail with that and change nothing.
   std::function<storage::errc(action, const std::string& path)> fault;
+  /// The same before each opening to read, reading and mapping.
+  std::function<storage::errc(const std::string& path)> read_fault;
+  /// The same before mapping alone.
+  std::function<storage::errc(const std::string& path)> map_fault;
   std::vector<event> events;
   int used_percent = 10;
 
@@ -53,6 +57,8 @@ public:
       TROUPE_TRY(change(action::create, path));
     } else if (mode == storage::open_mode::read_write) {
       TROUPE_TRY(change(action::open, path));
+    } else {
+      TROUPE_TRY(check(read_fault, path));
     }
     TROUPE_TRY(auto opened, real_.open(path, mode));
     return std::shared_ptr<storage::file>(
@@ -107,6 +113,7 @@ private:
     }
     storage::result<std::size_t> read_at(std::uint64_t offset,
                                          std::span<std::byte> into) const override {
+      TROUPE_TRY(owner_.check(owner_.read_fault, path_));
       return real_->read_at(offset, into);
     }
     storage::result<void> zero_range(std::uint64_t from, std::uint64_t to) override {
@@ -115,6 +122,8 @@ private:
     }
     storage::result<void> sync() override { return owner_.change(action::sync, path_); }
     storage::result<std::shared_ptr<storage::mapping>> map(storage::access how) const override {
+      TROUPE_TRY(owner_.check(owner_.read_fault, path_));
+      TROUPE_TRY(owner_.check(owner_.map_fault, path_));
       return real_->map(how);
     }
     std::uint64_t next_data(std::uint64_t from) const override { return real_->next_data(from); }
@@ -124,6 +133,15 @@ private:
     observed_file_system& owner_;
     std::shared_ptr<storage::file> real_;
   };
+
+  static storage::result<void>
+  check(const std::function<storage::errc(const std::string& path)>& asked,
+        const std::string& path) {
+    auto code = asked ? asked(path) : storage::errc::none;
+    if (code != storage::errc::none)
+      return storage::error{code, path + ": made to fail"};
+    return boost::outcome_v2::success();
+  }
 
   storage::result<void> change(action what, const std::string& path) {
     std::scoped_lock one_at_a_time{changing_};
