@@ -174,15 +174,15 @@ storage::result<void> registrar_state::put(const topic_info& topic,
 }
 
 void registrar_state::answer(const topic_request& request, const storage::result<void>& done) {
-  auto& name = request.topic.name;
+  auto& topic = request.topic.name;
   if (!done)
     say_if_full(done.error());
   if (request.what == wish::restore) { // nobody waits for it
     if (!done)
       storage::log_warning("topic.not_restored",
-                           {{"topic", name}, {"reason", done.error().message}});
+                           {{"topic", topic}, {"reason", done.error().message}});
   } else if (done) {
-    request.promise.deliver(info_of(*topics_->find(name)));
+    request.promise.deliver(info_of(*topics_->find(topic)));
   } else {
     request.promise.deliver(to_caf(done.error()));
   }
