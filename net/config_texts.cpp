@@ -1,0 +1,145 @@
+#include "net/config_texts.hpp"
+
+#include "net/quantity.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace troupe::net {
+
+namespace {
+
+constexpr std::string_view same_as_host = "host";
+
+constexpr std::array<std::string_view, 9> role_names = {"all",           "writer",    "dispatcher",
+                                                        "queue-manager", "flusher",   "cleaner",
+                                                        "reader",        "registrar", "session"};
+
+/// Cuts `value` at each mark and gives the trimmed pieces to `take`, until one answers a complaint.
+template <class Take>
+std::string each_piece(std::string_view value, std::string_view marks, Take take) {
+  for (std::size_t from = 0; from <= value.size();) {
+    auto to = std::min(value.find_first_of(marks, from), value.size());
+    auto piece = value.substr(from, to - from);
+    while (piece.starts_with(' '))
+      piece.remove_prefix(1);
+    while (piece.ends_with(' '))
+      piece.remove_suffix(1);
+    if (auto complaint = take(piece); !complaint.empty())
+      return complaint;
+    from = to + 1;
+  }
+  return {};
+}
+
+} // namespace
+
+std::string set_cluster_name(cluster_config& c, node_config&, std::string_view value) {
+  if (value.empty() || value.size() > 100)
+    return "must have 1 to 100 characters";
+  c.cluster_name = value;
+  return {};
+}
+
+std::string set_flush(cluster_config& c, node_config&, std::string_view value) {
+  constexpr std::array<std::string_view, 2> names = {"async", "sync"};
+  if (value != names[0] && value != names[1])
+    return "is neither 'async' nor 'sync'" + hint(value, names);
+  c.options.store.flush =
+      value == names[0] ? storage::flush_policy::async : storage::flush_policy::sync;
+  return {};
+}
+
+std::string set_delete_when(cluster_config& c, node_config&, std::string_view value) {
+  std::vector<int> hours;
+  auto complaint = each_piece(value, ";,", [&](std::string_view piece) -> std::string {
+    auto h = parse_count(piece);
+    if (!h || h.value() < 0 || h.value() > 23)
+      return "must be hours of the day, 00 to 23, parted by ';'";
+    hours.push_back(static_cast<int>(h.value()));
+    return {};
+  });
+  if (complaint.empty())
+    c.options.store.delete_when_hours = std::move(hours);
+  return complaint;
+}
+
+std::string delete_when_text(const cluster_config& c, const node_config&) {
+  std::string out;
+  for (auto h : c.options.store.delete_when_hours)
+    out += (out.empty() ? "" : ";") + std::string(h < 10 ? "0" : "") + std::to_string(h);
+  return out;
+}
+
+std::string advertised_host_text(const cluster_config&, const node_config& n) {
+  return n.advertised_host.empty() ? std::string(same_as_host) : n.advertised_host;
+}
+
+std::string set_advertised_host(cluster_config&, node_config& n, std::string_view value) {
+  if (value == same_as_host) {
+    n.advertised_host.clear();
+    return {};
+  }
+  std::string host(value);
+  in_addr address{};
+  if (::inet_pton(AF_INET, host.c_str(), &address) != 1 || host == every_address)
+    return "is not the IPv4 address of one machine, such as 192.168.1.10 (message ids hold the "
+           "address itself)";
+  n.advertised_host = std::move(host);
+  return {};
+}
+
+std::string set_directory(cluster_config&, node_config& n, std::string_view value) {
+  if (value.empty())
+    return "must name a directory";
+  n.directory = value;
+  return {};
+}
+
+std::string set_roles(cluster_config&, node_config& n, std::string_view value) {
+  std::vector<std::string> roles;
+  auto complaint = each_piece(value, ",", [&](std::string_view piece) -> std::string {
+    if (std::ranges::find(role_names, piece) == role_names.end())
+      return "names an unknown role '" + std::string(piece) + "'" + hint(piece, role_names);
+    if (std::ranges::find(roles, piece) != roles.end())
+      return "names the role '" + std::string(piece) + "' twice";
+    roles.emplace_back(piece);
+    return {};
+  });
+  if (complaint.empty())
+    n.roles = std::move(roles);
+  return complaint;
+}
+
+std::string roles_text(const cluster_config&, const node_config& n) {
+  std::string out;
+  for (auto& role : n.roles)
+    out += (out.empty() ? "" : ", ") + role;
+  return out;
+}
+
+std::string read_address(std::string& into, std::string_view value) {
+  std::string host(value == "localhost" ? "127.0.0.1" : value);
+  in_addr address{};
+  if (::inet_pton(AF_INET, host.c_str(), &address) != 1)
+    return "is not an IPv4 address such as 127.0.0.1 (message ids hold the address itself)";
+  into = std::move(host);
+  return {};
+}
+
+std::string read_optional_port(std::optional<std::uint16_t>& into, std::string_view value) {
+  if (value == "off") {
+    into.reset();
+    return {};
+  }
+  auto port = parse_count(value);
+  if (!port || port.value() < 0 || port.value() > 65535)
+    return "is neither 'off' nor a port: 0 to 65535";
+  into = static_cast<std::uint16_t>(port.value());
+  return {};
+}
+
+} // namespace troupe::net

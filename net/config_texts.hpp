@@ -1,0 +1,42 @@
+#pragma once
+
+#include "net/config.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace troupe::net {
+
+// The settings of cluster.ini that are no numbers, as text. A setter answers what is wrong with the
+// value, so that the sentence goes on behind it, or nothing.
+
+std::string set_cluster_name(cluster_config& c, node_config& n, std::string_view value);
+std::string set_flush(cluster_config& c, node_config& n, std::string_view value);
+std::string delete_when_text(const cluster_config& c, const node_config& n);
+std::string set_delete_when(cluster_config& c, node_config& n, std::string_view value);
+std::string advertised_host_text(const cluster_config& c, const node_config& n);
+std::string set_advertised_host(cluster_config& c, node_config& n, std::string_view value);
+std::string set_directory(cluster_config& c, node_config& n, std::string_view value);
+std::string roles_text(const cluster_config& c, const node_config& n);
+std::string set_roles(cluster_config& c, node_config& n, std::string_view value);
+
+std::string read_address(std::string& into, std::string_view value);
+std::string read_optional_port(std::optional<std::uint16_t>& into, std::string_view value);
+
+template <auto Field>
+std::string set_address(cluster_config&, node_config& n, std::string_view value) {
+  return read_address(n.*Field, value);
+}
+
+template <auto Field>
+std::string set_optional_port(cluster_config&, node_config& n, std::string_view value) {
+  return read_optional_port(n.*Field, value);
+}
+
+template <auto Field>
+std::string optional_port_text(const cluster_config&, const node_config& n) {
+  return n.*Field ? std::to_string(*(n.*Field)) : "off";
+}
+
+} // namespace troupe::net
