@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace troupe {
 
@@ -227,6 +228,12 @@ caf::result<std::string> node_state::ready() {
 }
 
 void node_state::log_unreadable(const write_refusal& why) {
+  if (stopping_) {
+    leave_over(why.reason);
+    if (!why.reason.empty())
+      stop_rest(); // nobody knows when the queues get there
+    return;
+  }
   if (setup_.store->log.needs_repair) { // said already, and it stays so
     serve();
     return;
@@ -407,6 +414,7 @@ void node_state::leave_over(const std::string& what) {
 void node_state::stop_queues(log_offset end) {
   // If something was left over already, nobody may be there who brings the queues up to the end.
   auto reachable = left_over_.empty() ? end : log_offset{0};
+  awaits_queues_ = true;
   self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, reachable)
       .then([this](const queue_state&) { stop_rest(); },
             [this](const caf::error& why) {
@@ -416,6 +424,8 @@ void node_state::stop_queues(log_offset end) {
 }
 
 void node_state::stop_rest() {
+  if (!std::exchange(awaits_queues_, false))
+    return;
   stop_role("queue-manager", roles_.queue_manager, [this] {
     stop_role("flusher", roles_.flusher,
               [this] { stop_role("registrar", roles_.registrar, [this] { finish_stop(); }); });

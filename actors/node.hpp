@@ -119,6 +119,7 @@ private:
   bool stopping_ = false;
   storage::error start_failure_; ///< why it will never serve
   std::string unreadable_;       ///< why the queues cannot follow the log
+  bool awaits_queues_ = false;   ///< a stop goes on when they are where the log ends
   std::string left_over_;        ///< what the stop could not finish
   std::vector<kept_promise<std::string>> waiting_;
   kept_promise<stop_report> stop_promise_;

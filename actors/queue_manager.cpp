@@ -365,8 +365,7 @@ void queue_manager_state::set_roles(const role_table& table) {
   self_->send(roles_.dispatcher, applied_atom_v, applied_);
   if (!failure_.empty())
     self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
-  if (!obstacle_.empty())
-    tell_obstacle();
+  tell_obstacle(); // also when there is none: one before this may have died with it
   if (wants_sync())
     arm_pulse();
 }

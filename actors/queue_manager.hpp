@@ -186,6 +186,7 @@ private:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.
   static constexpr errc obstacle_code = errc::busy;
   std::string obstacle_;
+  bool node_knows_obstacle_ = false;
 
   std::vector<waiting_state> states_;
   parked_pulls parked_;

@@ -66,8 +66,10 @@ void queue_manager_state::blocked(const storage::error& why) {
 void queue_manager_state::tell_obstacle() {
   if (roles_.writer)
     self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_});
-  if (roles_.node && !states_.empty() && !obstacle_.empty())
+  bool tell = obstacle_.empty() ? node_knows_obstacle_ : !states_.empty();
+  if (roles_.node && tell)
     self_->send(roles_.node, failed_atom_v, write_refusal{obstacle_code, obstacle_});
+  node_knows_obstacle_ = !obstacle_.empty() && (tell || node_knows_obstacle_);
 }
 
 void queue_manager_state::unblocked() {

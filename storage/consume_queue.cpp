@@ -227,7 +227,10 @@ result<queue_offset> consume_queue::next_until(log_offset log_end) const {
   TROUPE_TRY(auto end, search(first_entry(), next_, [log_end](const queue_entry& e) {
                return !e.filler() && e.end() > log_end;
              }));
-  return end > first_entry() ? end : 0;
+  if (end == first_entry())
+    return 0;
+  TROUPE_TRY(auto newest, entry(end - 1));
+  return newest.filler() ? 0 : end;
 }
 
 result<bool> consume_queue::correct(queue_offset number, const queue_entry& right) {
@@ -282,8 +285,9 @@ result<void> consume_queue::cut_files(queue_offset end) {
 result<void> consume_queue::truncate(log_offset log_end) {
   if (log_end_ <= log_end)
     return boost::outcome_v2::success();
-  TROUPE_TRY(auto end, search(first_entry(), next_,
-                              [log_end](const queue_entry& e) { return e.end() > log_end; }));
+  TROUPE_TRY(auto end, search(first_entry(), next_, [log_end](const queue_entry& e) {
+               return !e.filler() && e.end() > log_end;
+             }));
   if (end < written_) {
     TROUPE_TRY(cut_files(end));
     written_ = end;
@@ -296,7 +300,7 @@ result<void> consume_queue::truncate(log_offset log_end) {
   log_end_ = 0;
   if (next_ > first_entry()) {
     TROUPE_TRY(auto newest, entry(next_ - 1));
-    log_end_ = newest.end();
+    log_end_ = newest.filler() ? 0 : newest.end();
   }
   return boost::outcome_v2::success();
 }
