@@ -307,8 +307,7 @@ TEST_CASE("registrar: topics that wait for a save that fails are all not there",
   t.run();
   t.create("old", 4).value();
   t.files.fault = [](action what, const std::string& path) {
-    return what == action::rename && path.ends_with("/topics.json") ? errc::no_space
-                                                                    : errc::none;
+    return what == action::rename && path.ends_with("/topics.json") ? errc::no_space : errc::none;
   };
   std::vector<answer<topic_info>> asked;
   auto ask = [&](auto atom, const std::string& name, std::int32_t queues) {
@@ -501,7 +500,7 @@ TEST_CASE("registrar: offsets that cannot be saved do not keep a node from stopp
   offsets_stand t;
   t.files.fault = [](action what, const std::string& path) {
     return what == action::rename && path.ends_with("consumerOffset.json") ? errc::too_large
-                                                                               : errc::none;
+                                                                           : errc::none;
   };
   t.store("g", 0, 5).value();
   t.world.run_for(20s);
@@ -519,7 +518,7 @@ TEST_CASE("registrar: a group that is forgotten does not come back with a kill",
   t.store("h", 0, 6).value();
   t.files.fault = [](action what, const std::string& path) {
     return what == action::rename && path.ends_with("consumerOffset.json") ? errc::no_space
-                                                                               : errc::none;
+                                                                           : errc::none;
   };
   t.world.ask<group_settings>(t.roles.registrar, remove_atom_v, group_settings{"g", {}}, true)
       .value();
