@@ -55,7 +55,6 @@ struct socket_server::parts {
   void deliver();
   void wake_readers();
   void close_largest();
-  void close_clients();
   void ended(connection_id id);
   void sweep();
   void arm_sweep();
@@ -200,12 +199,6 @@ void socket_server::parts::ended(connection_id id) {
   });
 }
 
-void socket_server::parts::close_clients() {
-  auto all = clients;
-  for (auto& [id, client] : all)
-    client.socket->close();
-}
-
 void socket_server::parts::arm_sweep() {
   if (sweeping || clients.empty())
     return;
@@ -228,7 +221,7 @@ void socket_server::parts::sweep() {
 void socket_server::parts::close_clients() {
   auto all = clients; // closing takes them out
   for (auto& [id, client] : all)
-    client->close();
+    client.socket->close();
 }
 
 void socket_server::parts::close_listeners() {
@@ -308,10 +301,6 @@ void socket_server::stop() {
   });
   p.thread.join();
   p.clients.clear();
-}
-
-void socket_server::close_all() {
-  asio::post(parts_->io, [p = parts_.get()] { p->close_clients(); });
 }
 
 std::size_t socket_server::most_for_address(const gateway_options& options) noexcept {

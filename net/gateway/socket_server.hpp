@@ -38,18 +38,14 @@ public:
   /// Lets clients in. The handlers are called on the server's thread. Fails without a thread.
   storage::result<void> start(handlers to);
 
-  /// Closes all connections, as after the end of whoever answered them. From any thread, until
-  /// `stop`.
+  /// Closes all connections and settles what they hold; clients may come again. For a gateway that
+  /// is replaced: the new one knows nothing of them. From any thread between `start` and `stop`.
   void close_clients();
   /// Lets nobody in any more. As `close_clients`.
   void close_listeners();
 
   /// Closes everything; afterwards no handler is called. From the thread that called `start`.
   void stop();
-
-  /// Closes all connections and settles what they hold; clients may come again. For a gateway that
-  /// is replaced: the new one knows nothing of them. From any thread between `start` and `stop`.
-  void close_all();
 
   /// From any thread, also after `stop`. Ignored when the connection is gone.
   using sender = std::function<void(outgoing)>;
