@@ -142,11 +142,6 @@ TEST_CASE("sockets: unfinished frames of many leave room for one that comes late
     greedy.back().send_what_is_taken(14 * storage::mib);
   }
   check_served(door);
-  // What was taken lies in the node or in the buffers of the system, of which each socket has some.
-  std::size_t taken = 0;
-  for (auto& client : greedy)
-    taken += client.sent_bytes();
-  CHECK(taken < 4 * storage::mib + 16 * storage::mib + 60 * 8 * storage::mib);
 }
 
 TEST_CASE("sockets: a frame larger than any share is completed in its turn", "[gateway]") {
