@@ -283,8 +283,10 @@ TEST_CASE("sockets: closing all settles what they hold, and clients come again",
   auto fill = [&] {
     std::vector<socket_client> greedy;
     for (int i = 0; i < 9; ++i) {
+      auto before = door.arrived_requests();
       greedy.emplace_back(door.port);
       greedy.back().send_what_is_taken(test::request_frames(40'000));
+      CHECK(test::becomes_true([&] { return door.arrived_requests() > before; }));
     }
     return greedy;
   };
