@@ -118,8 +118,9 @@ storage::result<bool> client_socket::read_into(arrived& batch) {
     auto room = splitter_.room();
     count_block();
     auto most = std::max(least_read, context_->memory.most_bytes() / most_cost_factor);
-    if (!context_->memory.has_turn(id_))
-      room = room.first(std::min(room.size(), most));
+    if (context_->memory.has_turn(id_))
+      most = splitter_.missing(); // the turn is for one frame, not for those behind it
+    room = room.first(std::min(room.size(), most));
     boost::system::error_code failure;
     auto bytes = socket_.read_some(boost::asio::buffer(room.data(), room.size()), failure);
     if (failure)

@@ -45,6 +45,11 @@ std::size_t frame_splitter::next_capacity() const noexcept {
   return announced_ > pending() ? std::min(wanted, std::max(usual, announced_)) : wanted;
 }
 
+std::size_t frame_splitter::missing() const noexcept {
+  auto wanted = announced_ > 0 ? announced_ : length_bytes;
+  return wanted > pending() ? wanted - pending() : 1;
+}
+
 void frame_splitter::give_back() {
   if (pending() == 0) {
     if (end_ > 0)

@@ -41,6 +41,9 @@ public:
   /// Bytes of a frame that is not complete.
   std::size_t pending() const noexcept { return end_ - begin_; }
 
+  /// Bytes that the frame which is pending lacks, as far as its length is known; never 0.
+  std::size_t missing() const noexcept;
+
   /// Bytes of memory that stay with the splitter: of the whole block, however little is in it.
   std::size_t held_bytes() const noexcept { return capacity_; }
   /// The same after the next `room()`.

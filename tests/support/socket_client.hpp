@@ -67,7 +67,7 @@ public:
     open_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
   }
   socket_client(socket_client&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), open_(other.open_), sent_(other.sent_) {}
+      : fd_(std::exchange(other.fd_, -1)), open_(other.open_) {}
   socket_client& operator=(socket_client&&) = delete;
   ~socket_client() {
     if (fd_ >= 0)
@@ -90,12 +90,10 @@ public:
       auto count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (count <= 0)
         return;
-      sent_ += static_cast<std::size_t>(count);
       bytes.remove_prefix(static_cast<std::size_t>(count));
     }
   }
   void send_what_is_taken(std::size_t count) { send_what_is_taken(std::string(count, 'x')); }
-  std::size_t sent_bytes() const noexcept { return sent_; }
 
   /// Reads until the answer with this number is there whole; false when the other side closed.
   bool reads_an_answer(std::int32_t opaque) {
@@ -124,7 +122,6 @@ private:
 
   int fd_;
   bool open_ = false;
-  std::size_t sent_ = 0;
   remoting::frame_splitter splitter_;
 };
 

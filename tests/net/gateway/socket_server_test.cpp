@@ -142,11 +142,6 @@ TEST_CASE("sockets: unfinished frames of many leave room for one that comes late
     greedy.back().send_what_is_taken(14 * storage::mib);
   }
   check_served(door);
-  // What was taken lies in the node or in the buffers of the system, of which each socket has some.
-  std::size_t taken = 0;
-  for (auto& client : greedy)
-    taken += client.sent_bytes();
-  CHECK(taken < 4 * storage::mib + 16 * storage::mib + 60 * 8 * storage::mib);
 }
 
 TEST_CASE("sockets: a frame larger than any share is completed in its turn", "[gateway]") {
@@ -288,8 +283,10 @@ TEST_CASE("sockets: closing all settles what they hold, and clients come again",
   auto fill = [&] {
     std::vector<socket_client> greedy;
     for (int i = 0; i < 9; ++i) {
+      auto before = door.arrived_requests();
       greedy.emplace_back(door.port);
       greedy.back().send_what_is_taken(test::request_frames(40'000));
+      CHECK(test::becomes_true([&] { return door.arrived_requests() > before; }));
     }
     return greedy;
   };
