@@ -254,6 +254,7 @@ TEST_CASE("node: queues that fail during the stop do not hold it up", "[actors]"
   t.create_topic("a");
   t.fail(action::write, "/consumequeue/");
   auto sent = t.send(put_of("a", numbered("m", 1000)));
+  t.stand.world.drain(); // the first write has failed
   auto began = t.stand.world.now();
   auto report = t.stop();
   CHECK(report.value().left_over.find("writing the queues failed") != std::string::npos);
