@@ -67,8 +67,7 @@ result<void> queue_numbers::save() {
   json::object topics;
   for (auto& [topic, next] : next_)
     topics[as_json(topic)] = json::array(next.begin(), next.end());
-  TROUPE_TRY(
-      file_.save(json::object{{"nextOffsets", std::move(topics)}}, integer_names::quoted));
+  TROUPE_TRY(file_.save(json::object{{"nextOffsets", std::move(topics)}}, integer_names::quoted));
   changed_ = false;
   return boost::outcome_v2::success();
 }

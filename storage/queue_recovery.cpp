@@ -68,8 +68,7 @@ result<queue_offset> number_behind_expired(file_system& fs, const std::string& p
 result<queue_offset> number_in_damaged(file_system& fs, const options& o,
                                        const queue_table::damaged_queue& broken,
                                        log_offset log_min) {
-  auto directory =
-      queue_directory(o) + "/" + broken.topic + "/" + std::to_string(broken.queue_id);
+  auto directory = queue_directory(o) + "/" + broken.topic + "/" + std::to_string(broken.queue_id);
   TROUPE_TRY(auto files, fs.list(directory));
   constexpr auto most = std::numeric_limits<std::int64_t>::max() / 2;
   for (auto file = files.rbegin(); file != files.rend(); ++file) {
@@ -139,8 +138,9 @@ result<void> keep_vouched(file_system& fs, const options& o, const wall_clock& c
     return boost::outcome_v2::success();
   }
   auto recent = std::max(plan.log_min, known.safe_offset - recent_bytes);
-  TROUPE_TRY(compare(fs, o, clock, queues,
-                     {plan.log_min, recent, known.safe_offset, plan.dead, std::set<std::string>{}}));
+  TROUPE_TRY(
+      compare(fs, o, clock, queues,
+              {plan.log_min, recent, known.safe_offset, plan.dead, std::set<std::string>{}}));
   if (!queues.rebuild_reason.empty())
     return boost::outcome_v2::success();
   queues.applied = known.safe_offset;
@@ -261,8 +261,7 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
     TROUPE_TRY(remove_dead(queues, plan));
   }
   if (!queues.rebuild_reason.empty()) {
-    TROUPE_TRY(auto kept,
-               discard_queues(fs, o, *queues.table, *queues.index, plan.log_min));
+    TROUPE_TRY(auto kept, discard_queues(fs, o, *queues.table, *queues.index, plan.log_min));
     queues.numbers = std::move(kept);
     queues.applied = plan.log_min;
   }

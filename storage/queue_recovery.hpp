@@ -28,8 +28,8 @@ struct recovered_queues {
   std::unique_ptr<queue_table> table;
   std::unique_ptr<key_index> index;
   log_offset applied = 0;
-  bool vouched = false;       ///< a checkpoint says that they are durable up to `applied`
-  bool removed_dead = false;  ///< queues of deleted topics were still there
+  bool vouched = false;                 ///< a checkpoint says that they are durable up to `applied`
+  bool removed_dead = false;            ///< queues of deleted topics were still there
   std::optional<queue_numbers> numbers; ///< of queues that nothing else knows; always set
   std::uint64_t corrected = 0;          ///< damaged entries that were written anew
   std::string rebuild_reason; ///< not empty: they were emptied, to be built again from the log

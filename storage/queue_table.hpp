@@ -78,8 +78,8 @@ public:
   static bool usable(const position& added) noexcept;
 
   /// Appends the positions from `first` on and calls `added(queue)` for each entry that is new.
-  /// `needs_repair` when two messages claim one number: neither is dropped, the first has the entry.
-  /// After an error `done.count` says where to go on.
+  /// `needs_repair` when two messages claim one number: neither is dropped, the first has the
+  /// entry. After an error `done.count` says where to go on.
   result<void> apply(const position_batch& batch, std::size_t first, applied& done,
                      const std::function<void(topic_queues&, consume_queue&)>& added);
 
