@@ -4,6 +4,7 @@
 #include "storage/log_view.hpp"
 #include "storage/posix_file_system.hpp"
 #include "storage/store.hpp"
+#include "storage/topic_table.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/failing_file_system.hpp"
 #include "tests/support/golden.hpp"
@@ -187,11 +188,21 @@ TEST_CASE("queue_recovery: a store that Java stopped may have lost any queue fil
 }
 
 TEST_CASE("queue_recovery: messages of a topic that Java deleted need no queue", "[storage]") {
-  golden_copy store("normal-4.9.8"); // has a topics.json
-  disk::remove_all(queue_path(store, "TopicBig"));
-  auto node = start(store.options());
-  bool known = node.store.topics.count("TopicBig") > 0;
-  CHECK(node.queues.rebuild_reason.empty() != known);
+  for (auto deleted : {true, false}) {
+    CAPTURE(deleted);
+    golden_copy store("normal-5.3.3");
+    REQUIRE(make_directories(fast_files(), config_directory(store.options())));
+    auto topics = topic_table::load(fast_files(), store.options());
+    REQUIRE(topics.has_value());
+    REQUIRE(topics.value().put({"TopicOrders"}));
+    if (!deleted)
+      REQUIRE(topics.value().put({"TopicBig"}));
+    REQUIRE(topics.value().save(later));
+    disk::remove_all(queue_path(store, "TopicBig"));
+    auto node = start(store.options());
+    CHECK(node.queues.rebuild_reason.empty() == deleted);
+    CHECK((node.queues.table->find("TopicBig", 0) == nullptr) == deleted);
+  }
 }
 
 TEST_CASE("queue_recovery: an entry that leads nowhere is compared with the log", "[storage]") {
