@@ -177,9 +177,10 @@ void node_state::connect_queues() {
   auto queues = roles_.queue_manager;
   auto not_ready = [this](const caf::error& e) {
     auto why = from_caf(e);
+    if (why.code == errc::connection_lost) // it died: another one comes and gets here again
+      return;
     storage::log_error("queues.not_ready", {{"reason", render(why)}});
-    if (why.code != errc::connection_lost) // else it died: another one comes and gets here again
-      serve_reads({why.code, why.message});
+    serve_reads({why.code, why.message});
   };
   self_->request(queues, caf::infinite, resume_atom_v, log_offset{0})
       .then(

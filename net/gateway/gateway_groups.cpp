@@ -64,7 +64,7 @@ void gateway_state::take_heartbeat(const ticket& who, const client_request& requ
   std::vector<std::string> missing;
   for (auto& consumer : h.value().consumers)
     if (auto retry = std::string(remoting::retry_prefix) + consumer.group;
-        consumer.clustering && !consumer.subscriptions.empty() && find_topic(retry) == nullptr)
+        consumer.clustering && find_topic(retry) == nullptr)
       missing.push_back(std::move(retry));
   if (!missing.empty())
     refresh_topics([this, who, missing] { make_retry_topics(who, missing); });

@@ -90,19 +90,6 @@ TEST_CASE("gateway: who leaves and comes as other groups gets no more topics", "
   CHECK(node.created.size() == 256);
 }
 
-TEST_CASE("gateway: a group without subscriptions needs no topic for retries", "[gateway]") {
-  gateway_stand t;
-  played_node node(t.world());
-  t.start_before(node.handle);
-  remoting::heartbeat h;
-  h.client_id = "c";
-  h.consumers.push_back({"idle", true, {}});
-  h.consumers.push_back({"broadcasting", false, {{"t", "*", "TAG", 1}}});
-  t.ask(1, request_code::heart_beat, {}, remoting::write_heartbeat(h));
-  t.world().run_for(100ms);
-  CHECK(node.created.empty());
-}
-
 TEST_CASE("gateway: the route to a topic for retries waits until it is there", "[gateway]") {
   gateway_stand t;
   played_node node(t.world());
@@ -116,6 +103,21 @@ TEST_CASE("gateway: the route to a topic for retries waits until it is there", "
     t.world().run_for(1ms);
   REQUIRE(t.answers_to(number).size() == 1);
   CHECK(t.answers_to(number)[0].header.code == response_code::success);
+}
+
+TEST_CASE("gateway: only clustering groups have a topic for retries", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  remoting::heartbeat h;
+  h.client_id = "c";
+  h.consumers.push_back({"clustering", true, {}});
+  h.consumers.push_back({"broadcasting", false, {{"t", "*", "TAG", 1}}});
+  t.ask(1, request_code::heart_beat, {}, remoting::write_heartbeat(h));
+  t.world().run_for(100ms);
+  while (node.release_creations(t.world()))
+    t.world().run_for(1ms);
+  CHECK(node.created == std::vector<std::string>{"%RETRY%clustering"});
 }
 
 TEST_CASE("gateway: without an answer about topics none is called unknown", "[gateway]") {
