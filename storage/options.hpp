@@ -35,6 +35,8 @@ struct options {
   int queue_write_retries = 3;
   /// Threads that check the log at a start; 0 is one a core. The outcome does not depend on it.
   unsigned scan_threads = 0;
+  /// So much of the log's end is compared with the queues at every start: a tenth of a second.
+  std::uint64_t compared_bytes = 64 * mib;
 
   /// Topics that may be; more are not made, but those that are found in the log are kept.
   std::uint32_t max_topics = 20'000;

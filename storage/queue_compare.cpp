@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace troupe::storage {
 
@@ -14,6 +15,9 @@ namespace {
 
 constexpr std::size_t records_a_piece = 4096;
 constexpr std::int64_t progress_interval_ms = 5'000;
+/// Entries that are read at a time, and of how many queues they are kept.
+constexpr std::size_t entries_ahead = 512;
+constexpr std::size_t most_blocks = 512;
 
 std::string shown(const std::string& topic, const position& record) {
   return "message " + std::to_string(record.queue_position) + " of queue " + topic + "/" +
@@ -35,8 +39,15 @@ private:
   result<void> compare(const std::string& topic, const position& record);
   result<bool> of_former_life(const std::string& topic, const consume_queue& queue,
                               const position& record);
+  result<queue_entry> entry_of(const consume_queue& queue, queue_offset number);
   void look_for_strays();
   void tell(log_offset at);
+
+  /// Neighbouring entries of a queue.
+  struct block {
+    queue_offset first = 0;
+    std::vector<queue_entry> entries;
+  };
 
   file_system& fs_;
   const options& options_;
@@ -46,6 +57,7 @@ private:
   log_view view_;
   std::int64_t told_ms_;
   bool damaged_ = false; ///< a part of the log could not be compared
+  std::unordered_map<const consume_queue*, block> blocks_;       ///< where each was read last
   std::unordered_map<const consume_queue*, queue_offset> found_; ///< entries with their record
   queue_comparison out_;
 };
@@ -112,7 +124,7 @@ result<void> comparison::compare(const std::string& topic, const position& recor
   bool there = number >= queue->min() && number < queue->next();
   queue_entry entry;
   if (there) {
-    TROUPE_TRY(entry, queue->entry(number));
+    TROUPE_TRY(entry, entry_of(*queue, number));
   }
   if (entry != right) {
     TROUPE_TRY(auto former, of_former_life(topic, *queue, record));
@@ -127,6 +139,7 @@ result<void> comparison::compare(const std::string& topic, const position& recor
       out_.reason = "the entry of " + shown(topic, record) + " is wrong";
       return boost::outcome_v2::success();
     }
+    blocks_.erase(queue);
     out_.corrected += 1;
     log_warning("queue.corrected", {{"topic", topic},
                                     {"queue", record.queue_id},
@@ -135,6 +148,22 @@ result<void> comparison::compare(const std::string& topic, const position& recor
   }
   found_[queue] += 1;
   return boost::outcome_v2::success();
+}
+
+/// The records of a queue come in the order of its entries, so those behind are asked for next.
+result<queue_entry> comparison::entry_of(const consume_queue& queue, queue_offset number) {
+  if (blocks_.size() > most_blocks)
+    blocks_.clear();
+  auto& known = blocks_[&queue];
+  auto place = static_cast<std::size_t>(number - known.first);
+  if (number < known.first || place >= known.entries.size()) {
+    known = {number, {}};
+    (void)queue.read(number, entries_ahead, known.entries);
+    if (known.entries.empty())
+      return queue.entry(number); // a damaged one, as it is; or why it cannot be read
+    place = 0;
+  }
+  return known.entries[place];
 }
 
 /// RocketMQ numbers the messages of a topic that was deleted and made again from 0 on; those of

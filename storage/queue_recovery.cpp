@@ -31,9 +31,6 @@ result<void> void_checkpoint(file_system& fs, const options& o, bool only_index)
   return save_checkpoint(fs, path, known);
 }
 
-/// So much of the log's end is compared with the queues at every start: a tenth of a second.
-constexpr auto recent_bytes = static_cast<log_offset>(64 * mib);
-
 result<void> compare(file_system& fs, const options& o, const wall_clock& clock,
                      recovered_queues& queues, const compare_scope& scope) {
   TROUPE_TRY(auto compared, compare_queues(fs, o, *queues.table, clock, scope));
@@ -137,7 +134,8 @@ result<void> keep_vouched(file_system& fs, const options& o, const wall_clock& c
     queues.rebuild_reason = "the checkpoint speaks of other queues";
     return boost::outcome_v2::success();
   }
-  auto recent = std::max(plan.log_min, known.safe_offset - recent_bytes);
+  auto recent =
+      std::max(plan.log_min, known.safe_offset - static_cast<log_offset>(o.compared_bytes));
   TROUPE_TRY(
       compare(fs, o, clock, queues,
               {plan.log_min, recent, known.safe_offset, plan.dead, std::set<std::string>{}}));

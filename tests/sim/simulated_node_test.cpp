@@ -28,7 +28,8 @@ struct stand {
   std::unique_ptr<simulated_link> wire;
 
   explicit stand(storage::flush_policy flush = storage::flush_policy::async)
-      : node(around, 1, options_for(flush)), wire(node.connect()) {
+      : stand(options_for(flush)) {}
+  explicit stand(const node_options& options) : node(around, 1, options), wire(node.connect()) {
     REQUIRE(node.start());
     create();
   }
@@ -237,8 +238,10 @@ TEST_CASE("simulated_node: its orderly stop leaves nothing open", "[sim]") {
 }
 
 TEST_CASE("simulated_node: after the same load a larger store starts with the same work", "[sim]") {
-  auto work_of_a_start = [](int stored) {
-    stand s;
+  auto options = options_for(storage::flush_policy::async);
+  options.store.compared_bytes = 8 * storage::kib; // as little of a small log as of a large one
+  auto work_of_a_start = [options](int stored) {
+    stand s(options);
     for (int i = 0; i < stored; ++i)
       s.put(std::string(500, 'x'));
     s.around.run_for(5s); // with a checkpoint
