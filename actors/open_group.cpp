@@ -13,7 +13,7 @@ open_group::open_group(put_group g, put_promise p, caf_time now)
 
 bool open_group::too_late(caf_time now) const {
   auto time_left = std::chrono::milliseconds{group.requests[request].time_left_ms};
-  if (time_left.count() == 0 || !response.responses[request].results.empty())
+  if (time_left.count() == 0)
     return false;
   auto began = group.sent_ms > 0 ? caf_time{std::chrono::milliseconds{group.sent_ms}} : arrived;
   return now - began >= time_left;

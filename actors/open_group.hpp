@@ -35,7 +35,8 @@ struct open_group {
   put_response& answer() { return response.responses[request]; }
   bool wait() const noexcept { return !group.requests.empty() && group.requests.front().wait; }
 
-  /// Nothing of the current request is stored, and its producer does not wait any more.
+  /// The producer of the current request does not wait any more, though some of its messages may be
+  /// stored: those are answered in time, and the rest is not stored behind his back.
   bool too_late(caf_time now) const;
   /// Refuses what is left of the current request and goes on to the next.
   void refuse_current(errc code, const std::string& reason);

@@ -28,6 +28,7 @@ struct door_watch_state {
   void start(pointer actor, std::vector<watched_door> doors);
   void down(const caf::down_msg& message);
   bool may_replace(door& d);
+  caf::strong_actor_ptr keeper(const std::string& role) const;
   bool stop();
 
   pointer self;
@@ -74,6 +75,11 @@ bool door_watch_state::may_replace(door& d) {
   return d.deaths.size() <= restart_budget;
 }
 
+caf::strong_actor_ptr door_watch_state::keeper(const std::string& role) const {
+  auto found = std::ranges::find_if(doors, [&](const door& d) { return d.what.role == role; });
+  return found != doors.end() ? found->what.keeper : nullptr;
+}
+
 bool door_watch_state::stop() {
   for (auto& d : doors)
     if (d.what.keeper)
@@ -90,7 +96,8 @@ door_watch_actor spawn_door_watch(caf::actor_system& system, std::vector<watched
                      std::vector<watched_door> given) -> door_watch_actor::behavior_type {
     auto& state = self->state;
     state.start(self, std::move(given));
-    return {[&state](stop_atom) { return state.stop(); }};
+    return {[&state](stop_atom) { return state.stop(); },
+            [&state](fetch_atom, const std::string& role) { return state.keeper(role); }};
   };
   return system.spawn(behavior, std::move(doors));
 }

@@ -20,8 +20,12 @@ struct watched_door {
 };
 
 /// Notices when the keeper of a door ends, says so in the log and replaces it; when that happens
-/// too often, shuts the door with an error. Answers `stop_atom` when every keeper was told to end.
-using door_watch_actor = caf::typed_actor<handles<bool(stop_atom)>>;
+/// too often, shuts the door with an error.
+using door_watch_actor = caf::typed_actor<
+    /// Answers when every keeper was told to end.
+    handles<bool(stop_atom)>,
+    /// Who keeps the door of this role now; null when nobody does.
+    handles<caf::strong_actor_ptr(fetch_atom, std::string)>>;
 
 door_watch_actor spawn_door_watch(caf::actor_system& system, std::vector<watched_door> doors);
 

@@ -251,6 +251,15 @@ const node_actor& server::node() const noexcept {
   return parts_->node;
 }
 
+caf::strong_actor_ptr server::keeper(const std::string& role) {
+  caf::strong_actor_ptr found;
+  auto& p = *parts_;
+  if (p.watch)
+    p.self->request(p.watch, caf::infinite, fetch_atom_v, role)
+        .receive([&](const caf::strong_actor_ptr& who) { found = who; }, [](const caf::error&) {});
+  return found;
+}
+
 /// Nobody comes in any more, and who kept the doors ends.
 void server::close_doors(parts& p) {
   if (p.actors)

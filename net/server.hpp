@@ -36,6 +36,9 @@ public:
   storage::result<session_actor> open_session();
 
   const node_actor& node() const noexcept;
+  /// Who keeps a door that is published ("front", "gateway"); null when nobody does. For tests,
+  /// which end it.
+  caf::strong_actor_ptr keeper(const std::string& role);
 
   /// Stops in order: takes no more requests, writes, flushes, and removes the abort marker. An
   /// error says what was left; the marker then stays, and the next start recovers.

@@ -139,7 +139,8 @@ bool frame_check::check_message_header(const fields& h, std::byte* at) {
   // asks clients anything, so there is nothing to answer.
   bool named = h.flags != 0;
   bool answer = (h.data & is_response) != 0;
-  if (!named && !answer && around_.exposed(h.destination))
+  for_nobody_ = named || answer || !around_.exposed(h.destination);
+  if (!for_nobody_)
     return true;
   if (!named)
     around_.dropped(answer ? "an answer to no question" : "for an actor that is not exposed");
@@ -210,7 +211,8 @@ bool frame_check::check_message(std::span<std::byte> bytes) {
             found->second.contains(big_endian::load<std::uint64_t>(values.data()));
   if (known)
     return true;
-  around_.dropped("a message that is none of a client's");
+  if (!for_nobody_) // else the header has said all that there is to say
+    around_.dropped("a message that is none of a client's");
   bytes[1] = bytes[2] = std::byte{0xff}; // types that nobody knows: it arrives empty
   return true;
 }

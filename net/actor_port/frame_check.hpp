@@ -76,6 +76,7 @@ private:
   frame_surroundings& around_;
   std::size_t payload_bytes_ = 0; ///< 0: a header is next
   std::uint8_t operation_ = 0;
+  bool for_nobody_ = false; ///< the message whose payload is next
   int handshakes_ = 0;
   std::string peer_;
   std::unordered_set<std::uint64_t> senders_;

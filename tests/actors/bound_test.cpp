@@ -36,6 +36,24 @@ struct stuck_queues {
     stand.start();
   }
 
+  /// With a flusher that hangs when it is to make the second file, and without a dispatcher.
+  void start_without_second_file() {
+    stand.open();
+    auto& world = stand.world;
+    stand.add_flusher();
+    auto real = stand.roles.flusher;
+    stand.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
+      return caf::message_handler{[&world, real](create_atom, log_offset start) {
+        if (start == 0)
+          world.tell(real, create_atom_v, start);
+      }};
+    });
+    stand.add_writer();
+    stand.announce();
+    world.tell(real, stand.roles);
+    world.tell(stand.roles.writer, queue_state{});
+  }
+
   log_offset lists_end() const { return lists.empty() ? 0 : lists.back().batch->to; }
   void confirm(log_offset end) { stand.world.tell(stand.roles.dispatcher, applied_atom_v, end); }
   void confirm_all() {
@@ -205,21 +223,8 @@ TEST_CASE("bound: when too many bytes wait, the next request is refused as busy 
 TEST_CASE("bound: who waits for a file is bounded in bytes and in time too", "[actors]") {
   stuck_queues t{1000};
   t.stand.options.writer.parked_bytes = 20'000;
-  t.stand.open();
+  t.start_without_second_file();
   auto& world = t.stand.world;
-  // A flusher that hangs when it is to make the second file.
-  t.stand.add_flusher();
-  auto real = t.stand.roles.flusher;
-  t.stand.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
-    return caf::message_handler{[&world, real](create_atom, log_offset start) {
-      if (start == 0)
-        world.tell(real, create_atom_v, start);
-    }};
-  });
-  t.stand.add_writer();
-  t.stand.announce();
-  world.tell(real, t.stand.roles);
-  world.tell(t.stand.roles.writer, queue_state{});
   CHECK(all_stored(t.stand.put(put_of("t", numbered("", 20, 1, 3000)))));
   auto half = t.send(put_of("t", numbered("", 3, 1, 3000)));
   auto behind = t.send(put_of("t", numbered("", 3, 1, 3000)));
@@ -242,6 +247,26 @@ TEST_CASE("bound: who waits for a file is bounded in bytes and in time too", "[a
   CHECK(code_of(behind) == errc::busy);
   // Only what is in the log counts as backlog.
   CHECK(t.stand.writer_state().backlog == 21);
+}
+
+TEST_CASE("bound: the rest of a put that is half stored is not stored behind its producer's back",
+          "[actors]") {
+  stuck_queues t{1000};
+  t.start_without_second_file();
+  auto& world = t.stand.world;
+  auto messages = put_of("t", numbered("", 30, 1, 3000));
+  messages.time_left_ms = 2500;
+  auto half = t.send(messages);
+  auto behind = t.send(messages);
+  world.run_for(2400ms);
+  CHECK_FALSE(half.there());
+  world.run_for(200ms);
+  REQUIRE((half.there() && behind.there()));
+  auto& results = half.value().responses.at(0).results;
+  REQUIRE(results.size() == 30);
+  CHECK(results.front().code == errc::none); // and is known while its producer still waits
+  CHECK(results.back().code == errc::busy);
+  CHECK(code_of(behind) == errc::busy);
 }
 
 TEST_CASE("bound: unflushed bytes over the budget delay writers like missing room", "[actors]") {

@@ -139,9 +139,11 @@ struct outside {
   explicit outside(test_node& n)
       : node(n), door(n.stand.world.system().spawn(front, front_setup{n.node, "n1", "troupe"})) {}
 
+  /// It lives as long as this: nobody else holds a client.
   caf::actor client() {
-    return node.stand.world.play<caf::actor>(
-        [](caf::event_based_actor*) { return caf::message_handler{}; });
+    clients.push_back(node.stand.world.play<caf::actor>(
+        [](caf::event_based_actor*) { return caf::message_handler{}; }));
+    return clients.back();
   }
   storage::result<caf::strong_actor_ptr> greet(const caf::actor& from) {
     storage::result<caf::strong_actor_ptr> got = storage::error{errc::unavailable, "no answer"};
@@ -158,6 +160,7 @@ struct outside {
 
   test_node& node;
   front_actor door;
+  std::vector<caf::actor> clients;
 };
 
 } // namespace

@@ -6,7 +6,8 @@
  *           new name)
  *   PART    what the path contains
  *   ACTION  an error number; or `before` and `after`: the process is killed before or after the
- *           call; or `tear`: half of what is written is, then the process is killed
+ *           call; or `tear`: half of what is written is, then the process is killed; or `wait`:
+ *           the call begins when the plan is gone
  *   SKIP    so many calls that match go well first
  *   TIMES   then so many are hit; -1: all
  * Each fault is noted as "CALL PATH" in a file named as the plan with ".hits" behind it. */
@@ -26,7 +27,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { NONE = 0, BEFORE = -1, AFTER = -2, TEAR = -3 }; /* above 0: an error number */
+enum { NONE = 0, BEFORE = -1, AFTER = -2, TEAR = -3, WAIT = -4 }; /* above 0: an error number */
 enum { MOST_RULES = 16, MOST_TEXT = 4096 };
 
 static struct rule {
@@ -59,6 +60,7 @@ static int action_of(const char *word) {
   return strcmp(word, "before") == 0  ? BEFORE
          : strcmp(word, "after") == 0 ? AFTER
          : strcmp(word, "tear") == 0  ? TEAR
+         : strcmp(word, "wait") == 0  ? WAIT
                                       : atoi(word);
 }
 
@@ -98,7 +100,7 @@ static void note(const char *plan_path, const char *call, const char *path) {
   close((int)fd);
 }
 
-/* What shall happen to this call; dies if it shall not begin. */
+/* What shall happen to this call; dies if it shall not begin, and waits if not yet. */
 static int fault(const char *call, const char *path) {
   const char *plan_path = getenv("FAULT_PLAN");
   int saved = errno, action = NONE;
@@ -120,6 +122,8 @@ static int fault(const char *call, const char *path) {
   if (action == BEFORE)
     die();
   pthread_mutex_unlock(&lock);
+  while (action == WAIT && access(plan_path, F_OK) == 0)
+    usleep(10000);
   errno = action > 0 ? action : saved;
   return action;
 }

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -104,6 +105,13 @@ struct good_client : program_of_its_own {
   caf::scoped_actor self{*system};
 };
 
+bool comes_true(clock_type::duration time, const std::function<bool()>& condition) {
+  for (auto until = clock_type::now() + time; !condition(); std::this_thread::sleep_for(5ms))
+    if (clock_type::now() > until)
+      return false;
+  return true;
+}
+
 /// Speaks bytes.
 class stranger {
 public:
@@ -124,6 +132,13 @@ public:
     for (ssize_t n = 0; !bytes.empty(); bytes.remove_prefix(static_cast<std::size_t>(n)))
       if (n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL); n <= 0)
         return;
+  }
+  bool hears_within(clock_type::duration time) {
+    auto limit = std::chrono::ceil<std::chrono::milliseconds>(time);
+    pollfd one{socket_, POLLIN, 0};
+    char first = 0;
+    return ::poll(&one, 1, static_cast<int>(limit.count())) == 1 &&
+           ::recv(socket_, &first, 1, MSG_PEEK) == 1;
   }
   /// Reads until the node hangs up; false when it does not in that time.
   bool ends_within(clock_type::duration time) {
@@ -163,6 +178,27 @@ caf::strong_actor_ptr front_of(caf::actor_system& system, std::uint16_t port) {
   REQUIRE(reached);
   return caf::actor_cast<caf::strong_actor_ptr>(*reached);
 }
+
+/// A RocketMQ client that asks for a route; its connection.
+stranger rocketmq_client(std::uint16_t port) {
+  std::string header = R"({"code":105,"language":"JAVA","version":407,"opaque":1,"flag":0,)"
+                       R"("extFields":{"topic":"TBW102"}})";
+  auto length = [](std::size_t n) { return number_bytes(n).substr(4); };
+  stranger client(port);
+  client.send(length(4 + header.size()) + length(header.size()) + header);
+  return client;
+}
+
+/// Ends the keeper of a door, and waits until the node has noticed.
+void end_keeper(open_node& node, const std::string& role, const caf::error& reason) {
+  auto deaths = node.log.count("role.died role=" + role);
+  caf::anon_send_exit(node.node->keeper(role), reason);
+  REQUIRE(comes_true(1s, [&] { return node.log.count("role.died role=" + role) > deaths; }));
+}
+
+/// As ends that come from outside, and as those of an exception that nobody caught.
+const std::initializer_list<caf::error> ends = {caf::exit_reason::kill,
+                                                caf::make_error(caf::sec::runtime_error)};
 
 errc hello(caf::scoped_actor& self, const caf::strong_actor_ptr& front,
            caf::strong_actor_ptr* session = nullptr) {
@@ -243,13 +279,20 @@ TEST_CASE("actor port: exits and links from outside end nobody", "[actor-port]")
   open_node node;
   good_client client(node.at.actor_port);
   REQUIRE(client.served());
+  CHECK(node.log.count("actor_port.dropped") == 0); // a client that behaves sends nothing odd
   program_of_its_own hostile;
   auto front = front_of(*hostile.system, node.at.actor_port);
   caf::scoped_actor self{*hostile.system};
   caf::strong_actor_ptr session;
   REQUIRE(hello(self, front, &session) == errc::none);
-  for (auto& whom : {front, session}) {
+  for (auto& whom : {front, session})
     caf::anon_send_exit(whom, caf::exit_reason::kill);
+  CHECK(hello(self, front) == errc::none); // behind the exits, on the same connection
+  CHECK(node.log.count("actor_port.dropped") == 1);
+  CHECK(node.log.count("actor_port.cut") == 0);
+  // A link travels as a message to pass on, in the name of another actor: the connection is cut.
+  // The hostile framework then drops what is sent to its handles, without an answer.
+  for (auto& whom : {front, session}) {
     auto victim = hostile.system->spawn([whom](caf::event_based_actor* x) -> caf::behavior {
       x->link_to(caf::actor_cast<caf::actor>(whom));
       return {[](retry_atom) {}};
@@ -257,7 +300,7 @@ TEST_CASE("actor port: exits and links from outside end nobody", "[actor-port]")
     std::this_thread::sleep_for(50ms);
     caf::anon_send_exit(victim, caf::exit_reason::kill);
   }
-  std::this_thread::sleep_for(50ms);
+  CHECK(comes_true(2s, [&] { return node.log.count("actor_port.cut") == 1; }));
   CHECK(client.served());
   good_client next(node.at.actor_port); // comes in through the front
   CHECK(next.served());
@@ -310,4 +353,48 @@ TEST_CASE("actor port: one program has few sessions, one client one", "[actor-po
                    std::string{}, std::string{});
   good_client other(node.at.actor_port);
   CHECK(other.served());
+}
+
+TEST_CASE("doors: a gateway that ends takes its connections along and is replaced",
+          "[actor-port]") {
+  open_node node;
+  for (auto& reason : ends) {
+    auto before = rocketmq_client(node.at.remoting_port);
+    REQUIRE(before.hears_within(1s));
+    end_keeper(node, "gateway", reason);
+    CHECK(before.ends_within(1s));
+    CHECK(rocketmq_client(node.at.remoting_port).hears_within(1s));
+  }
+  CHECK(node.log.count("role.died role=gateway") == 2);
+  for (int death = 2; death < 6; ++death) {
+    REQUIRE(node.node->keeper("gateway"));
+    end_keeper(node, "gateway", caf::exit_reason::kill);
+  }
+  CHECK(comes_true(1s, [&] { return node.log.count("role.stopped role=gateway") == 1; }));
+  CHECK(rocketmq_client(node.at.remoting_port).ends_within(1s));
+  CHECK_FALSE(node.node->keeper("gateway"));
+  good_client other(node.at.actor_port); // the other door stays open
+  CHECK(other.served());
+}
+
+TEST_CASE("doors: a front that ends is replaced, and its clients go on", "[actor-port]") {
+  open_node node;
+  good_client before(node.at.actor_port);
+  REQUIRE(before.served());
+  for (auto& reason : ends) {
+    end_keeper(node, "front", reason);
+    CHECK(before.served());
+    auto start = clock_type::now();
+    good_client next(node.at.actor_port);
+    CHECK(next.served());
+    CHECK(clock_type::now() - start < 1s);
+  }
+  for (int death = 2; death < 6; ++death) {
+    REQUIRE(node.node->keeper("front"));
+    end_keeper(node, "front", caf::exit_reason::kill);
+  }
+  CHECK(comes_true(1s, [&] { return node.log.count("role.stopped role=front") == 1; }));
+  CHECK(stranger(node.at.actor_port).ends_within(1s));
+  CHECK(before.served()); // a session does not need the front
+  CHECK(rocketmq_client(node.at.remoting_port).hears_within(1s));
 }

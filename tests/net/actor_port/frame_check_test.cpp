@@ -166,9 +166,15 @@ TEST_CASE("frame check: only exposed actors are reached, and no answer is taken"
   };
   expect_redirected(message_to(hidden, good), true);
   expect_redirected(message_to(front, good, 1ULL << 63 | ordinary | 5), true);
-  auto named = message_to(4242, good); // every client asks for such a server
-  named[3] = 1;
-  expect_redirected(named, false);
+  // Said once, whatever the message is.
+  expect_redirected(message_to(hidden, content("@<>+@exit", "reason")), true);
+  // Every client's framework sends such to two servers of its own kind.
+  for (auto& asked : {good, content("@<>+@atom+@atom+@str", number_bytes(get) + "x"),
+                      content("@<>+@atom+@str+@strong_actor_ptr+@str", number_bytes(get))}) {
+    auto named = message_to(4242, asked);
+    named[3] = 1;
+    expect_redirected(named, false);
+  }
 }
 
 TEST_CASE("frame check: messages that are none of a client's arrive empty", "[actor-port]") {
