@@ -322,7 +322,7 @@ result<bool> store_process::try_apply(const storage::position_batch& batch) {
   done_in_front_ = 0;
   applied_ = batch.to;
   if (!batch.positions.empty())
-    applied_ms_ = std::max(applied_ms_, batch.positions.back().store_timestamp);
+    applied_ms_ = batch.positions.back().store_timestamp;
   return true;
 }
 
