@@ -6,6 +6,7 @@
 #include "storage/retention.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <vector>
 
@@ -73,6 +74,7 @@ void cleaner_state::look(log_offset durable) {
   input.used_percent = status_.disk_used_percent;
   input.disk_bytes = usage.value().total_bytes;
   input.disk_full = disk_full_;
+  input.clock_believed = believe_clock(input.now_ms, listed.value().listing.files);
   auto decision = storage::decide_retention(options, input);
   if (decision.disk_full != disk_full_) {
     disk_full_ = decision.disk_full;
@@ -86,6 +88,24 @@ void cleaner_state::look(log_offset durable) {
   auto& entries = listed.value().listing.files;
   remove(std::span(entries).first(std::min(decision.drop, entries.size())));
   rest();
+}
+
+/// Also says it, in the log once a jump and in `status` as long as it counts.
+bool cleaner_state::believe_clock(std::int64_t now_ms,
+                                  std::span<const storage::log_file_entry> files) {
+  std::int64_t newest = 0;
+  for (auto& file : files)
+    newest = std::max(newest, file.modified_ms);
+  auto steady = std::chrono::duration_cast<std::chrono::milliseconds>(
+                    self_->clock().now().time_since_epoch())
+                    .count();
+  auto reserved = setup_.options.store.file_reserved_time_ms;
+  if (clock_.look(now_ms, steady, newest))
+    storage::log_warning("clock.jumped", {{"now_ms", now_ms}, {"nothing_expires_for_ms", reserved}});
+  auto believed = clock_.believed(reserved);
+  status_.clock = believed ? "" : "the clock jumped, or the node was down for more than a day: "
+                                  "nothing expires before file-reserved-time has passed since";
+  return believed;
 }
 
 void cleaner_state::tell_writer() {

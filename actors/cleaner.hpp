@@ -4,6 +4,7 @@
 #include "actors/options.hpp"
 #include "storage/clock.hpp"
 #include "storage/log_file.hpp"
+#include "storage/retention.hpp"
 
 #include <span>
 #include <string>
@@ -31,6 +32,7 @@ struct cleaner_state {
 
 private:
   void look(log_offset durable);
+  bool believe_clock(std::int64_t now_ms, std::span<const storage::log_file_entry> files);
   void tell_writer();
   void remove(std::span<const storage::log_file_entry> files);
   void rest();
@@ -39,6 +41,7 @@ private:
   cleaner_setup setup_;
   role_table roles_;
   cleaner_status status_;
+  storage::retention_clock clock_;
   bool disk_full_ = false;
   bool told_ = false; ///< the writer knows whether the disk is full
   bool running_ = false;

@@ -318,6 +318,7 @@ struct cleaner_status {
   std::int32_t disk_used_percent = 0;
   std::uint64_t files_deleted = 0;
   std::string failure;
+  std::string clock; ///< why no file counts as expired; empty: the clock is believed
 };
 
 inline constexpr const char* role_running = "running";

@@ -120,6 +120,7 @@ storage::result<void> queue_flusher_state::save(const queue_sync& request, const
   content.queue_count = static_cast<std::uint32_t>(request.queue_count);
   content.entry_total = request.entry_total;
   content.index_files = request.index_files;
+  content.sizes = storage::file_sizes::of(options_.store);
   return storage::save_checkpoint(*files_, path, content);
 }
 

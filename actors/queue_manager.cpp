@@ -123,7 +123,7 @@ void queue_manager_state::work() {
         return;
       applied_ = batch.to;
       if (!batch.positions.empty())
-        last_store_ms_ = std::max(last_store_ms_, batch.positions.back().store_timestamp);
+        last_store_ms_ = batch.positions.back().store_timestamp;
     }
     apply_tries_ = 0;
     unblocked();

@@ -1,6 +1,7 @@
 #include "actors/writer.hpp"
 
 #include "storage/check.hpp"
+#include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
 #include <algorithm>
@@ -27,7 +28,7 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   flushed_ = setup.end;
   credit_ = position_credit{options_.dispatcher.mailbox_capacity};
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
-  last_store_ms_ = setup.last_store_ms;
+  store_time_ = storage::store_time(setup.last_store_ms);
   numbers_ = topic_numbers{std::move(setup.tombstones), setup.topics};
   groups_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
@@ -130,7 +131,7 @@ writer_state::verdict writer_state::store_current(open_group& group) {
     group.messages.emplace(request.messages.bytes());
     group.answer().results.reserve(request.count);
   }
-  auto now = std::max(last_store_ms_, clock_->now_ms());
+  auto now = store_time_now();
   auto& numbers = numbers_.of(request.topic);
   auto& results = group.answer().results;
   while (results.size() < request.count) {
@@ -147,10 +148,18 @@ writer_state::verdict writer_state::store_current(open_group& group) {
       return verdict::wait_for_file;
     }
     group.messages = cursor;
-    last_store_ms_ = now;
+    store_time_.note(now);
   }
   group.next_request();
   return verdict::stored;
+}
+
+/// Said once a jump: what follows carries the clock's time again.
+std::int64_t writer_state::store_time_now() {
+  auto now = clock_->now_ms();
+  if (store_time_.set_back(now))
+    storage::log_warning("clock.set_back", {{"from_ms", store_time_.last()}, {"to_ms", now}});
+  return store_time_.at(now);
 }
 
 void writer_state::refuse_current(open_group& group, errc code, const std::string& reason) {
@@ -242,7 +251,7 @@ void writer_state::write_staged() {
     staged_positions_ = 0;
     positions_.start(end);
     self_->send(roles_.dispatcher, std::move(list));
-    self_->send(roles_.flusher, log_written{end, last_store_ms_});
+    self_->send(roles_.flusher, log_written{end, store_time_.last()});
   }
   answer_written();
 }
@@ -260,7 +269,7 @@ void writer_state::answer(open_group& group) {
     return;
   }
   flushing_ = log_->end();
-  group.promise.delegate(roles_.flusher, flush_atom_v, log_written{flushing_, last_store_ms_},
+  group.promise.delegate(roles_.flusher, flush_atom_v, log_written{flushing_, store_time_.last()},
                          std::move(group.response));
 }
 

@@ -7,6 +7,7 @@
 #include "actors/waiting_puts.hpp"
 #include "storage/clock.hpp"
 #include "storage/commit_log.hpp"
+#include "storage/store_time.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -25,7 +26,7 @@ struct writer_setup {
   const storage::wall_clock* clock = nullptr;
   log_offset min = 0;
   log_offset end = 0;
-  std::int64_t last_store_ms = 0;         ///< of the newest record; store times never go back
+  std::int64_t last_store_ms = 0;         ///< of the newest record
   std::shared_ptr<storage::file> current; ///< the log file that holds `end`, if there is one
   std::vector<tombstone> tombstones;
   std::set<std::string> topics; ///< that are there now: a tombstone only continues their numbering
@@ -66,6 +67,7 @@ private:
 
   verdict store_current(open_group& group);
   bool reserve_room(open_group& group);
+  std::int64_t store_time_now();
   void refuse_current(open_group& group, errc code, const std::string& reason);
   bool stage_message(open_group& group, const storage::new_message& message,
                      std::vector<queue_offset>& numbers, std::int64_t now);
@@ -105,7 +107,7 @@ private:
   log_offset min_ = 0;
   log_offset flushed_ = 0;
   log_offset flushing_ = 0; ///< somebody waits until the log is durable up to here
-  std::int64_t last_store_ms_ = 0;
+  storage::store_time store_time_;
   bool work_pending_ = false;
   bool retry_pending_ = false;
   bool file_requested_ = false;

@@ -120,6 +120,8 @@ void print_text(const node_status& s) {
   about("disk      ", {"cleaner"},
         std::to_string(s.cleaner.disk_used_percent) + " % used, " +
             std::to_string(s.cleaner.files_deleted) + " log files deleted since the start");
+  if (!s.cleaner.clock.empty())
+    about("clock     ", {"cleaner"}, s.cleaner.clock);
   print_line("sessions  " + std::to_string(s.sessions));
   for (auto& r : s.roles)
     print_line("role      " + r.role + ": " + r.state +

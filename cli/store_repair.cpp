@@ -44,8 +44,9 @@ std::vector<step> steps_of(const repair_plan& plan) {
     steps.push_back({"length", "give commitlog/" + wrong.name + " (" + number(wrong.length) +
                                    " bytes) the length of the others, then look again"});
   if (!plan.unreadable.empty())
-    steps.push_back({"unreadable", "write zeros over the pages of " + plan.unreadable +
-                                       " that cannot be read, then look again"});
+    steps.push_back({"unreadable", "write zeros over " + number(plan.lost_pages.size()) +
+                                       " pages of 4096 bytes of " + plan.unreadable +
+                                       ", which no attempt could read, then look again"});
   for (auto& gap : plan.gaps)
     steps.push_back({"bridge", gap_text(gap)});
   if (auto lost = plan.lost_count(); lost != 0)

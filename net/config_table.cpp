@@ -209,7 +209,7 @@ const std::array table = {
         "How long a request is delayed at a time while that bound is reached."),
 
     number<&node_options::flusher, &flusher_options::dirty_budget_bytes>(
-        "flusher", "dirty-budget", q::bytes, {mib, tebibyte},
+        "flusher", "dirty-budget", q::bytes, {mib, storage::gib},
         "Bytes not yet on the disk above which writers are held back."),
     number<&node_options::flusher, &flusher_options::queue_interval>(
         "flusher", "queue-interval", q::duration, {1, hour},

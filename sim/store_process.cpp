@@ -58,7 +58,8 @@ result<void> store_process::recover() {
 result<void> store_process::catch_up() {
   view_ = std::make_unique<storage::log_view>(disk_, options_, min_);
   auto end = recovered_.log.end;
-  last_store_ms_ = flushed_ms_ = recovered_.log.last_store_timestamp;
+  flushed_ms_ = recovered_.log.last_store_timestamp;
+  store_time_ = storage::store_time(flushed_ms_);
   log_ = std::make_unique<storage::commit_log>(options_, end, std::move(recovered_.log.current));
   flushed_ = end;
   auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
@@ -176,7 +177,7 @@ result<bool> store_process::stage(const drawn_message& message) {
   auto& next = next_[{put.topic, put.queue_id}];
   storage::record_place place;
   place.queue_position = put.queued ? next : 0;
-  place.store_timestamp = std::max(last_store_ms_, clock_.now);
+  place.store_timestamp = store_time_.at(clock_.now);
   switch (log_->stage(fields, place)) {
   case storage::commit_log::stage_result::needs_file:
     return false;
@@ -185,7 +186,7 @@ result<bool> store_process::stage(const drawn_message& message) {
   case storage::commit_log::stage_result::staged:
     break;
   }
-  last_store_ms_ = place.store_timestamp;
+  store_time_.note(place.store_timestamp);
   put.offset = place.offset;
   put.queue_position = place.queue_position;
   put.size = storage::encoded_size(fields, options_.record_crc);
@@ -257,7 +258,7 @@ result<void> store_process::flush_to(log_offset end) {
       open_.erase(start);
   }
   flushed_ = target;
-  flushed_ms_ = last_store_ms_;
+  flushed_ms_ = store_time_.last();
   ledger_.flushed(flushed_);
   return done();
 }
@@ -321,7 +322,7 @@ result<bool> store_process::try_apply(const storage::position_batch& batch) {
   done_in_front_ = 0;
   applied_ = batch.to;
   if (!batch.positions.empty())
-    applied_ms_ = std::max(applied_ms_, batch.positions.back().store_timestamp);
+    applied_ms_ = batch.positions.back().store_timestamp;
   return true;
 }
 
@@ -395,6 +396,7 @@ result<void> store_process::sync_queue_files() {
   content.queue_count = noted.queue_count;
   content.entry_total = noted.entry_total;
   content.index_files = noted.index_files;
+  content.sizes = storage::file_sizes::of(options_);
   return storage::save_checkpoint(disk_, path, content);
 }
 

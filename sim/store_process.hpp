@@ -9,6 +9,7 @@
 #include "storage/queue_numbers.hpp"
 #include "storage/queue_table.hpp"
 #include "storage/store.hpp"
+#include "storage/store_time.hpp"
 
 #include <deque>
 #include <map>
@@ -94,7 +95,7 @@ private:
   storage::position_builder positions_;
   storage_ledger::queue_ends next_;
   std::vector<put_record> staged_;
-  std::int64_t last_store_ms_ = 0;
+  storage::store_time store_time_;
   bool write_failed_ = false;
 
   // The flusher's.

@@ -17,6 +17,11 @@ constexpr std::size_t java_bytes = 40;
 constexpr std::size_t extension_at = 2048;
 constexpr std::size_t extension_bytes = 64;
 constexpr std::size_t checked_bytes = extension_bytes - 4;
+/// Behind it: log and queue file bytes 16, slots 4, entries 4, CRC of these 4. A checkpoint without
+/// them is whole.
+constexpr std::size_t sizes_at = extension_at + extension_bytes;
+constexpr std::size_t checked_sizes_bytes = 24;
+constexpr std::size_t sizes_bytes = checked_sizes_bytes + 4;
 constexpr std::uint64_t magic = 0x54524f5550454350; // "TROUPECP"
 constexpr std::uint32_t version = 1;
 
@@ -39,6 +44,16 @@ void parse_extension(byte_view bytes, checkpoint& into) noexcept {
   into.queue_count = big_endian::load<std::uint32_t>(at + 44);
   into.entry_total = big_endian::load<std::uint64_t>(at + 48);
   into.index_files = big_endian::load<std::uint32_t>(at + 56);
+}
+
+void parse_sizes(byte_view bytes, checkpoint& into) noexcept {
+  auto part = bytes.subspan(sizes_at, sizes_bytes);
+  auto* at = part.data();
+  if (!into.extension_valid || big_endian::load<std::uint32_t>(at + checked_sizes_bytes) !=
+                                   crc32(part.first(checked_sizes_bytes)))
+    return;
+  into.sizes = {big_endian::load<std::uint64_t>(at), big_endian::load<std::uint64_t>(at + 8),
+                big_endian::load<std::uint32_t>(at + 16), big_endian::load<std::uint32_t>(at + 20)};
 }
 
 } // namespace
@@ -81,6 +96,8 @@ result<checkpoint> load_checkpoint(file_system& fs, const std::string& path) {
   found.confirm_offset = big_endian::load<log_offset>(bytes.data() + 32);
   if (bytes.size() >= extension_at + extension_bytes)
     parse_extension(bytes, found);
+  if (bytes.size() >= sizes_at + sizes_bytes)
+    parse_sizes(bytes, found);
   return found;
 }
 
@@ -100,6 +117,14 @@ result<void> save_checkpoint(file_system& fs, const std::string& path, const che
   to = big_endian::store(to, content.entry_total);
   to = big_endian::store(to, content.index_files);
   big_endian::store(to, crc32({extension, static_cast<std::size_t>(to - extension)}));
+  if (content.sizes.known()) {
+    auto* sizes = bytes.data() + sizes_at;
+    to = big_endian::store(sizes, content.sizes.log_bytes);
+    to = big_endian::store(to, content.sizes.queue_bytes);
+    to = big_endian::store(to, content.sizes.index_slots);
+    to = big_endian::store(to, content.sizes.index_entries);
+    big_endian::store(to, crc32({sizes, checked_sizes_bytes}));
+  }
   return replace_file(fs, path, bytes);
 }
 

@@ -9,6 +9,20 @@
 
 namespace troupe::storage {
 
+/// How large the files of a store are, which none of them says itself.
+struct file_sizes {
+  std::uint64_t log_bytes = 0; ///< of one file; 0: nothing was written down
+  std::uint64_t queue_bytes = 0;
+  std::uint32_t index_slots = 0;
+  std::uint32_t index_entries = 0;
+
+  static file_sizes of(const options& o) noexcept {
+    return {o.log_file_size_bytes, o.queue_file_size_bytes, o.index_slots, o.index_entries};
+  }
+  bool known() const noexcept { return log_bytes != 0; }
+  bool operator==(const file_sizes&) const = default;
+};
+
 /// Content of the file `checkpoint`: times that RocketMQ keeps, and what this store adds behind
 /// them. It is a hint where a recovery may begin, written last: log, queues and index must be
 /// synced before, with the values read before those syncs began.
@@ -26,6 +40,9 @@ struct checkpoint {
   std::uint32_t queue_count = 0; ///< queues at that point
   std::uint64_t entry_total = 0; ///< sum of their next offsets
   std::uint32_t index_files = 0; ///< files of the key index
+
+  /// With which sizes the store was last run; also void without a valid addition.
+  file_sizes sizes;
 
   /// From which store time on a recovery by time must begin: RocketMQ's rule.
   std::int64_t minimum_time() const noexcept;

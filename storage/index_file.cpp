@@ -148,7 +148,7 @@ result<void> index_file::add(std::uint32_t hash, log_offset offset, std::int64_t
     ++header_.used_slots;
   ++header_.next_entry;
   header_.end_offset = offset;
-  header_.end_time = store_timestamp;
+  header_.end_time = first ? store_timestamp : std::max(header_.end_time, store_timestamp);
   header_changed_ = true;
   return boost::outcome_v2::success();
 }

@@ -3,6 +3,7 @@
 #include "storage/big_endian.hpp"
 #include "storage/file_system.hpp"
 #include "storage/record.hpp"
+#include "storage/store_time.hpp"
 
 #include <algorithm>
 #include <array>
@@ -96,6 +97,10 @@ public:
   /// Lets the file count as empty; `rebuild` may still find its entries.
   void disbelieve_header() noexcept;
   bool full() const noexcept { return header_.next_entry >= geometry_.entries; }
+  /// Entries count their seconds from the first one's time: much earlier ones have no place here.
+  bool takes(std::int64_t store_timestamp) const noexcept {
+    return !full() && (!has_entries() || !store_time(header_.begin_time).set_back(store_timestamp));
+  }
   bool has_entries() const noexcept { return header_.next_entry > 1; }
   std::size_t buffered_entries() const noexcept { return buffer_.size() / 20; }
   std::size_t loaded_pages() const noexcept { return page_count_; }

@@ -26,7 +26,7 @@ result<void> index_file::collect_entries(log_offset safe_offset,
   header_ = {};
   header_.begin_time = begin_time;
   std::vector<std::byte> piece(entries_a_piece * entry_bytes);
-  std::int32_t last_seconds = 0;
+  std::int32_t most_seconds = 0;
   for (bool more = true; more && !full();) {
     const auto first = header_.next_entry;
     const auto at = geometry_.entry_at(first);
@@ -50,7 +50,7 @@ result<void> index_file::collect_entries(log_offset safe_offset,
       if (header_.next_entry == 1)
         header_.begin_offset = entry.offset;
       header_.end_offset = entry.offset;
-      last_seconds = entry.seconds;
+      most_seconds = std::max(most_seconds, entry.seconds);
       newest = header_.next_entry++;
     }
     if (changed) {
@@ -58,8 +58,8 @@ result<void> index_file::collect_entries(log_offset safe_offset,
       TROUPE_TRY(in->write_at(at, parts));
     }
   }
-  // The second of the last entry is known, its end is the latest it can have been stored.
-  const auto latest = header_.time_of(last_seconds) + index_header::rounding_ms;
+  // The second of the newest entry is known, its end is the latest it can have been stored.
+  const auto latest = header_.time_of(most_seconds) + index_header::rounding_ms;
   header_.end_time = claimed == header_.next_entry && end_time >= begin_time && end_time <= latest
                          ? end_time
                          : latest;

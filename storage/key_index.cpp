@@ -117,15 +117,15 @@ result<void> key_index::add_file() {
   return boost::outcome_v2::success();
 }
 
-/// Afterwards the last file has place for an entry, and memory is below its bounds.
-result<void> key_index::make_room() {
+/// Afterwards the last file takes an entry of that time, and memory is below its bounds.
+result<void> key_index::make_room(std::int64_t store_timestamp) {
   if (!files_.empty()) {
     auto& last = *files_.back();
-    if (last.full() || last.buffered_entries() >= max_buffered_entries ||
+    if (!last.takes(store_timestamp) || last.buffered_entries() >= max_buffered_entries ||
         last.loaded_pages() >= max_loaded_pages) {
       TROUPE_TRY(write_out());
     }
-    if (!last.full())
+    if (last.takes(store_timestamp))
       return boost::outcome_v2::success();
   }
   return add_file();
@@ -141,7 +141,7 @@ result<void> key_index::add(log_offset offset, std::int64_t store_timestamp,
   }
   last_complete_ = false;
   for (; last_keys_ < key_hashes.size(); ++last_keys_) {
-    TROUPE_TRY(make_room());
+    TROUPE_TRY(make_room(store_timestamp));
     TROUPE_TRY(files_.back()->add(key_hashes[last_keys_], offset, store_timestamp));
   }
   last_complete_ = true;
@@ -214,8 +214,6 @@ result<std::vector<log_offset>> key_index::query(std::string_view topic, std::st
     }
     if (i + 1 < files_.size() && !unsynced_.contains(one.path()))
       one.close();
-    if (one.has_entries() && header.begin_time < begin_ms)
-      break;
   }
   return std::move(search.found);
 }

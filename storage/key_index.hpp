@@ -75,7 +75,7 @@ public:
 private:
   key_index(file_system& fs, const options& o, const wall_clock& clock);
   result<void> load();
-  result<void> make_room();
+  result<void> make_room(std::int64_t store_timestamp);
   result<void> add_file();
   std::string next_name() const;
   result<void> remove_file(std::size_t place);

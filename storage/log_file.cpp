@@ -89,6 +89,17 @@ result<void> remove_unused_log_files(file_system& fs, const options& o,
   return boost::outcome_v2::success();
 }
 
+/// Of a file with another length than the setting says; what helps depends on where it is.
+error wrong_log_size(const options& o, const std::string& path, std::uint64_t size) {
+  auto wanted = o.log_file_size_bytes;
+  auto text = path + " has " + std::to_string(size) + " bytes instead of " +
+              std::to_string(wanted) + ": if mapped-file-size-commit-log was changed, set it back to " +
+              std::to_string(size) + "; else ";
+  text += size > wanted ? "run `troupe store repair`, which keeps a copy of what is too much"
+                        : "put the whole file back, or run `troupe store repair`";
+  return {errc::corrupt, std::move(text)};
+}
+
 result<log_directory_state> list_log(file_system& fs, const options& o) {
   auto directory = log_directory(o);
   auto entries = fs.list(directory);
@@ -116,11 +127,9 @@ result<log_directory_state> list_log(file_system& fs, const options& o) {
         state.empty_tail = path;
         break;
       }
+    } else if (entry.size != size) {
+      return wrong_log_size(o, path, entry.size);
     }
-    if (entry.size != size)
-      return error{errc::corrupt, path + " has " + std::to_string(entry.size) +
-                                      " bytes instead of " + std::to_string(size) +
-                                      "; restore it, or correct mapped-file-size-commit-log"};
     if (static_cast<std::uint64_t>(start) % size != 0)
       return error{errc::corrupt, path + " does not start at a multiple of " +
                                       std::to_string(size) +
@@ -130,7 +139,10 @@ result<log_directory_state> list_log(file_system& fs, const options& o) {
                    "no log file " + directory + "/" +
                        offset_file_name(files.back().start + static_cast<log_offset>(size)) +
                        " before " + entry.name + "; put it back, or run `troupe store repair`"};
-    files.push_back({start, entry.modified_ms});
+    if (entry.size == size)
+      files.push_back({start, entry.modified_ms});
+    else
+      state.short_tail = {start, entry.modified_ms};
   }
   return state;
 }

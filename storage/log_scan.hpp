@@ -56,7 +56,7 @@ public:
   result<std::optional<record>> find(log_offset from);
   /// True if `found`, a record behind the place where the log stops after `last`, was cut off at an
   /// earlier start: RocketMQ leaves such bytes behind the end of the file it goes on with. They are
-  /// older than what was written since; records of one log are not.
+  /// older than what was written since; records of one log are not, unless the clock was set back.
   bool is_leftover(const record& found, const std::optional<record>& last) const noexcept;
   /// True if nothing but zeros lies in [from, to).
   result<bool> all_zero(log_offset from, log_offset to);

@@ -174,8 +174,9 @@ log_recovery::look_behind(log_offset end, const std::optional<log_scan::record>&
       first_time = found->store_timestamp;
     rest.gaps.push_back({rest.end, found->offset});
     rest.holds_records = true;
-    rest.holds_durable =
-        rest.holds_durable || (known_durable(*found, end) && !scan_.is_leftover(*found, last));
+    // An exact offset counts also where the clock was set back, and the newer record looks older.
+    rest.holds_durable = rest.holds_durable || found->offset < plan_.safe_offset ||
+                         (known_durable(*found, end) && !scan_.is_leftover(*found, last));
     TROUPE_TRY(auto more, scan_.walk(found->offset));
     rest.end = more.end;
     rest.last = more.last;
@@ -197,7 +198,12 @@ bool log_recovery::nothing_known() const {
 
 /// True if the checkpoint vouches for the record, which lies behind the place where the log ends.
 bool log_recovery::known_durable(const log_scan::record& record, log_offset log_end) const {
-  if (record.offset < plan_.safe_offset || record.store_timestamp < plan_.log_time_ms)
+  if (record.offset < plan_.safe_offset)
+    return true;
+  // Older than what was durable before: the clock was set back, and times say nothing.
+  if (before_start_ && record.store_timestamp < before_start_->store_timestamp)
+    return false;
+  if (record.store_timestamp < plan_.log_time_ms)
     return true;
   auto file = scan_.file_start(record.offset);
   if (file > log_end && file < plan_.safe_offset)
@@ -276,6 +282,24 @@ result<void> accept_empty(const options& o, const recovery_plan& plan) {
   return boost::outcome_v2::success();
 }
 
+/// A last file that lost its end gets its size again; what is missing is found as in any tail. If
+/// it is the only file, its length may as well be what the setting was before.
+result<void> extend_tail(file_system& fs, const options& o, const recovery_plan& plan,
+                         log_directory_state& state, recovered_log& recovered) {
+  auto path = log_file_path(o, state.short_tail->start);
+  TROUPE_TRY(auto tail, fs.open(path, open_mode::read_write));
+  auto size = tail->size();
+  if (state.listing.files.empty() && !plan.file_size_known)
+    return wrong_log_size(o, path, size);
+  TROUPE_TRY(tail->allocate(o.log_file_size_bytes, blocks::reserved));
+  TROUPE_TRY(tail->sync());
+  recovered.warnings.push_back({path, state.short_tail->start + static_cast<log_offset>(size),
+                                "the last file ended here, at " + std::to_string(size) +
+                                    " bytes; it got its full size again"});
+  state.listing.files.push_back(*state.short_tail);
+  return boost::outcome_v2::success();
+}
+
 } // namespace
 
 log_offset recovered_log::readable_until(log_offset from) const noexcept {
@@ -292,6 +316,9 @@ result<recovered_log> recover_log(file_system& fs, const options& o, const recov
   recovered_log recovered;
   for (auto& text : state.listing.warnings)
     recovered.warnings.push_back({directory, 0, std::move(text)});
+  if (state.short_tail) {
+    TROUPE_TRY(extend_tail(fs, o, plan, state, recovered));
+  }
   if (state.listing.files.empty()) {
     TROUPE_TRY(accept_empty(o, plan));
   }

@@ -20,6 +20,7 @@ struct recovery_plan {
   log_offset safe_offset = -1;       ///< log, queues and index are durable below; -1 unknown
   log_offset highest_queue_end = -1; ///< where the last record known to a queue ends; -1 none
   bool accept_empty_log = false;     ///< start anew though queues know of records
+  bool file_size_known = false;      ///< the checkpoint says that log files have this size
   progress_sink progress = {};       ///< told about the bytes of the log that are checked
 };
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <thread>
 #include <utility>
 
 namespace troupe::storage {
@@ -13,18 +14,20 @@ namespace {
 
 /// There from the first change to the last: whoever finds it does all of the repair again.
 constexpr auto unfinished_mark = "repair";
-/// What can be read or not as a whole.
-constexpr std::size_t page_bytes = 4096;
-
 } // namespace
+
+void sleep_for(std::chrono::milliseconds span) {
+  std::this_thread::sleep_for(span);
+}
 
 result<store_repair> store_repair::open(file_system& fs, const std::string& directory,
                                         const index_shape& geometry, const wall_clock& clock,
-                                        const progress_sink& progress) {
+                                        const progress_sink& progress, repair_pause pause) {
   store_repair made(fs, clock);
   made.directory_ = directory;
   made.geometry_ = geometry;
   made.progress_ = progress;
+  made.pause_ = std::move(pause);
   // Before the lock creates its file in what may be no store at all.
   TROUPE_TRY(find_store_files(fs, directory, geometry, [](const finding&) {}));
   TROUPE_TRY(made.lock_, fs.lock(directory + "/lock"));
@@ -76,14 +79,12 @@ result<void> store_repair::fit_files() {
   return plan_.unreadable.empty() ? boost::outcome_v2::success() : clear_unreadable();
 }
 
-/// Pages that cannot be read are gone: written anew they can be, as zeros.
+/// Pages that cannot be read are gone: written anew they can be, as zeros. No others than the plan
+/// has named.
 result<void> store_repair::clear_unreadable() {
   TROUPE_TRY(auto file, fs_->open(plan_.unreadable, open_mode::read_write));
-  std::array<std::byte, page_bytes> page{};
-  const std::array<std::byte, page_bytes> zeros{};
-  for (std::uint64_t at = 0; at < file->size(); at += page.size()) {
-    if (file->read_at(at, page).has_value())
-      continue;
+  const std::array<std::byte, repair_page_bytes> zeros{};
+  for (auto at : plan_.lost_pages) {
     std::array<byte_view, 1> parts{byte_view(zeros).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), file->size() - at)))};
     TROUPE_TRY(file->write_at(at, parts));

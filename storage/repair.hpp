@@ -5,6 +5,10 @@
 #include "storage/progress.hpp"
 #include "storage/store_files.hpp"
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +32,7 @@ struct repair_plan {
   std::vector<wrong_length> wrong_lengths; ///< log files that get the length of the others
   std::vector<std::string> misnamed;       ///< log files that fit nowhere and are set aside
   std::string unreadable;                  ///< a log file with pages that cannot be read
+  std::vector<std::uint64_t> lost_pages;   ///< where in it they begin; no attempt could read them
   std::vector<gap> gaps;                   ///< damaged, unwritten or missing ranges
   lost_messages::placed lost;              ///< by pieces of all gaps, one behind the other
   bool log_is_gone = false;                ///< no log, but queues or a checkpoint know of one
@@ -42,16 +47,25 @@ struct repair_plan {
   std::uint64_t lost_count() const noexcept;
 };
 
+/// What can be read or not as a whole.
+inline constexpr std::size_t repair_page_bytes = 4096;
+
+/// Waits before what could not be read is tried again; tests replace it.
+using repair_pause = std::function<void(std::chrono::milliseconds)>;
+void sleep_for(std::chrono::milliseconds span);
+
 /// Does to a stopped store what recovery must not decide by itself: bridges gaps in the log, so
 /// that what follows them is kept. Each byte that is overwritten or taken away is copied to
 /// `quarantine/` before. Killed at any point it can be done again.
 class store_repair {
 public:
   /// Takes the store's lock (`locked` while a node runs) and looks at all of the log; changes
-  /// nothing but the lock's file.
+  /// nothing but the lock's file. A page counts as unreadable only when a second of attempts could
+  /// not read it: a disk that stutters must not cost what it still has.
   static result<store_repair> open(file_system& fs, const std::string& directory,
                                    const index_shape& geometry, const wall_clock& clock,
-                                   const progress_sink& progress);
+                                   const progress_sink& progress,
+                                   repair_pause pause = sleep_for);
 
   const repair_plan& plan() const noexcept { return plan_; }
 
@@ -65,6 +79,8 @@ private:
 
   result<void> look();
   result<void> look_at_log(const store_files& files);
+  result<void> search_log(const store_files& files, lost_messages& lost);
+  result<void> find_lost_pages();
   result<void> find_misfits(const store_files& files);
   result<void> begin();
   result<void> fit_files();
@@ -80,6 +96,7 @@ private:
   std::string directory_;
   index_shape geometry_;
   progress_sink progress_;
+  repair_pause pause_;
   std::unique_ptr<file_lock> lock_;
   options settings_;
   repair_plan plan_;

@@ -6,6 +6,8 @@
 #include "storage/sparse_file.hpp"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -202,9 +204,48 @@ result<void> store_repair::find_misfits(const store_files& files) {
   return boost::outcome_v2::success();
 }
 
+result<void> store_repair::search_log(const store_files& files, lost_messages& lost) {
+  constexpr int most_searches = 3;
+  for (int search = 1;; ++search) {
+    lost = {};
+    plan_.gaps.clear();
+    plan_.messages = 0;
+    plan_.unreadable.clear();
+    TROUPE_TRY(gap_search(*fs_, files, progress_, plan_, lost).run());
+    if (plan_.unreadable.empty())
+      return boost::outcome_v2::success();
+    TROUPE_TRY(find_lost_pages());
+    if (!plan_.lost_pages.empty())
+      return boost::outcome_v2::success();
+    if (search == most_searches)
+      return error{errc::io_error, plan_.unreadable +
+                                       " can be read at one time and not at another; copy the "
+                                       "store to another disk and repair it there"};
+  }
+}
+
+/// All that cannot be read is tried again together: each attempt takes one pause, however much it
+/// is.
+result<void> store_repair::find_lost_pages() {
+  constexpr auto between_attempts = std::chrono::milliseconds(250);
+  constexpr int attempts = 5;
+  TROUPE_TRY(auto file, fs_->open(plan_.unreadable, open_mode::read));
+  auto& lost = plan_.lost_pages;
+  lost.clear();
+  for (std::uint64_t at = 0; at < file->size(); at += repair_page_bytes)
+    lost.push_back(at);
+  std::array<std::byte, repair_page_bytes> page{};
+  for (int attempt = 1; attempt <= attempts && !lost.empty(); ++attempt) {
+    if (attempt > 1)
+      pause_(between_attempts);
+    std::erase_if(lost, [&](std::uint64_t at) { return file->read_at(at, page).has_value(); });
+  }
+  return boost::outcome_v2::success();
+}
+
 result<void> store_repair::look_at_log(const store_files& files) {
   lost_messages lost;
-  TROUPE_TRY(gap_search(*fs_, files, progress_, plan_, lost).run());
+  TROUPE_TRY(search_log(files, lost));
   if (plan_.gaps.empty())
     return boost::outcome_v2::success();
   for (auto& gap : plan_.gaps)

@@ -36,6 +36,23 @@ std::size_t needed_files(const options& o, const retention_input& now) noexcept 
 
 } // namespace
 
+bool retention_clock::look(std::int64_t now_ms, std::int64_t steady_ms,
+                           std::int64_t newest_ms) noexcept {
+  bool jumped = false;
+  if (looked_) {
+    const auto step = (now_ms - now_ms_) - (steady_ms - steady_ms_);
+    jumped = step > largest_step_ms || step < -largest_step_ms;
+  } else {
+    jumped = newest_ms > 0 && now_ms - newest_ms > longest_rest_ms;
+  }
+  looked_ = true;
+  now_ms_ = now_ms;
+  steady_ms_ = steady_ms;
+  if (jumped)
+    jumped_at_ = steady_ms;
+  return jumped;
+}
+
 retention_decision decide_retention(const options& o, const retention_input& now) noexcept {
   retention_decision decision;
   decision.disk_full = now.used_percent > warning_percent(o) ||
@@ -43,7 +60,8 @@ retention_decision decide_retention(const options& o, const retention_input& now
   const bool its_hour =
       std::ranges::find(o.delete_when_hours, now.local_hour) != o.delete_when_hours.end();
   const auto eager_percent = std::min(o.disk_max_used_percent, forcibly_percent(o));
-  const bool expired_go = its_hour || now.asked || now.used_percent > eager_percent;
+  const bool expired_go =
+      now.clock_believed && (its_hour || now.asked || now.used_percent > eager_percent);
   const auto forced = needed_files(o, now);
   const auto kept = TROUPE_MUTANT("last-file-deleted") ? 0U : 1U;
   const auto candidates = now.files.empty() ? 0 : now.files.size() - kept;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace troupe::storage {
@@ -12,6 +13,32 @@ namespace troupe::storage {
 struct retained_file {
   std::int64_t end = 0; ///< log offset behind its last byte
   std::int64_t modified_ms = 0;
+};
+
+/// Says whether the wall clock can be believed when files go by their age. A clock that jumps makes
+/// every file look old at once. After a jump nothing counts as expired until the time that files
+/// are kept has passed again on a clock that nobody sets: what goes then is surely that old.
+class retention_clock {
+public:
+  /// More between two looks than has passed is a jump.
+  static constexpr std::int64_t largest_step_ms = 60'000;
+  /// A start so long after the newest change of the log is taken for one, too.
+  static constexpr std::int64_t longest_rest_ms = 24LL * 3600 * 1000;
+
+  /// `now_ms`: the wall clock; `steady_ms`: milliseconds from any point on, only forwards;
+  /// `newest_ms`: when the log was changed last, 0 if there is none. True if it just jumped.
+  bool look(std::int64_t now_ms, std::int64_t steady_ms, std::int64_t newest_ms) noexcept;
+
+  /// True if files may go that were last changed so long ago.
+  bool believed(std::int64_t reserved_ms) const noexcept {
+    return !jumped_at_ || steady_ms_ - *jumped_at_ >= reserved_ms;
+  }
+
+private:
+  bool looked_ = false;
+  std::int64_t now_ms_ = 0; ///< both clocks at the last look
+  std::int64_t steady_ms_ = 0;
+  std::optional<std::int64_t> jumped_at_; ///< on the steady clock
 };
 
 struct retention_input {
@@ -24,6 +51,7 @@ struct retention_input {
   std::uint64_t disk_bytes = 0; ///< of the whole disk; 0 when unknown
   bool disk_full = false;       ///< what the last decision said
   bool asked = false;           ///< an operator wants expired files gone now
+  bool clock_believed = true;   ///< see `retention_clock`; else no file counts as expired
 };
 
 struct retention_decision {

@@ -5,6 +5,7 @@
 #include "storage/mutant.hpp"
 #include "storage/offset_table.hpp"
 #include "storage/queue_table.hpp"
+#include "storage/size_check.hpp"
 
 #include <algorithm>
 #include <array>
@@ -26,8 +27,9 @@ result<log_offset> highest_queue_end(file_system& fs, const options& o) {
   return table->queue_count() == 0 ? log_offset{-1} : table->log_end();
 }
 
-/// No node leaves more than this unflushed.
-constexpr log_offset most_unflushed = static_cast<log_offset>(gib);
+/// No node leaves more than this unflushed: `dirty-budget` is 1 GiB at most, and writers that it
+/// holds back have written one request more.
+constexpr log_offset most_unflushed = static_cast<log_offset>(2 * gib);
 
 /// Writes [from, to) of the file again, as it is.
 result<void> write_again(file& log_file, std::uint64_t from, std::uint64_t to) {
@@ -91,6 +93,7 @@ result<void> vouch_for_nothing(file_system& fs, const options& o, opened_store& 
   if (store.log.end > 0 || store.log.needs_repair || store.known.extension_valid)
     return boost::outcome_v2::success();
   store.known.extension_valid = true;
+  store.known.sizes = file_sizes::of(o);
   return save_checkpoint(fs, checkpoint_path(o), store.known);
 }
 
@@ -106,12 +109,13 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(make_directories(fs, config_directory(o)));
   TROUPE_TRY(auto lock, fs.lock(o.directory + "/lock"));
   store.lock = std::move(lock);
+  TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(o)));
+  TROUPE_TRY(check_sizes(fs, o, known.sizes)); // before anything is changed
   store.after_orderly_stop = !abort_marker_exists(fs, o.directory);
   if (!TROUPE_MUTANT("abort-not-written")) {
     TROUPE_TRY(create_abort_marker(fs, o.directory));
   }
 
-  TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(o)));
   auto now = clock.now_ms();
   store.known = known.clamped(std::numeric_limits<log_offset>::max(), now);
   recovery_plan plan;
@@ -120,6 +124,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   plan.progress = std::move(progress);
   plan.log_time_ms = store.known.log_time;
   plan.minimum_time_ms = store.known.minimum_time();
+  plan.file_size_known = known.sizes.log_bytes == o.log_file_size_bytes;
   if (store.known.extension_valid)
     plan.safe_offset = store.known.safe_offset;
   else {

@@ -192,6 +192,8 @@ TEST_CASE("config: a value out of range is refused with its range", "[net]") {
         "c.ini:2: mapped-file-size-commit-log = '4095' is out of range: 4KiB to 2147483647");
   CHECK(refusal("[store]\nmapped-file-size-consume-queue = 6000001\n") ==
         "c.ini:2: mapped-file-size-consume-queue = '6000001' is not a multiple of 20");
+  CHECK(refusal("[flusher]\ndirty-budget = 2GiB\n") == // recovery writes no more anew
+        "c.ini:2: dirty-budget = '2GiB' is out of range: 1MiB to 1GiB");
   CHECK(refusal("[store]\ndisk-space-warning-level-ratio = 101\n") ==
         "c.ini:2: disk-space-warning-level-ratio = '101' is out of range: 35 to 90");
   // What would not be carried out is not accepted either.

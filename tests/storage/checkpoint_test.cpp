@@ -24,6 +24,7 @@ checkpoint example() {
   c.queue_count = 42;
   c.entry_total = 1LL << 40;
   c.index_files = 7;
+  c.sizes = {1 << 30, 6'000'000, 5, 20};
   return c;
 }
 
@@ -121,4 +122,24 @@ TEST_CASE("checkpoint: recovery by time begins 3 s before the older of log and q
   CHECK(c.minimum_time() == 6'000);
   c.queue_time = 2'000;
   CHECK(c.minimum_time() == 0);
+}
+
+TEST_CASE("checkpoint: the sizes of files are kept, and void when a byte of them changed",
+          "[storage]") {
+  temporary_directory directory;
+  auto path = directory / "checkpoint";
+  REQUIRE(save_checkpoint(posix_file_system(), path, example()).has_value());
+  CHECK(load(path).sizes == example().sizes);
+  for (std::size_t at = 2048 + 64; at < 2048 + 64 + 28; ++at) {
+    REQUIRE(save_checkpoint(posix_file_system(), path, example()).has_value());
+    overwrite(path, at, '\x5a');
+    CAPTURE(at);
+    CHECK_FALSE(load(path).sizes.known());
+    CHECK(load(path).extension_valid);
+  }
+  auto without = example();
+  without.sizes = {}; // as a version before wrote it
+  REQUIRE(save_checkpoint(posix_file_system(), path, without).has_value());
+  CHECK_FALSE(load(path).sizes.known());
+  CHECK(load(path).safe_offset == 123'456);
 }

@@ -180,6 +180,29 @@ TEST_CASE("key_index: full files roll, and names rise whatever the clock does", 
   CHECK(f.query("k") == offsets{900});
 }
 
+TEST_CASE("key_index: a clock that was wrong for a while hides no message", "[storage]") {
+  constexpr std::int64_t right = 1'700'000'000'000;
+  constexpr std::int64_t wrong = right + 5LL * 365 * 24 * 3600 * 1000;
+  fixture f;
+  const bool began_wrong = GENERATE(true, false);
+  if (!began_wrong) {
+    REQUIRE(f.add(0, right, {"k"}));
+  }
+  REQUIRE(f.add(100, wrong, {"k"}));
+  REQUIRE(f.add(200, right + 5'000, {"k"})); // the clock was set back
+  REQUIRE(f.add(300, right + 6'000, {"k"}));
+  if (GENERATE(false, true)) {
+    REQUIRE(f.index->write_out().has_value());
+    f.reopen();
+  }
+  if (GENERATE(false, true)) {
+    REQUIRE(f.index->cut(no_end).has_value()); // built anew from the entries
+  }
+  CHECK(f.query("k", 64, right + 5'000, right + 10'000) == offsets{300, 200});
+  CHECK(f.query("k", 64, wrong, wrong + 10'000) == offsets{100});
+  CHECK(f.query("k").size() == (began_wrong ? 3 : 4));
+}
+
 TEST_CASE("key_index: written files are unsynced until they are said to be synced", "[storage]") {
   fixture f(7, 4);
   REQUIRE(f.add(0, 1000, {"a", "b"}).has_value());

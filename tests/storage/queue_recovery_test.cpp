@@ -320,3 +320,87 @@ TEST_CASE("queue_recovery: no message is dropped because its number is taken", "
   CHECK(applied.error().message.find("two messages with number 3") != std::string::npos);
   CHECK(done.count == 0);
 }
+
+namespace {
+
+/// The message with which a start with these settings is refused; nothing was changed then.
+std::string refusal(const golden_copy& store, const options& o) {
+  auto before = tree_of(store.root());
+  auto opened = open_store(fast_files(), o, clock_of_tests);
+  REQUIRE(opened.has_error());
+  CHECK(opened.error().code == errc::invalid_argument);
+  auto after = tree_of(store.root());
+  after.erase("lock");
+  before.erase("lock");
+  CHECK(after == before);
+  return opened.error().message;
+}
+
+bool says(const std::string& message, const std::vector<std::string>& all) {
+  return std::ranges::all_of(
+      all, [&](auto& one) { return message.find(one) != std::string::npos; });
+}
+
+} // namespace
+
+TEST_CASE("sizes: a changed size of queue files is refused with both values", "[storage]") {
+  golden_copy store("normal-5.3.3");
+  if (GENERATE(false, true)) { // with a checkpoint of our own
+    save_own_checkpoint(store.options(), start(store.options()));
+    stop(store.options());
+  }
+  auto o = store.options();
+  o.queue_file_size_bytes = GENERATE(10'000U, 40'000U, 6'000'000U);
+  auto message = refusal(store, o);
+  CAPTURE(message);
+  CHECK(says(message, {"mapped-file-size-consume-queue is " +
+                           std::to_string(o.queue_file_size_bytes) + ",",
+                       "20000", store.root() + "/consumequeue/"}));
+  check_queues(start(store.options()), "normal-5.3.3"); // set back, all is well
+}
+
+TEST_CASE("sizes: changed slots or entries of the index are refused with both values",
+          "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto o = store.options();
+  SECTION("of a RocketMQ store") {
+    o.index_slots = 101;
+    CHECK(says(refusal(store, o), {"max-hash-slot-num = 101", "max-hash-slot-num = 100 ",
+                                   "max-index-num = 400", store.root() + "/index/"}));
+  }
+  SECTION("of our own, also if files keep their length") {
+    save_own_checkpoint(o, start(o));
+    stop(o);
+    o.index_slots = 105;
+    o.index_entries = 399;
+    CHECK(says(refusal(store, o), {"max-index-num = 399", "max-hash-slot-num = 100 ",
+                                   "max-index-num = 400", store.root() + "/index/"}));
+  }
+}
+
+TEST_CASE("sizes: they can be changed on purpose", "[storage]") {
+  golden_copy store("normal-5.3.3");
+  save_own_checkpoint(store.options(), start(store.options()));
+  stop(store.options());
+  auto o = store.options();
+  o.queue_file_size_bytes = 40'000;
+  o.index_slots = 50;
+  disk::remove_all(store.root() + "/consumequeue");
+  disk::remove_all(store.root() + "/index");
+  check_queues(start(o), "normal-5.3.3");
+}
+
+TEST_CASE("sizes: files that all lost their ends are damage when the right size is known",
+          "[storage]") {
+  golden_copy store("normal-5.3.3");
+  save_own_checkpoint(store.options(), start(store.options()));
+  stop(store.options());
+  for (auto& entry : disk::recursive_directory_iterator(store.root() + "/consumequeue"))
+    if (entry.is_regular_file())
+      disk::resize_file(entry.path(), 200);
+  for (auto& entry : disk::directory_iterator(store.root() + "/index"))
+    disk::resize_file(entry.path(), 4096);
+  auto node = start(store.options());
+  check_queues(node, "normal-5.3.3");
+  CHECK(node.queues.index->file_count() > 0);
+}

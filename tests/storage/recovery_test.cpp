@@ -12,6 +12,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <set>
 
@@ -423,9 +424,12 @@ TEST_CASE("recovery: files of a wrong size are told apart", "[storage]") {
     CHECK(refused.error().code == errc::corrupt);
     CHECK(refused.error().message.find("00000000000000065536") != std::string::npos);
   }
-  SECTION("one byte short at the end, with records: refused") {
-    std::filesystem::resize_file(store.log_path(655360), 65535);
-    CHECK(recover_log(posix_file_system(), store.options(), normal_plan(store)).has_error());
+  SECTION("longer: refused, with what can be done") {
+    std::filesystem::resize_file(store.log_path(655360), 70000);
+    auto refused = recover_log(posix_file_system(), store.options(), normal_plan(store));
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().code == errc::corrupt);
+    CHECK(refused.error().message.find("`troupe store repair`") != std::string::npos);
   }
   SECTION("a file behind the last that was never filled: removed") {
     auto size = GENERATE(0, 1, 40'000);
@@ -442,6 +446,75 @@ TEST_CASE("recovery: files of a wrong size are told apart", "[storage]") {
     REQUIRE(log.warnings.size() == 1);
     CHECK(log.warnings[0].text.find("notes.txt") != std::string::npos);
   }
+}
+
+TEST_CASE("recovery: a last file that lost its end gets its size again", "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto path = store.log_path(655360);
+  auto last = record_number("normal-5.3.3", read_manifest("normal-5.3.3").size() - 1);
+  SECTION("with all its records") {
+    std::filesystem::resize_file(path, static_cast<std::uintmax_t>(normal_end - 655360));
+    CHECK(recover(store, normal_plan(store)).end == normal_end);
+  }
+  SECTION("in the middle of a record: what is whole stays") {
+    std::filesystem::resize_file(path, static_cast<std::uintmax_t>(last.offset + 10 - 655360));
+    auto log = recover(store, normal_plan(store));
+    CHECK(log.end == last.offset);
+    CHECK(log.current != nullptr);
+    check_repeatable(store, normal_plan(store), last.offset);
+  }
+  SECTION("alone: its length may be the setting's of before, if nothing else is known") {
+    for (log_offset start = 0; start < 655360; start += 65536)
+      std::filesystem::remove(store.log_path(start));
+    std::filesystem::resize_file(path, 65536 - 4096);
+    auto plan = normal_plan(store);
+    auto refused = recover_log(posix_file_system(), store.options(), plan);
+    REQUIRE(refused.has_error());
+    CHECK(refused.error().message.find("mapped-file-size-commit-log") != std::string::npos);
+    CHECK(std::filesystem::file_size(path) == 65536 - 4096);
+    plan.file_size_known = true;
+    CHECK(recover(store, plan).end == normal_end);
+  }
+  CHECK(std::filesystem::file_size(path) == 65536);
+}
+
+namespace {
+
+/// From the record with that number on, as if the clock had been set back by an hour before it.
+void set_clock_back(const golden_copy& store, std::size_t number) {
+  auto lines = read_manifest("crash-5.3.3");
+  std::ranges::sort(lines, {}, &golden_message::offset);
+  for (auto at = number; at < lines.size(); ++at) {
+    std::array<std::byte, 8> bytes{};
+    big_endian::store(bytes.data(), lines[at].store_timestamp - 3'600'000);
+    store.write_log(lines[at].offset + 56, {reinterpret_cast<const char*>(bytes.data()), 8});
+  }
+}
+
+} // namespace
+
+TEST_CASE("recovery: a clock that was set back makes durable records no leftovers", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto damaged = record_number("crash-5.3.3", 1540);
+  auto next = record_number("crash-5.3.3", 1541);
+  set_clock_back(store, 1541);
+  store.flip_bit(body_of(damaged.offset));
+  auto plan = crash_plan(store);
+  plan.safe_offset = next.offset + next.size + 1; // durable, but no record starts there
+  CHECK(recover(store, plan).needs_repair);
+}
+
+TEST_CASE("recovery: after a clock that was set back old times vouch for nothing", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto damaged = record_number("crash-5.3.3", 1540);
+  set_clock_back(store, 1537);
+  store.flip_bit(body_of(damaged.offset));
+  auto plan = crash_plan(store);
+  plan.safe_offset = record_number("crash-5.3.3", 1537).offset;
+  plan.log_time_ms = record_number("crash-5.3.3", 1536).store_timestamp;
+  auto log = recover(store, plan);
+  CHECK_FALSE(log.needs_repair);
+  CHECK(log.end == damaged.offset);
 }
 
 TEST_CASE("recovery: what cannot be read is never cut", "[storage]") {

@@ -12,6 +12,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -220,6 +221,48 @@ TEST_CASE("repair: the queues tell of messages behind which their queue has none
     auto node = start(fast_files(), store.options());
     CHECK(node.queues.table->find(victim.topic, victim.queue_id)->next() == victim.queue_offset);
   }
+}
+
+TEST_CASE("repair: a page that can be read at a later attempt is kept", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto before = tree_of(store.root() + "/commitlog");
+  failing_file_system fs(posix_file_system());
+  fs.skip_syncs();
+  fs.break_page(store.log_path(65536), 8192);
+  fs.break_reads_too();
+  int pauses = 0;
+  auto work = store_repair::open(fs, store.root(), {100, 400}, clock_of_tests, {},
+                                 [&](std::chrono::milliseconds) {
+                                   if (++pauses == 2)
+                                     fs.mend_page();
+                                 });
+  REQUIRE(work.has_value());
+  CHECK(pauses == 2);
+  CHECK(work.value().plan().nothing_to_do());
+  REQUIRE(work.value().run().has_value());
+  CHECK(tree_of(store.root() + "/commitlog") == before);
+}
+
+TEST_CASE("repair: pages that no attempt can read are counted before anything is written",
+          "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto before = tree_of(store.root() + "/commitlog");
+  failing_file_system fs(posix_file_system());
+  fs.skip_syncs();
+  fs.break_page(store.log_path(65536), 8192);
+  fs.break_reads_too();
+  std::chrono::milliseconds paused{0};
+  auto work = store_repair::open(fs, store.root(), {100, 400}, clock_of_tests, {},
+                                 [&](std::chrono::milliseconds span) { paused += span; });
+  REQUIRE(work.has_value());
+  CHECK(paused >= std::chrono::milliseconds(500));
+  CHECK(work.value().plan().unreadable == store.log_path(65536));
+  CHECK(work.value().plan().lost_pages == std::vector<std::uint64_t>{8192});
+  CHECK(tree_of(store.root() + "/commitlog") == before);
+  REQUIRE(work.value().run().has_value());
+  check_served(store, "crash-5.3.3", [](auto& line) {
+    return overlap{65536 + 8192, 65536 + 12288}.hits(line);
+  });
 }
 
 TEST_CASE("repair: a missing file becomes one that leads to the next", "[storage]") {

@@ -122,3 +122,47 @@ TEST_CASE("retention: a full disk is writable again only at the lower limit", "[
   f.o.disk_warning_percent = 100; // RocketMQ allows no more than 90
   CHECK(full_at(91));
 }
+
+TEST_CASE("retention: while the clock is not believed only want of room deletes", "[storage]") {
+  fixture f({100, 99, 98, 97, 1});
+  f.input.local_hour = 4;
+  f.input.clock_believed = false;
+  CHECK(f.decide().drop == 0);
+  f.input.asked = true;
+  CHECK(f.decide().drop == 0);
+  f.input.used_percent = 87;
+  CHECK(f.decide().drop == 2); // two of a hundred GiB too much
+  f.input.used_percent = 50;
+  f.input.clock_believed = true;
+  CHECK(f.decide().drop == 4);
+}
+
+TEST_CASE("retention: a clock that jumped is believed when files have aged without it",
+          "[storage]") {
+  constexpr auto reserved = 72 * hour_ms;
+  static constexpr auto year = 365 * 24 * hour_ms;
+  retention_clock clock;
+  CHECK_FALSE(clock.look(now_ms, 0, now_ms - hour_ms));
+  CHECK_FALSE(clock.look(now_ms + 70'000, 70'000, now_ms)); // looked late
+  CHECK_FALSE(clock.look(now_ms + 130'000, 80'000, now_ms)); // a small step
+  CHECK(clock.believed(reserved));
+  auto jump = GENERATE(year, -year, 2 * hour_ms);
+  CHECK(clock.look(now_ms + jump, 90'000, now_ms));
+  CHECK_FALSE(clock.believed(reserved));
+  CHECK_FALSE(clock.look(now_ms + jump + reserved - 1, 90'000 + reserved - 1, now_ms));
+  CHECK_FALSE(clock.believed(reserved));
+  CHECK_FALSE(clock.look(now_ms + jump + reserved, 90'000 + reserved, now_ms));
+  CHECK(clock.believed(reserved));
+}
+
+TEST_CASE("retention: a start long after the log's last change may be a jump", "[storage]") {
+  auto at_start = [](std::int64_t newest_ms) {
+    retention_clock clock;
+    clock.look(now_ms, 5, newest_ms);
+    return clock.believed(hour_ms);
+  };
+  CHECK(at_start(now_ms - 23 * hour_ms));
+  CHECK(at_start(now_ms + 100 * hour_ms)); // files from the future are not old by themselves
+  CHECK(at_start(0));
+  CHECK_FALSE(at_start(now_ms - 25 * hour_ms));
+}

@@ -29,6 +29,12 @@ public:
     broken_path_ = std::move(path);
     broken_offset_ = offset;
   }
+  /// Nor in another way, until it is written anew.
+  void break_reads_too() noexcept { broken_reads_ = true; }
+  void mend_page() noexcept {
+    broken_path_.clear();
+    broken_reads_ = false;
+  }
 
   storage::result<std::shared_ptr<storage::file>> open(const std::string& path,
                                                        storage::open_mode mode) override {
@@ -95,10 +101,14 @@ private:
     }
     storage::result<void> write_at(std::uint64_t offset,
                                    std::span<const storage::byte_view> parts) override {
+      if (breaks(offset))
+        owner_.mend_page();
       return change([&] { return real_->write_at(offset, parts); });
     }
     storage::result<std::size_t> read_at(std::uint64_t offset,
                                          std::span<std::byte> into) const override {
+      if (owner_.broken_reads_ && breaks(offset))
+        return storage::error{storage::errc::io_error, "injected failure"};
       return real_->read_at(offset, into);
     }
     storage::result<void> zero_range(std::uint64_t from, std::uint64_t to) override {
@@ -120,6 +130,9 @@ private:
     }
 
   private:
+    bool breaks(std::uint64_t offset) const {
+      return path_ == owner_.broken_path_ && offset / 4096 == owner_.broken_offset_ / 4096;
+    }
     template <class Call>
     storage::result<void> change(Call call) {
       TROUPE_TRY(owner_.spend());
@@ -147,6 +160,7 @@ private:
   bool skip_syncs_ = false;
   std::string broken_path_;
   std::size_t broken_offset_ = 0;
+  bool broken_reads_ = false;
 };
 
 } // namespace troupe::test
