@@ -5,7 +5,8 @@
 #include "net/remoting/fields.hpp"
 #include "net/remoting/frame.hpp"
 #include "net/remoting/headers.hpp"
-#include "storage/big_endian.hpp"
+#include "sim/frame_answers.hpp"
+#include "storage/message_batch.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -30,6 +31,7 @@ constexpr auto longest_answer = std::chrono::seconds(60);
 struct piece {
   time_point due;
   std::string bytes;
+  std::shared_ptr<void> receipt = {}; ///< let go when the client has read them, or never will
 };
 
 /// Feeds bytes; hands each whole frame to `take`. False when they are no frames.
@@ -57,26 +59,6 @@ bool feed(remoting::frame_splitter& splitter, std::string_view bytes, Take take)
   return true;
 }
 
-/// The records of a pull's answer: each begins with its size.
-storage::result<std::vector<storage::slice>> records_of(const storage::slice& body) {
-  std::vector<storage::slice> records;
-  auto bytes = body.bytes();
-  while (bytes.size() >= 4) {
-    auto size = storage::big_endian::load<std::uint32_t>(bytes.data());
-    if (size < 4 || size > bytes.size())
-      break;
-    records.push_back(storage::slice::copy_of(bytes.first(size)));
-    bytes = bytes.subspan(size);
-  }
-  if (!bytes.empty())
-    return storage::error{errc::corrupt, "the body of a pull's answer is not made of records"};
-  return records;
-}
-
-storage::error error_of(const remoting::command& answer) {
-  return {errc::unavailable, "code " + std::to_string(answer.code) + ": " + answer.remark};
-}
-
 } // namespace
 
 /// One client with one connection at a time; what the sockets' thread knows of it is here too.
@@ -102,6 +84,7 @@ struct gateway_door_state {
   remoting::frame_splitter at_node;
   remoting::frame_splitter at_client;
   std::size_t held = 0; ///< bytes of requests that the gateway has not settled
+  std::map<std::int32_t, std::size_t> unanswered; ///< bytes of each request that reached it
   std::int32_t next_opaque = 1;
   std::map<std::int32_t, open_request> open;
   std::string problem;
@@ -131,6 +114,7 @@ struct gateway_door_state {
     connection = 0;
     redial_at = now() + redial_pause;
     held = 0;
+    unanswered.clear();
     to_node.clear();
     to_client.clear();
     at_node = {};
@@ -140,11 +124,12 @@ struct gateway_door_state {
   }
 
   /// Behind what is on its way already.
-  void push(std::deque<piece>& direction, std::string bytes, milliseconds delay) {
+  void push(std::deque<piece>& direction, std::string bytes, milliseconds delay,
+            std::shared_ptr<void> receipt = {}) {
     auto due = now() + delay;
     if (!direction.empty())
       due = std::max(due, direction.back().due);
-    direction.push_back({due, std::move(bytes)});
+    direction.push_back({due, std::move(bytes), std::move(receipt)});
     self->delayed_send(self, std::chrono::ceil<milliseconds>(due - now()), retry_atom_v);
   }
 
@@ -169,7 +154,7 @@ struct gateway_door_state {
   }
 
   void send(remoting::command header, answer_function take,
-            std::function<void(const storage::error&)> fail) {
+            std::function<void(const storage::error&)> fail, std::string_view body = {}) {
     if (!connected())
       return fail({errc::unavailable, "no gateway answers"});
     if (rough && random.one_in(50))
@@ -177,8 +162,8 @@ struct gateway_door_state {
     header.opaque = next_opaque++;
     open[header.opaque] = {now() + longest_answer, std::move(take), std::move(fail)};
     std::string text;
-    remoting::append_frame_head(text, header, 0);
-    write(text);
+    remoting::append_frame_head(text, header, body.size());
+    write(text += body);
   }
 
   void burst() {
@@ -219,6 +204,7 @@ struct gateway_door_state {
     batch.peer = storage::host::ipv4(0x7f000001, 40'000);
     feed(at_node, bytes, [&](remoting::command header, const remoting::frame& frame) {
       held += frame.bytes;
+      unanswered[header.opaque] = frame.bytes;
       batch.requests.push_back({std::move(header), frame.body, frame.bytes});
     });
     if (!batch.requests.empty())
@@ -228,6 +214,8 @@ struct gateway_door_state {
   void reach_client(std::string_view bytes) {
     bool understood =
         feed(at_client, bytes, [&](const remoting::command& header, const remoting::frame& frame) {
+          if (header.is_answer())
+            answered(header.opaque);
           auto found = open.find(header.opaque);
           if (!header.is_answer() || found == open.end())
             return; // a notice, or the answer to a heartbeat
@@ -237,6 +225,16 @@ struct gateway_door_state {
         });
     if (!understood)
       wrong("an answer is no frame");
+  }
+
+  /// What is answered must be settled by then: else it costs the client its credit for ever.
+  void answered(std::int32_t opaque) {
+    unanswered.erase(opaque);
+    std::size_t most = 0;
+    for (auto& [other, bytes] : unanswered)
+      most += bytes;
+    if (held > most)
+      wrong("a request is answered and not settled");
   }
 
   /// The gateway's `send`: in the node's name, between two steps of the client.
@@ -252,10 +250,58 @@ struct gateway_door_state {
       bytes.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
     if (!bytes.empty())
-      push(to_client, std::move(bytes), delay());
+      push(to_client, std::move(bytes), delay(), message.receipt);
   }
 
   // -- what a client asks ------------------------------------------------------------------------
+
+  /// Every message in a frame of its own, as producers do.
+  caf::result<put_response> put(const put_request& wanted) {
+    auto promise = self->make_response_promise<put_response>();
+    auto sent = std::make_shared<put_response>();
+    auto left = std::make_shared<std::uint32_t>(wanted.count);
+    sent->results.resize(wanted.count);
+    auto settle = [sent, left, promise](std::uint32_t index, const sent_frame& result) mutable {
+      sent->results[index] = result.result;
+      if (result.result.code != errc::none)
+        sent->failure = {result.result.code, result.reason};
+      if (--*left == 0)
+        promise.deliver(std::move(*sent));
+    };
+    storage::message_batch_reader messages(wanted.messages.bytes());
+    for (std::uint32_t index = 0; index < wanted.count; ++index) {
+      auto next = messages.next();
+      put_one(wanted.topic, *next.value(),
+              [settle, index](const sent_frame& result) mutable { settle(index, result); });
+    }
+    return promise;
+  }
+
+  void put_one(const std::string& topic, const storage::new_message& message,
+               const std::function<void(const sent_frame&)>& settle) {
+    remoting::command request;
+    request.code = request_code::send_message_v2;
+    remoting::send_header h;
+    h.group = "frames";
+    h.topic = topic;
+    h.queue_id = message.queue_id;
+    h.born_timestamp = scene->node.clock().now_ms();
+    h.properties = message.properties;
+    remoting::write_fields(request, h);
+    std::string_view body(reinterpret_cast<const char*>(message.body.data()), message.body.size());
+    send(
+        std::move(request),
+        [settle](const remoting::command& answer, const storage::slice&) {
+          settle(read_sent(answer));
+        },
+        [settle](const storage::error& why) {
+          sent_frame lost;
+          lost.result.code = why.code;
+          lost.reason = why.message;
+          settle(lost);
+        },
+        body);
+  }
 
   caf::result<pull_response> pull(const pull_request& wanted) {
     remoting::command request;
@@ -275,7 +321,7 @@ struct gateway_door_state {
         std::move(request),
         [this, promise, from = wanted.from](const remoting::command& answer,
                                             const storage::slice& body) mutable {
-          auto response = pulled(answer, body, from);
+          auto response = read_pull(answer, body, from);
           if (response)
             promise.deliver(std::move(response.value()));
           else
@@ -283,37 +329,6 @@ struct gateway_door_state {
         },
         [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); });
     return promise;
-  }
-
-  static storage::result<pull_response> pulled(const remoting::command& answer,
-                                               const storage::slice& body, queue_offset from) {
-    constexpr auto moved = response_code::pull_offset_moved;
-    pull_response response;
-    if (answer.code != response_code::success && answer.code != moved &&
-        answer.code != response_code::pull_not_found &&
-        answer.code != response_code::pull_retry_immediately)
-      return error_of(answer);
-    TROUPE_TRY(auto fields, remoting::read_fields<remoting::pull_answer>(answer));
-    response.next = fields.next;
-    response.min = fields.min;
-    response.max = fields.max;
-    if (answer.code == moved)
-      response.status =
-          fields.next > from ? pull_status::offset_too_small : pull_status::offset_too_large;
-    else if (answer.code == response_code::pull_not_found)
-      response.status = pull_status::nothing_new;
-    else
-      response.status = pull_status::found;
-    if (answer.code == response_code::success) {
-      TROUPE_TRY(auto records, records_of(body));
-      response.records = std::move(records);
-    }
-    auto count = static_cast<queue_offset>(response.records.size());
-    if (response.status == pull_status::found && response.next > from + count) {
-      response.damaged = static_cast<std::uint32_t>(response.next - from - count);
-      response.warning = "frames do not say why";
-    }
-    return response;
   }
 
   caf::result<group_offset> fetch(const group_offset& which) {
@@ -346,7 +361,7 @@ struct gateway_door_state {
     send(
         std::move(request),
         [promise, which, read](const remoting::command& answer, const storage::slice&) mutable {
-          storage::result<remoting::offset_header> found = error_of(answer);
+          storage::result<remoting::offset_header> found = read_refusal(answer);
           if (answer.code == response_code::success)
             found = read(answer);
           else if (answer.code == response_code::query_not_found)
@@ -378,6 +393,7 @@ caf::behavior frame_client(caf::stateful_actor<door_name>* self,
       s->end(false);
   });
   return {
+      [state](const put_request& request) { return state->put(request); },
       [state](const pull_request& request) { return state->pull(request); },
       [state](fetch_atom, const group_offset& which) { return state->fetch(which); },
       [state](store_atom, const group_offset& what) { return state->store(what); },

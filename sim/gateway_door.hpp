@@ -16,7 +16,7 @@ struct gateway_door_state;
 /// a request and its answer; heartbeats come in bursts.
 ///
 /// Its client speaks frames and offers what a session does, as far as RocketMQ has words for it:
-/// pulls and the offsets of groups. A request that was on a connection that ended is
+/// sends, pulls and the offsets of groups. A request that was on a connection that ended is
 /// `connection_lost`.
 class gateway_door final : public other_door {
 public:

@@ -28,7 +28,9 @@ struct stand {
   std::unique_ptr<simulated_link> wire;
 
   explicit stand(storage::flush_policy flush = storage::flush_policy::async)
-      : node(around, 1, options_for(flush)), wire(node.connect()) {
+      : stand(options_for(flush)) {}
+  explicit stand(node_options options)
+      : node(around, 1, std::move(options)), wire(node.connect()) {
     REQUIRE(node.start());
     create();
   }
@@ -237,10 +239,14 @@ TEST_CASE("simulated_node: its orderly stop leaves nothing open", "[sim]") {
 }
 
 TEST_CASE("simulated_node: after the same load a larger store starts with the same work", "[sim]") {
-  auto work_of_a_start = [](int stored) {
-    stand s;
+  // Every start compares the newest 64 MiB of the log with the queues, so both stores are larger.
+  auto options = options_for(storage::flush_policy::async);
+  options.store.log_file_size_bytes = storage::mib;
+  options.store.max_message_size_bytes = 128 * storage::kib;
+  auto work_of_a_start = [&options](int stored) {
+    stand s(options);
     for (int i = 0; i < stored; ++i)
-      s.put(std::string(500, 'x'));
+      s.put(std::string(60'000, 'x'));
     s.around.run_for(5s); // with a checkpoint
     auto end = s.node.disk().used_bytes();
     for (int i = 0; i < 20; ++i)
@@ -251,12 +257,13 @@ TEST_CASE("simulated_node: after the same load a larger store starts with the sa
     CHECK(s.stored() == stored + 20);
     return std::pair(calls, end);
   };
-  for (int phase : {0, 7, 14}) { // the end of a file may lie on the way or not
-    auto [small, small_bytes] = work_of_a_start(100 + phase);
-    auto [large, large_bytes] = work_of_a_start(1500 + phase);
-    CHECK(large_bytes > 8 * small_bytes);
+  for (int phase : {0, 7}) { // the end of a file may lie on the way or not
+    auto [small, small_bytes] = work_of_a_start(1200 + phase);
+    auto [large, large_bytes] = work_of_a_start(2400 + phase);
+    CHECK(small_bytes > 65 * storage::mib);
+    CHECK(large_bytes > small_bytes + 60 * storage::mib);
     // Finding the end of a queue takes some more steps of a binary search, and that is all: there
-    // are 70 more files in the queue, and 50 in the log.
+    // are 60 more files in the queue, and 70 in the log.
     CHECK(large < small + 40);
   }
 }
