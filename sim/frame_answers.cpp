@@ -39,7 +39,7 @@ storage::error read_refusal(const remoting::command& answer) {
 }
 
 storage::result<pull_response> read_pull(const remoting::command& answer,
-                                             const storage::slice& body, queue_offset from) {
+                                         const storage::slice& body, queue_offset from) {
   constexpr auto moved = response_code::pull_offset_moved;
   pull_response response;
   if (answer.code != response_code::success && answer.code != moved &&

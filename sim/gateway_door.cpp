@@ -25,7 +25,13 @@ using std::chrono::milliseconds;
 using time_point = caf::actor_clock::time_point;
 
 constexpr auto redial_pause = milliseconds(100);
+constexpr auto deaf = milliseconds(20'000);
 constexpr auto longest_answer = std::chrono::seconds(60);
+/// For a client whose connection is good: what it waits for a message, and RocketMQ's patience.
+constexpr auto longest_calm_answer = std::chrono::seconds(30);
+/// The gateway's: answers with messages that a client may leave unread. Those of pulls that waited
+/// for a message come beside them, one a queue.
+constexpr std::size_t most_unread = 32;
 
 /// Bytes on their way; an empty piece is the end of the connection.
 struct piece {
@@ -75,6 +81,7 @@ struct gateway_door_state {
   random_source random{1};
   net::gateway_actor gateway;             ///< of the node's last start, perhaps dead
   net::gateway_actor peer;                ///< whom the connection leads to
+  bool calm = false;                      ///< behaves, and nothing happens to its connections
   bool rough = true;                      ///< connections are treated badly
   remoting::connection_id connection = 0; ///< 0: there is none
   remoting::connection_id last_connection = 0;
@@ -83,7 +90,8 @@ struct gateway_door_state {
   std::deque<piece> to_client;
   remoting::frame_splitter at_node;
   remoting::frame_splitter at_client;
-  std::size_t held = 0; ///< bytes of requests that the gateway has not settled
+  std::size_t held = 0;   ///< bytes of requests that the gateway has not settled
+  std::size_t unread = 0; ///< answers with bodies, on their way to the client
   std::map<std::int32_t, std::size_t> unanswered; ///< bytes of each request that reached it
   std::int32_t next_opaque = 1;
   std::map<std::int32_t, open_request> open;
@@ -92,7 +100,7 @@ struct gateway_door_state {
   time_point now() const { return self->clock().now(); }
   void wrong(const std::string& what) {
     if (problem.empty())
-      problem = "a RocketMQ client: " + what;
+      problem = (calm ? "a RocketMQ client that behaves: " : "a RocketMQ client: ") + what;
   }
 
   // -- the connection ----------------------------------------------------------------------------
@@ -114,6 +122,7 @@ struct gateway_door_state {
     connection = 0;
     redial_at = now() + redial_pause;
     held = 0;
+    unread = 0;
     unanswered.clear();
     to_node.clear();
     to_client.clear();
@@ -136,6 +145,8 @@ struct gateway_door_state {
   milliseconds delay() {
     if (!rough)
       return milliseconds(0);
+    if (random.one_in(500))
+      return deaf;
     return milliseconds(random.below(random.one_in(40) ? 2000 : 5));
   }
 
@@ -160,12 +171,14 @@ struct gateway_door_state {
     if (rough && random.one_in(50))
       burst();
     header.opaque = next_opaque++;
-    open[header.opaque] = {now() + longest_answer, std::move(take), std::move(fail)};
+    auto patience = calm ? longest_calm_answer : longest_answer;
+    open[header.opaque] = {now() + patience, std::move(take), std::move(fail)};
     std::string text;
     remoting::append_frame_head(text, header, body.size());
     write(text += body);
   }
 
+  /// More than it will read, and nobody waits for the answers.
   void burst() {
     const std::string body = R"({"clientID":"c","producerDataSet":[{"groupName":"g"}]})";
     for (int i = 0; i < 20; ++i) {
@@ -175,6 +188,21 @@ struct gateway_door_state {
       std::string text;
       remoting::append_frame_head(text, beat, body.size());
       push(to_node, text + body, milliseconds(0));
+    }
+    for (int i = 0; i < 100; ++i) {
+      remoting::pull_header h;
+      h.group = "frames";
+      h.topic = scene->topic_of(0);
+      h.max_messages = 4;
+      h.sysflag = remoting::pull_flag::subscription;
+      h.subscription = "*";
+      remoting::command pull;
+      pull.code = request_code::pull_message;
+      pull.opaque = next_opaque++;
+      remoting::write_fields(pull, h);
+      std::string text;
+      remoting::append_frame_head(text, pull, 0);
+      push(to_node, std::move(text), milliseconds(0));
     }
   }
 
@@ -195,7 +223,7 @@ struct gateway_door_state {
     }
     for (auto& [opaque, request] : open)
       if (request.deadline < now())
-        wrong("a request is not answered within a minute, and its connection lasts");
+        wrong("a request is not answered in time, and its connection lasts");
   }
 
   void reach_node(std::string_view bytes) {
@@ -216,6 +244,8 @@ struct gateway_door_state {
         feed(at_client, bytes, [&](const remoting::command& header, const remoting::frame& frame) {
           if (header.is_answer())
             answered(header.opaque);
+          if (frame.body.size() > 0)
+            --unread;
           auto found = open.find(header.opaque);
           if (!header.is_answer() || found == open.end())
             return; // a notice, or the answer to a heartbeat
@@ -244,6 +274,8 @@ struct gateway_door_state {
     if (message.settled_bytes > held)
       wrong("more is settled than was sent");
     held -= std::min(held, message.settled_bytes);
+    if (!message.body.empty() && ++unread > most_unread + scene->plan.topics * scene->plan.queues)
+      wrong("it reads nothing, and more and more answers wait for it");
     auto bytes = message.head;
     for (auto& slice : message.body) {
       auto part = slice.bytes();
@@ -403,37 +435,57 @@ caf::behavior frame_client(caf::stateful_actor<door_name>* self,
 
 } // namespace
 
-gateway_door::gateway_door(node_scene& scene)
-    : scene_(scene), state_(std::make_shared<gateway_door_state>()) {
-  state_->scene = &scene;
-  state_->random = stream(scene.plan.seed, "frames");
-  auto client = scene.w.system().spawn(frame_client, state_);
-  service_ = caf::actor_cast<store_service>(caf::actor_cast<caf::strong_actor_ptr>(client));
-  scene.node.on_start = [this] {
-    net::gateway_setup setup;
-    setup.node = scene_.node.actor();
-    setup.address = {"troupe", "simulated", "127.0.0.1:10911"};
-    setup.node_settings = scene_.node.options();
-    setup.send = [state = std::weak_ptr(state_)](const net::outgoing& message) {
-      if (auto door = state.lock())
-        door->take(message);
-    };
-    state_->gateway = net::spawn_gateway(scene_.w.system(), std::move(setup));
+gateway_door::gateway_door(node_scene& scene) : scene_(scene) {
+  add_client("frames", false);
+  add_client("calm-frames", true);
+  scene_.node.on_start = [this] { start(); };
+}
+
+void gateway_door::add_client(const char* name, bool calm) {
+  auto state = std::make_shared<gateway_door_state>();
+  state->scene = &scene_;
+  state->random = stream(scene_.plan.seed, name);
+  state->calm = calm;
+  state->rough = !calm;
+  state->last_connection = clients_.size() * 1'000'000'000;
+  auto client = scene_.w.system().spawn(frame_client, state);
+  services_.push_back(
+      caf::actor_cast<store_service>(caf::actor_cast<caf::strong_actor_ptr>(client)));
+  clients_.push_back(std::move(state));
+}
+
+/// The gateway of a node that has started.
+void gateway_door::start() {
+  net::gateway_setup setup;
+  setup.node = scene_.node.actor();
+  setup.address = {"troupe", "simulated", "127.0.0.1:10911"};
+  setup.node_settings = scene_.node.options();
+  std::vector<std::weak_ptr<gateway_door_state>> all(clients_.begin(), clients_.end());
+  setup.send = [all](const net::outgoing& message) {
+    for (auto& each : all)
+      if (auto client = each.lock())
+        client->take(message);
   };
+  auto gateway = net::spawn_gateway(scene_.w.system(), std::move(setup));
+  for (auto& client : clients_)
+    client->gateway = gateway;
 }
 
 gateway_door::~gateway_door() {
   scene_.node.on_start = nullptr;
-  scene_.w.kill(service_);
+  for (auto& service : services_)
+    scene_.w.kill(service);
 }
 
 void gateway_door::check() const {
-  if (!state_->problem.empty())
-    throw broken{state_->problem};
+  for (auto& client : clients_)
+    if (!client->problem.empty())
+      throw broken{client->problem};
 }
 
 void gateway_door::heal() {
-  state_->rough = false;
+  for (auto& client : clients_)
+    client->rough = false;
 }
 
 } // namespace troupe::sim

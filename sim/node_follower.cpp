@@ -206,7 +206,8 @@ struct follower_state {
   /// Where messages that were shown may be gone.
   bool may_move_back(const followed& at) const {
     auto& topics = scene->ledger.topics();
-    return scene->disk_lied || scene->rot.anywhere() || topics.removals() > 0 || topics.vanishing(at.topic);
+    return scene->disk_lied || scene->rot.anywhere() || topics.removals() > 0 ||
+           topics.vanishing(at.topic);
   }
 };
 

@@ -41,7 +41,8 @@ public:
     if (!door)
       return;
     door_ = door(scene_);
-    follow(door_->service(), "frames", true);
+    for (auto& client : door_->services())
+      follow(client, "frames-" + std::to_string(followers_.size()), true);
   }
 
   node_outcome run();
@@ -183,10 +184,10 @@ void node_runner::happen(const node_event& event) {
 
 /// Some go through the other door, where there is one; frames always wait.
 void node_runner::put(const node_event& event) {
-  if (door_ && event.wait && event.seed % 3 == 0)
-    clients_.put(event, door_->service());
-  else
-    clients_.put(event);
+  if (!door_ || !event.wait || event.seed % 2 == 0)
+    return clients_.put(event);
+  auto& others = door_->services();
+  clients_.put(event, others[event.seed / 2 % others.size()]);
 }
 
 void node_runner::end_process(const node_event& event, random_source& random) {

@@ -29,8 +29,7 @@ struct stand {
 
   explicit stand(storage::flush_policy flush = storage::flush_policy::async)
       : stand(options_for(flush)) {}
-  explicit stand(node_options options)
-      : node(around, 1, std::move(options)), wire(node.connect()) {
+  explicit stand(node_options options) : node(around, 1, std::move(options)), wire(node.connect()) {
     REQUIRE(node.start());
     create();
   }
