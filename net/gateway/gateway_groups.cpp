@@ -201,7 +201,8 @@ void gateway_state::store_offset(client& c, const ticket& who, const client_requ
     return;
   group_offset progress{h->group, h->topic, h->queue_id, h->offset};
   if (TROUPE_MUTANT("progress-not-waited-for")) {
-    self_->send(c.session, store_atom_v, std::move(progress));
+    self_->request(c.session, caf::infinite, store_atom_v, std::move(progress))
+        .then([](const group_offset&) {}, [](const caf::error&) {});
     return reply(who, response_code::success, {});
   }
   ask<group_offset>(

@@ -20,6 +20,7 @@ namespace {
 /// Seeds that each mutant gets, fixed before it is run.
 constexpr std::uint64_t first_seed = 1;
 constexpr std::uint64_t budget = 1500;
+constexpr std::uint64_t gateway_budget = 500;
 constexpr std::uint64_t storage_budget = 8000;
 
 enum class simulation { node, gateway, storage };
@@ -106,7 +107,15 @@ std::uint64_t first_failure(simulation which, std::uint64_t seeds, std::string& 
 }
 
 std::uint64_t budget_of(simulation which) {
-  return which == simulation::storage ? storage_budget : budget;
+  switch (which) {
+  case simulation::node:
+    return budget;
+  case simulation::gateway:
+    return gateway_budget;
+  case simulation::storage:
+    break;
+  }
+  return storage_budget;
 }
 
 void expect_all_caught(std::span<const mutant> list) {
@@ -118,6 +127,7 @@ void expect_all_caught(std::span<const mutant> list) {
     storage::planted_mutant() = {};
     std::printf("%-24s %5llu  %s\n", planted.name, static_cast<unsigned long long>(seed),
                 what.c_str());
+    std::fflush(stdout);
     INFO(planted.name << ": " << planted.what);
     CHECK(seed != 0);
   }
