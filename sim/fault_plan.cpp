@@ -123,7 +123,6 @@ std::string to_string(const fault_plan& plan) {
 std::set<std::string> usual_classes(const std::vector<std::string>& classes) {
   std::set<std::string> usual(classes.begin(), classes.end());
   usual.erase("lies");
-  usual.erase("reads"); // until a read that fails is no longer taken for damage
   return usual;
 }
 

@@ -5,7 +5,8 @@
 #include "net/remoting/fields.hpp"
 #include "net/remoting/frame.hpp"
 #include "net/remoting/headers.hpp"
-#include "storage/big_endian.hpp"
+#include "sim/frame_answers.hpp"
+#include "storage/message_batch.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -24,12 +25,19 @@ using std::chrono::milliseconds;
 using time_point = caf::actor_clock::time_point;
 
 constexpr auto redial_pause = milliseconds(100);
+constexpr auto deaf = milliseconds(20'000);
 constexpr auto longest_answer = std::chrono::seconds(60);
+/// For a client whose connection is good: what it waits for a message, and RocketMQ's patience.
+constexpr auto longest_calm_answer = std::chrono::seconds(30);
+/// The gateway's: answers with messages that a client may leave unread. Those of pulls that waited
+/// for a message come beside them, one a queue.
+constexpr std::size_t most_unread = 32;
 
 /// Bytes on their way; an empty piece is the end of the connection.
 struct piece {
   time_point due;
   std::string bytes;
+  std::shared_ptr<void> receipt = {}; ///< let go when the client has read them, or never will
 };
 
 /// Feeds bytes; hands each whole frame to `take`. False when they are no frames.
@@ -57,26 +65,6 @@ bool feed(remoting::frame_splitter& splitter, std::string_view bytes, Take take)
   return true;
 }
 
-/// The records of a pull's answer: each begins with its size.
-storage::result<std::vector<storage::slice>> records_of(const storage::slice& body) {
-  std::vector<storage::slice> records;
-  auto bytes = body.bytes();
-  while (bytes.size() >= 4) {
-    auto size = storage::big_endian::load<std::uint32_t>(bytes.data());
-    if (size < 4 || size > bytes.size())
-      break;
-    records.push_back(storage::slice::copy_of(bytes.first(size)));
-    bytes = bytes.subspan(size);
-  }
-  if (!bytes.empty())
-    return storage::error{errc::corrupt, "the body of a pull's answer is not made of records"};
-  return records;
-}
-
-storage::error error_of(const remoting::command& answer) {
-  return {errc::unavailable, "code " + std::to_string(answer.code) + ": " + answer.remark};
-}
-
 } // namespace
 
 /// One client with one connection at a time; what the sockets' thread knows of it is here too.
@@ -93,6 +81,7 @@ struct gateway_door_state {
   random_source random{1};
   net::gateway_actor gateway;             ///< of the node's last start, perhaps dead
   net::gateway_actor peer;                ///< whom the connection leads to
+  bool calm = false;                      ///< behaves, and nothing happens to its connections
   bool rough = true;                      ///< connections are treated badly
   remoting::connection_id connection = 0; ///< 0: there is none
   remoting::connection_id last_connection = 0;
@@ -101,7 +90,9 @@ struct gateway_door_state {
   std::deque<piece> to_client;
   remoting::frame_splitter at_node;
   remoting::frame_splitter at_client;
-  std::size_t held = 0; ///< bytes of requests that the gateway has not settled
+  std::size_t held = 0;   ///< bytes of requests that the gateway has not settled
+  std::size_t unread = 0; ///< answers with bodies, on their way to the client
+  std::map<std::int32_t, std::size_t> unanswered; ///< bytes of each request that reached it
   std::int32_t next_opaque = 1;
   std::map<std::int32_t, open_request> open;
   std::string problem;
@@ -109,7 +100,7 @@ struct gateway_door_state {
   time_point now() const { return self->clock().now(); }
   void wrong(const std::string& what) {
     if (problem.empty())
-      problem = "a RocketMQ client: " + what;
+      problem = (calm ? "a RocketMQ client that behaves: " : "a RocketMQ client: ") + what;
   }
 
   // -- the connection ----------------------------------------------------------------------------
@@ -131,6 +122,8 @@ struct gateway_door_state {
     connection = 0;
     redial_at = now() + redial_pause;
     held = 0;
+    unread = 0;
+    unanswered.clear();
     to_node.clear();
     to_client.clear();
     at_node = {};
@@ -140,17 +133,20 @@ struct gateway_door_state {
   }
 
   /// Behind what is on its way already.
-  void push(std::deque<piece>& direction, std::string bytes, milliseconds delay) {
+  void push(std::deque<piece>& direction, std::string bytes, milliseconds delay,
+            std::shared_ptr<void> receipt = {}) {
     auto due = now() + delay;
     if (!direction.empty())
       due = std::max(due, direction.back().due);
-    direction.push_back({due, std::move(bytes)});
+    direction.push_back({due, std::move(bytes), std::move(receipt)});
     self->delayed_send(self, std::chrono::ceil<milliseconds>(due - now()), retry_atom_v);
   }
 
   milliseconds delay() {
     if (!rough)
       return milliseconds(0);
+    if (random.one_in(500))
+      return deaf;
     return milliseconds(random.below(random.one_in(40) ? 2000 : 5));
   }
 
@@ -169,18 +165,20 @@ struct gateway_door_state {
   }
 
   void send(remoting::command header, answer_function take,
-            std::function<void(const storage::error&)> fail) {
+            std::function<void(const storage::error&)> fail, std::string_view body = {}) {
     if (!connected())
       return fail({errc::unavailable, "no gateway answers"});
     if (rough && random.one_in(50))
       burst();
     header.opaque = next_opaque++;
-    open[header.opaque] = {now() + longest_answer, std::move(take), std::move(fail)};
+    auto patience = calm ? longest_calm_answer : longest_answer;
+    open[header.opaque] = {now() + patience, std::move(take), std::move(fail)};
     std::string text;
-    remoting::append_frame_head(text, header, 0);
-    write(text);
+    remoting::append_frame_head(text, header, body.size());
+    write(text += body);
   }
 
+  /// More than it will read, and nobody waits for the answers.
   void burst() {
     const std::string body = R"({"clientID":"c","producerDataSet":[{"groupName":"g"}]})";
     for (int i = 0; i < 20; ++i) {
@@ -190,6 +188,21 @@ struct gateway_door_state {
       std::string text;
       remoting::append_frame_head(text, beat, body.size());
       push(to_node, text + body, milliseconds(0));
+    }
+    for (int i = 0; i < 100; ++i) {
+      remoting::pull_header h;
+      h.group = "frames";
+      h.topic = scene->topic_of(0);
+      h.max_messages = 4;
+      h.sysflag = remoting::pull_flag::subscription;
+      h.subscription = "*";
+      remoting::command pull;
+      pull.code = request_code::pull_message;
+      pull.opaque = next_opaque++;
+      remoting::write_fields(pull, h);
+      std::string text;
+      remoting::append_frame_head(text, pull, 0);
+      push(to_node, std::move(text), milliseconds(0));
     }
   }
 
@@ -210,7 +223,7 @@ struct gateway_door_state {
     }
     for (auto& [opaque, request] : open)
       if (request.deadline < now())
-        wrong("a request is not answered within a minute, and its connection lasts");
+        wrong("a request is not answered in time, and its connection lasts");
   }
 
   void reach_node(std::string_view bytes) {
@@ -219,6 +232,7 @@ struct gateway_door_state {
     batch.peer = storage::host::ipv4(0x7f000001, 40'000);
     feed(at_node, bytes, [&](remoting::command header, const remoting::frame& frame) {
       held += frame.bytes;
+      unanswered[header.opaque] = frame.bytes;
       batch.requests.push_back({std::move(header), frame.body, frame.bytes});
     });
     if (!batch.requests.empty())
@@ -228,6 +242,10 @@ struct gateway_door_state {
   void reach_client(std::string_view bytes) {
     bool understood =
         feed(at_client, bytes, [&](const remoting::command& header, const remoting::frame& frame) {
+          if (header.is_answer())
+            answered(header.opaque);
+          if (frame.body.size() > 0)
+            --unread;
           auto found = open.find(header.opaque);
           if (!header.is_answer() || found == open.end())
             return; // a notice, or the answer to a heartbeat
@@ -239,6 +257,16 @@ struct gateway_door_state {
       wrong("an answer is no frame");
   }
 
+  /// What is answered must be settled by then: else it costs the client its credit for ever.
+  void answered(std::int32_t opaque) {
+    unanswered.erase(opaque);
+    std::size_t most = 0;
+    for (auto& [other, bytes] : unanswered)
+      most += bytes;
+    if (held > most)
+      wrong("a request is answered and not settled");
+  }
+
   /// The gateway's `send`: in the node's name, between two steps of the client.
   void take(const net::outgoing& message) {
     if (message.to != connection)
@@ -246,16 +274,66 @@ struct gateway_door_state {
     if (message.settled_bytes > held)
       wrong("more is settled than was sent");
     held -= std::min(held, message.settled_bytes);
+    if (!message.body.empty() && ++unread > most_unread + scene->plan.topics * scene->plan.queues)
+      wrong("it reads nothing, and more and more answers wait for it");
     auto bytes = message.head;
     for (auto& slice : message.body) {
       auto part = slice.bytes();
       bytes.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
     if (!bytes.empty())
-      push(to_client, std::move(bytes), delay());
+      push(to_client, std::move(bytes), delay(), message.receipt);
   }
 
   // -- what a client asks ------------------------------------------------------------------------
+
+  /// Every message in a frame of its own, as producers do.
+  caf::result<put_response> put(const put_request& wanted) {
+    auto promise = self->make_response_promise<put_response>();
+    auto sent = std::make_shared<put_response>();
+    auto left = std::make_shared<std::uint32_t>(wanted.count);
+    sent->results.resize(wanted.count);
+    auto settle = [sent, left, promise](std::uint32_t index, const sent_frame& result) mutable {
+      sent->results[index] = result.result;
+      if (result.result.code != errc::none)
+        sent->failure = {result.result.code, result.reason};
+      if (--*left == 0)
+        promise.deliver(std::move(*sent));
+    };
+    storage::message_batch_reader messages(wanted.messages.bytes());
+    for (std::uint32_t index = 0; index < wanted.count; ++index) {
+      auto next = messages.next();
+      put_one(wanted.topic, *next.value(),
+              [settle, index](const sent_frame& result) mutable { settle(index, result); });
+    }
+    return promise;
+  }
+
+  void put_one(const std::string& topic, const storage::new_message& message,
+               const std::function<void(const sent_frame&)>& settle) {
+    remoting::command request;
+    request.code = request_code::send_message_v2;
+    remoting::send_header h;
+    h.group = "frames";
+    h.topic = topic;
+    h.queue_id = message.queue_id;
+    h.born_timestamp = scene->node.clock().now_ms();
+    h.properties = message.properties;
+    remoting::write_fields(request, h);
+    std::string_view body(reinterpret_cast<const char*>(message.body.data()), message.body.size());
+    send(
+        std::move(request),
+        [settle](const remoting::command& answer, const storage::slice&) {
+          settle(read_sent(answer));
+        },
+        [settle](const storage::error& why) {
+          sent_frame lost;
+          lost.result.code = why.code;
+          lost.reason = why.message;
+          settle(lost);
+        },
+        body);
+  }
 
   caf::result<pull_response> pull(const pull_request& wanted) {
     remoting::command request;
@@ -275,7 +353,7 @@ struct gateway_door_state {
         std::move(request),
         [this, promise, from = wanted.from](const remoting::command& answer,
                                             const storage::slice& body) mutable {
-          auto response = pulled(answer, body, from);
+          auto response = read_pull(answer, body, from);
           if (response)
             promise.deliver(std::move(response.value()));
           else
@@ -283,37 +361,6 @@ struct gateway_door_state {
         },
         [promise](const storage::error& why) mutable { promise.deliver(to_caf(why)); });
     return promise;
-  }
-
-  static storage::result<pull_response> pulled(const remoting::command& answer,
-                                               const storage::slice& body, queue_offset from) {
-    constexpr auto moved = response_code::pull_offset_moved;
-    pull_response response;
-    if (answer.code != response_code::success && answer.code != moved &&
-        answer.code != response_code::pull_not_found &&
-        answer.code != response_code::pull_retry_immediately)
-      return error_of(answer);
-    TROUPE_TRY(auto fields, remoting::read_fields<remoting::pull_answer>(answer));
-    response.next = fields.next;
-    response.min = fields.min;
-    response.max = fields.max;
-    if (answer.code == moved)
-      response.status =
-          fields.next > from ? pull_status::offset_too_small : pull_status::offset_too_large;
-    else if (answer.code == response_code::pull_not_found)
-      response.status = pull_status::nothing_new;
-    else
-      response.status = pull_status::found;
-    if (answer.code == response_code::success) {
-      TROUPE_TRY(auto records, records_of(body));
-      response.records = std::move(records);
-    }
-    auto count = static_cast<queue_offset>(response.records.size());
-    if (response.status == pull_status::found && response.next > from + count) {
-      response.damaged = static_cast<std::uint32_t>(response.next - from - count);
-      response.warning = "frames do not say why";
-    }
-    return response;
   }
 
   caf::result<group_offset> fetch(const group_offset& which) {
@@ -346,7 +393,7 @@ struct gateway_door_state {
     send(
         std::move(request),
         [promise, which, read](const remoting::command& answer, const storage::slice&) mutable {
-          storage::result<remoting::offset_header> found = error_of(answer);
+          storage::result<remoting::offset_header> found = read_refusal(answer);
           if (answer.code == response_code::success)
             found = read(answer);
           else if (answer.code == response_code::query_not_found)
@@ -378,6 +425,7 @@ caf::behavior frame_client(caf::stateful_actor<door_name>* self,
       s->end(false);
   });
   return {
+      [state](const put_request& request) { return state->put(request); },
       [state](const pull_request& request) { return state->pull(request); },
       [state](fetch_atom, const group_offset& which) { return state->fetch(which); },
       [state](store_atom, const group_offset& what) { return state->store(what); },
@@ -387,37 +435,57 @@ caf::behavior frame_client(caf::stateful_actor<door_name>* self,
 
 } // namespace
 
-gateway_door::gateway_door(node_scene& scene)
-    : scene_(scene), state_(std::make_shared<gateway_door_state>()) {
-  state_->scene = &scene;
-  state_->random = stream(scene.plan.seed, "frames");
-  auto client = scene.w.system().spawn(frame_client, state_);
-  service_ = caf::actor_cast<store_service>(caf::actor_cast<caf::strong_actor_ptr>(client));
-  scene.node.on_start = [this] {
-    net::gateway_setup setup;
-    setup.node = scene_.node.actor();
-    setup.address = {"troupe", "simulated", "127.0.0.1:10911"};
-    setup.node_settings = scene_.node.options();
-    setup.send = [state = std::weak_ptr(state_)](const net::outgoing& message) {
-      if (auto door = state.lock())
-        door->take(message);
-    };
-    state_->gateway = net::spawn_gateway(scene_.w.system(), std::move(setup));
+gateway_door::gateway_door(node_scene& scene) : scene_(scene) {
+  add_client("frames", false);
+  add_client("calm-frames", true);
+  scene_.node.on_start = [this] { start(); };
+}
+
+void gateway_door::add_client(const char* name, bool calm) {
+  auto state = std::make_shared<gateway_door_state>();
+  state->scene = &scene_;
+  state->random = stream(scene_.plan.seed, name);
+  state->calm = calm;
+  state->rough = !calm;
+  state->last_connection = clients_.size() * 1'000'000'000;
+  auto client = scene_.w.system().spawn(frame_client, state);
+  services_.push_back(
+      caf::actor_cast<store_service>(caf::actor_cast<caf::strong_actor_ptr>(client)));
+  clients_.push_back(std::move(state));
+}
+
+/// The gateway of a node that has started.
+void gateway_door::start() {
+  net::gateway_setup setup;
+  setup.node = scene_.node.actor();
+  setup.address = {"troupe", "simulated", "127.0.0.1:10911"};
+  setup.node_settings = scene_.node.options();
+  std::vector<std::weak_ptr<gateway_door_state>> all(clients_.begin(), clients_.end());
+  setup.send = [all](const net::outgoing& message) {
+    for (auto& each : all)
+      if (auto client = each.lock())
+        client->take(message);
   };
+  auto gateway = net::spawn_gateway(scene_.w.system(), std::move(setup));
+  for (auto& client : clients_)
+    client->gateway = gateway;
 }
 
 gateway_door::~gateway_door() {
   scene_.node.on_start = nullptr;
-  scene_.w.kill(service_);
+  for (auto& service : services_)
+    scene_.w.kill(service);
 }
 
 void gateway_door::check() const {
-  if (!state_->problem.empty())
-    throw broken{state_->problem};
+  for (auto& client : clients_)
+    if (!client->problem.empty())
+      throw broken{client->problem};
 }
 
 void gateway_door::heal() {
-  state_->rough = false;
+  for (auto& client : clients_)
+    client->rough = false;
 }
 
 } // namespace troupe::sim

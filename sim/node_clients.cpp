@@ -29,14 +29,10 @@ topic_info node_clients::topic(std::uint32_t queue) const {
 }
 
 void node_clients::put(const node_event& event) {
-  send(event, scene_.wire(event.client % scene_.plan.producers).service());
+  put(event, scene_.wire(event.client % scene_.plan.producers).service());
 }
 
-void node_clients::put_directly(const node_event& event) {
-  send(event, scene_.open_session());
-}
-
-void node_clients::send(const node_event& event, const store_service& to) {
+void node_clients::put(const node_event& event, const store_service& to) {
   auto& plan = scene_.plan;
   open_put sent;
   sent.wait = event.wait;

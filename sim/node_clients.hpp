@@ -16,7 +16,7 @@ public:
 
   void put(const node_event& event);
   /// The same beside all wires.
-  void put_directly(const node_event& event);
+  void put(const node_event& event, const store_service& to);
   void read(const node_event& event);
   void probe(const node_event& event);
   /// Deletes the topic of the event's queue, or makes it; not while such a request is open.
@@ -52,7 +52,6 @@ private:
     std::string topic;
   };
 
-  void send(const node_event& event, const store_service& to);
   bool changes(const std::string& topic) const;
   void collect_put(open_put& put);
   void collect_read(open_read& read);

@@ -15,9 +15,6 @@ constexpr auto pause = milliseconds(100);         ///< after an answer that lead
 constexpr std::uint32_t longest_wait_ms = 20'000; ///< below a wire's deadline
 /// A wire's deadlines, a stall and some pulls.
 constexpr int catch_up_s = 90;
-/// Group offsets are written every few seconds: what was acknowledged since is lost with the
-/// process, or with the registrar. To be true as soon as an acknowledged offset outlives them.
-constexpr bool progress_outlives_process = true;
 
 } // namespace
 
@@ -40,7 +37,7 @@ struct follower_state {
   caf::event_based_actor* self = nullptr;
   store_service service;
   std::string group;
-  bool keeps_progress = true;
+  bool told_begin = false;
   random_source random{1};
   std::vector<followed> queues;
   std::set<std::uint64_t> seen; ///< numbers of messages
@@ -82,11 +79,11 @@ struct follower_state {
 
   void begin_at(followed& at, queue_offset stored) {
     auto& topics = scene->ledger.topics();
-    bool kept = keeps_progress && at.removals == topics.removals() && !topics.vanishing(at.topic);
+    bool kept = at.removals == topics.removals() && !topics.vanishing(at.topic);
     if (kept && stored < at.least_stored)
       wrong(at, "progress " + std::to_string(at.least_stored) + " was answered as stored, and " +
                     std::to_string(stored) + " is");
-    if (stored > std::max<queue_offset>(at.most_stored, 0))
+    if (stored > std::max<queue_offset>(at.most_stored, 0) && !told_begin)
       wrong(at, "progress " + std::to_string(stored) + " is stored, and nobody got further than " +
                     std::to_string(at.most_stored));
     at.next = std::max<queue_offset>(stored, 0);
@@ -198,15 +195,6 @@ struct follower_state {
     });
   }
 
-  /// Left out with a warning, which a client only sees if it looks.
-  bool called_damaged(const seen_message& one) const {
-    return std::ranges::any_of(queues, [&](const followed& at) {
-      auto found = at.passed.find(one.position);
-      return at.topic == one.topic && at.queue == one.queue && found != at.passed.end() &&
-             found->second.starts_with("as damaged");
-    });
-  }
-
   static std::string history_of(const followed& at, queue_offset position) {
     if (auto passed = at.passed.find(position); passed != at.passed.end())
       return ", which was left out " + passed->second;
@@ -218,8 +206,8 @@ struct follower_state {
   /// Where messages that were shown may be gone.
   bool may_move_back(const followed& at) const {
     auto& topics = scene->ledger.topics();
-    return !scene->plan.strict_reads || scene->disk_lied || scene->rot.anywhere() ||
-           topics.removals() > 0 || topics.vanishing(at.topic);
+    return scene->disk_lied || scene->rot.anywhere() || topics.removals() > 0 ||
+           topics.vanishing(at.topic);
   }
 };
 
@@ -241,11 +229,11 @@ caf::behavior follow(caf::stateful_actor<follower_name>* self,
 } // namespace
 
 node_follower::node_follower(node_scene& scene, store_service service, const std::string& group,
-                             bool keeps_progress)
+                             bool told_begin)
     : scene_(scene), state_(std::make_shared<follower_state>()) {
   state_->scene = &scene;
   state_->service = std::move(service);
-  state_->keeps_progress = keeps_progress;
+  state_->told_begin = told_begin;
   state_->group = group;
   state_->random = stream(scene.plan.seed, group);
   for (std::uint32_t i = 0; i < scene.plan.topics * scene.plan.queues; ++i) {
@@ -260,23 +248,16 @@ node_follower::~node_follower() {
   scene_.w.kill(actor_);
 }
 
-void node_follower::new_life(bool in_order, bool lost_power) {
-  if (!in_order)
-    lose_progress(lost_power);
-  if (!lost_power || scene_.plan.sync_flush) // else only what is durable is shown
+void node_follower::power_lost() {
+  for (auto& at : state_->queues)
+    at.least_stored = -1;
+  if (scene_.plan.sync_flush) // only what is durable is shown
     return;
   ++state_->epoch;
   for (auto& at : state_->queues) {
     at.next = 0;
     at.may_forget = false;
   }
-}
-
-void node_follower::lose_progress(bool lost_power) {
-  if (progress_outlives_process && !lost_power)
-    return;
-  for (auto& at : state_->queues)
-    at.least_stored = -1;
 }
 
 bool node_follower::was_shown(std::uint64_t number) const {
@@ -289,15 +270,13 @@ void node_follower::check() const {
 }
 
 void node_follower::catch_up(const std::vector<seen_message>& there) {
-  bool strict = scene_.plan.strict_reads;
-  if (scene_.disk_lied || (scene_.rot.anywhere() && !strict))
+  if (scene_.disk_lied)
     return;
-  auto unseen = [this, strict](const seen_message& one) {
+  auto unseen = [this](const seen_message& one) {
     auto* entry = scene_.ledger.find(one.body);
     return entry != nullptr && !was_shown(entry->number) &&
            !scene_.rot.hit(one.topic, one.queue, one.position) &&
-           !((scene_.rot.in_log() || !strict) && state_->other_shown(one)) &&
-           (strict || !state_->called_damaged(one));
+           !(scene_.rot.in_log() && state_->other_shown(one));
   };
   auto first = there.begin();
   for (int second = 0; second < catch_up_s; ++second) {

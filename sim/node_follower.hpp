@@ -20,24 +20,21 @@ struct follower_state;
 /// steps.
 class node_follower {
 public:
-  /// With `keeps_progress` what is answered as a group's stored progress is believed.
+  /// With `told_begin` a group without progress is told where the queue begins.
   node_follower(node_scene& scene, store_service service, const std::string& group,
-                bool keeps_progress);
+                bool told_begin);
   ~node_follower();
   node_follower(const node_follower&) = delete;
   node_follower& operator=(const node_follower&) = delete;
 
-  /// The node's process has ended, in order or not, or with its power. Then messages that an
-  /// asynchronous node has shown may be gone, and others come in their places: a consumer can only
-  /// begin at the start again.
-  void new_life(bool in_order, bool lost_power);
-  /// Who keeps the offsets of groups has died, or all of the process has, perhaps with its power.
-  void lose_progress(bool lost_power);
+  /// The node has lost its power: stored progress may be gone, and so may messages that an
+  /// asynchronous node has shown, and others come in their places. A consumer can only begin at the
+  /// start again. Nothing of this is excused when only the process ends, or an actor.
+  void power_lost();
   bool was_shown(std::uint64_t number) const;
   /// Throws what it has seen go wrong.
   void check() const;
   /// Lets it go on until it has been shown all of these; throws if that does not happen.
-  /// Where a plan is not strict about reads, those that were called damaged are excused.
   void catch_up(const std::vector<seen_message>& there);
 
 private:

@@ -246,8 +246,7 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
       plan.events.push_back(draw_load(plan, random));
     }
   }
-  plan.strict_reads = classes.count("reads") > 0;
-  if (plan.strict_reads)
+  if (classes.count("reads") > 0)
     add_read_faults(plan, stream(seed, "reads"));
   return plan;
 }

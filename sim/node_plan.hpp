@@ -68,7 +68,6 @@ struct node_plan {
   std::uint32_t capacity = 400'000; ///< of the dispatcher
   std::uint32_t tail_entries = 8;
   bool record_crc = false;
-  bool strict_reads = false;    ///< who follows `next` is never sent back, and misses nothing
   std::int64_t cleaner_ms = 0;  ///< how often it looks; 0: as a node does
   std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
   std::vector<node_event> events;

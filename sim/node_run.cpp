@@ -32,19 +32,17 @@ constexpr int cleaning_percent = 75;
 constexpr std::uint64_t disk_bytes = 64 * storage::mib;
 constexpr auto endless = std::numeric_limits<std::uint64_t>::max() / 2;
 
-/// How a life of the node's process ended.
-enum class ending { in_order, killed, power_cut };
-
 class node_runner {
 public:
   node_runner(const node_plan& plan, const node_tracer& tracer, const open_door& door)
       : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {
     auto& wire = scene_.wire(plan.producers);
-    follow(wire.service(), "followers", true);
+    follow(wire.service(), "followers", false);
     if (!door)
       return;
     door_ = door(scene_);
-    follow(door_->service(), "frames", plan.strict_reads);
+    for (auto& client : door_->services())
+      follow(client, "frames-" + std::to_string(followers_.size()), true);
   }
 
   node_outcome run();
@@ -52,12 +50,13 @@ public:
 private:
   void prepare();
   void happen(const node_event& event);
+  void put(const node_event& event);
   void end_process(const node_event& event, random_source& random);
-  void follow(const store_service& service, const std::string& group, bool keeps_progress) {
-    followers_.push_back(std::make_unique<node_follower>(scene_, service, group, keeps_progress));
+  void follow(const store_service& service, const std::string& group, bool told_begin) {
+    followers_.push_back(std::make_unique<node_follower>(scene_, service, group, told_begin));
   }
   void stop();
-  void restart(ending how);
+  void restart(bool lost_power = false);
   void collect();
   void rot(const node_event& event, random_source& random);
   void fill_disk(const node_event& event);
@@ -125,7 +124,7 @@ void node_runner::happen(const node_event& event) {
   auto& wire = scene_.wire(event.client);
   switch (event.kind) {
   case event_kind::put:
-    clients_.put(event);
+    put(event);
     break;
   case event_kind::read:
     clients_.read(event);
@@ -140,9 +139,6 @@ void node_runner::happen(const node_event& event) {
     break;
   case event_kind::kill_actor:
     node.kill_actor(event.role);
-    if (event.role == "registrar")
-      for (auto& each : followers_)
-        each->lose_progress(false);
     break;
   case event_kind::stall:
     node.stall(event.role, milliseconds(event.span_ms));
@@ -183,7 +179,15 @@ void node_runner::happen(const node_event& event) {
     break;
   }
   if (!node.running() && !over_) // its process died by a fault of the disk
-    restart(ending::killed);
+    restart();
+}
+
+/// Some go through the other door, where there is one; frames always wait.
+void node_runner::put(const node_event& event) {
+  if (!door_ || !event.wait || event.seed % 2 == 0)
+    return clients_.put(event);
+  auto& others = door_->services();
+  clients_.put(event, others[event.seed / 2 % others.size()]);
 }
 
 void node_runner::end_process(const node_event& event, random_source& random) {
@@ -196,18 +200,18 @@ void node_runner::end_process(const node_event& event, random_source& random) {
     scene_.w.step();
   if (event.kind == event_kind::kill) {
     node.kill();
-    restart(ending::killed);
+    restart();
   } else {
     collect();
     node.cut_power(random);
-    restart(ending::power_cut);
+    restart(true);
   }
 }
 
 /// Ends in order and starts again. What was left over, the next start has to find.
 void node_runner::stop() {
-  auto stopped = scene_.node.stop();
-  restart(stopped ? ending::in_order : ending::killed);
+  (void)scene_.node.stop();
+  restart();
 }
 
 void node_runner::collect() {
@@ -219,14 +223,14 @@ void node_runner::collect() {
 }
 
 /// Up again, with what went wrong in the life before behind it; then everything is looked at.
-void node_runner::restart(ending how) {
+void node_runner::restart(bool lost_power) {
   ++outcome_.restarts;
   auto& node = scene_.node;
-  bool lost_power = how == ending::power_cut;
   scene_.w.drain(); // clients learn that it is away
   collect();
-  for (auto& each : followers_)
-    each->new_life(how == ending::in_order, lost_power);
+  if (lost_power)
+    for (auto& each : followers_)
+      each->power_lost();
   scene_.ledger.topics().new_life();
   auto path = storage::checkpoint_path(node.options().store);
   auto known = storage::load_checkpoint(node.disk(), path);
@@ -252,7 +256,7 @@ void node_runner::rot(const node_event& event, random_source& random) {
     node.kill();
   say("turned over: " + scene_.rot.strike(node.disk(), node.options().store, random));
   if (event.wait)
-    restart(ending::killed);
+    restart();
 }
 
 // -- a disk that is nearly full ------------------------------------------------------------------
@@ -310,7 +314,7 @@ void node_runner::check_refusal() {
   auto last = scene_.ledger.entries().size();
   node_event event;
   event.size = 10;
-  clients_.put_directly(event);
+  clients_.put(event, scene_.open_session());
   scene_.w.run_for(std::chrono::seconds(1));
   clients_.collect();
   auto now = status();
@@ -337,7 +341,7 @@ void node_runner::finish() {
   if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
     throw broken{"the disk has room, and writes are refused: " + now->writer.refusal};
   if (!scene_.node.running())
-    restart(ending::killed);
+    restart();
   if (over_)
     return;
   stop();
@@ -347,7 +351,7 @@ void node_runner::finish() {
   auto stopped = scene_.node.stop();
   if (!stopped && !scene_.rot.in_log() && !scene_.disk_lied)
     throw broken{"a healthy node does not stop in order: " + stopped.error().message};
-  restart(stopped ? ending::in_order : ending::killed);
+  restart();
   if (over_)
     return;
   for (auto& each : followers_)

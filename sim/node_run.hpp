@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace troupe::sim {
 
@@ -29,7 +30,8 @@ using node_tracer = std::function<void(const std::string&)>;
 class other_door {
 public:
   virtual ~other_door() = default;
-  virtual const store_service& service() const noexcept = 0;
+  /// One for each of its clients; at least one.
+  virtual const std::vector<store_service>& services() const noexcept = 0;
   /// Throws `broken` for what has gone wrong.
   virtual void check() const = 0;
   /// From now on it does nothing bad by itself.

@@ -2,6 +2,7 @@
 
 #include "storage/log_file.hpp"
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 #include "storage/queue_compare.hpp"
 #include "storage/topic_table.hpp"
 
@@ -83,6 +84,8 @@ result<queue_offset> number_in_damaged(file_system& fs, const options& o,
 result<queue_numbers> keep_numbers(file_system& fs, const options& o, const queue_table& table,
                                    log_offset log_min) {
   TROUPE_TRY(auto numbers, queue_numbers::load(fs, o));
+  if (TROUPE_MUTANT("numbers-not-kept"))
+    return numbers;
   table.for_each([&](const queue_table::topic_queues& topic, const consume_queue& queue) {
     if (queue.min() == queue.next())
       numbers.raise(topic.name, queue.queue_id(), queue.next());
@@ -136,6 +139,8 @@ result<void> keep_vouched(file_system& fs, const options& o, const wall_clock& c
   }
   auto recent =
       std::max(plan.log_min, known.safe_offset - static_cast<log_offset>(o.compared_bytes));
+  if (TROUPE_MUTANT("queues-not-compared"))
+    recent = known.safe_offset;
   TROUPE_TRY(
       compare(fs, o, clock, queues,
               {plan.log_min, recent, known.safe_offset, plan.dead, std::set<std::string>{}}));

@@ -2,6 +2,7 @@
 #include "net/remoting/codes.hpp"
 #include "net/remoting/frame.hpp"
 #include "net/remoting/heartbeat.hpp"
+#include "storage/mutant.hpp"
 
 #include <unistd.h>
 
@@ -198,9 +199,15 @@ void gateway_state::store_offset(client& c, const ticket& who, const client_requ
   auto h = fields_of<remoting::commit_header>(who, request);
   if (!h)
     return;
+  group_offset progress{h->group, h->topic, h->queue_id, h->offset};
+  if (TROUPE_MUTANT("progress-not-waited-for")) {
+    self_->request(c.session, caf::infinite, store_atom_v, std::move(progress))
+        .then([](const group_offset&) {}, [](const caf::error&) {});
+    return reply(who, response_code::success, {});
+  }
   ask<group_offset>(
       who, c.session, [this, who](const group_offset&) { reply(who, response_code::success, {}); },
-      store_atom_v, group_offset{h->group, h->topic, h->queue_id, h->offset});
+      store_atom_v, std::move(progress));
 }
 
 } // namespace troupe::net

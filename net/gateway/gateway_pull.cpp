@@ -1,6 +1,7 @@
 #include "net/gateway/gateway_state.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/subscription.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -147,7 +148,10 @@ void gateway_state::ask_pull(const ticket& who, pull_work work) {
 /// are the client's until then.
 std::shared_ptr<void> gateway_state::pull_receipt(connection_id from) const {
   gateway_actor me = self_;
-  return {nullptr, [me, from](void*) { caf::anon_send(me, taken{from}); }};
+  return {nullptr, [me, from](void*) {
+            if (!TROUPE_MUTANT("slot-kept"))
+              caf::anon_send(me, taken{from});
+          }};
 }
 
 void gateway_state::pull_done(connection_id from) {

@@ -1,6 +1,7 @@
 #include "net/gateway/gateway_state.hpp"
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/mutant.hpp"
 #include "storage/properties.hpp"
 
 #include <algorithm>
@@ -33,7 +34,8 @@ std::int32_t refusal_code(errc code) noexcept {
 
 /// Nobody knows whether a message with this result is stored.
 bool is_doubtful(errc code) noexcept {
-  return code == errc::maybe_stored || code == errc::connection_lost;
+  return (code == errc::maybe_stored || code == errc::connection_lost) &&
+         !TROUPE_MUTANT("doubt-answered-as-refusal");
 }
 
 /// Sends that wait until their topics are known.

@@ -60,8 +60,7 @@ TEST_CASE("node_run: a disk that lies makes nobody see what was not sent", "[sim
   CHECK(run_seeds(60, {"lies", "power", "process"}) > 1000);
 }
 
-// Hidden until a read that fails is no longer taken for damage.
-TEST_CASE("node_run: reads that fail for a while make no consumer miss a message", "[.reads]") {
+TEST_CASE("node_run: reads that fail for a while make no consumer miss a message", "[sim]") {
   CHECK(run_seeds(60, {"reads"}) > 1000);
   auto all = usual_classes(fault_classes());
   all.insert("reads");
