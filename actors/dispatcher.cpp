@@ -27,7 +27,8 @@ constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 
 void dispatcher_state::add(const position_list& list) {
   written_ = std::max(written_, list.batch->to);
-  held_.push_back(list);
+  if (!started_ || list.batch->to > next_)
+    held_.push_back(list);
   work();
 }
 
@@ -35,16 +36,22 @@ void dispatcher_state::work() {
   while (started_ && catching_up_ == catching_up::no && !held_.empty()) {
     auto list = held_.front();
     auto& batch = *list.batch;
-    if (batch.to <= next_) { // known already
-      held_.pop_front();
-    } else if (batch.from == next_) {
+    if (batch.from == next_) {
       held_.pop_front();
       pass_on(list);
+      drop_known();
     } else {
       // A gap before it, or an overlap with what was read from the log: the log has it all.
       find_end();
     }
   }
+}
+
+/// What was read from the log is confirmed by itself, and its credit given back: the writer's
+/// batches of the same must not stay beside it.
+void dispatcher_state::drop_known() {
+  while (started_ && !held_.empty() && held_.front().batch->to <= next_)
+    held_.pop_front();
 }
 
 void dispatcher_state::pass_on(const position_list& list) {
@@ -154,6 +161,7 @@ void dispatcher_state::replayed(const position_list& list) {
   // than `replay_count` positions.
   catching_up_ = catching_up::feeding;
   pass_on(list);
+  drop_known();
 }
 
 void dispatcher_state::applied(log_offset end) {

@@ -23,6 +23,7 @@ struct dispatcher_state {
   void set_roles(const role_table& table);
 
 private:
+  void drop_known();
   void pass_on(const position_list& list);
   void work();
   void find_end();

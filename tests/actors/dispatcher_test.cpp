@@ -252,6 +252,33 @@ TEST_CASE("dispatcher: holds what comes while the reader is away, and asks again
   CHECK(t.seen == std::vector<log_offset>{0, 100, 200, 300});
 }
 
+TEST_CASE("dispatcher: keeps nothing of the writer's that was read from the log meanwhile",
+          "[actors]") {
+  dispatcher_stand t;
+  t.log_end = 100'000;
+  t.holds_answers = true;
+  t.confirms = false;
+  t.resume(0);
+  REQUIRE(t.held.size() == 1);
+  auto send = [&](log_offset from, log_offset to) {
+    auto list = t.records(from, to);
+    t.stand.world.tell(t.stand.roles.dispatcher, list);
+    return std::weak_ptr(list.batch);
+  };
+  auto before = send(0, 500);
+  auto across = send(500, 1500);
+  t.stand.world.drain();
+  auto& reader = t.stand.roles.readers.front();
+  t.stand.world.inside(reader, [&] { t.held[0].deliver(t.records(0, 1000)); });
+  t.stand.world.drain();
+  REQUIRE(t.next == 1000);
+  auto late = send(700, 1000);
+  t.stand.world.drain();
+  CHECK(before.expired());
+  CHECK(late.expired());
+  CHECK_FALSE(across.expired());
+}
+
 TEST_CASE("dispatcher: a late answer to an older question changes nothing", "[actors]") {
   dispatcher_stand t;
   t.log_end = 5000;
