@@ -132,6 +132,22 @@ auto inspect(Inspector& f, position_batch& x) {
   return troupe::fields(f, "position_batch", x.from, x.to, x.topics, x.positions, x.key_hashes);
 }
 
+template <class Inspector>
+auto inspect(Inspector& f, queue_entry& x) {
+  return troupe::fields(f, "queue_entry", x.offset, x.size, x.tags_code);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, suspect_entries& x) {
+  return troupe::fields(f, "suspect_entries", x.first, x.entries, x.suspect, x.log_begin,
+                        x.log_end);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, right_entries& x) {
+  return troupe::fields(f, "right_entries", x.first, x.entries, x.missing);
+}
+
 } // namespace troupe::storage
 
 namespace troupe {
@@ -168,7 +184,17 @@ auto inspect(Inspector& f, pull_response& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, record_location& x) {
-  return fields(f, "record_location", x.offset, x.size, x.position);
+  return fields(f, "record_location", x.offset, x.size, x.position, x.tags_code, x.compared);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, entry_search& x) {
+  return fields(f, "entry_search", x.topic, x.queue_id, x.suspects);
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, entry_suspicion& x) {
+  return fields(f, "entry_suspicion", x.topic, x.queue_id, x.where);
 }
 
 template <class Inspector>

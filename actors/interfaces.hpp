@@ -82,6 +82,11 @@ using queue_manager_actor = caf::typed_actor<
     handles<void(failed_atom, write_refusal)>,
     /// A reader has left out this message.
     handles<void(damaged_message)>,
+    /// A pull whose first entry leads to no message of its own: compares it with the log, and lets
+    /// a reader complete the pull then.
+    handles<pull_response(read_request)>,
+    /// An entry whose tags code its record does not have, although that is the one it names.
+    handles<void(entry_suspicion)>,
     /// The topic is deleted: its records before the tombstone's offset are dead.
     handles<void(remove_atom, tombstone)>,
     /// Forget what lies below the offset in the log.
@@ -96,6 +101,8 @@ using queue_manager_actor = caf::typed_actor<
 using reader_actor = caf::typed_actor<
     handles<pull_response(read_request)>, handles<record_batch(key_read)>,
     handles<std::vector<queue_bounds>(bounds_read)>, handles<record_batch(fetch_atom, log_offset)>,
+    /// What the log says of entries that are in doubt.
+    handles<storage::right_entries(entry_search)>,
     handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
     handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
     handles<void(drop_atom, log_offset)>, handles<void(role_table)>, handles<void(retry_atom)>>;
@@ -190,4 +197,7 @@ auto inspect(Inspector& f, role_table& x) {
 
 CAF_BEGIN_TYPE_ID_BLOCK(troupe_roles, caf::id_block::troupe::end)
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::role_table))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_search))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_suspicion))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::storage::right_entries))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

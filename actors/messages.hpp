@@ -2,6 +2,7 @@
 
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
+#include "storage/entry_search.hpp"
 #include "storage/options.hpp"
 #include "storage/position.hpp"
 #include "storage/slice.hpp"
@@ -114,14 +115,32 @@ struct pull_response {
 /// Where the records of a pull lie; the queue-manager asks a reader to complete the answer.
 struct record_location {
   log_offset offset = 0;
-  std::uint32_t size = 0;
+  std::uint32_t size = 0;    ///< 0: the queue entry is damaged
   queue_offset position = 0; ///< in its queue
+  std::int64_t tags_code = 0;
+  /// The entry has been compared with the log: what it still says wrongly stays so.
+  bool compared = false;
 };
 struct read_request {
   std::string topic;
   std::int32_t queue_id = 0;
   std::vector<record_location> records;
   pull_response answer;
+};
+
+/// An entry that leads to no message of its own, with those around it: a reader looks in the log
+/// for what they should be.
+struct entry_search {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  storage::suspect_entries suspects;
+};
+
+/// An entry that does not say all that its record does, though it leads to it.
+struct entry_suspicion {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  record_location where;
 };
 
 /// A message that no pull can bring any more, since its record or its queue entry is damaged.

@@ -72,22 +72,27 @@ caf::error queue_manager_state::incomplete() const {
 }
 
 /// Reads entries up to one that is damaged or cannot be read. If that is the first one: a damaged
-/// one is left out and told, and what may be readable later is an error.
-storage::result<void> queue_manager_state::read_entries(const storage::consume_queue& queue,
-                                                        std::size_t count,
-                                                        std::vector<storage::queue_entry>& entries,
-                                                        read_request& found) {
-  auto& answer = found.answer;
-  auto read = queue.read(answer.next, count, entries);
+/// one is given without content, and what may be readable later is an error.
+storage::result<void>
+queue_manager_state::read_entries(const storage::consume_queue& queue, queue_offset from,
+                                  std::size_t count,
+                                  std::vector<storage::queue_entry>& entries) const {
+  auto read = queue.read(from, count, entries);
   if (read || !entries.empty())
     return boost::outcome_v2::success();
   if (read.error().code != errc::corrupt)
     return read;
-  damaged({place_in_queue(found.topic, found.queue_id, answer.next), read.error().message});
-  ++answer.damaged;
-  ++answer.next;
-  answer.warning = read.error().message;
+  entries.emplace_back();
   return boost::outcome_v2::success();
+}
+
+/// Entries of messages that retention took come first: none follows one that is still there. They
+/// are shown if the queue could not be shortened.
+bool queue_manager_state::expired(const storage::consume_queue& queue, queue_offset number) const {
+  if (number <= queue.min())
+    return true;
+  auto before = queue.entry(number - 1);
+  return !before || !before.value().valid() || before.value().offset < log_min_;
 }
 
 storage::result<void> queue_manager_state::look_up(const pull_request& request,
@@ -116,10 +121,12 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
                       : std::max<std::size_t>(max_scanned_entries, request.max_messages);
     wanted = std::min(wanted, static_cast<std::size_t>(answer.max - request.from));
     std::vector<storage::queue_entry> entries;
-    TROUPE_TRY(read_entries(*queue, wanted, entries, found));
+    TROUPE_TRY(read_entries(*queue, answer.next, wanted, entries));
     std::uint64_t bytes = 0;
     for (auto& entry : entries) {
-      if (matches(request.tag_hashes, entry.tags_code) && !entry.filler()) {
+      // What a damaged one has for its tags code says nothing.
+      bool damaged = !entry.valid() || (entry.offset < log_min_ && !expired(*queue, answer.next));
+      if (damaged || (matches(request.tag_hashes, entry.tags_code) && !entry.filler())) {
         bool full = found.records.size() >= request.max_messages ||
                     (!found.records.empty() && bytes + entry.size > request.max_bytes);
         if (full && TROUPE_MUTANT("full-answer-skips-one"))
@@ -127,12 +134,12 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
         if (full)
           break;
         bytes += entry.size;
-        found.records.push_back({entry.offset, entry.size, answer.next});
+        found.records.push_back(
+            {entry.offset, damaged ? 0 : entry.size, answer.next, entry.tags_code});
       }
       ++answer.next;
     }
-    bool any = !found.records.empty() || answer.damaged > 0;
-    answer.status = any ? pull_status::found : pull_status::filtered;
+    answer.status = found.records.empty() ? pull_status::filtered : pull_status::found;
   }
   return boost::outcome_v2::success();
 }

@@ -378,6 +378,8 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
   return {
       [&state](const position_list& list) { state.add(list); },
       [&state](const pull_request& request) { return state.pull(request); },
+      [&state](read_request& request) { return state.complete(request); },
+      [&state](const entry_suspicion& what) { state.suspect(what); },
       [&state](const key_query& query) { return state.query(query); },
       [&state](bounds_atom, const std::string& topic, log_offset end) {
         return state.bounds(topic, end);

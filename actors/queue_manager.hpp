@@ -56,6 +56,10 @@ struct queue_manager_state {
   queue_manager_status status() const;
   void set_roles(const role_table& table);
 
+  // Entries in doubt: queue_doubt.cpp.
+  caf::result<pull_response> complete(read_request& request);
+  void suspect(const entry_suspicion& what);
+
   // Looking up: queue_lookup.cpp.
   caf::result<pull_response> pull(const pull_request& request);
   caf::result<record_batch> query(const key_query& query);
@@ -85,6 +89,15 @@ private:
     queue_offset probe = 0; ///< asked for now: the middle, or what follows damaged messages there
     std::int64_t time_ms = 0;
     kept_promise<queue_offset> promise;
+  };
+
+  /// An entry that does not say what the log says, while a reader looks there.
+  struct entry_doubt {
+    std::string topic;
+    std::int32_t queue = 0;
+    storage::suspect_entries suspects;
+    read_request pull; ///< with the one entry in doubt
+    kept_promise<pull_response> promise;
   };
 
   void look_again(queue_manager_setup& setup) const;
@@ -126,9 +139,10 @@ private:
   storage::result<queue_offset> visible_end(const storage::consume_queue& queue) const;
   /// Fills `answer`, and `records` with what a reader has to add.
   storage::result<void> look_up(const pull_request& request, read_request& found);
-  storage::result<void> read_entries(const storage::consume_queue& queue, std::size_t count,
-                                     std::vector<storage::queue_entry>& entries,
-                                     read_request& found);
+  storage::result<void> read_entries(const storage::consume_queue& queue, queue_offset from,
+                                     std::size_t count,
+                                     std::vector<storage::queue_entry>& entries) const;
+  bool expired(const storage::consume_queue& queue, queue_offset number) const;
   void park(parked_pull pull);
   void wake(const std::string& topic, std::int32_t queue);
   void wake_all();
@@ -152,6 +166,11 @@ private:
   void ask_store_time(std::shared_ptr<time_search> search);
   void no_store_time(std::shared_ptr<time_search> search, const storage::error& why);
   const reader_actor& next_reader();
+  storage::result<storage::suspect_entries>
+  around(const storage::consume_queue& queue, const std::string& topic, queue_offset number) const;
+  void look_in_log(std::shared_ptr<entry_doubt> doubt);
+  void compared(entry_doubt& doubt, const storage::right_entries& right);
+  void correct(const entry_doubt& doubt, const storage::right_entries& right);
 
   queue_manager_actor::stateful_pointer<queue_manager_state> self_;
   node_options options_;
@@ -193,6 +212,9 @@ private:
   /// Queues for which pulls are parked and of which something is not visible before a flush.
   std::set<std::pair<std::string, std::int32_t>> unflushed_;
   std::set<std::string> damaged_; ///< places that pulls have met; bounded
+  /// Places whose entries stay as they are, although they have been compared with the log; bounded.
+  std::set<std::string> compared_;
+  std::size_t doubts_ = 0; ///< that a reader looks at; bounded
   std::vector<waiting_bounds> bounds_;
   std::size_t reader_turn_ = 0;
   bool topics_reported_ = false;

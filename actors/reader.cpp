@@ -22,6 +22,11 @@ bool is_named(const read_request& request, const record_location& where,
          view.queue_id == request.queue_id && view.topic == request.topic;
 }
 
+std::int64_t tags_code_of(const storage::record_view& view) {
+  return storage::tags_code(view.topic, storage::indexed_properties{view.properties},
+                            view.store_timestamp);
+}
+
 /// False if reading the message again can bring nothing else.
 bool may_come_back(errc code) {
   return code != errc::corrupt && code != errc::not_found && code != errc::offset_too_small;
@@ -32,28 +37,37 @@ bool may_come_back(errc code) {
 void reader_state::start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup) {
   self_ = actor;
   options_ = setup.options;
+  files_ = setup.files;
   auto min = setup.min;
   if (setup.replacement)
     min = storage::log_start(*setup.files, options_.store, min);
   log_ = std::make_unique<storage::log_view>(*setup.files, options_.store, min);
 }
 
-/// The record that a queue entry names. `corrupt` if it can never be had, `offset_too_small` if it
-/// is gone; anything else may pass.
-storage::result<storage::slice> reader_state::record_of(const read_request& request,
-                                                        const record_location& where) {
+/// The record that a queue entry names. `corrupt` if it can never be had by this entry,
+/// `offset_too_small` if it is gone; anything else may pass.
+reader_state::found_record reader_state::record_of(const read_request& request,
+                                                   const record_location& where) {
+  auto doubtful = [](std::string why) -> found_record {
+    return {storage::error{errc::corrupt, std::move(why)}, true};
+  };
+  if (where.size == 0)
+    return doubtful("the queue entry is damaged");
   auto message = log_->read(where.offset);
   if (message.has_error() && message.error().code == errc::not_found)
-    return storage::error{errc::corrupt, message.error().message};
-  TROUPE_TRY(auto found, std::move(message));
+    return doubtful(message.error().message);
+  if (message.has_error())
+    return {std::move(message).error()};
+  auto& found = message.value();
   auto at = std::to_string(where.offset);
-  if (storage::is_placeholder(found.view))
-    return storage::error{errc::corrupt, "the message at " + at +
-                                             " was lost; a repair of the log keeps its number"};
   if (!is_named(request, where, found.view))
-    return storage::error{errc::corrupt,
-                          "the record at " + at + " is not the one that its queue entry names"};
-  return std::move(found.bytes);
+    return doubtful("the record at " + at + " is not the one that its queue entry names");
+  if (storage::is_placeholder(found.view))
+    return {storage::error{errc::corrupt, "the message at " + at +
+                                              " was lost; a repair of the log keeps its number"}};
+  if (!where.compared && where.tags_code != tags_code_of(found.view) && queue_manager_)
+    self_->send(queue_manager_, entry_suspicion{request.topic, request.queue_id, where});
+  return {std::move(found.bytes)};
 }
 
 caf::result<pull_response> reader_state::read(read_request& request) {
@@ -61,7 +75,7 @@ caf::result<pull_response> reader_state::read(read_request& request) {
   answer.records.reserve(request.records.size());
   queue_offset expired_until = 0;
   for (auto& where : request.records) {
-    auto record = record_of(request, where);
+    auto [record, doubtful] = record_of(request, where);
     bool first = answer.records.empty() && answer.damaged == 0;
     if (record.has_error() && record.error().code == errc::offset_too_small && first) {
       expired_until = where.position + 1;
@@ -72,6 +86,12 @@ caf::result<pull_response> reader_state::read(read_request& request) {
     if (record) {
       answer.records.push_back(std::move(record.value()));
       continue;
+    }
+    if (doubtful && !where.compared && queue_manager_) {
+      if (first)
+        return doubt(request, where);
+      answer.next = where.position;
+      break;
     }
     auto& why = record.error();
     if (!may_come_back(why.code) || TROUPE_MUTANT("unreadable-skipped")) {
@@ -90,6 +110,22 @@ caf::result<pull_response> reader_state::read(read_request& request) {
     answer.min = answer.next = expired_until;
   }
   return std::move(answer);
+}
+
+/// The queue-manager compares the entry with the log, and sends it back.
+caf::result<pull_response> reader_state::doubt(read_request& request,
+                                               const record_location& where) {
+  read_request one{request.topic, request.queue_id, {where}, std::move(request.answer)};
+  one.answer.next = where.position + 1;
+  return self_->delegate(queue_manager_, std::move(one));
+}
+
+caf::result<storage::right_entries> reader_state::search(const entry_search& what) {
+  auto found = storage::search_entries(*files_, options_.store, *log_, what.topic, what.queue_id,
+                                       what.suspects);
+  if (!found)
+    return to_caf(found.error());
+  return std::move(found.value());
 }
 
 void reader_state::leave_out(read_request& request, const record_location& where,
@@ -217,6 +253,7 @@ reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> 
       [&state](read_request& request) { return state.read(request); },
       [&state](const key_read& request) { return state.read_keys(request); },
       [&state](bounds_read& request) { return state.read_bounds(request); },
+      [&state](const entry_search& what) { return state.search(what); },
       [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
       [&state](search_atom, log_offset offset) { return state.store_time(offset); },
       [&state](replay_atom, log_offset from, log_offset to, std::uint32_t count) {

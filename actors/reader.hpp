@@ -24,12 +24,15 @@ struct reader_state {
 
   void start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup);
 
-  /// Completes a pull. What is damaged is left out, and the queue-manager told. What cannot be read
-  /// just now ends the answer before it, or fails the pull: whoever reads must not skip it. What
-  /// retention took meanwhile is `offset_too_small`.
+  /// Completes a pull. An entry that leads to no message of its own ends the answer before it; if
+  /// it is the first one, the queue-manager completes the pull. A message that is damaged is left
+  /// out, and the queue-manager told. What cannot be read just now ends the answer before it, or
+  /// fails the pull: whoever reads must not skip it. What retention took meanwhile is
+  /// `offset_too_small`.
   caf::result<pull_response> read(read_request& request);
   caf::result<record_batch> read_keys(const key_read& request);
   caf::result<std::vector<queue_bounds>> read_bounds(bounds_read& request);
+  caf::result<storage::right_entries> search(const entry_search& what);
   caf::result<record_batch> fetch(log_offset offset);
   caf::result<std::int64_t> store_time(log_offset offset);
   caf::result<position_list> replay(log_offset from, log_offset to, std::uint32_t count);
@@ -38,8 +41,12 @@ struct reader_state {
   void set_roles(const role_table& table) { queue_manager_ = table.queue_manager; }
 
 private:
-  storage::result<storage::slice> record_of(const read_request& request,
-                                            const record_location& where);
+  struct found_record {
+    storage::result<storage::slice> record;
+    bool doubtful = false; ///< it is the queue entry that may be wrong
+  };
+  found_record record_of(const read_request& request, const record_location& where);
+  caf::result<pull_response> doubt(read_request& request, const record_location& where);
   void leave_out(read_request& request, const record_location& where, const storage::error& why);
   void warn_unreadable(const storage::error& why);
 
@@ -50,7 +57,8 @@ private:
 
   reader_actor::stateful_pointer<reader_state> self_;
   node_options options_;
-  queue_manager_actor queue_manager_; ///< counts what is damaged
+  storage::file_system* files_ = nullptr;
+  queue_manager_actor queue_manager_; ///< counts what is damaged, and corrects its entries
   caf::actor_clock::time_point next_warning_;
   std::unique_ptr<storage::log_view> log_;
   std::vector<held_file> held_; ///< deleted files that somebody still reads

@@ -233,29 +233,46 @@ result<queue_offset> consume_queue::next_until(log_offset log_end) const {
   return newest.filler() ? 0 : end;
 }
 
-result<bool> consume_queue::correct(queue_offset number, const queue_entry& right) {
-  if (number < first_entry() || number >= written_)
+result<bool> consume_queue::fits(queue_offset first, std::span<const queue_entry> right) const {
+  const auto end = first + static_cast<queue_offset>(right.size());
+  if (right.empty() || first < first_entry() || end > written_)
     return false;
-  if (number > first_entry()) {
-    TROUPE_TRY(auto before, entry(number - 1));
-    if (!before.valid() || before.end() > right.offset)
+  log_offset behind = 0;
+  if (first > first_entry()) {
+    TROUPE_TRY(auto before, entry(first - 1));
+    if (!before.valid())
       return false;
+    behind = before.end();
   }
-  if (number + 1 < next_) {
-    TROUPE_TRY(auto after, entry(number + 1));
-    if (!after.valid() || after.filler() || after.offset < right.end())
+  for (auto& one : right) {
+    if (!one.valid() || one.filler() || one.offset < behind)
       return false;
+    behind = one.end();
   }
-  const auto start = file_start(number);
-  TROUPE_TRY(auto target, files_.open(key(start), path(start)));
-  std::array<std::byte, queue_entry_bytes> bytes{};
-  store_entry(bytes.data(), right);
-  std::array<byte_view, 1> parts{bytes};
-  TROUPE_TRY(target->write_at(static_cast<std::uint64_t>(number * entry_bytes - start), parts));
-  files_.wrote(key(start));
-  if (number + 1 == next_)
-    log_end_ = right.end();
-  TROUPE_TRY(target->sync());
+  if (end == next_)
+    return true;
+  TROUPE_TRY(auto after, entry(end));
+  return after.valid() && !after.filler() && after.offset >= behind;
+}
+
+result<bool> consume_queue::correct(queue_offset first, std::span<const queue_entry> right) {
+  TROUPE_TRY(auto fitting, fits(first, right));
+  if (!fitting)
+    return false;
+  auto number = first;
+  for (auto& one : right) {
+    const auto start = file_start(number);
+    TROUPE_TRY(auto target, files_.open(key(start), path(start)));
+    std::array<std::byte, queue_entry_bytes> bytes{};
+    store_entry(bytes.data(), one);
+    std::array<byte_view, 1> parts{bytes};
+    TROUPE_TRY(target->write_at(static_cast<std::uint64_t>(number * entry_bytes - start), parts));
+    files_.wrote(key(start));
+    ++number;
+    if (number == next_)
+      log_end_ = one.end();
+    TROUPE_TRY(target->sync());
+  }
   return true;
 }
 

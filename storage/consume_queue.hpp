@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,9 +68,9 @@ public:
   /// What `next()` would be if the queue were cut to `log_end`; 0 if nothing were left.
   result<queue_offset> next_until(log_offset log_end) const;
 
-  /// Writes a damaged entry anew, durably, if what is right lies between its neighbours. False, and
-  /// nothing changed, if it does not, or the entry is not in the files.
-  result<bool> correct(queue_offset number, const queue_entry& right);
+  /// Writes the entries from `first` on anew, durably, if what is right lies between the neighbours
+  /// on both sides. False, and nothing changed, if it does not, or they are not all in the files.
+  result<bool> correct(queue_offset first, std::span<const queue_entry> right);
 
   /// Forgets the entries of records that end behind `log_end`, in memory and in the files.
   result<void> truncate(log_offset log_end);
@@ -98,6 +99,8 @@ private:
   result<void> fill_up(std::int64_t start, queue_offset to);
   result<void> read_files(queue_offset from, std::size_t count,
                           std::vector<queue_entry>& into) const;
+  /// True if the entries would follow what is before them, and be followed by what is behind.
+  result<bool> fits(queue_offset first, std::span<const queue_entry> right) const;
   result<void> remove_file(std::int64_t start);
   result<void> cut_files(queue_offset end);
 

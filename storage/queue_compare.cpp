@@ -122,7 +122,7 @@ result<void> comparison::compare(const std::string& topic, const position& recor
       out_.reason = shown(topic, record) + " has no entry in its queue";
       return boost::outcome_v2::success();
     }
-    TROUPE_TRY(auto corrected, queue->correct(number, right));
+    TROUPE_TRY(auto corrected, queue->correct(number, {&right, 1}));
     if (!corrected) {
       out_.reason = "the entry of " + shown(topic, record) + " is wrong";
       return boost::outcome_v2::success();
