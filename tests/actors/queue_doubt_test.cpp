@@ -133,7 +133,7 @@ TEST_CASE("queue_manager: wrong entries that are neighbours are corrected", "[ac
            {28, {noise, ones}},
            {28, {zeros, zeros}},
            {12, {next_one}},
-           {10, std::vector<change>(15, zeros)},
+           {3, std::vector<change>(25, zeros)},
        }) {
     CAPTURE(first, how.size());
     for (std::size_t i = 0; i < how.size(); ++i)
