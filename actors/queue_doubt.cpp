@@ -9,8 +9,8 @@ namespace troupe {
 
 namespace {
 
-/// Entries on each side of one in doubt that may be wrong as well.
-constexpr queue_offset most_neighbours = 16;
+/// Entries on each side of one in doubt that may be wrong as well: more than a page of a file has.
+constexpr queue_offset most_neighbours = 256;
 /// That readers look at, at one time: each may keep one busy for seconds.
 constexpr std::size_t most_doubts = 4;
 /// Places that were compared in vain and are remembered: each would be compared at every pull.

@@ -259,20 +259,26 @@ result<bool> consume_queue::correct(queue_offset first, std::span<const queue_en
   TROUPE_TRY(auto fitting, fits(first, right));
   if (!fitting)
     return false;
-  auto number = first;
-  for (auto& one : right) {
+  std::vector<std::byte> bytes(right.size() * queue_entry_bytes);
+  auto* to = bytes.data();
+  for (auto& one : right)
+    to = store_entry(to, one);
+  const auto end = first + static_cast<queue_offset>(right.size());
+  const auto file_entries = static_cast<std::int64_t>(files_.file_size_bytes()) / entry_bytes;
+  for (auto number = first; number < end;) {
     const auto start = file_start(number);
+    const auto upto = std::min(end, start / entry_bytes + file_entries);
     TROUPE_TRY(auto target, files_.open(key(start), path(start)));
-    std::array<std::byte, queue_entry_bytes> bytes{};
-    store_entry(bytes.data(), one);
-    std::array<byte_view, 1> parts{bytes};
+    std::array<byte_view, 1> parts{
+        byte_view(bytes).subspan(static_cast<std::size_t>((number - first) * entry_bytes),
+                                 static_cast<std::size_t>((upto - number) * entry_bytes))};
     TROUPE_TRY(target->write_at(static_cast<std::uint64_t>(number * entry_bytes - start), parts));
     files_.wrote(key(start));
-    ++number;
-    if (number == next_)
-      log_end_ = one.end();
     TROUPE_TRY(target->sync());
+    number = upto;
   }
+  if (end == next_)
+    log_end_ = right.back().end();
   return true;
 }
 

@@ -47,15 +47,14 @@ private:
   /// Where their records are looked for.
   log_offset from_ = 0;
   log_offset to_ = 0;
+  bool cut_ = false; ///< they may also lie behind `to_`
 };
 
 result<right_entries> search::run() {
   TROUPE_TRY(find_bounds());
-  if (to_ - from_ > most_entry_search)
-    return right_entries{0,
-                         {},
-                         "it may lie anywhere in " + std::to_string(to_ - from_) +
-                             " bytes of the log, which is too much to look through"};
+  cut_ = to_ - from_ > most_entry_search;
+  if (cut_)
+    to_ = from_ + most_entry_search;
   TROUPE_TRY(walk());
   return around_suspect();
 }
@@ -142,7 +141,11 @@ void search::note(const record_view& view) {
 right_entries search::around_suspect() const {
   auto suspect = static_cast<std::size_t>(given_.suspect - given_.first);
   if (!found_[suspect])
-    return {0, {}, "its record is not in the log"};
+    return {0,
+            {},
+            cut_ ? "its record is not within the next " + std::to_string(most_entry_search) +
+                       " bytes of the log"
+                 : "its record is not in the log"};
   auto first = suspect;
   auto end = suspect + 1;
   while (first > first_ && found_[first - 1] && found_[first - 1]->end() <= found_[first]->offset)

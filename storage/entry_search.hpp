@@ -31,7 +31,7 @@ struct right_entries {
   std::string missing; ///< why there are none
 };
 
-/// Bytes of the log in which the record of one entry is looked for.
+/// Bytes of the log in which the record of one entry is looked for, at most.
 inline constexpr log_offset most_entry_search = static_cast<log_offset>(gib);
 
 /// Looks in the log for the records of a suspect entry and of those wrong ones that touch it: they

@@ -133,7 +133,7 @@ TEST_CASE("queue_manager: wrong entries that are neighbours are corrected", "[ac
            {28, {noise, ones}},
            {28, {zeros, zeros}},
            {12, {next_one}},
-           {10, std::vector<change>(15, zeros)},
+           {3, std::vector<change>(25, zeros)},
        }) {
     CAPTURE(first, how.size());
     for (std::size_t i = 0; i < how.size(); ++i)
@@ -188,6 +188,20 @@ TEST_CASE("queue_manager: a message that the log does not hold is left out, its 
   CHECK(t.status().damaged_messages == 1);
   CHECK(t.status().failure.empty());
   CHECK(all_stored(t.put(put_of("a", {{"x"}}))));
+}
+
+TEST_CASE("queue_manager: damage in the log does not hide what lies behind it", "[actors][doubt]") {
+  doubted_queue t;
+  auto& other = t.stored.at(2 * 12 + 1); // of the other queue, between 12 and 13
+  {
+    std::fstream log(storage::log_file_path(t.options.store, 0),
+                     std::ios::binary | std::ios::in | std::ios::out);
+    log.seekp(other.offset);
+    log << std::string(60, '\0');
+  }
+  t.flip(13, 61);
+  CHECK(t.follow() == t.bodies);
+  CHECK(t.is_sound());
 }
 
 TEST_CASE("queue_manager: a message is shown although its entry cannot be written",
