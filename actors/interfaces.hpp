@@ -124,7 +124,9 @@ using registrar_actor =
                      handles<group_settings(store_atom, group_settings)>,
                      /// Forgets the group's settings, and its offsets if that is wanted.
                      handles<group_settings(remove_atom, group_settings, bool)>,
-                     handles<stop_report(stop_atom)>, handles<void(role_table)>,
+                     /// Where the queues end: groups that are beyond are set back.
+                     handles<void(queue_state)>, handles<stop_report(stop_atom)>,
+                     handles<void(role_table)>,
                      // Its own timers.
                      handles<void(write_atom)>, handles<void(commit_atom)>>;
 

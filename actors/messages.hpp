@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Every message that actors exchange. Plain values; bytes are counted slices that are shared
@@ -346,6 +347,14 @@ struct node_status {
   queue_manager_status queues;
   cleaner_status cleaner;
 };
+
+/// False when what only the role knows is not known: then the numbers of its part say nothing.
+inline bool answers(const node_status& status, std::string_view role) {
+  for (auto& r : status.roles)
+    if (r.role == role)
+      return r.state == role_running;
+  return false;
+}
 
 /// How an orderly stop ended; empty: everything is durable.
 struct stop_report {

@@ -200,6 +200,7 @@ void node_state::connect_queues() {
 void node_state::open_writer(const queue_state& queues) {
   writer_open_ = true;
   self_->send(roles_.writer, queues);
+  self_->send(roles_.registrar, queues);
   serve();
 }
 

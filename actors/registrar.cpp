@@ -10,15 +10,10 @@ namespace troupe {
 
 namespace {
 
-constexpr auto save_interval = std::chrono::seconds(5);
 constexpr auto retire_timeout = std::chrono::seconds(10);
 /// Between two saves of topics or settings.
 constexpr auto tables_pause = std::chrono::milliseconds(100);
 constexpr std::int32_t default_queues = 8;
-/// Requests of one kind that are gathered; what clients may have open bounds them long before.
-constexpr std::size_t most_waiting = 10'000;
-/// A journal of this size is not left to grow until the next save is due.
-constexpr std::uint64_t large_journal = 8 * storage::mib;
 /// Offsets in one answer: some 100 bytes each.
 constexpr std::size_t most_listed = 200'000;
 
@@ -78,7 +73,7 @@ caf::result<topic_info> registrar_state::save_later(wish what, const topic_info&
 }
 
 bool registrar_state::room_to_wait() const {
-  return waiting_topics_.size() + waiting_settings_.size() < most_waiting;
+  return waiting_topics_.size() + waiting_settings_.size() < most_waiting_requests;
 }
 
 /// Behind what is in the mailbox now, and not at once after the last save.
@@ -304,56 +299,6 @@ void registrar_state::announce() {
   self_->send(roles_.node, announced_);
 }
 
-// -- group offsets -------------------------------------------------------------------------------
-
-caf::result<group_offset> registrar_state::fetch(const group_offset& which) const {
-  auto result = which;
-  result.offset = offsets_->find(which.group, which.topic, which.queue_id).value_or(-1);
-  return result;
-}
-
-caf::result<group_offset> registrar_state::store(const group_offset& what) {
-  if (topics_->find(what.topic) == nullptr)
-    return make_caf_error(errc::not_found, "there is no topic " + what.topic);
-  if (TROUPE_MUTANT("progress-not-kept"))
-    return what;
-  if (auto done = offsets_->store(what.group, what.topic, what.queue_id, what.offset); !done) {
-    say_if_full(done.error());
-    return to_caf(done.error());
-  }
-  offset_request request{what, kept_promise<group_offset>{self_}};
-  waiting_offsets_.push_back(request);
-  if (waiting_offsets_.size() >= most_waiting)
-    commit_offsets();
-  else if (!std::exchange(offsets_timer_, true))
-    self_->send(self_, commit_atom_v); // behind what is in the mailbox now
-  return request.promise;
-}
-
-/// One write for all that wait.
-void registrar_state::commit_offsets() {
-  auto waiting = std::exchange(waiting_offsets_, {});
-  auto done = TROUPE_MUTANT("progress-not-saved")
-                  ? storage::result<void>(boost::outcome_v2::success())
-                  : offsets_->commit();
-  for (auto& request : waiting)
-    if (done)
-      request.promise.deliver(request.what);
-    else
-      request.promise.deliver(to_caf(done.error()));
-  if (!offsets_->changed())
-    return;
-  if (done && offsets_->journal_bytes() > large_journal && !save_failed_)
-    save_offsets();
-  else
-    save_offsets_later();
-}
-
-void registrar_state::save_offsets_later() {
-  if (!std::exchange(save_pending_, true))
-    self_->delayed_send(self_, save_interval, write_atom_v);
-}
-
 // -- groups --------------------------------------------------------------------------------------
 
 caf::result<group_list> registrar_state::groups(const std::string& group) const {
@@ -426,29 +371,6 @@ caf::result<group_settings> registrar_state::forget_group(const group_settings& 
   return which;
 }
 
-/// After a removal: durable in the file, or at least in the journal.
-storage::result<void> registrar_state::forget_offsets() {
-  commit_offsets();
-  save_offsets();
-  return offsets_->sync_journal();
-}
-
-void registrar_state::save_in_turn() {
-  save_pending_ = false;
-  save_offsets();
-}
-
-void registrar_state::save_offsets() {
-  if (!offsets_->changed())
-    return;
-  auto done = offsets_->save(setup_.clock->now_ms());
-  save_failed_ = !done;
-  if (done)
-    return;
-  storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
-  save_offsets_later();
-}
-
 stop_report registrar_state::stop() {
   save_tables();
   commit_offsets();
@@ -492,6 +414,7 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
       },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
+      [&state](const queue_state& queues) { state.learn(queues); },
       [&state](write_atom) { state.save_in_turn(); },
       [&state](commit_atom) { state.commit(); },
   };

@@ -15,6 +15,9 @@
 
 namespace troupe {
 
+/// Requests of one kind that are gathered; what clients may have open bounds them long before.
+inline constexpr std::size_t most_waiting_requests = 10'000;
+
 struct registrar_setup {
   node_options options;
   storage::file_system* files = nullptr;
@@ -47,6 +50,8 @@ struct registrar_state {
   caf::result<group_settings> forget_group(const group_settings& which, bool offsets);
   void commit();
   void save_in_turn();
+  /// Where the queues end, once they are complete: no group may be beyond.
+  void learn(const queue_state& queues);
   stop_report stop();
   void set_roles(const role_table& table);
 

@@ -31,13 +31,15 @@ bool known(const node_status& s, std::initializer_list<std::string_view> roles) 
                      [&](auto role) { return state_of(s, role) == role_running; });
 }
 
+constexpr std::string_view unknown = "unknown";
+
 std::string reason_of(const node_status& s) {
   for (auto* reason : {&s.writer.refusal, &s.queues.failure, &s.flusher.failure})
     if (!reason->empty())
       return *reason;
   for (auto* role : {"writer", "flusher", "queue-manager"})
     if (auto state = state_of(s, role); state == role_silent)
-      return std::string{"unknown: the "} + role + " does not answer; it may wait for the disk";
+      return std::string{unknown} + ": the " + role + " does not answer; it may wait for the disk";
     else if (state != role_running)
       return std::string{"the "} + role + " " + state + "; restart the node";
   return {};
@@ -51,11 +53,12 @@ void print_json(const node_status& s) {
              ",\"restarts\":" + std::to_string(r.restarts) + "}";
   }
   auto reason = reason_of(s);
+  std::string writable = reason.empty() ? "true" : reason.starts_with(unknown) ? "null" : "false";
   std::string line =
       "{\"node\":" + json_text(s.node) + ",\"cluster\":" + json_text(s.cluster) +
       ",\"directory\":" + json_text(s.directory) + ",\"flush\":" + json_text(s.flush) +
       ",\"durability\":" + json_text(durability_text(s.flush == "sync")) + ",\"roles\":[" + roles +
-      "]" + ",\"writable\":" + (reason.empty() ? "true" : "false") +
+      "]" + ",\"writable\":" + writable +
       ",\"reason\":" + json_text(reason);
   auto number = [&](const char* name, auto value, bool is_known = true) {
     line += std::string{",\""} + name + "\":" + (is_known ? std::to_string(value) : "null");

@@ -35,6 +35,9 @@ storage::result<void> check(const system_config& config, const net::framework_se
       return storage::error{errc::invalid_argument, s.place + ": " + s.key + " = " + s.value +
                                                         " is no value of type " +
                                                         std::string(standard(option.type_name()))};
+    if (name == "scheduler.max-threads" && s.value == "0")
+      return storage::error{errc::invalid_argument,
+                            s.place + ": " + s.key + " = 0 leaves nobody to work; give 1 or more"};
     return boost::outcome_v2::success();
   }
   return storage::error{errc::invalid_argument, s.place + ": unknown key '" + s.key + "' in [caf]" +

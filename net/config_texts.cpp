@@ -18,6 +18,12 @@ constexpr std::array<std::string_view, 9> role_names = {"all",           "writer
                                                         "queue-manager", "flusher",   "cleaner",
                                                         "reader",        "registrar", "session"};
 
+/// An address of one machine, or all of this one's: not one of many (multicast, broadcast).
+bool is_address(const std::string& host) {
+  in_addr address{};
+  return ::inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) < 0xe0000000U;
+}
+
 /// Cuts `value` at each mark and gives the trimmed pieces to `take`, until one answers a complaint.
 template <class Take>
 std::string each_piece(std::string_view value, std::string_view marks, Take take) {
@@ -84,8 +90,7 @@ std::string set_advertised_host(cluster_config&, node_config& n, std::string_vie
     return {};
   }
   std::string host(value);
-  in_addr address{};
-  if (::inet_pton(AF_INET, host.c_str(), &address) != 1 || host == every_address)
+  if (!is_address(host) || host == every_address)
     return "is not the IPv4 address of one machine, such as 192.168.1.10 (message ids hold the "
            "address itself)";
   n.advertised_host = std::move(host);
@@ -123,8 +128,7 @@ std::string roles_text(const cluster_config&, const node_config& n) {
 
 std::string read_address(std::string& into, std::string_view value) {
   std::string host(value == "localhost" ? "127.0.0.1" : value);
-  in_addr address{};
-  if (::inet_pton(AF_INET, host.c_str(), &address) != 1)
+  if (!is_address(host))
     return "is not an IPv4 address such as 127.0.0.1 (message ids hold the address itself)";
   into = std::move(host);
   return {};

@@ -3,11 +3,20 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <climits>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
 #include <utility>
+
+#include <poll.h>
+#include <unistd.h>
 
 namespace troupe::storage {
 
@@ -15,9 +24,45 @@ namespace {
 
 std::atomic<log_format> format_of_lines{log_format::text};
 
+/// Standard error as long as it takes lines at once. A pipe whose reader stands still, or a terminal
+/// that was stopped, would stop every thread that has something to say, and with them the node: such
+/// lines are left out and counted.
+class patient_stderr final : public spdlog::sinks::base_sink<std::mutex> {
+protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    if (!takes_lines()) {
+      ++left_out_;
+      return;
+    }
+    if (auto lines = std::exchange(left_out_, 0); lines > 0)
+      put("log.lines_left_out count=" + std::to_string(lines) + "\n");
+    put({line.data(), line.size()});
+  }
+  void flush_() override {}
+
+private:
+  /// A pipe that says so has room for `longest` at least.
+  static bool takes_lines() {
+    pollfd output{STDERR_FILENO, POLLOUT, 0};
+    return ::poll(&output, 1, 0) == 1;
+  }
+  static void put(std::string_view line) {
+    constexpr std::size_t longest = PIPE_BUF;
+    if (line.size() > longest) {
+      put(std::string(line.substr(0, longest - 5)) + " ...\n");
+      return;
+    }
+    [[maybe_unused]] auto count = ::write(STDERR_FILENO, line.data(), line.size());
+  }
+
+  std::uint64_t left_out_ = 0;
+};
+
 spdlog::logger& logger() {
   static auto instance = [] {
-    auto made = spdlog::stderr_logger_mt("troupe");
+    auto made = std::make_shared<spdlog::logger>("troupe", std::make_shared<patient_stderr>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
     return made;
   }();

@@ -179,7 +179,9 @@ void gateway_state::first_offset(const ticket& who, const remoting::group_queue_
     ask<node_status>(
         who, session,
         [this, who, none, begin](const node_status& node) {
-          if (node.writer.end - node.writer.min <= cached_bytes())
+          if (!answers(node, "writer"))
+            fail(who, {errc::unavailable, "the log's size is not known just now; try again"});
+          else if (node.writer.end - node.writer.min <= cached_bytes())
             succeed(who, remoting::offset_header{begin});
           else
             none();

@@ -49,7 +49,7 @@ outcome outcome_of(const pull_response& found, std::int64_t from) {
   case pull_status::no_queue:
     break;
   }
-  if (from == 0)
+  if (from == found.min)
     return {response_code::pull_not_found, "NO_MESSAGE_IN_QUEUE"};
   return {response_code::pull_offset_moved, "NO_MESSAGE_IN_QUEUE"};
 }
@@ -173,7 +173,7 @@ void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_respons
                                 std::shared_ptr<void> slot) {
   auto& wanted = work.wanted;
   bool nothing = found.status == pull_status::nothing_new ||
-                 (found.status == pull_status::no_queue && work.offset == 0);
+                 (found.status == pull_status::no_queue && work.offset == found.min);
   if (nothing && work.suspend_ms > 0 && wanted.wait_ms == 0) {
     wanted.wait_ms = static_cast<std::uint32_t>(std::min(work.suspend_ms, longest_wait_ms));
     wanted.max_bytes = std::min<std::uint64_t>(wanted.max_bytes, waiting_bytes);
@@ -186,7 +186,7 @@ void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_respons
   }
   auto [code, remark] = outcome_of(found, work.offset);
   if (found.status == pull_status::no_queue)
-    found.next = 0;
+    found.next = found.min;
   auto answer = header_for(who, code, remark);
   remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
   // One that was to wait and did not would be repeated at once: so many wait that there is no room.

@@ -47,6 +47,24 @@ bool is_write(std::int32_t code) noexcept {
   return is_send(code) || code == request_code::update_consumer_offset;
 }
 
+/// Requests that are looked up and answered one by one. Sends and pulls have bounds of their own;
+/// what only tells us something is done at once.
+bool is_question(std::int32_t code) noexcept {
+  switch (code) {
+  case request_code::pull_message:
+  case request_code::lite_pull_message:
+  case request_code::heart_beat:
+  case request_code::unregister_client:
+  case request_code::unlock_batch_mq:
+    return false;
+  default:
+    return !is_write(code);
+  }
+}
+
+/// Of one client at a time.
+constexpr std::size_t most_open_questions = 16;
+
 /// What tells us something is of use however late it is.
 bool is_of_no_use_late(std::int32_t code) noexcept {
   return code != request_code::update_consumer_offset && code != request_code::heart_beat &&
@@ -105,16 +123,69 @@ void gateway_state::take(arrived& batch) {
     c.open_writes += is_write(request.header.code);
   for (auto& request : batch.requests) {
     auto who = ticket_of(batch.from, request, since_ms);
-    if (too_late(who) || handle_here(who, request))
+    if (too_late(who))
       continue;
-    if (c.session)
-      handle(c, who, request);
+    if (takes_turns(c, who))
+      c.waiting_questions.emplace_back(std::move(who), std::move(request));
+    else if (is_question(who.code))
+      handle_question(c, std::move(who), request);
     else
-      c.waiting.emplace_back(who, std::move(request));
+      handle_request(c, who, request);
   }
   send_puts();
   if (!c.waiting.empty())
     open_session(batch.from);
+}
+
+void gateway_state::handle_request(client& c, const ticket& who, const client_request& request) {
+  if (handle_here(who, request))
+    return;
+  if (c.session)
+    handle(c, who, request);
+  else
+    c.waiting.emplace_back(who, request);
+}
+
+// -- questions, a few of each client at a time ---------------------------------------------------
+
+/// Who asks much and fast waits behind himself: each client has a few questions open, and those of
+/// all the others are answered in between.
+bool gateway_state::takes_turns(const client& c, const ticket& who) const {
+  return is_question(who.code) &&
+         (c.open_questions >= most_open_questions || !c.waiting_questions.empty());
+}
+
+void gateway_state::handle_question(client& c, ticket who, const client_request& request) {
+  ++c.open_questions;
+  gateway_actor me = self_;
+  who.place = {nullptr, [me, from = who.from](void*) { caf::anon_send(me, taken{from, false}); }};
+  handle_request(c, who, request);
+}
+
+void gateway_state::question_done(connection_id from) {
+  auto found = clients_.find(from);
+  if (found == clients_.end())
+    return;
+  --found->second.open_questions;
+  handle_next_questions(from);
+}
+
+void gateway_state::handle_next_questions(connection_id from) {
+  for (;;) {
+    auto found = clients_.find(from);
+    if (found == clients_.end())
+      return;
+    auto& c = found->second;
+    if (c.open_questions >= most_open_questions || c.waiting_questions.empty())
+      break;
+    auto [who, request] = std::move(c.waiting_questions.front());
+    c.waiting_questions.pop_front();
+    if (!too_late(who))
+      handle_question(c, std::move(who), request);
+  }
+  auto& c = clients_.at(from);
+  if (!c.waiting.empty())
+    open_session(from);
 }
 
 void gateway_state::open_own_session() {
@@ -290,7 +361,7 @@ void gateway_state::reply(const ticket& who, const remoting::command& header, sl
       bytes += slice.size();
     remoting::append_frame_head(message.head, header, bytes);
     message.body = std::move(body);
-    message.receipt = std::move(receipt);
+    message.receipt = receipt ? std::move(receipt) : who.place;
   }
   setup_.send(std::move(message));
   if (!is_write(who.code))
@@ -335,7 +406,9 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
     return {
         [&state](arrived& batch) { state.take(batch); },
         [&state](const departed& who) { state.forget(who.from); },
-        [&state](const taken& by) { state.pull_done(by.from); },
+        [&state](const taken& by) {
+          return by.pull ? state.pull_done(by.from) : state.question_done(by.from);
+        },
         [&state](pulse_atom) { state.pulse(); },
         [&state](commit_atom) { state.send_notes(); },
         [&state](retry_atom) { state.send_held_answers(); },

@@ -35,6 +35,8 @@ struct gateway_state {
   void send_held_answers();
   /// The client has taken a pull's answer: lets its next pull go.
   void pull_done(connection_id from);
+  /// The same for a question.
+  void question_done(connection_id from);
 
 private:
   /// What it takes to answer a request.
@@ -46,6 +48,9 @@ private:
     remoting::header_type type = remoting::header_type::json;
     std::size_t bytes = 0;
     std::int64_t since_ms = 0; ///< when it came, in the actor clock
+    /// One of those that its client may have open at a time; free when the last copy is gone and
+    /// the client has the answer. Null for a kind that is bounded otherwise.
+    std::shared_ptr<void> place = {};
   };
   /// A pull with all that is needed to ask for it again.
   struct pull_work {
@@ -65,6 +70,8 @@ private:
     std::vector<std::pair<ticket, client_request>> waiting; ///< for the session
     std::size_t open_pulls = 0; ///< that may bring much, until the client has it
     std::deque<std::pair<ticket, pull_work>> waiting_pulls;
+    std::size_t open_questions = 0; ///< requests of other kinds, until the client has the answer
+    std::deque<std::pair<ticket, client_request>> waiting_questions;
   };
   /// One request's messages in a put.
   struct send_part {
@@ -106,6 +113,10 @@ private:
   /// Handles what needs no session of the client; false otherwise.
   bool handle_here(const ticket& who, const client_request& request);
   void handle(client& c, const ticket& who, const client_request& request);
+  void handle_request(client& c, const ticket& who, const client_request& request);
+  bool takes_turns(const client& c, const ticket& who) const;
+  void handle_question(client& c, ticket who, const client_request& request);
+  void handle_next_questions(connection_id from);
   void reply(const ticket& who, const remoting::command& header, slices body = {},
              std::shared_ptr<void> receipt = {});
   void reply(const ticket& who, std::int32_t code, std::string remark);

@@ -103,7 +103,7 @@ storage::result<void> socket_server::parts::bind(const std::string& host, std::u
 void socket_server::parts::accept(listener& at) {
   at.acceptor.async_accept(
       [this, &at](const boost::system::error_code& failure, tcp::socket socket) {
-        if (failure == asio::error::operation_aborted)
+        if (failure == asio::error::operation_aborted || !at.acceptor.is_open())
           return;
         if (!failure) {
           take_in(std::move(socket));
@@ -115,7 +115,7 @@ void socket_server::parts::accept(listener& at) {
                                {{"reason", failure.message()}, {"unsaid", *unsaid}});
         at.pause.expires_after(accept_pause);
         at.pause.async_wait([this, &at](const boost::system::error_code& cancelled) {
-          if (!cancelled)
+          if (!cancelled && at.acceptor.is_open())
             accept(at);
         });
       });

@@ -37,9 +37,10 @@ struct departed {
   connection_id from = 0;
 };
 
-/// The client has taken the body of a pull's answer, or never will.
+/// The client has taken the body of an answer, or never will.
 struct taken {
   connection_id from = 0;
+  bool pull = true; ///< the answer to one; else to a question
 };
 
 /// Bytes for a client: a frame without its body, and the body in slices. Settles a request; one
