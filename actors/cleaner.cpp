@@ -96,15 +96,17 @@ bool cleaner_state::believe_clock(std::int64_t now_ms,
   std::int64_t newest = 0;
   for (auto& file : files)
     newest = std::max(newest, file.modified_ms);
-  auto steady = std::chrono::duration_cast<std::chrono::milliseconds>(
-                    self_->clock().now().time_since_epoch())
-                    .count();
+  auto steady =
+      std::chrono::duration_cast<std::chrono::milliseconds>(self_->clock().now().time_since_epoch())
+          .count();
   auto reserved = setup_.options.store.file_reserved_time_ms;
   if (clock_.look(now_ms, steady, newest))
-    storage::log_warning("clock.jumped", {{"now_ms", now_ms}, {"nothing_expires_for_ms", reserved}});
+    storage::log_warning("clock.jumped",
+                         {{"now_ms", now_ms}, {"nothing_expires_for_ms", reserved}});
   auto believed = clock_.believed(reserved);
-  status_.clock = believed ? "" : "the clock jumped, or the node was down for more than a day: "
-                                  "nothing expires before file-reserved-time has passed since";
+  status_.clock = believed ? ""
+                           : "the clock jumped, or the node was down for more than a day: "
+                             "nothing expires before file-reserved-time has passed since";
   return believed;
 }
 

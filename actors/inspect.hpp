@@ -309,8 +309,7 @@ auto inspect(Inspector& f, queue_manager_status& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, cleaner_status& x) {
-  return fields(f, "cleaner_status", x.disk_used_percent, x.files_deleted, x.failure,
-                x.clock);
+  return fields(f, "cleaner_status", x.disk_used_percent, x.files_deleted, x.failure, x.clock);
 }
 
 template <class Inspector>

@@ -93,7 +93,8 @@ result<void> remove_unused_log_files(file_system& fs, const options& o,
 error wrong_log_size(const options& o, const std::string& path, std::uint64_t size) {
   auto wanted = o.log_file_size_bytes;
   auto text = path + " has " + std::to_string(size) + " bytes instead of " +
-              std::to_string(wanted) + ": if mapped-file-size-commit-log was changed, set it back to " +
+              std::to_string(wanted) +
+              ": if mapped-file-size-commit-log was changed, set it back to " +
               std::to_string(size) + "; else ";
   text += size > wanted ? "run `troupe store repair`, which keeps a copy of what is too much"
                         : "put the whole file back, or run `troupe store repair`";

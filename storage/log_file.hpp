@@ -50,10 +50,11 @@ struct log_listing {
 /// Of a log file that has another length than the setting says.
 error wrong_log_size(const options& o, const std::string& path, std::uint64_t size);
 
-/// What is in the log directory. Refuses (`corrupt`, naming the file and what to do) a wrong size; a
-/// hole between files is `needs_repair`. A last file that is too short is left out of the listing:
-/// with nothing but zeros in it, its creation was interrupted and it is reported in `empty_tail`;
-/// else it lost its end and is reported in `short_tail`. No directory is as good as an empty one.
+/// What is in the log directory. Refuses (`corrupt`, naming the file and what to do) a wrong size;
+/// a hole between files is `needs_repair`. A last file that is too short is left out of the
+/// listing: with nothing but zeros in it, its creation was interrupted and it is reported in
+/// `empty_tail`; else it lost its end and is reported in `short_tail`. No directory is as good as
+/// an empty one.
 struct log_directory_state {
   log_listing listing;
   std::string empty_tail; ///< path of that last file, if any

@@ -64,8 +64,7 @@ public:
   /// not read it: a disk that stutters must not cost what it still has.
   static result<store_repair> open(file_system& fs, const std::string& directory,
                                    const index_shape& geometry, const wall_clock& clock,
-                                   const progress_sink& progress,
-                                   repair_pause pause = sleep_for);
+                                   const progress_sink& progress, repair_pause pause = sleep_for);
 
   const repair_plan& plan() const noexcept { return plan_; }
 
@@ -99,6 +98,7 @@ private:
   repair_pause pause_;
   std::unique_ptr<file_lock> lock_;
   options settings_;
+  log_offset safe_offset_ = -1; ///< the checkpoint's, which a repair sets aside
   repair_plan plan_;
   std::vector<std::string> kept_; ///< in quarantine
 };

@@ -108,12 +108,12 @@ result<void> check_index(file_system& fs, const options& o, const file_sizes& wr
   auto directory = index_directory(o);
   TROUPE_TRY(auto files, list_if_there(fs, directory));
   // Of one length with other slots and entries: only the checkpoint can tell.
-  const bool same = written_down.index_slots == o.index_slots &&
-                    written_down.index_entries == o.index_entries;
+  const bool same =
+      written_down.index_slots == o.index_slots && written_down.index_entries == o.index_entries;
   const bool moved = written_down.known() && !same;
   const index_geometry before{written_down.index_slots, written_down.index_entries};
   size_search search(moved && before.file_bytes() == geometry.file_bytes() ? 0
-                                                                          : geometry.file_bytes());
+                                                                           : geometry.file_bytes());
   for (auto& entry : files)
     search.look_at(directory, entry);
   if (search.fits() || !search.other() || (written_down.known() && same))

@@ -337,8 +337,8 @@ std::string refusal(const golden_copy& store, const options& o) {
 }
 
 bool says(const std::string& message, const std::vector<std::string>& all) {
-  return std::ranges::all_of(
-      all, [&](auto& one) { return message.find(one) != std::string::npos; });
+  return std::ranges::all_of(all,
+                             [&](auto& one) { return message.find(one) != std::string::npos; });
 }
 
 } // namespace
@@ -353,9 +353,9 @@ TEST_CASE("sizes: a changed size of queue files is refused with both values", "[
   o.queue_file_size_bytes = GENERATE(10'000U, 40'000U, 6'000'000U);
   auto message = refusal(store, o);
   CAPTURE(message);
-  CHECK(says(message, {"mapped-file-size-consume-queue is " +
-                           std::to_string(o.queue_file_size_bytes) + ",",
-                       "20000", store.root() + "/consumequeue/"}));
+  CHECK(says(message,
+             {"mapped-file-size-consume-queue is " + std::to_string(o.queue_file_size_bytes) + ",",
+              "20000", store.root() + "/consumequeue/"}));
   check_queues(start(store.options()), "normal-5.3.3"); // set back, all is well
 }
 

@@ -12,6 +12,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -221,6 +222,22 @@ TEST_CASE("repair: the queues tell of messages behind which their queue has none
     auto node = start(fast_files(), store.options());
     CHECK(node.queues.table->find(victim.topic, victim.queue_id)->next() == victim.queue_offset);
   }
+}
+
+TEST_CASE("repair: behind a clock that was set back durable messages are no tail", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto lines = messages_of("crash-5.3.3");
+  for (std::size_t at = 1541; at < lines.size(); ++at) {
+    std::array<std::byte, 8> bytes{};
+    big_endian::store(bytes.data(), lines[at].store_timestamp - 3'600'000);
+    store.write_log(lines[at].offset + 56, {reinterpret_cast<const char*>(bytes.data()), 8});
+  }
+  store.flip_bit(lines[1540].offset + 88);
+  CHECK(plan_for(store).gaps.empty()); // as RocketMQ leaves bytes of before
+  checkpoint known;
+  known.safe_offset = lines.back().offset;
+  REQUIRE(save_checkpoint(fast_files(), checkpoint_path(store.options()), known));
+  CHECK(plan_for(store).gaps.size() == 1);
 }
 
 TEST_CASE("repair: a page that can be read at a later attempt is kept", "[storage]") {

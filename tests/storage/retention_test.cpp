@@ -143,7 +143,7 @@ TEST_CASE("retention: a clock that jumped is believed when files have aged witho
   static constexpr auto year = 365 * 24 * hour_ms;
   retention_clock clock;
   CHECK_FALSE(clock.look(now_ms, 0, now_ms - hour_ms));
-  CHECK_FALSE(clock.look(now_ms + 70'000, 70'000, now_ms)); // looked late
+  CHECK_FALSE(clock.look(now_ms + 70'000, 70'000, now_ms));  // looked late
   CHECK_FALSE(clock.look(now_ms + 130'000, 80'000, now_ms)); // a small step
   CHECK(clock.believed(reserved));
   auto jump = GENERATE(year, -year, 2 * hour_ms);
