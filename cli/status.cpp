@@ -58,8 +58,7 @@ void print_json(const node_status& s) {
       "{\"node\":" + json_text(s.node) + ",\"cluster\":" + json_text(s.cluster) +
       ",\"directory\":" + json_text(s.directory) + ",\"flush\":" + json_text(s.flush) +
       ",\"durability\":" + json_text(durability_text(s.flush == "sync")) + ",\"roles\":[" + roles +
-      "]" + ",\"writable\":" + writable +
-      ",\"reason\":" + json_text(reason);
+      "]" + ",\"writable\":" + writable + ",\"reason\":" + json_text(reason);
   auto number = [&](const char* name, auto value, bool is_known = true) {
     line += std::string{",\""} + name + "\":" + (is_known ? std::to_string(value) : "null");
   };

@@ -226,6 +226,12 @@ result<index_entry> index_file::entry(std::uint32_t number) {
 
 result<void> index_file::find(index_search& search) {
   const auto bound = std::min(header_.next_entry, geometry_.entries);
+  if (bound <= 1)
+    return boost::outcome_v2::success();
+  // Where the clock was set back, older entries may have later times.
+  TROUPE_TRY(auto newest, entry(bound - 1));
+  const bool in_order =
+      header_.time_of(newest.seconds) + index_header::rounding_ms >= header_.end_time;
   TROUPE_TRY(auto number, slot_value(search.hash % geometry_.slots));
   for (auto before = bound; number > 0 && number < before && search.steps_left > 0;) {
     --search.steps_left;
@@ -233,10 +239,12 @@ result<void> index_file::find(index_search& search) {
     if (current.seconds < 0)
       break;
     const auto time = header_.time_of(current.seconds);
-    if (time + index_header::rounding_ms < search.begin_ms)
+    const bool too_old = time + index_header::rounding_ms < search.begin_ms;
+    if (too_old && in_order)
       break;
     const bool known = std::ranges::find(search.found, current.offset) != search.found.end();
-    if (current.hash == search.hash && time <= search.end_ms && current.offset >= 0 && !known)
+    if (!too_old && current.hash == search.hash && time <= search.end_ms && current.offset >= 0 &&
+        !known)
       search.found.push_back(current.offset);
     if (search.found.size() >= search.wanted)
       break;

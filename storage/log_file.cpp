@@ -15,6 +15,18 @@ namespace {
 
 constexpr std::size_t offset_digits = 20;
 
+/// Of a file with another length than the setting says; what helps depends on where it is.
+error wrong_log_size(const options& o, const std::string& path, std::uint64_t size) {
+  auto wanted = o.log_file_size_bytes;
+  auto text = path + " has " + std::to_string(size) + " bytes instead of " +
+              std::to_string(wanted) +
+              ": if mapped-file-size-commit-log was changed, set it back to " +
+              std::to_string(size) + "; else ";
+  text += size > wanted ? "run `troupe store repair`, which keeps a copy of what is too much"
+                        : "put the whole file back, or run `troupe store repair`";
+  return {errc::corrupt, std::move(text)};
+}
+
 } // namespace
 
 std::string offset_file_name(std::int64_t offset) {
@@ -87,18 +99,6 @@ result<void> remove_unused_log_files(file_system& fs, const options& o,
     open.erase(newest);
   }
   return boost::outcome_v2::success();
-}
-
-/// Of a file with another length than the setting says; what helps depends on where it is.
-error wrong_log_size(const options& o, const std::string& path, std::uint64_t size) {
-  auto wanted = o.log_file_size_bytes;
-  auto text = path + " has " + std::to_string(size) + " bytes instead of " +
-              std::to_string(wanted) +
-              ": if mapped-file-size-commit-log was changed, set it back to " +
-              std::to_string(size) + "; else ";
-  text += size > wanted ? "run `troupe store repair`, which keeps a copy of what is too much"
-                        : "put the whole file back, or run `troupe store repair`";
-  return {errc::corrupt, std::move(text)};
 }
 
 result<log_directory_state> list_log(file_system& fs, const options& o) {

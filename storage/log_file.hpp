@@ -47,9 +47,6 @@ struct log_listing {
   std::vector<std::string> warnings; ///< foreign names that were ignored
 };
 
-/// Of a log file that has another length than the setting says.
-error wrong_log_size(const options& o, const std::string& path, std::uint64_t size);
-
 /// What is in the log directory. Refuses (`corrupt`, naming the file and what to do) a wrong size;
 /// a hole between files is `needs_repair`. A last file that is too short is left out of the
 /// listing: with nothing but zeros in it, its creation was interrupted and it is reported in

@@ -24,9 +24,9 @@ namespace {
 
 std::atomic<log_format> format_of_lines{log_format::text};
 
-/// Standard error as long as it takes lines at once. A pipe whose reader stands still, or a terminal
-/// that was stopped, would stop every thread that has something to say, and with them the node: such
-/// lines are left out and counted.
+/// Standard error as long as it takes lines at once. A pipe whose reader stands still, or a
+/// terminal that was stopped, would stop every thread that has something to say, and with them the
+/// node: such lines are left out and counted.
 class patient_stderr final : public spdlog::sinks::base_sink<std::mutex> {
 protected:
   void sink_it_(const spdlog::details::log_msg& message) override {

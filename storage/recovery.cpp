@@ -289,8 +289,14 @@ result<void> extend_tail(file_system& fs, const options& o, const recovery_plan&
   auto path = log_file_path(o, state.short_tail->start);
   TROUPE_TRY(auto tail, fs.open(path, open_mode::read_write));
   auto size = tail->size();
-  if (state.listing.files.empty() && !plan.file_size_known)
-    return wrong_log_size(o, path, size);
+  if (state.listing.files.empty() && !plan.file_size_known) {
+    auto wanted = std::to_string(o.log_file_size_bytes);
+    return error{errc::corrupt,
+                 path + " has " + std::to_string(size) + " bytes instead of " + wanted +
+                     ": if mapped-file-size-commit-log was changed, set it back to " +
+                     std::to_string(size) + "; if the file was cut short, make it as long as it " +
+                     "was (`truncate -s " + wanted + " FILE`), and the next start checks it"};
+  }
   TROUPE_TRY(tail->allocate(o.log_file_size_bytes, blocks::reserved));
   TROUPE_TRY(tail->sync());
   recovered.warnings.push_back({path, state.short_tail->start + static_cast<log_offset>(size),

@@ -1,6 +1,7 @@
 #include "storage/repair.hpp"
 
 #include "storage/abort_marker.hpp"
+#include "storage/checkpoint.hpp"
 #include "storage/quarantine.hpp"
 
 #include <algorithm>
@@ -31,6 +32,11 @@ result<store_repair> store_repair::open(file_system& fs, const std::string& dire
   // Before the lock creates its file in what may be no store at all.
   TROUPE_TRY(find_store_files(fs, directory, geometry, [](const finding&) {}));
   TROUPE_TRY(made.lock_, fs.lock(directory + "/lock"));
+  options where;
+  where.directory = directory;
+  TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(where)));
+  if (known.extension_valid)
+    made.safe_offset_ = known.safe_offset;
   TROUPE_TRY(made.look());
   return made;
 }

@@ -98,6 +98,7 @@ private:
   repair_pause pause_;
   std::unique_ptr<file_lock> lock_;
   options settings_;
+  log_offset safe_offset_ = -1; ///< the checkpoint's, which a repair sets aside
   repair_plan plan_;
   std::vector<std::string> kept_; ///< in quarantine
 };

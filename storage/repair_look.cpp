@@ -32,9 +32,9 @@ std::vector<gap_piece> split(log_offset from, log_offset to, log_offset file_siz
 class gap_search {
 public:
   gap_search(file_system& fs, const store_files& files, const progress_sink& progress,
-             repair_plan& plan, lost_messages& lost)
-      : fs_(fs), files_(files), progress_(progress), plan_(plan), lost_(lost),
-        file_size_(static_cast<log_offset>(files.settings.log_file_size_bytes)) {}
+             log_offset safe_offset, repair_plan& plan, lost_messages& lost)
+      : fs_(fs), files_(files), progress_(progress), safe_offset_(safe_offset), plan_(plan),
+        lost_(lost), file_size_(static_cast<log_offset>(files.settings.log_file_size_bytes)) {}
 
   result<void> run() {
     plan_.min = plan_.end = files_.log.front().start;
@@ -83,7 +83,7 @@ private:
   /// True if the next start will take `found` and all behind it for what a cut left behind.
   result<bool> is_tail(log_scan& scan, const log_scan::record& found) {
     auto last_part = scan.files().back().start == files_.log.back().start;
-    if (!last_part || !scan.is_leftover(found, last_))
+    if (!last_part || found.offset < safe_offset_ || !scan.is_leftover(found, last_))
       return false;
     TROUPE_TRY(auto later, scan.find(scan.file_start(found.offset) + file_size_));
     return !later;
@@ -113,6 +113,7 @@ private:
   file_system& fs_;
   const store_files& files_;
   const progress_sink& progress_;
+  log_offset safe_offset_; ///< a start takes nothing before it for a leftover
   repair_plan& plan_;
   lost_messages& lost_;
   log_offset file_size_;
@@ -211,7 +212,7 @@ result<void> store_repair::search_log(const store_files& files, lost_messages& l
     plan_.gaps.clear();
     plan_.messages = 0;
     plan_.unreadable.clear();
-    TROUPE_TRY(gap_search(*fs_, files, progress_, plan_, lost).run());
+    TROUPE_TRY(gap_search(*fs_, files, progress_, safe_offset_, plan_, lost).run());
     if (plan_.unreadable.empty())
       return boost::outcome_v2::success();
     TROUPE_TRY(find_lost_pages());

@@ -90,6 +90,7 @@ void save_own_checkpoint(const options& o, const running& node) {
   known.queue_count = static_cast<std::uint32_t>(node.queues.table->queue_count());
   known.entry_total = node.queues.table->entry_total();
   known.index_files = static_cast<std::uint32_t>(node.queues.index->file_count());
+  known.sizes = file_sizes::of(o);
   REQUIRE(save_checkpoint(fast_files(), checkpoint_path(o), known));
 }
 

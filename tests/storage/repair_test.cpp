@@ -12,6 +12,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -223,6 +224,22 @@ TEST_CASE("repair: the queues tell of messages behind which their queue has none
   }
 }
 
+TEST_CASE("repair: behind a clock that was set back durable messages are no tail", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto lines = messages_of("crash-5.3.3");
+  for (std::size_t at = 1541; at < lines.size(); ++at) {
+    std::array<std::byte, 8> bytes{};
+    big_endian::store(bytes.data(), lines[at].store_timestamp - 3'600'000);
+    store.write_log(lines[at].offset + 56, {reinterpret_cast<const char*>(bytes.data()), 8});
+  }
+  store.flip_bit(lines[1540].offset + 88);
+  CHECK(plan_for(store).gaps.empty()); // as RocketMQ leaves bytes of before
+  checkpoint known;
+  known.safe_offset = lines.back().offset;
+  REQUIRE(save_checkpoint(fast_files(), checkpoint_path(store.options()), known));
+  CHECK(plan_for(store).gaps.size() == 1);
+}
+
 TEST_CASE("repair: a page that can be read at a later attempt is kept", "[storage]") {
   golden_copy store("crash-5.3.3");
   auto before = tree_of(store.root() + "/commitlog");
@@ -260,6 +277,7 @@ TEST_CASE("repair: pages that no attempt can read are counted before anything is
   CHECK(work.value().plan().lost_pages == std::vector<std::uint64_t>{8192});
   CHECK(tree_of(store.root() + "/commitlog") == before);
   REQUIRE(work.value().run().has_value());
+  work = error{errc::io_error, "done"}; // gives the store's lock back
   check_served(store, "crash-5.3.3", [](auto& line) {
     return overlap{65536 + 8192, 65536 + 12288}.hits(line);
   });
