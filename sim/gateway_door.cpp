@@ -25,8 +25,9 @@ using std::chrono::milliseconds;
 using time_point = caf::actor_clock::time_point;
 
 constexpr auto redial_pause = milliseconds(100);
-constexpr auto deaf = milliseconds(20'000);
-constexpr auto longest_answer = std::chrono::seconds(60);
+constexpr auto deaf = milliseconds(20'000); ///< now and then it reads nothing for so long
+/// For one that may be deaf more than once while its pull waits for a turn and then for a message.
+constexpr auto longest_answer = std::chrono::seconds(120);
 /// For a client whose connection is good: what it waits for a message, and RocketMQ's patience.
 constexpr auto longest_calm_answer = std::chrono::seconds(30);
 /// The gateway's: answers with messages that a client may leave unread. Those of pulls that waited
@@ -145,8 +146,6 @@ struct gateway_door_state {
   milliseconds delay() {
     if (!rough)
       return milliseconds(0);
-    if (random.one_in(500))
-      return deaf;
     return milliseconds(random.below(random.one_in(40) ? 2000 : 5));
   }
 
@@ -282,7 +281,8 @@ struct gateway_door_state {
       bytes.append(reinterpret_cast<const char*>(part.data()), part.size());
     }
     if (!bytes.empty())
-      push(to_client, std::move(bytes), delay(), message.receipt);
+      push(to_client, std::move(bytes), rough && random.one_in(300) ? deaf : delay(),
+           message.receipt);
   }
 
   // -- what a client asks ------------------------------------------------------------------------
