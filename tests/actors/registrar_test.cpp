@@ -526,3 +526,28 @@ TEST_CASE("registrar: a group that is forgotten does not come back with a kill",
   CHECK(t.fetch("g", 0) == -1);
   CHECK(t.fetch("h", 0) == 6);
 }
+
+TEST_CASE("registrar: a group beyond the end of its queue is set back to it", "[actors]") {
+  registrar_stand t;
+  t.run();
+  t.create("orders", 4).value();
+  for (std::int32_t queue = 0; queue < 3; ++queue)
+    t.world
+        .ask<group_offset>(t.roles.registrar, store_atom_v, group_offset{"g", "orders", queue, 31})
+        .value();
+  queue_state ends;
+  ends.next_offsets["orders"] = {31, 12};
+  t.world.tell(t.roles.registrar, ends);
+  auto kept = [&](std::int32_t queue) {
+    return t.world
+        .ask<group_offset>(t.roles.registrar, fetch_atom_v, group_offset{"g", "orders", queue, -1})
+        .value()
+        .offset;
+  };
+  CHECK(kept(0) == 31);
+  CHECK(kept(1) == 12);
+  CHECK(kept(2) == 0); // nobody knows of any message
+  // It is kept, too.
+  t.reload();
+  CHECK(kept(1) == 12);
+}

@@ -7,6 +7,7 @@
 #include "tests/support/actor_stand.hpp"
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,6 +38,8 @@ public:
 
   std::deque<client_frame> sent; ///< all, in order
   std::size_t settled = 0;       ///< requests that were answered or, being one way, settled
+  bool deaf = false;             ///< clients take no answers: their receipts are kept
+  std::vector<std::shared_ptr<void>> receipts;
   net::gateway_options options;
   test_node node; ///< its end is the gateway's, too: behind what that uses
   net::gateway_actor gateway;

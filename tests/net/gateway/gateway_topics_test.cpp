@@ -127,6 +127,35 @@ TEST_CASE("gateway: only clustering groups have a topic for retries", "[gateway]
   CHECK(node.created == std::vector<std::string>{"%RETRY%clustering"});
 }
 
+TEST_CASE("gateway: who asks much waits behind himself, and others are answered", "[gateway]") {
+  gateway_stand t;
+  t.start();
+  t.node.create_topic("t");
+  auto codes = {request_code::get_all_topic_config, request_code::get_max_offset,
+                request_code::get_broker_runtime_info, request_code::get_routeinfo_by_topic,
+                request_code::query_consumer_offset};
+  auto many = [&](std::int32_t code) {
+    std::vector<net::client_request> asked;
+    for (int i = 0; i < 500; ++i)
+      asked.push_back(t.request(code, {{"topic", "t"}, {"queueId", "0"}, {"consumerGroup", "g"}}));
+    return asked;
+  };
+  connection_id client = 1;
+  for (auto code : codes) {
+    t.deaf = true;
+    t.send(client, many(code));
+    t.world().run_for(1s);
+    CHECK(t.receipts.size() == 16); // the answers that a client has not taken
+    CHECK(t.ask(100, code, {{"topic", "t"}, {"queueId", "0"}, {"consumerGroup", "g"}}).to == 100);
+    t.deaf = false;
+    auto before = t.sent.size();
+    t.receipts.clear();
+    t.world().run_for(1s);
+    CHECK(t.sent.size() == before + 500 - 16);
+    ++client;
+  }
+}
+
 TEST_CASE("gateway: without an answer about topics none is called unknown", "[gateway]") {
   gateway_stand t;
   t.start();
