@@ -32,13 +32,12 @@ protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
-    if (!takes_lines()) {
+    if (left_out_ > 0 && takes_lines())
+      put(left_out_text(std::exchange(left_out_, 0)));
+    if (takes_lines())
+      put({line.data(), line.size()});
+    else
       ++left_out_;
-      return;
-    }
-    if (auto lines = std::exchange(left_out_, 0); lines > 0)
-      put("log.lines_left_out count=" + std::to_string(lines) + "\n");
-    put({line.data(), line.size()});
   }
   void flush_() override {}
 
@@ -47,6 +46,12 @@ private:
   static bool takes_lines() {
     pollfd output{STDERR_FILENO, POLLOUT, 0};
     return ::poll(&output, 1, 0) == 1;
+  }
+  static std::string left_out_text(std::uint64_t lines) {
+    auto count = std::to_string(lines);
+    return format_of_lines.load() == log_format::json
+               ? R"({"event":"log.lines_left_out","count":)" + count + "}\n"
+               : "log.lines_left_out count=" + count + "\n";
   }
   static void put(std::string_view line) {
     constexpr std::size_t longest = PIPE_BUF;
