@@ -664,20 +664,27 @@ TEST_CASE("queue_table: a file that cannot be synced ends writing, not reading",
   f.own.tail_entries = 1;
   observed_file_system files(posix_file_system());
   auto table = queue_table::open(files, f.o, f.own, {0, no_end, 0}).value();
-  for (std::int32_t id = 0; id < 2; ++id)
+  auto add = [&](std::int32_t id) {
     REQUIRE(append(*table, "T", at(id, 0, 1000 + 100 * id)) == append_result::appended);
+  };
+  add(0);
   REQUIRE(table->write_out().has_value());
+  table->synced(table->unsynced());
+  add(1);
+  add(2);
+  REQUIRE(table->write_out().has_value()); // in place of the first, which is closed
   CHECK(table->wants_sync());
   files.fault = [](observed_file_system::action what, const std::string&) {
     return what == observed_file_system::action::sync ? errc::io_error : errc::none;
   };
   // A read that finds no room syncs nothing.
   CHECK(table->find("T", 0)->entry(0).has_value());
-  REQUIRE(append(*table, "T", at(2, 0, 2000)) == append_result::appended);
+  CHECK(files.count(observed_file_system::action::sync, "/T/") == 0);
+  add(3);
   CHECK(table->write_out().error().code == errc::write_stopped);
   files.fault = nullptr;
   CHECK(table->write_out().error().code == errc::write_stopped); // a later sync proves nothing
-  for (std::int32_t id = 0; id < 3; ++id)
+  for (std::int32_t id = 0; id < 4; ++id)
     CHECK(table->find("T", id)->entry(0).has_value());
 }
 
