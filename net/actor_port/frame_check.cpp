@@ -135,15 +135,15 @@ bool frame_check::check_message_header(const fields& h, std::byte* at) {
       return refuse("too many senders");
     senders_.insert(h.source);
   }
-  // Each client asks for two servers of the framework by name, so that is no offence. Nobody here
-  // asks clients anything, so there is nothing to answer.
+  // Each client asks for two servers of the framework by name, and answers what the framework here
+  // asks of his: that is no offence, and nobody waits for it.
   bool named = h.flags != 0;
   bool answer = (h.data & is_response) != 0;
   for_nobody_ = named || answer || !around_.exposed(h.destination);
   if (!for_nobody_)
     return true;
-  if (!named)
-    around_.dropped(answer ? "an answer to no question" : "for an actor that is not exposed");
+  if (!named && !answer)
+    around_.dropped("for an actor that is not exposed");
   // Who asked is told that there is nobody.
   at[3] = to_a_name;
   big_endian::store(at + destination_at, rules_.nobody);
