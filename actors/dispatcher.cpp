@@ -28,7 +28,8 @@ constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 
 void dispatcher_state::add(const position_list& list) {
   written_ = std::max(written_, list.batch->to);
-  held_.push_back(list);
+  if (!started_ || list.batch->to > next_)
+    held_.push_back(list);
   drop_known();
   work();
 }

@@ -51,6 +51,10 @@ std::optional<std::size_t> read_length(std::span<const std::byte> bytes, std::si
   return std::nullopt;
 }
 
+/// What a client's framework answers when the framework here asks who spawns actors there: as a
+/// message of its own, to an actor that nobody else knows.
+constexpr std::string_view spawn_server_answer = "@<>+@atom+@str+@strong_actor_ptr+@str";
+
 } // namespace
 
 struct frame_check::fields {
@@ -139,11 +143,11 @@ bool frame_check::check_message_header(const fields& h, std::byte* at) {
   // asks of his: that is no offence, and nobody waits for it.
   bool named = h.flags != 0;
   bool answer = (h.data & is_response) != 0;
+  hidden_ = false;
   for_nobody_ = named || answer || !around_.exposed(h.destination);
   if (!for_nobody_)
     return true;
-  if (!named && !answer)
-    around_.dropped("for an actor that is not exposed");
+  hidden_ = !named && !answer;
   // Who asked is told that there is nobody.
   at[3] = to_a_name;
   big_endian::store(at + destination_at, rules_.nobody);
@@ -203,6 +207,8 @@ bool frame_check::check_message(std::span<std::byte> bytes) {
   if (bytes[0] != std::byte{0}) // they would get the answer, exposed or not
     return refuse("a message with later receivers");
   auto types = text_of(bytes.subspan(at, *length));
+  if (hidden_ && types != spawn_server_answer)
+    around_.dropped("for an actor that is not exposed");
   auto values = bytes.subspan(at + *length);
   auto found = rules_.messages.find(types);
   bool known = found != rules_.messages.end();
@@ -211,7 +217,7 @@ bool frame_check::check_message(std::span<std::byte> bytes) {
             found->second.contains(big_endian::load<std::uint64_t>(values.data()));
   if (known)
     return true;
-  if (!for_nobody_) // else the header has said all that there is to say
+  if (!for_nobody_)
     around_.dropped("a message that is none of a client's");
   bytes[1] = bytes[2] = std::byte{0xff}; // types that nobody knows: it arrives empty
   return true;

@@ -47,8 +47,8 @@ bool is_write(std::int32_t code) noexcept {
   return is_send(code) || code == request_code::update_consumer_offset;
 }
 
-/// Requests that are looked up and answered one by one. Sends and pulls have bounds of their own;
-/// what only tells us something is done at once.
+/// Requests that are looked up and answered one by one. Sends and pulls have bounds of their own,
+/// routes are looked up for all who ask together, and what only tells us something is done at once.
 bool is_question(std::int32_t code) noexcept {
   switch (code) {
   case request_code::pull_message:
@@ -56,6 +56,8 @@ bool is_question(std::int32_t code) noexcept {
   case request_code::heart_beat:
   case request_code::unregister_client:
   case request_code::unlock_batch_mq:
+  case request_code::get_routeinfo_by_topic:
+  case request_code::get_broker_cluster_info:
     return false;
   default:
     return !is_write(code);
@@ -361,7 +363,8 @@ void gateway_state::reply(const ticket& who, const remoting::command& header, sl
       bytes += slice.size();
     remoting::append_frame_head(message.head, header, bytes);
     message.body = std::move(body);
-    message.receipt = receipt ? std::move(receipt) : who.place;
+    // They lead to nothing: what counts is who owns them.
+    message.receipt = receipt.use_count() > 0 ? std::move(receipt) : who.place;
   }
   setup_.send(std::move(message));
   if (!is_write(who.code))

@@ -132,8 +132,7 @@ TEST_CASE("gateway: who asks much waits behind himself, and others are answered"
   t.start();
   t.node.create_topic("t");
   auto codes = {request_code::get_all_topic_config, request_code::get_max_offset,
-                request_code::get_broker_runtime_info, request_code::get_routeinfo_by_topic,
-                request_code::query_consumer_offset};
+                request_code::get_broker_runtime_info, request_code::query_consumer_offset};
   auto many = [&](std::int32_t code) {
     std::vector<net::client_request> asked;
     for (int i = 0; i < 500; ++i)
