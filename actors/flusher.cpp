@@ -147,6 +147,8 @@ void flusher_state::create(log_offset start) {
   if (!roles_.writer)
     return; // the writer heard of us first: done when we hear of it
   wanted_file_ = -1;
+  if (start < written_.end)
+    return;                     // an old question: the file is written to, and may be gone already
   if (open_.count(start) > 0) { // made already: the writer asked again when the roles changed
     self_->send(roles_.writer, ready_atom_v, start);
     return;

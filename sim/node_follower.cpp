@@ -79,7 +79,10 @@ struct follower_state {
 
   void begin_at(followed& at, queue_offset stored) {
     auto& topics = scene->ledger.topics();
-    bool kept = at.removals == topics.removals() && !topics.vanishing(at.topic);
+    // Damage in the last record is taken for a torn write: the log is cut there, and groups that
+    // are beyond are set back.
+    bool kept =
+        at.removals == topics.removals() && !topics.vanishing(at.topic) && !scene->rot.in_log();
     if (kept && stored < at.least_stored)
       wrong(at, "progress " + std::to_string(at.least_stored) + " was answered as stored, and " +
                     std::to_string(stored) + " is");

@@ -246,3 +246,16 @@ TEST_CASE("flusher: who asks for an offset hears when it is durable", "[actors]"
   REQUIRE(future.there());
   CHECK(future.value().end > end);
 }
+
+TEST_CASE("flusher: an old request makes no file where the log has been", "[actors]") {
+  sync_pipeline t;
+  t.run();
+  for (int i = 0; i < 3; ++i)
+    REQUIRE(all_stored(t.put(put_of("a", numbered("m", 20, 1, 3000)))));
+  REQUIRE(t.flushed() > 65536);
+  // As retention does it; then a request comes that was held up since the file was opened.
+  std::filesystem::remove(t.options.store.directory + first_file);
+  t.world.tell(t.roles.flusher, create_atom_v, log_offset{0});
+  t.world.drain();
+  CHECK_FALSE(std::filesystem::exists(t.options.store.directory + first_file));
+}
