@@ -131,9 +131,9 @@ result<void> offset_table::replay() {
 void offset_table::apply(const offset_change& change) {
   auto [topic, group, queue_id, offset] = change;
   if (group.empty())
-    remove_if([&](std::string_view t, std::string_view) { return t == topic; });
+    remove_if([&name = topic](std::string_view t, std::string_view) { return t == name; });
   else if (topic.empty())
-    remove_if([&](std::string_view, std::string_view g) { return g == group; });
+    remove_if([&name = group](std::string_view, std::string_view g) { return g == name; });
   else
     set(joined(topic, group), queue_id, offset);
 }

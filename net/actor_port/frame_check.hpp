@@ -77,7 +77,7 @@ private:
   std::size_t payload_bytes_ = 0; ///< 0: a header is next
   std::uint8_t operation_ = 0;
   bool for_nobody_ = false; ///< the message whose payload is next
-  bool hidden_ = false; ///< and it names an actor that is not exposed
+  bool hidden_ = false;     ///< and it names an actor that is not exposed
   int handshakes_ = 0;
   std::string peer_;
   std::unordered_set<std::uint64_t> senders_;
