@@ -126,7 +126,12 @@ result<void> keep_vouched(file_system& fs, const options& o, const wall_clock& c
                           recovered_queues& queues, const queue_recovery_plan& plan) {
   auto& known = plan.known;
   // What was written later is read again from the log.
-  TROUPE_TRY(queues.table->truncate(known.safe_offset));
+  if (auto cut = queues.table->truncate(known.safe_offset); !cut) {
+    if (cut.error().code != errc::corrupt)
+      return cut;
+    queues.rebuild_reason = cut.error().message;
+    return boost::outcome_v2::success();
+  }
   if (!plan.trust_queues) {
     TROUPE_TRY(queues.index->cut(known.safe_offset));
   }
