@@ -47,8 +47,11 @@ struct index_header {
   /// Store time of an entry `seconds` behind the begin; such that `rounding_ms` can be added.
   std::int64_t time_of(std::int32_t seconds) const noexcept {
     const auto behind = seconds * std::int64_t{1000};
+    constexpr auto least = std::numeric_limits<std::int64_t>::min();
     constexpr auto most = std::numeric_limits<std::int64_t>::max() - rounding_ms;
-    return std::min(begin_time, most - behind) + behind;
+    return (behind < 0 ? std::max(begin_time, least - behind)
+                       : std::min(begin_time, most - behind)) +
+           behind;
   }
 };
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -54,8 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   rules.messages = {{"@<>+@atom+@str", {4711}}, {"@<>+put_request", {}}};
   surroundings around;
   net::frame_check check(rules, around);
-  std::vector<std::byte> bytes(size);
-  std::memcpy(bytes.data(), data, size);
+  auto given = std::as_bytes(std::span(data, size));
+  std::vector<std::byte> bytes(given.begin(), given.end());
   for (std::size_t at = 0; size - at >= check.wanted();) {
     auto piece = std::span(bytes).subspan(at, check.wanted());
     bool header = !check.inside_frame();
