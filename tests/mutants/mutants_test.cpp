@@ -33,7 +33,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 36> mutants = {{
+constexpr std::array<mutant, 42> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -74,18 +74,21 @@ constexpr std::array<mutant, 36> mutants = {{
     {"request-not-settled", "a request costs its client's credit for ever", simulation::gateway},
     {"progress-not-waited-for", "a group's offset is answered before it is stored",
      simulation::gateway},
-}};
-
-/// Planted, and not yet seen to be caught: for the hidden test.
-constexpr std::array<mutant, 7> proposed = {{
     {"queues-not-shortened", "queues and index keep what led to deleted log files"},
     {"full-answer-skips-one", "the message that did not fit into an answer is left out"},
     {"numbers-begin-again", "the queues of a topic made again begin at 0"},
-    {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
-    {"queues-not-compared", "a start does not compare the queues with the log"},
-    {"numbers-not-kept", "queues that are built again forget the numbers they had given"},
+    {"queues-not-compared", "a start does not compare the queues with the log",
+     simulation::storage},
+    {"numbers-not-kept", "queues that are built again forget the numbers they had given",
+     simulation::storage},
     {"doubt-answered-as-refusal", "a producer is told that what may be stored is not",
      simulation::gateway},
+}};
+
+/// Planted, and not caught, for the hidden test. A writer that is silent in the middle of a write:
+/// in the simulation a write is one step, and nobody reads half of it.
+constexpr std::array<mutant, 1> proposed = {{
+    {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
 }};
 
 std::optional<std::string> run(simulation which, std::uint64_t seed) {
