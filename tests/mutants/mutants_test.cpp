@@ -33,7 +33,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 42> mutants = {{
+constexpr std::array<mutant, 43> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -76,6 +76,7 @@ constexpr std::array<mutant, 42> mutants = {{
      simulation::gateway},
     {"queues-not-shortened", "queues and index keep what led to deleted log files"},
     {"full-answer-skips-one", "the message that did not fit into an answer is left out"},
+    {"end-leads-on", "a consumer at the end of a queue is sent on, and on"},
     {"numbers-begin-again", "the queues of a topic made again begin at 0"},
     {"queues-not-compared", "a start does not compare the queues with the log",
      simulation::storage},
