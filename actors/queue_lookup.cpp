@@ -110,6 +110,9 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   if (request.from < answer.min) {
     answer.status = pull_status::offset_too_small;
     answer.next = TROUPE_MUTANT("expired-not-told") ? request.from : answer.min;
+  } else if (request.from >= answer.max && TROUPE_MUTANT("end-leads-on")) {
+    answer.status = pull_status::filtered;
+    ++answer.next;
   } else if (request.from > answer.max) {
     answer.status = pull_status::offset_too_large;
     answer.next = answer.max;

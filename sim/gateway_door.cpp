@@ -346,6 +346,7 @@ struct gateway_door_state {
     h.max_messages = static_cast<std::int32_t>(wanted.max_messages);
     h.sysflag = remoting::pull_flag::subscription | remoting::pull_flag::suspend;
     h.suspend_ms = wanted.wait_ms;
+    h.max_bytes = static_cast<std::int32_t>(wanted.max_bytes);
     h.subscription = "*";
     remoting::write_fields(request, h);
     auto promise = self->make_response_promise<pull_response>();

@@ -133,6 +133,32 @@ queue_offset node_check::pass_damage(const session_actor& session, const found_q
   throw broken{place_of(where.topic, where.queue, from) + " cannot be read: " + answer.warning};
 }
 
+void node_check::check_queue_begins() {
+  // A queue that cannot be shortened now is shortened with the next file that goes.
+  if (scene_.plan.breaks_disk() || scene_.rot.anywhere())
+    return;
+  auto session = scene_.open_session();
+  auto min = scene_.ask<node_status>(session, status_atom_v).writer.min;
+  for (std::uint32_t i = 0; i < scene_.plan.topics; ++i) {
+    auto topic = scene_.topic_of(i * scene_.plan.queues);
+    auto given = scene_.w.ask<topic_description>(session, bounds_atom_v, topic);
+    if (!given.there() || given.code() != errc::none)
+      continue; // deleted
+    for (auto& queue : given.value().queues) {
+      pull_request request;
+      request.topic = topic;
+      request.queue_id = queue.queue_id;
+      request.from = queue.min;
+      auto answer = scene_.ask<pull_response>(session, request);
+      if (answer.status == pull_status::offset_too_small &&
+          scene_.ask<node_status>(session, status_atom_v).writer.min == min)
+        throw broken{place_of(topic, queue.queue_id, queue.min) +
+                     " is where the queue begins, and its message went long ago"};
+    }
+  }
+  caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
+}
+
 // -- comparing -----------------------------------------------------------------------------------
 
 void node_check::check_topics(const session_actor& session, std::vector<seen_message>& seen,

@@ -17,6 +17,8 @@ public:
   void after_start(bool lost_power, log_offset vouched);
   /// All that was there when it was looked at last.
   const std::vector<seen_message>& found() const noexcept { return found_; }
+  /// Of a node that nothing happened to for a while: its queues begin where its log does.
+  void check_queue_begins();
 
 private:
   struct found_queue {

@@ -13,8 +13,12 @@ namespace {
 /// No run has so many messages.
 constexpr queue_offset most_at_once = 1'000'000;
 
+/// Pulls of all queues while no time passes; each gives a message at least, or leads over one.
+constexpr std::uint64_t most_in_a_moment = 100'000;
+
 using std::chrono::milliseconds;
 constexpr auto pause = milliseconds(100);         ///< after an answer that leads nowhere
+constexpr std::uint64_t most_bytes = 4000;        ///< of an answer that is to be short
 constexpr std::uint32_t longest_wait_ms = 20'000; ///< below a wire's deadline
 /// A wire's deadlines, a stall and some pulls.
 constexpr int catch_up_s = 90;
@@ -42,9 +46,12 @@ struct follower_state {
   std::string group;
   bool told_begin = false;
   random_source random{1};
+  random_source sizes{1}; ///< of its own, so that the other draws of a seed stay what they were
   std::vector<followed> queues;
-  std::set<std::uint64_t> seen; ///< numbers of messages
-  std::uint64_t epoch = 0;      ///< answers to what was asked in an earlier one mean nothing
+  std::set<std::uint64_t> seen;        ///< numbers of messages
+  std::uint64_t epoch = 0;             ///< answers to what was asked in an earlier one mean nothing
+  caf::actor_clock::time_point moment; ///< when it last went on at once
+  std::uint64_t in_this_moment = 0;    ///< how often it did
   std::string problem;
 
   void wrong(const followed& where, const std::string& what) {
@@ -127,6 +134,8 @@ struct follower_state {
     request.queue_id = at.queue;
     request.from = *at.next;
     request.max_messages = static_cast<std::uint32_t>(random.between(1, 32));
+    if (sizes.one_in(4)) // an answer that is full before it has so many
+      request.max_bytes = sizes.between(1, most_bytes);
     request.wait_ms = longest_wait_ms;
     auto removals = scene->ledger.topics().removals();
     self->request(service, caf::infinite, request)
@@ -169,10 +178,21 @@ struct follower_state {
     bool restarts = at.may_forget && random.one_in(30);
     if (restarts)
       at.next.reset();
-    if (restarts || answer.next > from)
+    bool leads_on = restarts || answer.next > from;
+    if (leads_on && goes_on_for_ever())
+      wrong(at, "it is sent on and on to " + std::to_string(answer.next));
+    if (leads_on && problem.empty()) // else there may be no end, and nobody would hear of it
       go_on(index);
     else
       later(index);
+  }
+
+  /// Time passes only when all is done: nothing stops a follower who is always sent on at once.
+  bool goes_on_for_ever() {
+    auto now = self->clock().now();
+    if (std::exchange(moment, now) != now)
+      in_this_moment = 0;
+    return ++in_this_moment > most_in_a_moment;
   }
 
   /// So that it can be told in the end why something was not seen.
@@ -217,8 +237,7 @@ struct follower_state {
   /// Where messages that were shown may be gone.
   bool may_move_back(const followed& at) const {
     auto& topics = scene->ledger.topics();
-    return scene->disk_lied || scene->rot.anywhere() || topics.removals() > 0 ||
-           topics.vanishing(at.topic);
+    return scene->disk_lied || scene->rot.anywhere() || topics.vanishing(at.topic);
   }
 };
 
@@ -247,6 +266,7 @@ node_follower::node_follower(node_scene& scene, store_service service, const std
   state_->told_begin = told_begin;
   state_->group = group;
   state_->random = stream(scene.plan.seed, group);
+  state_->sizes = stream(scene.plan.seed, group + "-sizes");
   for (std::uint32_t i = 0; i < scene.plan.topics * scene.plan.queues; ++i) {
     auto& added = state_->queues.emplace_back();
     added.topic = scene.topic_of(i);

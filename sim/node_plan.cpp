@@ -206,6 +206,11 @@ const std::vector<std::string>& fault_classes() {
   return names;
 }
 
+bool node_plan::breaks_disk() const noexcept {
+  return std::ranges::any_of(
+      events, [](const node_event& event) { return event.kind == event_kind::disk_fault; });
+}
+
 bool node_plan::sets_clock() const noexcept {
   return std::ranges::any_of(
       events, [](const node_event& event) { return event.kind == event_kind::clock; });

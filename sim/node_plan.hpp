@@ -74,6 +74,7 @@ struct node_plan {
 
   /// True if the wall clock is set in the run: the age of files means nothing then.
   bool sets_clock() const noexcept;
+  bool breaks_disk() const noexcept;
 };
 /// The knobs in one line.
 std::string to_string(const node_plan& plan);

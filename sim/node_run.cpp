@@ -340,7 +340,9 @@ void node_runner::finish() {
     throw broken{"a request was not answered within a minute"};
   if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
     throw broken{"the disk has room, and writes are refused: " + now->writer.refusal};
-  if (!scene_.node.running())
+  if (scene_.node.running())
+    check_.check_queue_begins();
+  else
     restart();
   if (over_)
     return;

@@ -21,11 +21,6 @@ void storage_ledger::recovered(storage::log_offset min, storage::log_offset end)
   written_ = durable_ = end;
 }
 
-void storage_ledger::renumbered() {
-  gone_.clear();
-  count_again();
-}
-
 void storage_ledger::count(const put_record& record, queue_ends& ends) {
   if (record.queued)
     ends[{record.topic, record.queue_id}] = record.queue_position + 1;

@@ -51,8 +51,6 @@ public:
   /// A recovery found the log to be [min, end), and will serve it as durable: what is behind it was
   /// never acknowledged and is forgotten.
   void recovered(storage::log_offset min, storage::log_offset end);
-  /// Queues that were built again from the log begin anew if no record of them is left there.
-  void renumbered();
 
   storage::log_offset written() const noexcept { return written_; }
   storage::log_offset durable() const noexcept { return durable_; }

@@ -185,6 +185,25 @@ void add_rot(storage_scenario& scenario, random_source& random) {
   }
 }
 
+/// Bits of a checkpoint that say what the queues hold.
+constexpr std::uint64_t first_vouching_bit = std::uint64_t{8} * 2048;
+constexpr std::uint64_t vouching_bits = std::uint64_t{8} * 64;
+
+/// Old log files go, and then the queues are built again: some have no message in the log any more.
+void add_rebuild(storage_scenario& scenario, random_source& random) {
+  auto next = random.between(1, scenario.lives.size() - 1);
+  auto& before = scenario.lives[next - 1];
+  for (auto what : {step_kind::begin_sync, step_kind::finish_sync, step_kind::clean})
+    before.steps.push_back({what, random.next()});
+  fault f;
+  f.what = fault_kind::flip_bit;
+  f.path = "checkpoint";
+  f.kind = call_kind::open;
+  f.argument = first_vouching_bit + random.below(vouching_bits);
+  scenario.knobs.record_crc = true;
+  scenario.lives[next].faults.push_back(f);
+}
+
 } // namespace
 
 storage_scenario draw_scenario(std::uint64_t seed) {
@@ -198,6 +217,10 @@ storage_scenario draw_scenario(std::uint64_t seed, const std::set<std::string>& 
   auto rot = stream(seed, "rot");
   if (classes.count("rot") > 0 && rot.one_in(6) && !scenario.lies())
     add_rot(scenario, rot);
+  auto rebuild = stream(seed, "built-again");
+  if (classes.count("rot") > 0 && classes.count("retention") > 0 && rebuild.one_in(12) &&
+      !scenario.lies())
+    add_rebuild(scenario, rebuild);
   return scenario;
 }
 

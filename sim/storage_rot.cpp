@@ -95,14 +95,14 @@ finding storage_rot::check_cut(log_offset end) const {
   return {};
 }
 
-check_result storage_rot::check_served(store_process& process) const {
+check_result storage_rot::check_served(store_process& process, bool only_before) const {
   for (auto& put : ledger_.records())
     if (put.offset >= process.min())
       if (auto wrong = check_record(process.view(), put))
         return {std::move(wrong), {}};
   if (in_log())
     return {};
-  if (!in("/consumequeue/"))
+  if (only_before || !in("/consumequeue/"))
     if (auto found = check_queues(process, ledger_); !found.good())
       return found;
   return in("/index/") ? check_result{} : check_index(process, ledger_);

@@ -18,8 +18,9 @@ public:
   /// record and what was copied to the quarantine.
   finding check_kept() const;
   finding check_cut(storage::log_offset end) const;
-  /// Every record by itself; queues and index, unless they are damaged or cannot follow the log.
-  check_result check_served(store_process& process) const;
+  /// Every record by itself; queues and index, unless they are damaged or cannot follow the log. A
+  /// start compares the queues with the log: with `only_before` nothing turned over since.
+  check_result check_served(store_process& process, bool only_before) const;
 
 private:
   bool in(const char* place) const;

@@ -57,6 +57,10 @@ public:
   storage::log_view& view() noexcept { return *view_; }
   /// True if the queues were emptied and built again from the log.
   bool rebuilt() const noexcept { return rebuilt_; }
+  /// The number that a queue without entries goes on with.
+  storage::queue_offset number_kept(const storage_ledger::queue_name& queue) const {
+    return numbers_->of(topic_name(queue.first), queue.second);
+  }
 
   static std::string topic_name(std::uint32_t number) { return "topic-" + std::to_string(number); }
 

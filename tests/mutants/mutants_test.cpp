@@ -7,10 +7,12 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 using namespace troupe;
 using namespace troupe::sim;
@@ -31,7 +33,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 25> mutants = {{
+constexpr std::array<mutant, 43> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -60,30 +62,34 @@ constexpr std::array<mutant, 25> mutants = {{
     {"dead-dispatched", "records of a deleted topic get into its queues again"},
     {"progress-not-kept", "a group's offset is answered as stored, and is not"},
     {"progress-not-saved", "an orderly stop leaves the offsets of groups behind"},
-}};
-
-/// Planted, and not yet seen to be caught: for the hidden test.
-constexpr std::array<mutant, 18> proposed = {{
-    {"queues-not-shortened", "queues and index keep what led to deleted log files"},
     {"expired-not-told", "a consumer behind the log's begin is not told where to go on"},
-    {"full-answer-skips-one", "the message that did not fit into an answer is left out"},
     {"behind-not-told", "queues that are behind the log say that an offset is too large"},
     {"parked-not-woken", "a pull that waits is not answered when its message comes"},
-    {"numbers-begin-again", "the queues of a topic made again begin at 0"},
     {"damage-not-told", "what cannot be read is left out without a word"},
     {"unreadable-skipped", "what cannot be read just now is left out as damaged"},
     {"maybe-told-as-refused", "after a failed flush messages are told as not stored"},
     {"flush-notice-dropped", "the queues do not hear how far the log is durable"},
     {"doubt-told-as-refused", "after a failed write messages in doubt are told as not stored"},
-    {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
-    {"queues-not-compared", "a start does not compare the queues with the log"},
-    {"numbers-not-kept", "queues that are built again forget the numbers they had given"},
     {"slot-kept", "a client's pull keeps its turn after the answer", simulation::gateway},
     {"request-not-settled", "a request costs its client's credit for ever", simulation::gateway},
     {"progress-not-waited-for", "a group's offset is answered before it is stored",
      simulation::gateway},
+    {"queues-not-shortened", "queues and index keep what led to deleted log files"},
+    {"full-answer-skips-one", "the message that did not fit into an answer is left out"},
+    {"end-leads-on", "a consumer at the end of a queue is sent on, and on"},
+    {"numbers-begin-again", "the queues of a topic made again begin at 0"},
+    {"queues-not-compared", "a start does not compare the queues with the log",
+     simulation::storage},
+    {"numbers-not-kept", "queues that are built again forget the numbers they had given",
+     simulation::storage},
     {"doubt-answered-as-refusal", "a producer is told that what may be stored is not",
      simulation::gateway},
+}};
+
+/// Planted, and not caught, for the hidden test. A writer that is silent in the middle of a write:
+/// in the simulation a write is one step, and nobody reads half of it.
+constexpr std::array<mutant, 1> proposed = {{
+    {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
 }};
 
 std::optional<std::string> run(simulation which, std::uint64_t seed) {
@@ -118,9 +124,13 @@ std::uint64_t budget_of(simulation which) {
   return storage_budget;
 }
 
+/// With TROUPE_MUTANT in the environment only the one of this name.
 void expect_all_caught(std::span<const mutant> list) {
   storage::set_log_sink([](std::string_view) {});
+  const char* only = std::getenv("TROUPE_MUTANT");
   for (auto& planted : list) {
+    if (only != nullptr && planted.name != std::string_view(only))
+      continue;
     storage::planted_mutant() = planted.name;
     std::string what;
     auto seed = first_failure(planted.found_by, budget_of(planted.found_by), what);
