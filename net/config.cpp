@@ -1,6 +1,7 @@
 #include "net/config.hpp"
 
 #include "net/config_table.hpp"
+#include "net/placement.hpp"
 #include "net/quantity.hpp"
 
 #include <boost/property_tree/ini_parser.hpp>
@@ -57,6 +58,7 @@ struct source {
   int line_of(std::string_view section, std::string_view key) const;
   /// Refuses a section or a key that is given twice.
   result<void> check_duplicates() const;
+  std::string place(int line) const { return file + (line > 0 ? ":" + std::to_string(line) : ""); }
   error wrong(int line, const std::string& what) const;
   error wrong(std::string_view section, std::string_view key, const std::string& what) const {
     return wrong(line_of(section, key), what);
@@ -98,8 +100,7 @@ result<void> source::check_duplicates() const {
 }
 
 error source::wrong(int line, const std::string& what) const {
-  auto where = line > 0 ? ":" + std::to_string(line) : "";
-  return {errc::invalid_argument, file + where + ": " + what};
+  return {errc::invalid_argument, place(line) + ": " + what};
 }
 
 std::string in_quotes(std::string_view text) {
@@ -158,8 +159,7 @@ result<void> take_section(const source& from, const std::string& section, const 
     auto& key = entry.first;
     auto value = entry.second.get_value<std::string>();
     if (section == "caf") {
-      config.caf.push_back(
-          {key, value, from.file + ":" + std::to_string(from.line_of(section, key))});
+      config.caf.push_back({key, value, from.place(from.line_of(section, key))});
       continue;
     }
     auto s = std::ranges::find_if(settings(), [&](const setting& candidate) {
@@ -169,6 +169,7 @@ result<void> take_section(const source& from, const std::string& section, const 
       return unknown_key(from, section, key);
     if (auto done = assign(*s, config, node, value); !done)
       return from.wrong(section, key, key + " = " + done.error().message);
+    node.places[key] = from.place(from.line_of(section, key));
   }
   return boost::outcome_v2::success();
 }
@@ -223,7 +224,7 @@ result<void> check_together(const source& from, cluster_config& config) {
 /// Where clients are sent must be one address, not the sign for all of a machine's.
 result<void> check_advertised(const source& from, const cluster_config& config) {
   for (auto& n : config.nodes)
-    if (n.advertised() == every_address)
+    if (n.has_door() && n.advertised() == every_address)
       return from.wrong("node " + n.name, "host",
                         "host = " + std::string(every_address) + " of [node " + n.name +
                             "] listens at every address of this machine, but routes and message "
@@ -231,22 +232,25 @@ result<void> check_advertised(const source& from, const cluster_config& config) 
   return boost::outcome_v2::success();
 }
 
-/// No two listeners of one machine share a port.
+/// No two listeners of one machine share a port. A node without the door has none for RocketMQ
+/// clients, whatever its defaults.
 result<void> check_ports(const source& from, const cluster_config& config) {
   using listener = std::tuple<const char*, std::string, std::uint16_t>;
+  constexpr std::uint16_t no_port = 0; // or any free one, which is nobody's yet
   /// Machine, address there and port: nodes of several machines may stand in one file.
   std::vector<std::tuple<std::string, std::string, std::uint16_t>> taken;
   for (auto& n : config.nodes)
     for (auto& [key, host, port] :
-         {listener{"actor-port", n.actor_host, n.actor_port.value_or(0)},
-          listener{"remoting-port", n.host, n.remoting_port},
-          listener{"name-server-port", n.host, n.name_server_port.value_or(0)}}) {
+         {listener{"actor-port", n.actor_host, n.actor_port.value_or(no_port)},
+          listener{"remoting-port", n.host, n.has_door() ? n.remoting_port : no_port},
+          listener{"name-server-port", n.host,
+                   n.has_door() ? n.name_server_port.value_or(no_port) : no_port}}) {
       auto clashes = [&, &host = host, &port = port](const auto& other) {
         auto& [machine, address, number] = other;
         return machine == n.advertised() && number == port &&
                (address == host || address == every_address || host == every_address);
       };
-      if (port != 0 && std::any_of(taken.begin(), taken.end(), clashes)) {
+      if (port != no_port && std::any_of(taken.begin(), taken.end(), clashes)) {
         auto section = "node " + n.name;
         auto line = from.line_of(section, key);
         return from.wrong(line != 0 ? line : from.line_of(section, {}),
@@ -272,6 +276,7 @@ result<void> take_tree(const source& from, const ptree& tree, cluster_config& co
     node_config node;
     if (kind_of(section) == "node") {
       TROUPE_TRY(node.name, node_name(from, section));
+      node.places[""] = from.place(line);
     }
     if (auto keys = tree.find(section); keys != tree.not_found()) {
       TROUPE_TRY(take_section(from, section, keys->second, config, node));
@@ -300,9 +305,17 @@ result<cluster_config> parse_config(std::string_view text, const std::string& fi
     config.nodes.emplace_back();
     config.nodes.back().name = "node";
   }
+  TROUPE_TRY(place_roles(config));
   TROUPE_TRY(check_advertised(from, config));
   TROUPE_TRY(check_ports(from, config));
   return config;
+}
+
+std::string node_config::place_of(std::string_view key) const {
+  auto found = places.find(key);
+  if (found == places.end())
+    found = places.find(std::string_view());
+  return found == places.end() ? std::string() : found->second;
 }
 
 result<cluster_config> load_config(const std::string& path) {
@@ -341,12 +354,14 @@ result<node_config> select_node(const cluster_config& config,
 }
 
 node_options options_of(const cluster_config& config, const node_config& node) {
+  auto found = std::ranges::find_if(config.nodes, &node_config::has_door);
+  auto& door = node.has_door() || found == config.nodes.end() ? node : *found;
   auto options = config.options;
   options.store.directory = node.directory;
   in_addr address{};
-  if (::inet_pton(AF_INET, node.advertised().c_str(), &address) == 1)
+  if (::inet_pton(AF_INET, door.advertised().c_str(), &address) == 1)
     options.store.store_host_ipv4 = ntohl(address.s_addr);
-  options.store.store_port = node.remoting_port;
+  options.store.store_port = door.remoting_port;
   return options;
 }
 

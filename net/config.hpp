@@ -3,9 +3,11 @@
 #include "actors/options.hpp"
 #include "net/actor_port/options.hpp"
 #include "net/gateway/options.hpp"
+#include "net/store_role.hpp"
 #include "storage/error.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +18,7 @@ namespace troupe::net {
 /// As a `host`: listen at every address of the machine. No address to send clients to.
 inline constexpr std::string_view every_address = "0.0.0.0";
 
-/// One `[node NAME]` section: where a node listens, keeps its files, and which actors it runs.
+/// One `[node NAME]` section: where a node listens, keeps its files, and which roles it runs.
 struct node_config {
   std::string name;
   std::string host = "127.0.0.1"; ///< IPv4 address to listen at for RocketMQ clients
@@ -30,11 +32,19 @@ struct node_config {
   /// Where RocketMQ clients ask for routes; 0: any, none: another name server does that.
   std::optional<std::uint16_t> name_server_port = 9876;
   std::string directory = "./data";
-  std::vector<std::string> roles = {"all"};
+  /// None: all of them, a store of its own. The nodes that name roles are one store together
+  /// (net/placement.hpp).
+  std::optional<role_set> roles;
+  /// file:line of each key that is given, and under "" of the section; empty without a file.
+  std::map<std::string, std::string, std::less<>> places;
 
   const std::string& advertised() const noexcept {
     return advertised_host.empty() ? host : advertised_host;
   }
+  /// Opens the ports for RocketMQ clients.
+  bool has_door() const noexcept { return !roles || roles->has(store_role::door); }
+  /// Where the key stands; where it was left out, the section.
+  std::string place_of(std::string_view key) const;
 };
 
 /// A line of `[caf]`, which is not looked into here.
@@ -66,7 +76,8 @@ storage::result<cluster_config> parse_config(std::string_view text, const std::s
 storage::result<node_config> select_node(const cluster_config& config,
                                          const std::optional<std::string>& name);
 
-/// The cluster's options with the node's own directory, address and port in their place.
+/// The cluster's options with the node's own directory in their place, and the address and port at
+/// which RocketMQ clients reach its store: of one that is spread over nodes, those of the door.
 node_options options_of(const cluster_config& config, const node_config& node);
 
 /// True for an address that only programs of this machine reach.

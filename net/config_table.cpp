@@ -313,8 +313,8 @@ const std::array table = {
         "node", "directory", "Where the data lies, relative to this file.",
         [](const cluster_config&, const node_config& n) { return n.directory; }, set_directory),
     text("node", "roles",
-         "all, or some of: writer dispatcher queue-manager flusher cleaner reader registrar "
-         "session, parted by ','.",
+         "all, or some of: writer flusher cleaner readers dispatcher queue-manager registrar door, "
+         "parted by ','. The nodes that name some are one store together.",
          roles_text, set_roles),
 };
 

@@ -14,9 +14,7 @@ namespace {
 
 constexpr std::string_view same_as_host = "host";
 
-constexpr std::array<std::string_view, 9> role_names = {"all",           "writer",    "dispatcher",
-                                                        "queue-manager", "flusher",   "cleaner",
-                                                        "reader",        "registrar", "session"};
+constexpr std::string_view all_roles = "all";
 
 /// An address of one machine, or all of this one's: not one of many (multicast, broadcast).
 bool is_address(const std::string& host) {
@@ -105,25 +103,33 @@ std::string set_directory(cluster_config&, node_config& n, std::string_view valu
 }
 
 std::string set_roles(cluster_config&, node_config& n, std::string_view value) {
-  std::vector<std::string> roles;
+  std::vector<std::string_view> names = {all_roles};
+  for (auto role : every_role)
+    names.push_back(name_of(role));
+  if (value == all_roles) {
+    n.roles.reset();
+    return {};
+  }
+  role_set roles;
   auto complaint = each_piece(value, ",", [&](std::string_view piece) -> std::string {
-    if (std::ranges::find(role_names, piece) == role_names.end())
-      return "names an unknown role '" + std::string(piece) + "'" + hint(piece, role_names);
-    if (std::ranges::find(roles, piece) != roles.end())
+    if (piece == all_roles)
+      return "must be 'all' alone, for it stands for every role";
+    auto role = role_of(piece);
+    if (!role)
+      return "names an unknown role '" + std::string(piece) + "'" + hint(piece, names) +
+             "; there are all, or some of " + to_text(role_set::every());
+    if (roles.has(*role))
       return "names the role '" + std::string(piece) + "' twice";
-    roles.emplace_back(piece);
+    roles.add(*role);
     return {};
   });
   if (complaint.empty())
-    n.roles = std::move(roles);
+    n.roles = roles;
   return complaint;
 }
 
 std::string roles_text(const cluster_config&, const node_config& n) {
-  std::string out;
-  for (auto& role : n.roles)
-    out += (out.empty() ? "" : ", ") + role;
-  return out;
+  return n.roles ? to_text(*n.roles) : std::string(all_roles);
 }
 
 std::string read_address(std::string& into, std::string_view value) {

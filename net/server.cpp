@@ -7,6 +7,7 @@
 #include "net/door_watch.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/gateway/socket_server.hpp"
+#include "net/placement.hpp"
 #include "net/port_check.hpp"
 #include "storage/clock.hpp"
 #include "storage/logging.hpp"
@@ -66,12 +67,13 @@ struct server::parts {
 
 namespace {
 
-storage::result<void> check_roles(const node_config& node) {
-  if (node.roles == std::vector<std::string>{"all"})
-    return boost::outcome_v2::success();
-  return storage::error{errc::invalid_argument,
-                        "node " + node.name +
-                            ": roles must be 'all': this release runs every role in one process"};
+storage::result<void> check_roles(const cluster_config& cluster) {
+  TROUPE_TRY(auto placed, place_roles(cluster));
+  if (placed.spread())
+    return storage::error{errc::invalid_argument,
+                          "this release runs every role of a store in one process, not: " +
+                              to_text(placed)};
+  return boost::outcome_v2::success();
 }
 
 } // namespace
@@ -192,7 +194,7 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
                                                        const node_config& node_settings,
                                                        storage::file_system& files,
                                                        storage::progress_sink progress) {
-  TROUPE_TRY(check_roles(node_settings));
+  TROUPE_TRY(check_roles(cluster));
   auto p = std::make_unique<parts>(system);
   p->config = node_settings;
   p->cluster = cluster.cluster_name;

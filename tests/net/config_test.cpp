@@ -57,7 +57,7 @@ TEST_CASE("config: the shipped file describes one node on loopback", "[net]") {
   CHECK(c.nodes[0].name_server_port == 9876);
   CHECK(c.gateway.enabled);
   CHECK(c.nodes[0].directory == "./data");
-  CHECK(c.nodes[0].roles == std::vector<std::string>{"all"});
+  CHECK(c.nodes[0].roles == std::nullopt);
   CHECK(c.caf.empty());
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("config: values with units, comments of both kinds, and CRLF", "[net]"
                     "record-crc = on\r\ndelete-when = 04;16\r\n"
                     "disk-max-used-space-ratio = 70%\r\n"
                     "[caf]\r\nscheduler.max-threads = 2\r\n"
-                    "[node a]\r\ndirectory = /var/lib/a b\r\nroles = writer, reader\r\n"
+                    "[node a]\r\ndirectory = /var/lib/a b\r\nroles = all\r\n"
                     "[node b]\r\nactor-port = 0\r\nremoting-port = 0\r\n"
                     "name-server-port = off");
   auto& o = c.options.store;
@@ -128,7 +128,7 @@ TEST_CASE("config: values with units, comments of both kinds, and CRLF", "[net]"
   CHECK(c.caf[0].place == "c.ini:11");
   REQUIRE(c.nodes.size() == 2);
   CHECK(c.nodes[0].directory == "/var/lib/a b");
-  CHECK(c.nodes[0].roles == std::vector<std::string>{"writer", "reader"});
+  CHECK(c.nodes[0].roles == std::nullopt);
   CHECK(c.nodes[1].actor_port == 0);
 }
 
@@ -155,9 +155,10 @@ TEST_CASE("config: an unknown name is refused with its line and one that is near
         "c.ini:2: unknown section [dispacher]; the nearest is 'dispatcher'" + all);
   CHECK(refusal("[nod a]\n") == "c.ini:1: unknown section [nod a]; the nearest is 'node'" + all);
   CHECK(refusal("[zebra]\n") == "c.ini:1: unknown section [zebra]" + all);
-  CHECK(
-      refusal("[node a]\nroles = writer, raeder\n") ==
-      "c.ini:2: roles = 'writer, raeder' names an unknown role 'raeder'; the nearest is 'reader'");
+  CHECK(refusal("[node a]\nroles = writer, raeders\n") ==
+        "c.ini:2: roles = 'writer, raeders' names an unknown role 'raeders'; the nearest is "
+        "'readers'; there are all, or some of writer, flusher, cleaner, readers, dispatcher, "
+        "queue-manager, registrar, door");
   CHECK(refusal("[store]\nflush = asink\n") ==
         "c.ini:2: flush = 'asink' is neither 'async' nor 'sync'");
   CHECK(refusal("[store]\nflush = asnyc\n") ==
@@ -250,7 +251,9 @@ TEST_CASE("config: what is given twice is refused and the first place named", "[
   CHECK(refusal("[store]\n[writer]\n[store]\n") ==
         "c.ini:3: section [store] is given twice; the first is in line 1");
   CHECK(refusal("[node a]\nroles = all, all\n") ==
-        "c.ini:2: roles = 'all, all' names the role 'all' twice");
+        "c.ini:2: roles = 'all, all' must be 'all' alone, for it stands for every role");
+  CHECK(refusal("[node a]\nroles = door, writer,door\n") ==
+        "c.ini:2: roles = 'door, writer,door' names the role 'door' twice");
 }
 
 TEST_CASE("config: a bad node is refused", "[net]") {

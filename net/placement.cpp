@@ -1,0 +1,209 @@
+#include "net/placement.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace troupe::net {
+
+using storage::errc;
+using storage::error;
+using storage::result;
+
+namespace {
+
+/// Those that open files of the log, or of `config/` beside it.
+constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
+                               store_role::readers, store_role::registrar};
+
+/// The nodes that are one store together, in the order of the file.
+using store_nodes = std::vector<const node_config*>;
+
+role_set roles_of(const node_config& n) {
+  return n.roles.value_or(role_set::every());
+}
+
+std::string section(const node_config& n) {
+  return "[node " + n.name + "]";
+}
+
+/// A sentence about `key` of the node, behind the place where that stands.
+error wrong(const node_config& n, std::string_view key, const std::string& what) {
+  auto place = n.place_of(key);
+  return {errc::invalid_argument, place.empty() ? what : place + ": " + what};
+}
+
+/// A node with every role is a whole store: it has no part in one of others.
+result<void> check_no_mix(const cluster_config& config, const node_config& member) {
+  for (auto& n : config.nodes)
+    if (!n.roles)
+      return wrong(n, "roles",
+                   section(n) + " has all roles, which makes it a store of its own, but " +
+                       section(member) +
+                       " names some: the nodes of one file are one store, with "
+                       "roles of each, or each is a whole one");
+  return boost::outcome_v2::success();
+}
+
+result<void> check_each_role_once(const store_nodes& store) {
+  role_set placed;
+  for (auto role : every_role) {
+    const node_config* first = nullptr;
+    for (auto* n : store) {
+      if (!roles_of(*n).has(role))
+        continue;
+      if (first != nullptr && role != store_role::readers)
+        return wrong(*n, "roles",
+                     section(*n) + " has the role '" + std::string(name_of(role)) +
+                         "', which is at " + section(*first) +
+                         " already; only readers may be at several nodes");
+      first = n;
+      placed.add(role);
+    }
+  }
+  role_set missing;
+  for (auto role : every_role)
+    if (!placed.has(role))
+      missing.add(role);
+  if (!missing.empty())
+    return wrong(*store.front(), "roles",
+                 "no node has: " + to_text(missing) +
+                     "; the nodes that name roles are one store, which needs every role");
+  return boost::outcome_v2::success();
+}
+
+/// The same text for "data", "./data" and "data/".
+std::filesystem::path plain(const std::string& directory) {
+  return (std::filesystem::path(directory) / "").lexically_normal();
+}
+
+/// What holds these roles of a node together with the writer.
+std::string needs_log(const node_config& n, const node_config& writer) {
+  return to_text(roles_of(n) & log_seat) + " of " + section(n) +
+         " must be in the directory of the log, where the writer of " + section(writer) + " is";
+}
+
+result<void> check_log_seat(const store_nodes& store) {
+  store_nodes seat;
+  std::ranges::copy_if(store, std::back_inserter(seat),
+                       [](const node_config* n) { return !(roles_of(*n) & log_seat).empty(); });
+  auto& writer = **std::ranges::find_if(
+      seat, [](const node_config* n) { return roles_of(*n).has(store_role::writer); });
+  for (auto* n : seat)
+    if (plain(n->directory) != plain(writer.directory))
+      return wrong(*n, "directory",
+                   needs_log(*n, writer) + ": directory = " + n->directory + " is not " +
+                       writer.directory);
+  // Loopback may be of any machine: which one, those that are not tell.
+  const node_config* known = is_loopback(writer.actor_host) ? nullptr : &writer;
+  for (auto* n : seat) {
+    if (is_loopback(n->actor_host))
+      continue;
+    if (known != nullptr && known->actor_host != n->actor_host)
+      return wrong(*n, "actor-host",
+                   needs_log(*n, writer) + ": actor-host = " + n->actor_host +
+                       " is another machine than " + known->actor_host + " of " + section(*known));
+    known = n;
+  }
+  return boost::outcome_v2::success();
+}
+
+/// Each node has an address of its own that all others can dial.
+result<void> check_found(const store_nodes& store) {
+  const node_config* local = nullptr;
+  const node_config* remote = nullptr;
+  const node_config* another = nullptr; // on another machine than `remote`
+  for (auto* n : store) {
+    auto to_find = "; the other nodes of the store find " + section(*n) + " there";
+    if (!n->actor_port)
+      return wrong(*n, "actor-port", "actor-port = off" + to_find + ": give a port");
+    if (*n->actor_port == 0)
+      return wrong(*n, "actor-port", "actor-port = 0 is any free one" + to_find + ": give a port");
+    if (n->actor_host == every_address)
+      return wrong(*n, "actor-host",
+                   "actor-host = " + n->actor_host + " is no address of one machine" + to_find);
+    for (auto* other : store) {
+      if (other == n)
+        break;
+      if (other->actor_host == n->actor_host && other->actor_port == n->actor_port)
+        return wrong(*n, "actor-port",
+                     "actor-port = " + std::to_string(*n->actor_port) + " of " + section(*n) +
+                         " at " + n->actor_host + " is that of " + section(*other));
+    }
+    if (is_loopback(n->actor_host))
+      local = n;
+    else if (remote == nullptr)
+      remote = n;
+    else if (remote->actor_host != n->actor_host)
+      another = n;
+  }
+  if (local != nullptr && another != nullptr)
+    return wrong(
+        *local, "actor-host",
+        "actor-host = " + local->actor_host + " of " + section(*local) +
+            " is found on its own machine only, but the store is on several: " + section(*remote) +
+            " at " + remote->actor_host + ", " + section(*another) + " at " + another->actor_host);
+  return boost::outcome_v2::success();
+}
+
+/// Nobody listens at a port for RocketMQ clients but the door: one that was given for another node
+/// is a mistake, the defaults are not.
+result<void> check_remoting_ports(const store_nodes& store) {
+  for (auto* n : store) {
+    if (roles_of(*n).has(store_role::door))
+      continue;
+    for (auto [key, port] :
+         {std::pair<std::string, std::uint16_t>{"remoting-port", n->remoting_port},
+          {"name-server-port", n->name_server_port.value_or(0)}})
+      if (port != 0 && n->places.contains(key))
+        return wrong(*n, key,
+                     key + " = " + std::to_string(port) + " of " + section(*n) +
+                         " would not be opened: RocketMQ clients come in at the node with the "
+                         "role 'door'");
+  }
+  return boost::outcome_v2::success();
+}
+
+} // namespace
+
+role_set placement::of(std::string_view name) const {
+  auto found = std::ranges::find(nodes, name, &node::name);
+  return found == nodes.end() ? role_set() : found->roles;
+}
+
+std::vector<std::string> placement::where(store_role role) const {
+  std::vector<std::string> names;
+  for (auto& n : nodes)
+    if (n.roles.has(role))
+      names.push_back(n.name);
+  return names;
+}
+
+result<placement> place_roles(const cluster_config& config) {
+  placement placed;
+  store_nodes store;
+  for (auto& n : config.nodes) {
+    placed.nodes.push_back({n.name, roles_of(n)});
+    if (n.roles)
+      store.push_back(&n);
+  }
+  if (store.empty())
+    return placed;
+  placed.together = true;
+  TROUPE_TRY(check_no_mix(config, *store.front()));
+  TROUPE_TRY(check_each_role_once(store));
+  TROUPE_TRY(check_log_seat(store));
+  if (placed.spread()) {
+    TROUPE_TRY(check_found(store));
+  }
+  TROUPE_TRY(check_remoting_ports(store));
+  return placed;
+}
+
+std::string to_text(const placement& placed) {
+  std::string out;
+  for (auto& n : placed.nodes)
+    out += (out.empty() ? "" : " | ") + n.name + ": " + to_text(n.roles);
+  return out;
+}
+
+} // namespace troupe::net

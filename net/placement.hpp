@@ -1,0 +1,38 @@
+#pragma once
+
+#include "net/config.hpp"
+#include "net/store_role.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe::net {
+
+/// Which role runs where. Either each node is a store of its own with every role, or the nodes are
+/// one store together: then each role is at exactly one of them, readers at one or more.
+struct placement {
+  struct node {
+    std::string name;
+    role_set roles;
+  };
+  std::vector<node> nodes; ///< in the order of the file
+  bool together = false;   ///< the nodes are one store
+
+  /// The roles of a node; none if there is no such node.
+  role_set of(std::string_view name) const;
+  /// The nodes that have the role.
+  std::vector<std::string> where(store_role role) const;
+  /// One store runs in several processes, which must find each other.
+  bool spread() const noexcept { return together && nodes.size() > 1; }
+};
+
+/// Places the roles as the nodes name them, or says in which line of the file they contradict each
+/// other, or what no process could carry out: a log has one directory on one machine, and the nodes
+/// of one store must find each other.
+storage::result<placement> place_roles(const cluster_config& config);
+
+/// "log: writer, flusher | front: door", for logs and people.
+std::string to_text(const placement& placed);
+
+} // namespace troupe::net

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace troupe::net {
+
+/// A part of a store that may run in a process of its own; cluster.ini names them.
+enum class store_role : std::uint8_t {
+  writer,
+  flusher,
+  cleaner,
+  readers,
+  dispatcher,
+  queue_manager, ///< and the queue-flusher: both hold the same open files, so they stay together
+  registrar,
+  door, ///< sessions of client actors, and the gateway for RocketMQ clients
+};
+
+inline constexpr std::array every_role = {
+    store_role::writer,     store_role::flusher,       store_role::cleaner,   store_role::readers,
+    store_role::dispatcher, store_role::queue_manager, store_role::registrar, store_role::door};
+
+/// "queue-manager", as cluster.ini has it.
+std::string_view name_of(store_role role) noexcept;
+
+std::optional<store_role> role_of(std::string_view name) noexcept;
+
+/// Some of the roles.
+class role_set {
+public:
+  constexpr role_set() = default;
+  constexpr role_set(std::initializer_list<store_role> roles) {
+    for (auto role : roles)
+      add(role);
+  }
+  static constexpr role_set every() {
+    role_set all;
+    for (auto role : every_role)
+      all.add(role);
+    return all;
+  }
+
+  constexpr void add(store_role role) noexcept { bits_ = bits_ | bit(role); }
+  constexpr bool has(store_role role) const noexcept { return (bits_ & bit(role)) != 0; }
+  constexpr bool empty() const noexcept { return bits_ == 0; }
+  /// Those that are in both.
+  constexpr role_set operator&(role_set other) const noexcept {
+    other.bits_ = other.bits_ & bits_;
+    return other;
+  }
+  constexpr bool operator==(const role_set&) const noexcept = default;
+
+private:
+  static constexpr unsigned bit(store_role role) noexcept {
+    return 1U << static_cast<unsigned>(role);
+  }
+  unsigned bits_ = 0;
+};
+
+/// "writer, flusher", in the order of `every_role`.
+std::string to_text(role_set roles);
+
+} // namespace troupe::net
