@@ -15,6 +15,7 @@ namespace {
 /// Positions read from the log at a time while catching up.
 constexpr std::uint32_t replay_count = 4096;
 constexpr auto writer_patience = std::chrono::seconds(1);
+constexpr auto queues_patience = std::chrono::seconds(1);
 constexpr auto replay_timeout = std::chrono::seconds(30);
 constexpr auto replay_pause = std::chrono::milliseconds(100);
 /// Of so many pauses one is written to the log.
@@ -186,6 +187,8 @@ void dispatcher_state::resume(log_offset from) {
 }
 
 void dispatcher_state::retry() {
+  if (std::exchange(meet_again_, false) && !started_)
+    meet_queues();
   if (catching_up_ == catching_up::pausing)
     read_log();
   else if (catching_up_ == catching_up::asking_again)
@@ -196,8 +199,30 @@ dispatcher_status dispatcher_state::status() const {
   return {next_, applied_, replayed_, all_pauses_};
 }
 
+/// A queue-manager that is new knows what the log has up to some place; it goes on there.
+void dispatcher_state::meet_queues() {
+  auto whom = roles_.queue_manager;
+  if (!whom)
+    return;
+  started_ = false; // what comes meanwhile is held
+  self_->request(whom, queues_patience, status_atom_v)
+      .then(
+          [this, whom](const queue_manager_status& queues) {
+            if (whom == roles_.queue_manager)
+              resume(queues.applied);
+          },
+          [this, whom](const caf::error&) {
+            if (whom != roles_.queue_manager || started_ || std::exchange(meet_again_, true))
+              return;
+            self_->delayed_send(self_, replay_pause, retry_atom_v);
+          });
+}
+
 void dispatcher_state::set_roles(const role_table& table) {
+  auto other_queues = table.queue_manager != roles_.queue_manager;
   roles_ = table;
+  if (other_queues)
+    meet_queues();
   // A writer that is new, or that missed a confirmation, learns where things stand.
   if (applied_ > 0)
     self_->send(roles_.writer, applied_atom_v, applied_);

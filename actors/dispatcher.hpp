@@ -23,6 +23,7 @@ struct dispatcher_state {
   void set_roles(const role_table& table);
 
 private:
+  void meet_queues();
   void drop_known();
   void pass_on(const position_list& list);
   void work();
@@ -46,6 +47,7 @@ private:
     pausing,      ///< the reader could not answer: a timer runs
   };
   bool started_ = false;
+  bool meet_again_ = false; ///< the queue-manager did not say in time how far it is: a timer runs
   catching_up catching_up_ = catching_up::no;
   log_offset next_ = 0;    ///< where the next batch must begin
   log_offset applied_ = 0; ///< everything below is in the queues

@@ -29,16 +29,6 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
       fail(opened.error());
 }
 
-caf::result<put_group_response> flusher_state::flush_then(const log_written& what,
-                                                          put_group_response response) {
-  kept_promise<put_group_response> promise{self_};
-  puts_.push_back({what.end, std::move(response), promise});
-  written(what);
-  if (!failure_.empty() || what.end <= flushed_.end)
-    answer_waiting();
-  return promise;
-}
-
 caf::result<log_flushed> flusher_state::flush_to(log_offset end) {
   kept_promise<log_flushed> promise{self_};
   flushes_.push_back({end, promise});
@@ -106,21 +96,6 @@ storage::result<std::shared_ptr<storage::file>> flusher_state::file_of(log_offse
 }
 
 void flusher_state::answer_waiting() {
-  auto doubtful = [&](put_group_response& response) {
-    for (auto& r : response.responses)
-      for (auto& m : r.results)
-        if (m.code == errc::none) {
-          m.code = TROUPE_MUTANT("maybe-told-as-refused") ? errc::io_error : errc::maybe_stored;
-          r.failure = {errc::maybe_stored, "maybe stored: " + failure_};
-        }
-  };
-  while (!puts_.empty() && (!failure_.empty() || puts_.front().end <= flushed_.end)) {
-    auto& first = puts_.front();
-    if (first.end > flushed_.end)
-      doubtful(first.response);
-    first.promise.deliver(std::move(first.response));
-    puts_.pop_front();
-  }
   while (!flushes_.empty() && (!failure_.empty() || flushes_.front().end <= flushed_.end)) {
     auto& first = flushes_.front();
     if (first.end > flushed_.end)
@@ -137,7 +112,7 @@ void flusher_state::fail(const storage::error& why) {
   failure_ = "flushing the commit log failed (" + why.message +
              "); restart the node to recover: reads go on";
   answer_waiting();
-  self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+  self_->send(roles_.writer, flush_failure{failure_});
 }
 
 // -- files ---------------------------------------------------------------------------------------
@@ -177,12 +152,16 @@ void flusher_state::drop(log_offset min) {
     open_.erase(open_.begin());
 }
 
-stop_report flusher_state::stop() {
+stop_report flusher_state::stop(log_offset end) {
   wanted_file_ = -1;
+  written_.end = std::max(written_.end, end);
   pulse();
   stop_report report;
   report.left_over = failure_;
-  auto removed = storage::remove_unused_log_files(*files_, options_.store, open_, written_.end);
+  // A writer that did not say where it stopped may be writing behind what is known here.
+  if (end == unknown_log_end)
+    return report;
+  auto removed = storage::remove_unused_log_files(*files_, options_.store, open_, end);
   if (!removed)
     report.left_over += removed.error().message;
   return report;
@@ -198,7 +177,7 @@ void flusher_state::set_roles(const role_table& table) {
   self_->send(roles_.writer, flushed_);
   self_->send(roles_.queue_manager, flushed_);
   if (!failure_.empty())
-    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+    self_->send(roles_.writer, flush_failure{failure_});
   retry_create();
 }
 
@@ -207,15 +186,12 @@ flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_sta
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-      [&state](flush_atom, const log_written& what, put_group_response& response) {
-        return state.flush_then(what, std::move(response));
-      },
       [&state](flush_atom, log_offset end) { return state.flush_to(end); },
       [&state](const log_written& what) { state.written(what); },
       [&state](create_atom, log_offset start) { state.create(start); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](status_atom) { return state.status(); },
-      [&state](stop_atom) { return state.stop(); },
+      [&state](stop_atom, log_offset end) { return state.stop(end); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](pulse_atom) { state.pulse(); },
       [&state](retry_atom) { state.retry_create(); },

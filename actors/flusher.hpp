@@ -20,31 +20,26 @@ struct flusher_setup {
   bool read_only = false;    ///< damage in the log: nothing will be written
 };
 
-/// Makes the log durable. Requests that arrive while a flush runs share the next one. A flush that
-/// fails is final: nothing is called durable any more until a restart has recovered.
+/// Makes the log durable. What is written while a flush runs shares the next one. A flush that
+/// fails is final: nothing is called durable any more until a restart has recovered. Who waits for
+/// the flush waits at the writer, which is told how far it got.
 struct flusher_state {
   flusher_state() = default;
   static inline const char* name = "flusher";
 
   void start(flusher_actor::stateful_pointer<flusher_state> actor, flusher_setup setup);
 
-  caf::result<put_group_response> flush_then(const log_written& what, put_group_response response);
   caf::result<log_flushed> flush_to(log_offset end);
   void written(const log_written& what);
   void pulse();
   void create(log_offset start);
   void retry_create();
   void drop(log_offset min);
-  stop_report stop();
+  stop_report stop(log_offset end);
   flusher_status status() const;
   void set_roles(const role_table& table);
 
 private:
-  struct waiting_put {
-    log_offset end = 0;
-    put_group_response response;
-    kept_promise<put_group_response> promise;
-  };
   struct waiting_flush {
     log_offset end = 0;
     kept_promise<log_flushed> promise;
@@ -64,7 +59,6 @@ private:
                                                               ///< first byte is written
   log_written written_;
   log_flushed flushed_;
-  std::deque<waiting_put> puts_;
   std::deque<waiting_flush> flushes_;
   bool awake_ = false;
   std::string failure_;

@@ -296,6 +296,10 @@ auto inspect(Inspector& f, log_flushed& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, flush_failure& x) {
+  return fields(f, "flush_failure", x.reason);
+}
+template <class Inspector>
 auto inspect(Inspector& f, write_refusal& x) {
   return fields(f, "write_refusal", x.code, x.reason);
 }

@@ -17,12 +17,14 @@ using writer_actor = caf::typed_actor<
     handles<put_group_response(put_group)>,
     /// Everything in the log below the offset is in the queues: gives the credit back.
     handles<void(applied_atom, log_offset)>,
-    /// The queues' state; without it nothing is appended.
+    /// The queues with everything that the log had at the start; without it nothing is appended.
     handles<void(queue_state)>,
     /// The log file that starts at the offset is there, or could not be made.
     handles<void(ready_atom, log_offset)>, handles<void(failed_atom, write_refusal)>,
-    /// What is durable: counts against the dirty budget.
+    /// What is durable: answers those who wait for it, and counts against the dirty budget.
     handles<void(log_flushed)>,
+    /// Nothing more becomes durable: what waits for it may be stored, and nobody will know.
+    handles<void(flush_failure)>,
     /// Refuse writes for this reason, or take them again (empty reason).
     handles<void(write_refusal)>,
     /// Forget a deleted topic; answers where in the log, and how far its queues were.
@@ -36,10 +38,9 @@ using writer_actor = caf::typed_actor<
     // Its own timers and wake-ups.
     handles<void(commit_atom)>, handles<void(retry_atom)>>;
 
-/// Makes the log durable: one `fdatasync` for everybody who waits. Also creates the log's files.
+/// Makes the log durable: one `fdatasync` for everything that was written meanwhile. Also creates
+/// the log's files.
 using flusher_actor = caf::typed_actor<
-    /// Answers with the response once the log is durable up to the offset, or says "maybe stored".
-    handles<put_group_response(flush_atom, log_written, put_group_response)>,
     /// Answers when the log is durable up to the offset.
     handles<log_flushed(flush_atom, log_offset)>,
     /// The log has grown; flushed soon.
@@ -48,9 +49,10 @@ using flusher_actor = caf::typed_actor<
     handles<void(create_atom, log_offset)>,
     /// Files that end at or below are gone.
     handles<void(drop_atom, log_offset)>, handles<flusher_status(status_atom)>,
-    /// Flushes the rest; removes a file that was made ahead.
-    handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(pulse_atom)>,
-    handles<void(retry_atom)>>;
+    /// Flushes the rest; when the log is known to end at the offset, removes what was made ahead of
+    /// it. With `unknown_log_end` nothing is removed.
+    handles<stop_report(stop_atom, log_offset)>, handles<void(role_table)>,
+    handles<void(pulse_atom)>, handles<void(retry_atom)>>;
 
 /// Makes the queues and the index durable, then writes the checkpoint.
 using queue_flusher_actor =
@@ -173,6 +175,8 @@ using node_actor = caf::typed_actor<
     handles<std::string(ready_atom)>, handles<node_status(status_atom)>,
     /// A session for this client, which ends with the client.
     handles<session_actor(hello_atom, caf::strong_actor_ptr)>, handles<void(topic_map)>,
+    /// The writer takes messages from now on; the queues are these.
+    handles<void(queue_state)>,
     /// The queues cannot follow: the log is unreadable for this reason, or readable again (empty).
     handles<void(failed_atom, write_refusal)>, handles<stop_report(stop_atom)>>;
 
@@ -202,4 +206,5 @@ CAF_ADD_TYPE_ID(troupe_roles, (troupe::role_table))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_search))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_suspicion))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::storage::right_entries))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::flush_failure))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

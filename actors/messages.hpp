@@ -257,6 +257,14 @@ struct log_flushed {
   std::int64_t store_ms = 0;
 };
 
+/// Where the log ends is not known: its writer did not say so when it stopped.
+inline constexpr log_offset unknown_log_end = -1;
+
+/// The log is not made durable any more, for this reason.
+struct flush_failure {
+  std::string reason;
+};
+
 /// Why nothing may be written any more; an empty reason takes the refusal back.
 struct write_refusal {
   errc code = errc::none;

@@ -39,8 +39,9 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   self_->set_down_handler([this](const caf::down_msg& message) { down(message); });
   roles_.node = node_actor{self_};
   add_roles();
+  if (setup_.store->log.needs_repair)
+    storage::log_error("log.needs_repair", {{"reason", setup_.store->log.needs_repair->message}});
   announce();
-  connect_queues();
 }
 
 template <class Handle>
@@ -102,6 +103,7 @@ writer_actor node_state::spawn_writer() {
   setup.current = std::move(log.current);
   if (log.needs_repair)
     setup.read_only = log.needs_repair->message;
+  setup.gaps = log.gaps;
   setup.tombstones = tombstones_;
   setup.topics = setup_.store->topics;
   return spawn_blocking(self_->system(), writer, std::move(setup));
@@ -170,36 +172,9 @@ void node_state::announce() {
     self_->send(session, roles_);
 }
 
-void node_state::connect_queues() {
-  auto& log = setup_.store->log;
-  if (log.needs_repair)
-    storage::log_error("log.needs_repair", {{"reason", log.needs_repair->message}});
-  auto queues = roles_.queue_manager;
-  auto not_ready = [this](const caf::error& e) {
-    auto why = from_caf(e);
-    if (why.code == errc::connection_lost) // it died: another one comes and gets here again
-      return;
-    storage::log_error("queues.not_ready", {{"reason", render(why)}});
-    serve_reads({why.code, why.message});
-  };
-  self_->request(queues, caf::infinite, resume_atom_v, log_offset{0})
-      .then(
-          [this, queues, not_ready](const queue_state& state) {
-            self_->send(roles_.dispatcher, resume_atom_v, state.applied);
-            if (writer_open_)
-              return;
-            auto end = setup_.store->log.readable_until(state.applied);
-            if (state.applied < end)
-              storage::log_info("queues.catching_up", {{"from", state.applied}, {"to", end}});
-            self_->request(queues, caf::infinite, resume_atom_v, end)
-                .then([this](const queue_state& complete) { open_writer(complete); }, not_ready);
-          },
-          not_ready);
-}
-
-void node_state::open_writer(const queue_state& queues) {
+/// The writer has met the queues: it takes messages from now on.
+void node_state::writer_opened(const queue_state& queues) {
   writer_open_ = true;
-  self_->send(roles_.writer, queues);
   // Messages that groups had seen may be gone; else what they stored is their own affair.
   if (setup_.store->log.cut || !setup_.store->known.extension_valid)
     self_->send(roles_.registrar, queues);
@@ -312,8 +287,11 @@ bool node_state::may_restart(role& r) {
 void node_state::fail_stop(role& r, const std::string& why) {
   r.state = role_stopped;
   auto what = "the " + r.name + " stopped (" + why + ")";
-  self_->send(roles_.writer,
-              write_refusal{errc::write_stopped, what + "; restart the node: reads go on"});
+  auto said = what + "; restart the node: reads go on";
+  if (r.name == "flusher")
+    self_->send(roles_.writer, flush_failure{said});
+  else
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, said});
   if (r.name == "writer")
     roles_.writer = nullptr;
   announce();
@@ -329,8 +307,6 @@ void node_state::fail_stop(role& r, const std::string& why) {
 void node_state::restart(role& r) {
   r.spawn();
   announce();
-  if (r.name == "queue-manager" || r.name == "dispatcher")
-    connect_queues();
 }
 
 // -- status --------------------------------------------------------------------------------------
@@ -405,7 +381,7 @@ caf::result<stop_report> node_state::stop() {
       .then([this](log_offset end) { stop_queues(end); },
             [this](const caf::error& why) {
               leave_over("stopping the writer: " + render(from_caf(why)));
-              stop_queues(0);
+              stop_queues(unknown_log_end);
             });
   return answer;
 }
@@ -416,6 +392,7 @@ void node_state::leave_over(const std::string& what) {
 }
 
 void node_state::stop_queues(log_offset end) {
+  log_end_ = end;
   // If something was left over already, nobody may be there who brings the queues up to the end.
   auto reachable = left_over_.empty() ? end : log_offset{0};
   awaits_queues_ = true;
@@ -430,15 +407,18 @@ void node_state::stop_queues(log_offset end) {
 void node_state::stop_rest() {
   if (!std::exchange(awaits_queues_, false))
     return;
-  stop_role("queue-manager", roles_.queue_manager, [this] {
-    stop_role("flusher", roles_.flusher,
-              [this] { stop_role("registrar", roles_.registrar, [this] { finish_stop(); }); });
-  });
+  stop_role("queue-manager", roles_.queue_manager, [this] { stop_flusher(); });
 }
 
-template <class Handle>
-void node_state::stop_role(const char* role_name, const Handle& whom, std::function<void()> next) {
-  self_->request(whom, caf::infinite, stop_atom_v)
+void node_state::stop_flusher() {
+  auto then = [this] { stop_role("registrar", roles_.registrar, [this] { finish_stop(); }); };
+  stop_role("flusher", roles_.flusher, then, log_end_);
+}
+
+template <class Handle, class... Arguments>
+void node_state::stop_role(const char* role_name, const Handle& whom, std::function<void()> next,
+                           Arguments... arguments) {
+  self_->request(whom, caf::infinite, stop_atom_v, arguments...)
       .then(
           [this, next](const stop_report& report) {
             leave_over(report.left_over);
@@ -475,6 +455,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
         return state.open_session(client);
       },
       [&state](const topic_map& topics) { state.topics_changed(topics); },
+      [&state](const queue_state& queues) { state.writer_opened(queues); },
       [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
       [&state](stop_atom) { return state.stop(); },
   };

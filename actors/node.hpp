@@ -46,6 +46,7 @@ struct node_state {
   caf::result<stop_report> stop();
   void down(const caf::down_msg& message);
 
+  void writer_opened(const queue_state& queues);
   void log_unreadable(const write_refusal& why);
 
 private:
@@ -83,9 +84,6 @@ private:
 
   /// Tells every actor who plays which role now.
   void announce();
-  /// Lets the dispatcher go on where the queues are; at start also opens the writer.
-  void connect_queues();
-  void open_writer(const queue_state& queues);
   /// Serves without taking writes.
   void serve_reads(const write_refusal& why);
   void serve();
@@ -96,10 +94,12 @@ private:
   void ask(const std::shared_ptr<gathering>& g, const char* role_name, const Handle& whom,
            Status node_status::*part);
   /// Asks for the last thing that is to be done; `next` goes on, also without an answer.
-  template <class Handle>
-  void stop_role(const char* role_name, const Handle& whom, std::function<void()> next);
+  template <class Handle, class... Arguments>
+  void stop_role(const char* role_name, const Handle& whom, std::function<void()> next,
+                 Arguments... arguments);
   void stop_queues(log_offset end);
   void stop_rest();
+  void stop_flusher();
   void finish_stop();
   void leave_over(const std::string& what);
 
@@ -117,10 +117,11 @@ private:
   bool topics_known_ = false;
   bool writer_open_ = false; ///< the writer knows the queues, so the log may grow
   bool stopping_ = false;
-  storage::error start_failure_; ///< why it will never serve
-  std::string unreadable_;       ///< why the queues cannot follow the log
-  bool awaits_queues_ = false;   ///< a stop goes on when they are where the log ends
-  std::string left_over_;        ///< what the stop could not finish
+  storage::error start_failure_;         ///< why it will never serve
+  std::string unreadable_;               ///< why the queues cannot follow the log
+  log_offset log_end_ = unknown_log_end; ///< as the writer left it
+  bool awaits_queues_ = false;           ///< a stop goes on when they are where the log ends
+  std::string left_over_;                ///< what the stop could not finish
   std::vector<kept_promise<std::string>> waiting_;
   kept_promise<stop_report> stop_promise_;
   caf::actor_clock::time_point started_;

@@ -48,7 +48,7 @@ bool open_group::stored() const {
   return false;
 }
 
-void open_group::doubt(const std::string& reason) {
+void doubt(put_group_response& response, const std::string& reason) {
   for (auto& each : response.responses)
     for (auto& message : each.results)
       if (message.code == errc::none) {

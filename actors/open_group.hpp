@@ -48,9 +48,10 @@ struct open_group {
 
   /// Some message was appended.
   bool stored() const;
-  /// Nobody knows what became of the messages that were appended.
-  void doubt(const std::string& reason);
 };
+
+/// Nobody knows what became of the messages that were appended.
+void doubt(put_group_response& response, const std::string& reason);
 
 /// The record that a message of the request becomes. Its views live as long as both.
 storage::record_fields fields_of(const put_request& request, const storage::new_message& message,

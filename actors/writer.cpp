@@ -26,6 +26,8 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   clock_ = setup.clock;
   min_ = setup.min;
   flushed_ = setup.end;
+  start_ = setup.end;
+  gaps_ = std::move(setup.gaps);
   credit_ = position_credit{options_.dispatcher.mailbox_capacity};
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
   store_time_ = storage::store_time(setup.last_store_ms);
@@ -269,8 +271,21 @@ void writer_state::answer(open_group& group) {
     return;
   }
   flushing_ = log_->end();
-  group.promise.delegate(roles_.flusher, flush_atom_v, log_written{flushing_, store_time_.last()},
-                         std::move(group.response));
+  unflushed_.push_back({flushing_, std::move(group.response), std::move(group.promise)});
+  answer_flushed();
+}
+
+/// In the order of the log. What will never be known to be durable is told as "maybe stored".
+void writer_state::answer_flushed() {
+  auto final = !flush_failure_.empty();
+  while (!unflushed_.empty() && (final || unflushed_.front().end <= flushed_)) {
+    auto& first = unflushed_.front();
+    if (first.end > flushed_ && !TROUPE_MUTANT("failed-flush-acknowledged"))
+      doubt(first.response, "maybe stored: " + flush_failure_);
+    first.promise.deliver(std::move(first.response));
+    unflushed_.pop_front();
+  }
+  stop_if_idle();
 }
 
 void writer_state::fail_stop(const storage::error& why) {
@@ -279,13 +294,13 @@ void writer_state::fail_stop(const storage::error& why) {
   refusals_[errc::write_stopped] = reason;
   // What reached the file is unknown, so nobody is told "not stored".
   for (auto& group : written_) {
-    group.doubt("maybe stored: " + reason);
+    doubt(group.response, "maybe stored: " + reason);
     group.promise.deliver(std::move(group.response));
   }
   written_.clear();
   while (!groups_.empty()) {
     auto group = groups_.pop(self_->clock().now());
-    group.doubt("maybe stored: " + reason);
+    doubt(group.response, "maybe stored: " + reason);
     group.refuse_rest(errc::write_stopped, "not stored: " + reason);
     group.promise.deliver(std::move(group.response));
   }
@@ -361,14 +376,46 @@ void writer_state::file_failed(const write_refusal& why) {
 // -- what the others report ----------------------------------------------------------------------
 
 void writer_state::set_roles(const role_table& table) {
+  auto other_queues = table.queue_manager != roles_.queue_manager;
   roles_ = table;
   has_roles_ = true;
   file_requested_ = false;
   if (log_->bytes_left_in_file() == 0 && log_->wants_file())
     want_file();
+  if (other_queues && !numbers_.known())
+    meet_queues();
+}
+
+/// Numbers go on where the queues end, once they have all that the log held at the start.
+void writer_state::meet_queues() {
+  if (!roles_.queue_manager)
+    return;
+  self_->request(roles_.queue_manager, caf::infinite, status_atom_v)
+      .then(
+          [this](const queue_manager_status& queues) {
+            auto end = storage::readable_until(gaps_, start_, queues.applied);
+            if (queues.applied < end)
+              storage::log_info("queues.catching_up", {{"from", queues.applied}, {"to", end}});
+            ask_queues(end);
+          },
+          [](const caf::error&) {}); // it died: another one comes
+}
+
+void writer_state::ask_queues(log_offset end) {
+  self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, end)
+      .then([this](const queue_state& complete) { set_queues(complete); },
+            [this](const caf::error& e) {
+              auto why = from_caf(e);
+              if (why.code == errc::connection_lost) // it died: another one comes
+                return;
+              storage::log_error("queues.not_ready", {{"reason", render(why)}});
+              self_->send(roles_.node, failed_atom_v, write_refusal{why.code, why.message});
+            });
 }
 
 void writer_state::set_queues(const queue_state& state) {
+  if (!numbers_.known())
+    self_->send(roles_.node, state);
   numbers_.learn(state);
   work();
 }
@@ -379,8 +426,15 @@ void writer_state::confirm(log_offset end) {
 
 void writer_state::flushed(const log_flushed& what) {
   flushed_ = std::max(flushed_, what.end);
+  answer_flushed();
   if (!groups_.empty() && !flush_runs())
     wake();
+}
+
+void writer_state::flush_failed(const flush_failure& why) {
+  flush_failure_ = why.reason;
+  answer_flushed();
+  refuse({errc::write_stopped, why.reason});
 }
 
 void writer_state::refuse(const write_refusal& why) {
@@ -445,7 +499,7 @@ caf::result<log_offset> writer_state::stop() {
 }
 
 void writer_state::stop_if_idle() {
-  if (stopping_ && groups_.empty() && stop_promise_.pending())
+  if (stopping_ && groups_.empty() && unflushed_.empty() && stop_promise_.pending())
     stop_promise_.deliver(log_->end());
 }
 
@@ -460,6 +514,7 @@ writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> 
       [&state](ready_atom, log_offset start) { state.file_ready(start); },
       [&state](failed_atom, const write_refusal& why) { state.file_failed(why); },
       [&state](const log_flushed& what) { state.flushed(what); },
+      [&state](const flush_failure& why) { state.flush_failed(why); },
       [&state](const write_refusal& why) { state.refuse(why); },
       [&state](remove_atom, const std::string& topic) { return state.retire(topic); },
       [&state](revive_atom, const tombstone& from) { state.revive(from); },

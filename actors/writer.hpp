@@ -7,6 +7,7 @@
 #include "actors/waiting_puts.hpp"
 #include "storage/clock.hpp"
 #include "storage/commit_log.hpp"
+#include "storage/recovery.hpp"
 #include "storage/store_time.hpp"
 
 #include <algorithm>
@@ -31,6 +32,7 @@ struct writer_setup {
   std::vector<tombstone> tombstones;
   std::set<std::string> topics; ///< that are there now: a tombstone only continues their numbering
   std::string read_only; ///< why nothing may be written, after a recovery that needs an operator
+  std::vector<storage::log_gap> gaps; ///< damage before `end`, behind which no queue comes
 };
 
 /// The writer's state and logic. Works through the groups in arrival order: each request is stored,
@@ -48,6 +50,7 @@ struct writer_state {
   void file_ready(log_offset start);
   void file_failed(const write_refusal& why);
   void flushed(const log_flushed& what);
+  void flush_failed(const flush_failure& why);
   void refuse(const write_refusal& why);
   caf::result<tombstone> retire(const std::string& topic);
   void revive(const tombstone& from);
@@ -65,8 +68,17 @@ private:
   /// What to do with the request at the front.
   enum class verdict { stored, wait_for_room, wait_for_file };
 
+  /// An answer that is true once the log is durable up to `end`.
+  struct waiting_answer {
+    log_offset end = 0;
+    put_group_response response;
+    put_promise promise;
+  };
+
   verdict store_current(open_group& group);
   bool reserve_room(open_group& group);
+  void meet_queues();
+  void ask_queues(log_offset end);
   std::int64_t store_time_now();
   void refuse_current(open_group& group, errc code, const std::string& reason);
   bool stage_message(open_group& group, const storage::new_message& message,
@@ -75,6 +87,7 @@ private:
   void write_staged();
   void answer_written();
   void answer(open_group& group);
+  void answer_flushed();
   void fail_stop(const storage::error& why);
   void expire_parked();
   std::string missing_room() const;
@@ -95,10 +108,14 @@ private:
   role_table roles_;
   bool has_roles_ = false;
 
+  log_offset start_ = 0; ///< where the log ended when this writer began
+  std::vector<storage::log_gap> gaps_;
   topic_numbers numbers_;
-  waiting_puts groups_;             ///< the front is being worked on
-  verdict stuck_ = verdict::stored; ///< why it is parked, if it is
-  std::deque<open_group> written_;  ///< staged as a whole, answered after the write
+  waiting_puts groups_;                  ///< the front is being worked on
+  verdict stuck_ = verdict::stored;      ///< why it is parked, if it is
+  std::deque<open_group> written_;       ///< staged as a whole, answered after the write
+  std::deque<waiting_answer> unflushed_; ///< written, answered after the flush; ends rise
+  std::string flush_failure_;            ///< why nothing more becomes durable
   storage::position_builder positions_;
   position_credit credit_;
   std::uint64_t staged_positions_ = 0;

@@ -127,7 +127,7 @@ start_forecast try_to_start(file_system& fs, const store_files& files, const wal
     return found;
   }
   found.rebuild_reason = std::move(queues.value().rebuild_reason);
-  found.replay = log.readable_until(queues.value().applied) - queues.value().applied;
+  found.replay = readable_until(log.gaps, log.end, queues.value().applied) - queues.value().applied;
   found.milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(
                            std::chrono::steady_clock::now() - began)
                            .count();

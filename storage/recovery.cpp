@@ -308,7 +308,8 @@ result<void> extend_tail(file_system& fs, const options& o, const recovery_plan&
 
 } // namespace
 
-log_offset recovered_log::readable_until(log_offset from) const noexcept {
+log_offset readable_until(const std::vector<log_gap>& gaps, log_offset end,
+                          log_offset from) noexcept {
   for (auto& gap : gaps)
     if (gap.to > from)
       return std::max(gap.from, from);

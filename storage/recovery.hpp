@@ -36,6 +36,10 @@ struct log_gap {
   log_offset to = 0;
 };
 
+/// Whoever walks the log from there comes as far as this: the next damage, or the end.
+log_offset readable_until(const std::vector<log_gap>& gaps, log_offset end,
+                          log_offset from) noexcept;
+
 struct recovered_log {
   log_offset min_offset = 0;
   log_offset end = 0;
@@ -49,8 +53,6 @@ struct recovered_log {
   /// `end` is then behind the last valid record, and `gaps` are what lies damaged before it.
   std::optional<error> needs_repair;
   std::vector<log_gap> gaps;
-  /// Whoever walks the log from there comes as far as this: the next damage, or the end.
-  log_offset readable_until(log_offset from) const noexcept;
 
   /// The file that holds `end`, for the writer. Null when the log is read-only, or has no file
   /// there yet: then `end` is where the next file starts.

@@ -31,6 +31,11 @@ struct stuck_queues {
               [this](resume_atom, log_offset) {
                 return queue_state{lists_end(), {}};
               },
+              [this](status_atom) {
+                queue_manager_status status;
+                status.applied = lists_end();
+                return status;
+              },
           };
         });
     stand.start();

@@ -148,7 +148,8 @@ TEST_CASE("flusher: a failed sync is final", "[actors]") {
   auto found = t.world.ask<pull_response>(t.roles.queue_manager, pull).value();
   CHECK(bodies_of(found.records) ==
         std::vector<std::string>{"before"}); // nothing doubtful is shown
-  auto report = t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value();
+  auto report =
+      t.world.ask<stop_report>(t.roles.flusher, stop_atom_v, t.writer_state().end).value();
   CHECK(report.left_over.find("flushing the commit log failed") != std::string::npos);
   CHECK(t.syncs() == syncs);
 }
@@ -184,7 +185,9 @@ TEST_CASE("flusher: a file made ahead is removed at stop, one with messages is n
   t.world.drain();
   auto ahead = storage::log_file_path(t.options.store, 65536);
   REQUIRE(std::filesystem::exists(ahead));
-  CHECK(t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value().left_over.empty());
+  CHECK(t.world.ask<stop_report>(t.roles.flusher, stop_atom_v, t.writer_state().end)
+            .value()
+            .left_over.empty());
   CHECK_FALSE(std::filesystem::exists(ahead));
   CHECK(std::filesystem::exists(t.directory / ("store" + first_file)));
 }
@@ -200,7 +203,7 @@ TEST_CASE("flusher: a stop that ends among the files made ahead leaves no hole",
   t.files.fault = [&](action what, const std::string&) {
     return what == action::remove && ++removed > 1 ? storage::errc::io_error : storage::errc::none;
   };
-  t.world.ask<stop_report>(t.roles.flusher, stop_atom_v).value();
+  t.world.ask<stop_report>(t.roles.flusher, stop_atom_v, t.writer_state().end).value();
   CHECK(removed == 2);
   CHECK(std::filesystem::exists(storage::log_file_path(t.options.store, 65536)));
   CHECK_FALSE(std::filesystem::exists(storage::log_file_path(t.options.store, 131072)));

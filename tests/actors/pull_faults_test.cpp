@@ -226,10 +226,10 @@ TEST_CASE("queue_manager: what a dead writer left in the log is all that was sho
   t.world.kill(t.roles.writer);
   t.world.drain();
   t.renew_queues();
+  t.world.stall(0, "dispatcher", 500ms);
   t.announce();
   auto early = t.pull(25);
   CHECK_FALSE(early.there());
-  t.world.tell(t.roles.dispatcher, resume_atom_v, log_offset{0});
   t.world.run_for(1s);
   REQUIRE(early.there());
   CHECK(early.value().status == pull_status::offset_too_large);

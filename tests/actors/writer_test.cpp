@@ -270,8 +270,9 @@ TEST_CASE("writer: roles that change while a file is made do not stop it", "[act
 TEST_CASE("writer: before the queues are known nothing is stored", "[actors]") {
   actor_stand t;
   t.open();
-  t.add_pipeline();
-  t.announce();
+  t.add_writer();
+  t.add_flusher();
+  t.announce(); // with queues that do not answer
   auto early = t.put(put_of("a", {{"x"}}));
   CHECK(early.results.at(0).code == errc::unavailable);
   queue_state known;

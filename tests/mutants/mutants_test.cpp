@@ -67,7 +67,7 @@ constexpr std::array<mutant, 43> mutants = {{
     {"parked-not-woken", "a pull that waits is not answered when its message comes"},
     {"damage-not-told", "what cannot be read is left out without a word"},
     {"unreadable-skipped", "what cannot be read just now is left out as damaged"},
-    {"maybe-told-as-refused", "after a failed flush messages are told as not stored"},
+    {"failed-flush-acknowledged", "after a failed flush messages are told as stored"},
     {"flush-notice-dropped", "the queues do not hear how far the log is durable"},
     {"doubt-told-as-refused", "after a failed write messages in doubt are told as not stored"},
     {"slot-kept", "a client's pull keeps its turn after the answer", simulation::gateway},
