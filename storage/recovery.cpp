@@ -46,8 +46,11 @@ private:
   result<rest_of_log> look_behind(log_offset end, const std::optional<log_scan::record>& last);
   result<void> look_for_bytes(log_offset end, rest_of_log& rest);
   bool nothing_known() const;
+  bool stopped_unvouched() const;
   bool known_durable(const log_scan::record& record, log_offset log_end) const;
   void refuse_writes(const log_scan::run& found, rest_of_log rest);
+  log_offset durable_until(log_offset end) const;
+  void refuse_shorter(log_offset durable);
   result<void> cut(const log_scan::run& found, const rest_of_log& rest);
   result<void> quarantine(log_offset from, log_offset to);
   void warn(log_offset offset, std::string text);
@@ -72,10 +75,12 @@ result<void> log_recovery::run() {
     out_.last_store_timestamp = newest->store_timestamp;
   if (rest.holds_durable || !scan_.unreadable().empty()) {
     refuse_writes(found, std::move(rest));
+  } else if (auto durable = durable_until(found.end); durable > found.end) {
+    refuse_shorter(durable);
   } else {
     TROUPE_TRY(cut(found, rest));
   }
-  if (auto known = std::max(plan_.highest_queue_end, plan_.safe_offset); known > out_.end)
+  if (auto known = plan_.highest_queue_end; known > out_.end)
     warn(out_.end, "the log ends here, but records up to " + std::to_string(known) +
                        " were known; they are lost");
   return boost::outcome_v2::success();
@@ -175,8 +180,9 @@ log_recovery::look_behind(log_offset end, const std::optional<log_scan::record>&
     rest.gaps.push_back({rest.end, found->offset});
     rest.holds_records = true;
     // An exact offset counts also where the clock was set back, and the newer record looks older.
-    rest.holds_durable = rest.holds_durable || found->offset < plan_.safe_offset ||
-                         (known_durable(*found, end) && !scan_.is_leftover(*found, last));
+    rest.holds_durable =
+        rest.holds_durable || found->offset < plan_.safe_offset ||
+        ((known_durable(*found, end) || stopped_unvouched()) && !scan_.is_leftover(*found, last));
     TROUPE_TRY(auto more, scan_.walk(found->offset));
     rest.end = more.end;
     rest.last = more.last;
@@ -189,6 +195,11 @@ result<void> log_recovery::look_for_bytes(log_offset end, rest_of_log& rest) {
   TROUPE_TRY(rest.file_is_clean, scan_.all_zero(end, file_end));
   TROUPE_TRY(rest.behind_is_clean, scan_.all_zero(file_end, scan_.limit()));
   return boost::outcome_v2::success();
+}
+
+/// An orderly stop, which leaves all of the log durable, and nothing that says where it ended.
+bool log_recovery::stopped_unvouched() const {
+  return !plan_.abnormal && nothing_known();
 }
 
 /// There is no checkpoint to go by.
@@ -226,6 +237,25 @@ void log_recovery::refuse_writes(const log_scan::run& found, rest_of_log rest) {
   out_.gaps = std::move(rest.gaps);
   if (rest.last)
     out_.last_store_timestamp = rest.last->store_timestamp;
+}
+
+log_offset log_recovery::durable_until(log_offset end) const {
+  durable_end vouched{plan_.safe_offset, plan_.abnormal ? -1 : plan_.highest_queue_end,
+                      plan_.log_time_ms};
+  auto newest = out_.last_store_timestamp;
+  return vouched.behind(end, newest > 0 ? std::optional(newest) : std::nullopt);
+}
+
+/// What was durable is not there: somebody took it away, or the disk lied.
+/// Whether it can be had back, only an operator knows; new messages in its place would end that.
+void log_recovery::refuse_shorter(log_offset durable) {
+  auto text = log_file_path(options_, out_.end) + ": the log ends at " + std::to_string(out_.end) +
+              ", but it was durable up to " + std::to_string(durable) +
+              "; put the missing files back, or accept the loss with `troupe store repair`; until "
+              "then the node can only read";
+  warn(out_.end, text);
+  out_.needs_repair = error{errc::needs_repair, std::move(text)};
+  out_.gaps.push_back({out_.end, durable});
 }
 
 /// Takes everything behind the end away, in an order that leaves the same end whenever it stops.
@@ -307,6 +337,13 @@ result<void> extend_tail(file_system& fs, const options& o, const recovery_plan&
 }
 
 } // namespace
+
+log_offset durable_end::behind(log_offset end,
+                               std::optional<std::int64_t> newest_ms) const noexcept {
+  if (safe_offset >= 0)
+    return std::max(safe_offset, end);
+  return log_time_ms > newest_ms.value_or(0) ? std::max(queue_end, end) : end;
+}
 
 log_offset readable_until(const std::vector<log_gap>& gaps, log_offset end,
                           log_offset from) noexcept {

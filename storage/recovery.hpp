@@ -24,6 +24,18 @@ struct recovery_plan {
   progress_sink progress = {};       ///< told about the bytes of the log that are checked
 };
 
+/// What vouches for records of the log, and may know of more than are there.
+struct durable_end {
+  log_offset safe_offset = -1;  ///< our own checkpoint's; -1 without one
+  log_offset queue_end = -1;    ///< after an orderly stop: known to queues; else -1
+  std::int64_t log_time_ms = 0; ///< the checkpoint's: of the newest durable record
+
+  /// Where the log ended that was surely durable, if that is behind `end`, where it ends now with a
+  /// record of that store time; else `end`. RocketMQ's checkpoint has only a time, and a queue
+  /// entry may be damaged: without a checkpoint of ours both have to say it.
+  log_offset behind(log_offset end, std::optional<std::int64_t> newest_ms) const noexcept;
+};
+
 struct recovery_warning {
   std::string file;
   log_offset offset = 0;

@@ -3,6 +3,7 @@
 #include "storage/abort_marker.hpp"
 #include "storage/checkpoint.hpp"
 #include "storage/quarantine.hpp"
+#include "storage/queues_end.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,13 +31,17 @@ result<store_repair> store_repair::open(file_system& fs, const std::string& dire
   made.progress_ = progress;
   made.pause_ = std::move(pause);
   // Before the lock creates its file in what may be no store at all.
-  TROUPE_TRY(find_store_files(fs, directory, geometry, [](const finding&) {}));
+  TROUPE_TRY(auto files, find_store_files(fs, directory, geometry, [](const finding&) {}));
   TROUPE_TRY(made.lock_, fs.lock(directory + "/lock"));
   options where;
   where.directory = directory;
   TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(where)));
+  made.vouched_.log_time_ms = known.log_time;
   if (known.extension_valid)
-    made.safe_offset_ = known.safe_offset;
+    made.vouched_.safe_offset = known.safe_offset;
+  else if (!abort_marker_exists(fs, directory)) {
+    TROUPE_TRY(made.vouched_.queue_end, end_known_to_queues(fs, files.settings));
+  }
   TROUPE_TRY(made.look());
   return made;
 }

@@ -3,6 +3,7 @@
 #include "storage/clock.hpp"
 #include "storage/lost_messages.hpp"
 #include "storage/progress.hpp"
+#include "storage/recovery.hpp"
 #include "storage/store_files.hpp"
 
 #include <chrono>
@@ -98,7 +99,7 @@ private:
   repair_pause pause_;
   std::unique_ptr<file_lock> lock_;
   options settings_;
-  log_offset safe_offset_ = -1; ///< the checkpoint's, which a repair sets aside
+  durable_end vouched_; ///< by the checkpoint and the queues, which a repair sets aside
   repair_plan plan_;
   std::vector<std::string> kept_; ///< in quarantine
 };

@@ -2,6 +2,7 @@
 
 #include "storage/checkpoint.hpp"
 #include "storage/log_scan.hpp"
+#include "storage/queues_end.hpp"
 #include "storage/repair.hpp"
 #include "storage/sparse_file.hpp"
 
@@ -32,15 +33,18 @@ std::vector<gap_piece> split(log_offset from, log_offset to, log_offset file_siz
 class gap_search {
 public:
   gap_search(file_system& fs, const store_files& files, const progress_sink& progress,
-             log_offset safe_offset, repair_plan& plan, lost_messages& lost)
-      : fs_(fs), files_(files), progress_(progress), safe_offset_(safe_offset), plan_(plan),
-        lost_(lost), file_size_(static_cast<log_offset>(files.settings.log_file_size_bytes)) {}
+             const durable_end& vouched, repair_plan& plan, lost_messages& lost)
+      : fs_(fs), files_(files), progress_(progress), vouched_(vouched), plan_(plan), lost_(lost),
+        file_size_(static_cast<log_offset>(files.settings.log_file_size_bytes)) {}
 
   result<void> run() {
     plan_.min = plan_.end = files_.log.front().start;
     for (auto& part : files_.contiguous_log()) {
       TROUPE_TRY(look_at(part));
     }
+    auto newest = last_ ? std::optional(last_->store_timestamp) : std::nullopt;
+    if (auto end = vouched_.behind(plan_.end, newest); end > plan_.end)
+      add_lost_end(end);
     return boost::outcome_v2::success();
   }
 
@@ -83,7 +87,7 @@ private:
   /// True if the next start will take `found` and all behind it for what a cut left behind.
   result<bool> is_tail(log_scan& scan, const log_scan::record& found) {
     auto last_part = scan.files().back().start == files_.log.back().start;
-    if (!last_part || found.offset < safe_offset_ || !scan.is_leftover(found, last_))
+    if (!last_part || found.offset < vouched_.safe_offset || !scan.is_leftover(found, last_))
       return false;
     TROUPE_TRY(auto later, scan.find(scan.file_start(found.offset) + file_size_));
     return !later;
@@ -110,10 +114,25 @@ private:
     return whole;
   }
 
+  /// The log was durable for longer than it is now: what is missing is bridged too, so that nothing
+  /// takes its place.
+  void add_lost_end(log_offset end) {
+    repair_plan::gap gap{plan_.end,
+                         end,
+                         "the log ends here, but it was durable for longer",
+                         {},
+                         last_ ? last_->store_timestamp : 0};
+    plan_.end = gap.to;
+    gap.pieces = split(gap.from, gap.to, file_size_);
+    for (auto& piece : gap.pieces)
+      lost_.add(piece);
+    plan_.gaps.push_back(std::move(gap));
+  }
+
   file_system& fs_;
   const store_files& files_;
   const progress_sink& progress_;
-  log_offset safe_offset_; ///< a start takes nothing before it for a leftover
+  const durable_end& vouched_; ///< a start takes nothing before its offset for a leftover
   repair_plan& plan_;
   lost_messages& lost_;
   log_offset file_size_;
@@ -139,14 +158,8 @@ result<bool> knows_messages(file_system& fs, const store_files& files) {
   TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(files.settings)));
   if (known.log_time > 0 || (known.extension_valid && known.safe_offset > 0))
     return true;
-  queue_table_options own;
-  own.read_only = true;
-  constexpr auto anywhere = std::numeric_limits<log_offset>::max();
-  auto table = queue_table::open(fs, files.settings, own, {0, anywhere, anywhere});
-  if (table.has_error())
-    return table.error().code == errc::not_found ? result<bool>(false)
-                                                 : result<bool>(std::move(table).error());
-  return table.value()->log_end() > 0;
+  TROUPE_TRY(auto end, end_known_to_queues(fs, files.settings));
+  return end > 0;
 }
 
 } // namespace
@@ -212,7 +225,7 @@ result<void> store_repair::search_log(const store_files& files, lost_messages& l
     plan_.gaps.clear();
     plan_.messages = 0;
     plan_.unreadable.clear();
-    TROUPE_TRY(gap_search(*fs_, files, progress_, safe_offset_, plan_, lost).run());
+    TROUPE_TRY(gap_search(*fs_, files, progress_, vouched_, plan_, lost).run());
     if (plan_.unreadable.empty())
       return boost::outcome_v2::success();
     TROUPE_TRY(find_lost_pages());

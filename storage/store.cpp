@@ -4,7 +4,7 @@
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 #include "storage/offset_table.hpp"
-#include "storage/queue_table.hpp"
+#include "storage/queues_end.hpp"
 #include "storage/size_check.hpp"
 
 #include <algorithm>
@@ -17,15 +17,6 @@
 namespace troupe::storage {
 
 namespace {
-
-/// Where the queues say that the log ends; only asked when no checkpoint of ours knows better.
-result<log_offset> highest_queue_end(file_system& fs, const options& o) {
-  queue_table_options own;
-  own.read_only = true;
-  constexpr auto anywhere = std::numeric_limits<log_offset>::max();
-  TROUPE_TRY(auto table, queue_table::open(fs, o, own, {0, anywhere, anywhere}));
-  return table->queue_count() == 0 ? log_offset{-1} : table->log_end();
-}
 
 /// No node leaves more than this unflushed: `dirty-budget` is 1 GiB at most, and writers that it
 /// holds back have written one request more.
@@ -128,8 +119,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   if (store.known.extension_valid)
     plan.safe_offset = store.known.safe_offset;
   else {
-    TROUPE_TRY(auto end, highest_queue_end(fs, o));
-    plan.highest_queue_end = end;
+    TROUPE_TRY(plan.highest_queue_end, end_known_to_queues(fs, o));
   }
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
   if (!log.needs_repair && !TROUPE_MUTANT("tail-not-synced")) {

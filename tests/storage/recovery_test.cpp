@@ -316,6 +316,73 @@ TEST_CASE("recovery: lost last files move the end back to the last blank", "[sto
   check_repeatable(store, crash_plan(store), 786332);
 }
 
+TEST_CASE("recovery: a log that ends before what its checkpoint calls durable is not written to",
+          "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto plan = crash_plan(store);
+  plan.safe_offset = crash_end;
+  plan.abnormal = GENERATE(true, false);
+  log_offset end = 0;
+  SECTION("its last files are gone") {
+    for (log_offset start : {786432, 851968})
+      std::filesystem::remove(store.log_path(start));
+    end = 786332;
+  }
+  SECTION("its last file holds only zeros") {
+    store.write_log(786432, std::string(65536, '\0'));
+    end = 786332;
+  }
+  SECTION("its last record is damaged") {
+    auto last = record_number("crash-5.3.3", read_manifest("crash-5.3.3").size() - 1);
+    store.flip_bit(body_of(last.offset));
+    plan.safe_offset = crash_end + 1; // checked, since no record ends there
+    end = last.offset;
+  }
+  auto before = tree_of(store.root());
+  auto log = recover(store, plan);
+  REQUIRE(log.needs_repair);
+  CHECK(log.needs_repair->message.find("durable up to " + std::to_string(plan.safe_offset)) !=
+        std::string::npos);
+  CHECK(log.needs_repair->message.find("troupe store repair") != std::string::npos);
+  CHECK(readable_until(log.gaps, log.end, 0) <= log.end);
+  CHECK(tree_of(store.root()) == before); // whoever finds the files puts them back
+  if (end > 0)
+    CHECK((log.end == end || log.end == end + 100)); // a blank may end the file
+}
+
+TEST_CASE("recovery: after RocketMQ's orderly stop two witnesses show that the log is shorter",
+          "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto plan = normal_plan(store);
+  auto last = record_number("normal-5.3.3", read_manifest("normal-5.3.3").size() - 1);
+  REQUIRE(last.offset + static_cast<log_offset>(last.size) == normal_end);
+  SECTION("none speaks: it is whole") {
+    CHECK_FALSE(recover(store, plan).needs_repair);
+  }
+  SECTION("a damaged queue entry alone is no witness") {
+    plan.highest_queue_end = normal_end + 1'000'000;
+    CHECK_FALSE(recover(store, plan).needs_repair);
+  }
+  SECTION("the last record is gone") {
+    store.write_log(last.offset, std::string(last.size, '\0'));
+    plan.log_time_ms = last.store_timestamp + 1; // also where the one before has the same time
+    CHECK(recover(store, plan).needs_repair);
+    plan.abnormal = true; // a crash may take what was not flushed
+    CHECK_FALSE(recover(store, plan).needs_repair);
+  }
+}
+
+TEST_CASE("recovery: after an orderly stop nothing behind damage is cut for want of a checkpoint",
+          "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto hit = record_number("normal-5.3.3", read_manifest("normal-5.3.3").size() - 3);
+  store.write_log(hit.offset, std::string(hit.size, '\0'));
+  recovery_plan plan{.abnormal = false, .now_ms = later};
+  auto log = recover(store, plan);
+  CHECK(log.needs_repair);
+  CHECK(log.end == normal_end);
+}
+
 TEST_CASE("recovery: without queues or checkpoint all of the log is checked", "[storage]") {
   golden_copy store("normal-5.3.3");
   recovery_plan plan{.abnormal = false, .now_ms = later};

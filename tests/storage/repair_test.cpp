@@ -299,6 +299,45 @@ TEST_CASE("repair: a missing file becomes one that leads to the next", "[storage
   check_served(store, "crash-5.3.3", [&](auto& m) { return lost.hits(m); });
 }
 
+TEST_CASE("repair: the lost end of a log keeps its place and its numbers", "[storage]") {
+  golden_copy store("crash-5.3.3");
+  auto last = messages_of("crash-5.3.3").back();
+  auto end = last.offset + static_cast<log_offset>(last.size);
+  checkpoint known;
+  known.safe_offset = end;
+  known.sizes = file_sizes::of(store.options());
+  REQUIRE(save_checkpoint(fast_files(), checkpoint_path(store.options()), known));
+  overlap lost{786332, end};
+  SECTION("files are gone") {
+    for (log_offset start : {786432, 851968})
+      std::filesystem::remove(store.log_path(start));
+  }
+  SECTION("a file is empty") {
+    lost.from = 786332;
+    store.write_log(786432, std::string(65536, '\0'));
+  }
+  SECTION("the last record is damaged") {
+    lost.from = last.offset;
+    store.flip_bit(last.offset + 88);
+  }
+  std::map<std::tuple<std::string, std::int32_t>, queue_offset> next;
+  for (auto& line : messages_of("crash-5.3.3"))
+    if (line.has_queue_entry())
+      next[{line.topic, line.queue_id}] = line.queue_offset + 1;
+  auto plan = plan_for(store);
+  REQUIRE(plan.gaps.size() == 1);
+  CHECK(plan.gaps[0].from <= lost.from + 100); // a blank may stand before it
+  CHECK(plan.gaps[0].to == end);
+  repair(store);
+  auto node = start(fast_files(), store.options());
+  CHECK(node.store.log.end == end);
+  for (auto& [queue, number] : next) {
+    auto* found = node.queues.table->find(std::get<0>(queue), std::get<1>(queue));
+    REQUIRE(found != nullptr);
+    CHECK(found->next() == number); // what comes next takes no number of a lost message
+  }
+}
+
 TEST_CASE("repair: a file of a wrong length gets the others' length", "[storage]") {
   golden_copy store("crash-5.3.3");
   overlap lost;
