@@ -3,6 +3,7 @@
 #include "storage/big_endian.hpp"
 #include "storage/index_compare.hpp"
 #include "storage/properties.hpp"
+#include "storage/topic_table.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -46,10 +47,12 @@ result<index_check::outcome> index_check::run(log_offset log_end) {
 /// Whether all keys of the log are there; a node that runs, or was killed, may still have to add
 /// some.
 result<void> index_check::check_coverage(log_offset log_end) {
-  TROUPE_TRY(auto fault, compare_index(fs_, files_.settings,
-                                       {files_.indexes, files_.log.front().start, log_end,
-                                        files_.settings.compared_bytes,
-                                        std::numeric_limits<std::uint64_t>::max()}));
+  index_scope scope{files_.indexes, files_.log.front().start, log_end,
+                    files_.settings.compared_bytes, std::numeric_limits<std::uint64_t>::max()};
+  if (auto deleted = tombstone_table::load(fs_, files_.settings))
+    for (auto& dead : deleted.value().all())
+      scope.dead[dead.topic] = dead.deleted_at;
+  TROUPE_TRY(auto fault, compare_index(fs_, files_.settings, scope));
   if (fault)
     report_({files_.indexes[std::min(fault->place, files_.indexes.size() - 1)], 0,
              "does not hold all keys: " + fault->reason});

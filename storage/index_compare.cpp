@@ -14,8 +14,9 @@ namespace troupe::storage {
 namespace {
 
 constexpr std::size_t records_a_piece = 4096;
-/// The record behind a file's last one is nearly always the one that is looked for.
-constexpr std::size_t first_piece = 4;
+/// Nearly always the record behind a file's last one is the one that is looked for; and not much
+/// more than `gap_bytes` is to be read.
+constexpr std::size_t records_in_gap = 8;
 
 /// A key of a record, as the log has it or as an entry does.
 struct indexed_key {
@@ -60,6 +61,7 @@ private:
   std::uint32_t collect(const index_map& in, log_offset from, std::vector<indexed_key>& keys) const;
   std::string wrong_chain(const index_map& in, std::uint32_t first) const;
   std::size_t file_of(log_offset offset) const;
+  bool is_dead(const std::string& topic, log_offset offset) const;
 
   file_system& fs_;
   const options& options_;
@@ -164,15 +166,15 @@ std::optional<log_offset> index_comparison::keyed_record(log_offset from, bool b
                                                          log_offset to) {
   const auto far = static_cast<std::uint64_t>(std::max(log_offset{0}, to - from));
   const auto limit = from + static_cast<log_offset>(std::min(far, scope_.gap_bytes));
-  auto count = first_piece;
-  for (auto next = from; next < limit; count = records_a_piece) {
-    auto batch = view_.positions(next, scope_.to, count);
+  for (auto next = from; next < limit;) {
+    auto batch = view_.positions(next, scope_.to, records_in_gap);
     if (batch.has_error() || batch.value().to <= next)
       break;
     for (auto& record : batch.value().positions) {
       if (record.offset >= limit)
         return std::nullopt;
-      if (record.keys > 0 && !(behind && record.offset == from))
+      if (record.keys > 0 && !(behind && record.offset == from) &&
+          !is_dead(batch.value().topics[record.topic], record.offset))
         return record.offset;
     }
     next = batch.value().to;
@@ -241,9 +243,12 @@ result<std::vector<indexed_key>> index_comparison::newest_keys() {
       continue;
     }
     auto hash = batch.value().key_hashes.begin();
-    for (auto& record : batch.value().positions)
-      for (auto i = 0U; i < record.keys; ++i)
-        keys.push_back({record.offset, *hash++, record.store_timestamp, -1, 0});
+    for (auto& record : batch.value().positions) {
+      if (!is_dead(batch.value().topics[record.topic], record.offset))
+        for (auto i = 0; i < record.keys; ++i)
+          keys.push_back({record.offset, hash[i], record.store_timestamp, -1, 0});
+      hash += record.keys;
+    }
     next = batch.value().to;
   }
   return keys;
@@ -292,6 +297,11 @@ std::string index_comparison::wrong_chain(const index_map& in, std::uint32_t fir
     return "its header counts " + std::to_string(in.header.used_slots) +
            " slots in use instead of " + std::to_string(used);
   return {};
+}
+
+bool index_comparison::is_dead(const std::string& topic, log_offset offset) const {
+  auto dead = scope_.dead.find(topic);
+  return dead != scope_.dead.end() && offset < dead->second;
 }
 
 std::size_t index_comparison::file_of(log_offset offset) const {

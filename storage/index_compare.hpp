@@ -5,6 +5,7 @@
 #include "storage/record.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ struct index_scope {
   log_offset to = 0;              ///< where a record ends; the index knows all that lies before
   std::uint64_t newest_bytes = 0; ///< of the log before `to`, whose keys are looked for one by one
   std::uint64_t gap_bytes = 0;    ///< of the log, looked at behind the end of each file
+  /// Records of a deleted topic before the offset need not be in the index.
+  std::map<std::string, log_offset> dead = {};
 };
 
 /// Keys that are not found; `place` is the first of the files that cannot be believed, and their

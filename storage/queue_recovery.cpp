@@ -233,7 +233,8 @@ result<void> keep_sound_index(file_system& fs, const options& o, recovered_queue
     return boost::outcome_v2::success();
   auto files = queues.index->paths();
   auto fault = compare_index(
-      fs, o, {files, plan.log_min, queues.applied, o.compared_bytes, o.compared_bytes});
+      fs, o,
+      {files, plan.log_min, queues.applied, o.compared_bytes, o.compared_bytes, plan.dead});
   if (fault.has_error()) {
     log_warning("index.not_compared", {{"reason", fault.error().message}});
     return boost::outcome_v2::success();
