@@ -256,7 +256,8 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
   auto* found = table_->find(topic);
   auto known = found == nullptr ? 0 : found->by_id.size();
   auto dead = dead_.find(topic);
-  auto numbered = dead == dead_.end() ? 0 : dead->second.next_offsets.size();
+  const auto made_behind = dead == dead_.end() ? 0 : dead->second.next_offsets.size();
+  auto numbered = made_behind;
   if (auto kept = numbers_->all().find(topic); kept != numbers_->all().end())
     numbered = std::max(numbered, kept->second.size());
   for (std::size_t i = 0; i < std::max(known, numbered); ++i) {
@@ -277,7 +278,9 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
       if (entry && !entry.value().filler())
         last = entry.value().offset;
     }
-    request.queues.push_back({id, begin, end, -1, first_number(topic, id)});
+    // Numbers that were only kept had messages before, since the topic was made.
+    auto first = i < made_behind ? dead->second.next_offsets[i] : 0;
+    request.queues.push_back({id, begin, end, -1, first});
     request.last_records.push_back(last);
   }
   return request;

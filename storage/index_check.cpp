@@ -1,7 +1,9 @@
 #include "storage/index_check.hpp"
 
 #include "storage/big_endian.hpp"
+#include "storage/index_compare.hpp"
 #include "storage/properties.hpp"
+#include "storage/topic_table.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -18,30 +20,43 @@ bool holds_key(const record_view& message, std::uint32_t hash) {
   return found;
 }
 
-/// As the index counts: whole seconds, nothing negative.
-std::int64_t seconds_between(std::int64_t begin_ms, std::int64_t end_ms) {
-  if (begin_ms <= 0 || end_ms <= begin_ms)
-    return 0;
-  return std::min<std::int64_t>((end_ms - begin_ms) / 1000,
-                                std::numeric_limits<std::int32_t>::max());
-}
-
 } // namespace
 
 index_check::index_check(file_system& fs, const store_files& files, finding_sink report)
     : fs_(fs), files_(files), geometry_{files.settings.index_slots, files.settings.index_entries},
-      report_(std::move(report)) {
+      report_([this, report = std::move(report)](finding what) {
+        sound_ = false;
+        report(std::move(what));
+      }) {
   for (auto& run : files.contiguous_log())
     views_.emplace_back(run.back().start +
                             static_cast<log_offset>(files.settings.log_file_size_bytes),
                         log_view(fs, files.settings, run.front().start));
 }
 
-result<index_check::outcome> index_check::run() {
+result<index_check::outcome> index_check::run(log_offset log_end) {
   for (auto& path : files_.indexes) {
     TROUPE_TRY(check_file(path));
   }
+  if (sound_ && !files_.abort_marker && !files_.log.empty() && !files_.indexes.empty()) {
+    TROUPE_TRY(check_coverage(log_end));
+  }
   return out_;
+}
+
+/// Whether all keys of the log are there; a node that runs, or was killed, may still have to add
+/// some.
+result<void> index_check::check_coverage(log_offset log_end) {
+  index_scope scope{files_.indexes, files_.log.front().start, log_end,
+                    files_.settings.compared_bytes, std::numeric_limits<std::uint64_t>::max()};
+  if (auto deleted = tombstone_table::load(fs_, files_.settings))
+    for (auto& dead : deleted.value().all())
+      scope.dead[dead.topic] = dead.deleted_at;
+  TROUPE_TRY(auto fault, compare_index(fs_, files_.settings, scope));
+  if (fault)
+    report_({files_.indexes[std::min(fault->place, files_.indexes.size() - 1)], 0,
+             "does not hold all keys: " + fault->reason});
+  return boost::outcome_v2::success();
 }
 
 result<void> index_check::check_file(const std::string& path) {
@@ -51,7 +66,7 @@ result<void> index_check::check_file(const std::string& path) {
   if (bytes.size() != geometry_.file_bytes())
     return error{errc::corrupt, path + " changed its size meanwhile"};
   auto h = load_index_header(bytes.data());
-  if (check_header(path, h)) {
+  if (check_header(path, bytes, h)) {
     check_entries(path, bytes, h);
     check_slots(path, bytes);
   }
@@ -61,9 +76,14 @@ result<void> index_check::check_file(const std::string& path) {
 }
 
 /// False if the rest of the file means nothing.
-bool index_check::check_header(const std::string& path, const index_header& h) {
-  if (h.next_entry == 0 && h.begin_time == 0 && h.used_slots == 0)
-    return false; // created, and nothing written yet
+bool index_check::check_header(const std::string& path, byte_view bytes, const index_header& h) {
+  if (h.next_entry == 0 && h.begin_time == 0 && h.used_slots == 0) {
+    bool just_made = files_.abort_marker && path == files_.indexes.back() &&
+                     load_index_entry(bytes.data() + geometry_.entry_at(1)).empty();
+    if (!just_made)
+      report_({path, 0, "its header is empty: no key in it is found"});
+    return false;
+  }
   if (h.next_entry < 1 || h.next_entry > geometry_.entries) {
     report_({path, 36,
              "next entry " + std::to_string(h.next_entry) + " is not in 1.." +
@@ -77,6 +97,11 @@ bool index_check::check_header(const std::string& path, const index_header& h) {
     report_({path, 0, "its time span ends before it begins"});
   if (h.begin_offset > h.end_offset)
     report_({path, 16, "its log offsets end before they begin"});
+  if (h.next_entry < geometry_.entries && !files_.abort_marker &&
+      !load_index_entry(bytes.data() + geometry_.entry_at(h.next_entry)).empty())
+    report_({path, 36,
+             "there are entries behind number " + std::to_string(h.next_entry - 1) +
+                 ", the last that its header counts"});
   return true;
 }
 
@@ -133,7 +158,7 @@ void index_check::check_record(const finding& place, const index_entry& e, std::
   if (!holds_key(message, e.hash))
     return complain("points to the record at " + where + ", which holds no key of hash " +
                     std::to_string(e.hash));
-  if (auto seconds = seconds_between(begin, message.store_timestamp);
+  if (auto seconds = index_seconds(begin, message.store_timestamp);
       begin != 0 && e.seconds != seconds)
     complain("says its record was stored " + std::to_string(e.seconds) +
              " s after the file's begin instead of " + std::to_string(seconds));

@@ -9,7 +9,7 @@
 namespace troupe::storage {
 
 /// Checks index files against the log and in themselves: header, slots, chains, and that each entry
-/// points to a record that holds such a key.
+/// points to a record that holds such a key; and that no file is missing among them.
 class index_check {
 public:
   index_check(file_system& fs, const store_files& files, finding_sink report);
@@ -17,11 +17,12 @@ public:
   struct outcome {
     std::uint64_t entries = 0; ///< whose records are still in the log
   };
-  result<outcome> run();
+  result<outcome> run(log_offset log_end);
 
 private:
   result<void> check_file(const std::string& path);
-  bool check_header(const std::string& path, const index_header& h);
+  result<void> check_coverage(log_offset log_end);
+  bool check_header(const std::string& path, byte_view bytes, const index_header& h);
   void check_entries(const std::string& path, byte_view bytes, const index_header& h);
   void check_slots(const std::string& path, byte_view bytes);
   void check_record(const finding& place, const index_entry& e, std::int64_t begin);
@@ -31,6 +32,7 @@ private:
   const store_files& files_;
   index_geometry geometry_;
   finding_sink report_;
+  bool sound_ = true;                                  ///< nothing was reported
   std::vector<std::pair<log_offset, log_view>> views_; ///< by the first offset behind each
   std::vector<std::uint32_t> newest_;                  ///< of each slot, as its entries say
   outcome out_;

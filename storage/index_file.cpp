@@ -15,14 +15,14 @@ constexpr std::size_t entry_bytes = index_geometry::entry_bytes;
 /// Pages that one write gathers at most.
 constexpr std::size_t max_run = 256;
 
-std::int32_t seconds_between(std::int64_t begin, std::int64_t time) noexcept {
+} // namespace
+
+std::int32_t index_seconds(std::int64_t begin, std::int64_t time) noexcept {
   if (begin <= 0 || time <= begin)
     return 0;
   return static_cast<std::int32_t>(
       std::min<std::int64_t>((time - begin) / 1000, std::numeric_limits<std::int32_t>::max()));
 }
-
-} // namespace
 
 index_header load_index_header(const std::byte* from) noexcept {
   using big_endian::load;
@@ -141,7 +141,7 @@ result<void> index_file::add(std::uint32_t hash, log_offset offset, std::int64_t
   buffer_.resize(at + entry_bytes);
   // A number that is not below this one's is damage; the chain begins anew here.
   store_index_entry(buffer_.data() + at,
-                    {hash, offset, seconds_between(header_.begin_time, store_timestamp),
+                    {hash, offset, index_seconds(header_.begin_time, store_timestamp),
                      before < header_.next_entry ? before : 0});
   big_endian::store(place, header_.next_entry);
   if (before == 0)
@@ -232,10 +232,14 @@ result<void> index_file::find(index_search& search) {
   TROUPE_TRY(auto newest, entry(bound - 1));
   const bool in_order =
       header_.time_of(newest.seconds) + index_header::rounding_ms >= header_.end_time;
-  TROUPE_TRY(auto number, slot_value(search.hash % geometry_.slots));
+  const auto slot = search.hash % geometry_.slots;
+  TROUPE_TRY(auto number, slot_value(slot));
+  met_damage_ = met_damage_ || number >= bound;
   for (auto before = bound; number > 0 && number < before && search.steps_left > 0;) {
     --search.steps_left;
     TROUPE_TRY(auto current, entry(number));
+    met_damage_ = met_damage_ || current.hash % geometry_.slots != slot || current.seconds < 0 ||
+                  current.offset < 0 || current.previous >= number;
     if (current.seconds < 0)
       break;
     const auto time = header_.time_of(current.seconds);

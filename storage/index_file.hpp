@@ -11,6 +11,7 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace troupe::storage {
@@ -65,6 +66,9 @@ struct index_entry {
   bool empty() const noexcept { return hash == 0 && offset == 0 && seconds == 0; }
 };
 
+/// Whole seconds from a file's begin time to that of an entry; nothing negative.
+std::int32_t index_seconds(std::int64_t begin, std::int64_t time) noexcept;
+
 index_header load_index_header(const std::byte* from) noexcept;
 void store_index_header(std::byte* to, const index_header& header) noexcept;
 index_entry load_index_entry(const std::byte* from) noexcept;
@@ -108,6 +112,8 @@ public:
   std::size_t buffered_entries() const noexcept { return buffer_.size() / 20; }
   std::size_t loaded_pages() const noexcept { return page_count_; }
   bool has_unwritten() const noexcept { return header_changed_; }
+  /// True once, after a lookup met a slot or an entry that cannot be right.
+  bool met_damage() noexcept { return met_damage_ && !std::exchange(told_damage_, true); }
 
   /// Adds an entry; the file must not be full. After an error nothing was added.
   result<void> add(std::uint32_t hash, log_offset offset, std::int64_t store_timestamp);
@@ -156,6 +162,8 @@ private:
   std::vector<std::unique_ptr<page>> pages_; ///< of the file, those that hold changed slots
   std::size_t page_count_ = 0;
   bool header_changed_ = false;
+  bool met_damage_ = false;
+  bool told_damage_ = false;
 };
 
 } // namespace troupe::storage

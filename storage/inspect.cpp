@@ -152,7 +152,7 @@ result<verified_store> verify_store(file_system& fs, const store_files& files,
   if (out.log.torn_tail && !files.abort_marker)
     report(*out.log.torn_tail);
   TROUPE_TRY(out.queues, queues.finish(out.log));
-  TROUPE_TRY(out.index, index_check(fs, files, report).run());
+  TROUPE_TRY(out.index, index_check(fs, files, report).run(out.log.end));
   out.start = try_to_start(fs, files, clock);
   if (out.start.refused)
     report({files.settings.directory, 0,

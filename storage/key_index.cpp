@@ -2,6 +2,7 @@
 
 #include "storage/check.hpp"
 #include "storage/log_file.hpp"
+#include "storage/logging.hpp"
 #include "storage/properties.hpp"
 
 #include <algorithm>
@@ -211,6 +212,11 @@ result<std::vector<log_offset>> key_index::query(std::string_view topic, std::st
     const auto& header = one.header();
     if (one.has_entries() && header.begin_time <= end_ms && header.end_time >= begin_ms) {
       TROUPE_TRY(one.find(search));
+      if (one.met_damage())
+        log_warning("index.damaged", {{"file", one.path()},
+                                      {"reason", "a slot or an entry leads elsewhere: keys may not "
+                                                 "be found; remove the file while the node is "
+                                                 "stopped, and its keys are indexed again"}});
     }
     if (i + 1 < files_.size() && !unsynced_.contains(one.path()))
       one.close();
@@ -243,6 +249,25 @@ result<void> key_index::cut(log_offset safe_offset) {
     TROUPE_TRY(remove_file(files_.size() - 1));
   }
   return boost::outcome_v2::success();
+}
+
+std::vector<std::string> key_index::paths() const {
+  std::vector<std::string> all;
+  for (auto& one : files_)
+    all.push_back(one->path());
+  return all;
+}
+
+/// The last record's keys may have been parted by the end of its file: it is added again whole.
+result<log_offset> key_index::forget_from(std::size_t place, log_offset log_min) {
+  while (files_.size() > place) {
+    TROUPE_TRY(remove_file(files_.size() - 1));
+  }
+  auto again = log_min;
+  if (!files_.empty())
+    again = std::max(again, files_.back()->header().end_offset);
+  TROUPE_TRY(cut(again));
+  return again;
 }
 
 result<void> key_index::drop_until(log_offset log_min) {

@@ -71,6 +71,10 @@ public:
   result<void> drop_until(log_offset log_min);
 
   std::size_t file_count() const noexcept { return files_.size(); }
+  std::vector<std::string> paths() const; ///< of all files, oldest first
+  /// Removes the files from that place on and all from the last record before them on. Records are
+  /// to be added again from the offset that is returned: not before `log_min`.
+  result<log_offset> forget_from(std::size_t place, log_offset log_min);
 
 private:
   key_index(file_system& fs, const options& o, const wall_clock& clock);

@@ -88,14 +88,31 @@ std::string offset_journal::line(std::string_view text) const {
   return whole.append(" ").append(text).append("\n");
 }
 
-/// Why a journal that begins with this line is no use here.
-std::optional<std::string> offset_journal::unusable(std::string_view first_line) const {
+/// Why a journal that begins with this line, and of whose other lines none counts, is no use here.
+std::string offset_journal::unusable(std::string_view first_line) const {
+  const std::string then = ": groups may get some messages again";
   if (!first_line.starts_with(title))
-    return path_ + " does not begin as it should and is ignored";
-  if (first_line.substr(title.size()) != base_)
-    return path_ + " continues another consumerOffset.json than the one that is there, and is "
-                   "ignored";
-  return std::nullopt;
+    return path_ + " does not begin as it should and is ignored" + then;
+  return path_ +
+         " continues another consumerOffset.json than the one that is there, and is "
+         "ignored" +
+         then;
+}
+
+/// Hands out the lines that are right, and counts the others.
+offset_journal::line_counts offset_journal::read_lines(std::string_view rest,
+                                                       const apply& change) const {
+  line_counts counts;
+  while (!rest.empty()) {
+    auto text = take_until(rest, '\n');
+    auto said = text.substr(std::min(text.size(), checksum_digits + 1));
+    auto parsed = parse_change(said);
+    bool right = parsed && line(said).compare(0, text.size(), text) == 0;
+    ++(right ? counts.right : counts.damaged);
+    if (right)
+      change(*parsed);
+  }
+  return counts;
 }
 
 result<void> offset_journal::load(const std::optional<std::string_view>& table_text,
@@ -118,20 +135,14 @@ result<void> offset_journal::load(const std::optional<std::string_view>& table_t
   auto first = take_until(rest, '\n');
   if (!table_text && first.starts_with(title))
     base_ = first.substr(title.size());
-  if (auto why = unusable(first)) {
-    warnings.push_back(std::move(*why));
+  // Each line's checksum says which text it continues: one that is right proves the first wrong.
+  const bool begins_well = first == std::string(title) + base_;
+  auto [right, damaged] = read_lines(rest, change);
+  if (!begins_well && right == 0) {
+    warnings.push_back(unusable(first));
     return boost::outcome_v2::success();
   }
-  std::size_t damaged = 0;
-  while (!rest.empty()) {
-    auto text = take_until(rest, '\n');
-    auto said = text.substr(std::min(text.size(), checksum_digits + 1));
-    auto parsed = parse_change(said);
-    if (parsed && line(said).compare(0, text.size(), text) == 0)
-      change(*parsed);
-    else
-      ++damaged;
-  }
+  damaged += begins_well ? 0 : 1;
   if (damaged > 0)
     warnings.push_back(path_ + ": " + std::to_string(damaged) +
                        " lines are damaged and are ignored; groups may get some messages again");

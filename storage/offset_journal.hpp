@@ -37,7 +37,7 @@ public:
 
   /// Hands out what the journal adds to the table's file with this text, in the order of writing;
   /// without a text to whatever it continued. Lines that cannot be right are left out and named in
-  /// `warnings`.
+  /// `warnings`; if it is the first, those behind it count all the same.
   result<void> load(const std::optional<std::string_view>& table_text, const apply& change,
                     std::vector<std::string>& warnings);
 
@@ -57,7 +57,12 @@ private:
   std::string line(std::string_view text) const;
   result<void> open();
   result<void> append(std::string_view text);
-  std::optional<std::string> unusable(std::string_view first_line) const;
+  std::string unusable(std::string_view first_line) const;
+  struct line_counts {
+    std::size_t right = 0;
+    std::size_t damaged = 0;
+  };
+  line_counts read_lines(std::string_view rest, const apply& change) const;
 
   file_system* fs_;
   std::string directory_;

@@ -1,5 +1,6 @@
 #include "storage/queue_recovery.hpp"
 
+#include "storage/index_compare.hpp"
 #include "storage/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
@@ -225,6 +226,29 @@ result<void> keep_foreign(file_system& fs, const options& o, const wall_clock& c
   return boost::outcome_v2::success();
 }
 
+/// What hides keys is taken away, to be indexed again from the log; the queues skip what they know.
+result<void> keep_sound_index(file_system& fs, const options& o, recovered_queues& queues,
+                              const queue_recovery_plan& plan) {
+  if (queues.applied <= plan.log_min)
+    return boost::outcome_v2::success();
+  auto files = queues.index->paths();
+  auto fault = compare_index(
+      fs, o, {files, plan.log_min, queues.applied, o.compared_bytes, o.compared_bytes, plan.dead});
+  if (fault.has_error()) {
+    log_warning("index.not_compared", {{"reason", fault.error().message}});
+    return boost::outcome_v2::success();
+  }
+  if (!fault.value())
+    return boost::outcome_v2::success();
+  auto& [place, reason] = *fault.value();
+  TROUPE_TRY(void_checkpoint(fs, o, true));
+  TROUPE_TRY(queues.applied, queues.index->forget_from(place, plan.log_min));
+  log_warning("index.rebuild", {{"file", place < files.size() ? files[place] : ""},
+                                {"from", queues.applied},
+                                {"reason", reason}});
+  return boost::outcome_v2::success();
+}
+
 } // namespace
 
 result<recovered_queues> recover_queues(file_system& fs, const options& o,
@@ -267,6 +291,9 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
   }
   if (queues.rebuild_reason.empty()) {
     TROUPE_TRY(remove_dead(queues, plan));
+  }
+  if (queues.rebuild_reason.empty()) {
+    TROUPE_TRY(keep_sound_index(fs, o, queues, plan));
   }
   if (!queues.rebuild_reason.empty()) {
     TROUPE_TRY(auto kept, discard_queues(fs, o, *queues.table, *queues.index, plan.log_min));

@@ -42,7 +42,7 @@ constexpr std::array<mutant, 43> mutants = {{
     {"tail-not-synced", "what a dead process left is not synced before it is built on"},
     {"tail-not-rewritten", "the same, but it is synced: nothing after a failed flush",
      simulation::storage},
-    {"abort-not-written", "the marker of a running node is missing"},
+    {"abort-not-written", "the marker of a running node is missing", simulation::storage},
     {"crc-not-checked", "recovery does not compare CRCs", simulation::storage},
     {"blank-too-short", "the blank at the end of a log file is one byte short"},
     {"number-before-room", "a queue offset is taken before the record has its place"},

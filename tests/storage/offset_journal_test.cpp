@@ -144,6 +144,38 @@ TEST_CASE("offset_journal: a damaged line is left out, and those behind it count
   }
 }
 
+TEST_CASE("offset_journal: behind a damaged first line all others count", "[storage]") {
+  fixture f;
+  auto table = f.load();
+  REQUIRE(table.save(1));
+  store(table, 0, 10);
+  store(table, 1, 11);
+  const auto whole = f.text(journal);
+  for (std::size_t at = 0; at < whole.find('\n'); ++at) {
+    CAPTURE(at);
+    auto damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    f.put(journal, damaged);
+    auto again = f.reload();
+    REQUIRE(again.warnings().size() == 1);
+    CHECK(again.warnings()[0].find("1 lines are damaged") != std::string::npos);
+    CHECK(again.find("g", "t", 0) == 10);
+    CHECK(again.find("g", "t", 1) == 11);
+    store(again, 1, 12); // goes on in the same file
+    CHECK(f.reload().find("g", "t", 1) == 12);
+  }
+}
+
+TEST_CASE("offset_journal: one that is no use says what follows from that", "[storage]") {
+  fixture f;
+  for (auto* text : {"x\n", "troupe-offsets 1 00000001-0\n00000000 t@g 0 1\n"}) {
+    f.put(journal, text);
+    auto table = f.reload();
+    REQUIRE(table.warnings().size() == 1);
+    CHECK(table.warnings()[0].find("groups may get some messages again") != std::string::npos);
+  }
+}
+
 TEST_CASE("offset_journal: it adds nothing to a file that another wrote", "[storage]") {
   fixture f;
   auto table = f.load();

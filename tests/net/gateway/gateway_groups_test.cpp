@@ -2,6 +2,8 @@
 
 #include "tests/support/catch.hpp"
 
+#include <fstream>
+
 using namespace troupe;
 using namespace troupe::test;
 using namespace std::chrono_literals;
@@ -47,6 +49,25 @@ TEST_CASE("gateway: a group starts at the first message since a topic was made",
   REQUIRE(found.header.code == response_code::success);
   CHECK(found.number("offset") == 31);
   CHECK(t.node.read_all("t", 0, 31) == std::vector<std::string>{"new0", "new1"});
+}
+
+TEST_CASE("gateway: a group decides where to start in a queue whose first messages expired",
+          "[gateway]") {
+  gateway_stand t;
+  t.start();
+  t.node.create_topic("t");
+  REQUIRE(t.node.stop());
+  // As a rebuild leaves it: the log does not know the queue's number any more.
+  std::ofstream(t.node.stand.options.store.directory + "/config/troupe-queue-numbers.json")
+      << R"({"nextOffsets":{"t":[31]}})";
+  t.start();
+  bool young = GENERATE(false, true);
+  if (young)
+    t.node.put(put_of("t", {{"x"}}));
+  auto found = t.ask(1, request_code::query_consumer_offset, offset_of("G", "t"));
+  CHECK(found.header.code == response_code::query_not_found);
+  auto least = t.ask(1, request_code::get_min_offset, {{"topic", "t"}, {"queueId", "0"}});
+  CHECK(least.number("offset") == 31);
 }
 
 TEST_CASE("gateway: members are told once, however often their group changes", "[gateway]") {
