@@ -3,6 +3,7 @@
 #include "actors/unexpected.hpp"
 #include "storage/message_batch.hpp"
 #include "storage/properties.hpp"
+#include "storage/system_topics.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -179,6 +180,8 @@ void session_state::expire() {
 
 /// Beside checking, takes the messages at their word when all of them say WAIT=false.
 storage::result<void> session_state::check(put_request& request) const {
+  if (!storage::takes_messages(request.topic))
+    return brokers_own(request.topic);
   auto found = topics.topics->find(request.topic);
   if (found == topics.topics->end()) {
     TROUPE_TRY(storage::check_topic_name(request.topic));
@@ -444,14 +447,12 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
         return state.forward<queue_offset>(0, state.roles.queue_manager, search_atom_v, topic,
                                            queue, time_ms);
       },
-      [&state](create_atom, const topic_info& topic) {
-        return state.forward<topic_info>(0, state.roles.registrar, create_atom_v, topic);
-      },
+      [&state](create_atom, const topic_info& topic) { return state.create(topic); },
       [&state](update_atom, const topic_info& topic) {
-        return state.forward<topic_info>(0, state.roles.registrar, update_atom_v, topic);
+        return state.change<topic_info>(topic.name, update_atom_v, topic);
       },
       [&state](remove_atom, const std::string& topic) {
-        return state.forward<tombstone>(0, state.roles.registrar, remove_atom_v, topic);
+        return state.change<tombstone>(topic, remove_atom_v, topic);
       },
       [&state](list_atom) {
         return state.forward<topic_list>(0, state.roles.registrar, list_atom_v);

@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
+#include "storage/system_topics.hpp"
 
 #include <deque>
 #include <functional>
@@ -31,6 +32,19 @@ struct session_state {
   void start(session_actor::stateful_pointer<session_state> actor, const session_setup& setup);
 
   caf::result<put_response> put(put_request request);
+  /// Those of RocketMQ's own topics that clients fill come to be by that.
+  caf::result<topic_info> create(const topic_info& topic) {
+    if (!storage::takes_messages(topic.name))
+      return to_caf(brokers_own(topic.name));
+    return forward<topic_info>(0, roles.registrar, create_atom_v, topic);
+  }
+  /// Changes or deletes the topic, unless it is one of RocketMQ's own.
+  template <class Result, class Action, class What>
+  caf::result<Result> change(const std::string& topic, Action action, const What& what) {
+    if (storage::is_system_topic(topic))
+      return to_caf(brokers_own(topic));
+    return forward<Result>(0, roles.registrar, action, what);
+  }
   caf::result<pull_response> pull(pull_request request);
   caf::result<topic_description> describe(const std::string& topic);
   caf::result<record_batch> fetch(log_offset offset);
@@ -51,6 +65,10 @@ struct session_state {
   topic_map topics;
 
 private:
+  static storage::error brokers_own(const std::string& topic) {
+    return {errc::invalid_argument, "topic " + topic + " is one of RocketMQ's own"};
+  }
+
   using request_id = std::uint64_t;
   /// What a request takes of the client's credit until it is answered.
   struct charge {

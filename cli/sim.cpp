@@ -267,7 +267,8 @@ void add_sim(CLI::App& app, context& ctx) {
       ->capture_default_str();
   verb->add_option("--seed", args->first, "The first seed (default: a fresh one)")
       ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX - 1));
-  verb->add_option("--seeds", args->count, "How many seeds (default: 1000)");
+  verb->add_option("--seeds", args->count, "How many seeds (default: 1000)")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
   verb->add_option("--minutes", args->minutes, "Or for how long")->check(CLI::Range(0.0, 1e6));
   verb->add_option("--faults", args->faults, "Classes joined by commas, all or none")
       ->capture_default_str();

@@ -3,6 +3,7 @@
 #include "storage/logging.hpp"
 
 #include <algorithm>
+#include <string>
 
 #include <sys/resource.h>
 
@@ -25,10 +26,10 @@ descriptor_shares share_descriptors(std::uint64_t limit, std::size_t wanted_conn
   return {std::min<std::size_t>(wanted_connections, left), queue_files};
 }
 
-descriptor_shares take_descriptors(std::size_t wanted_connections) {
+storage::result<descriptor_shares> take_descriptors(std::size_t wanted_connections) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-    return {wanted_connections, least_other_files};
+    return descriptor_shares{wanted_connections, least_other_files};
   auto wanted =
       std::min<rlim_t>(limit.rlim_max, most_queue_files + least_other_files + wanted_connections);
   if (limit.rlim_cur < wanted) {
@@ -37,6 +38,11 @@ descriptor_shares take_descriptors(std::size_t wanted_connections) {
     if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) // else: the smaller limit works, more slowly
       limit = raised;
   }
+  if (limit.rlim_cur < least_descriptors)
+    return storage::error{errc::too_many_files,
+                          "the process may open " + std::to_string(limit.rlim_cur) +
+                              " files, but a node needs " + std::to_string(least_descriptors) +
+                              ": raise the limit (ulimit -n, LimitNOFILE)"};
   auto shares = share_descriptors(limit.rlim_cur, wanted_connections);
   if (shares.connections < wanted_connections)
     storage::log_warning("gateway.fewer_connections",

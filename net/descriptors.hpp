@@ -1,5 +1,7 @@
 #pragma once
 
+#include "storage/error.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -16,8 +18,11 @@ struct descriptor_shares {
 /// the rest; with few descriptors both get less, connections a quarter.
 descriptor_shares share_descriptors(std::uint64_t limit, std::size_t wanted_connections) noexcept;
 
+/// With fewer a node could open its files, and then serve nobody.
+inline constexpr std::uint64_t least_descriptors = 64;
+
 /// Takes as many descriptors as the system allows and the node can use, and shares them out. Says
-/// so in the log when there are fewer connections than wanted.
-descriptor_shares take_descriptors(std::size_t wanted_connections);
+/// so in the log when there are fewer connections than wanted; `too_many_files` below the least.
+storage::result<descriptor_shares> take_descriptors(std::size_t wanted_connections);
 
 } // namespace troupe::net

@@ -201,7 +201,8 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   p->options = options_of(cluster, node_settings);
   p->actor_settings = cluster.actor_port;
   p->files = &files;
-  auto shares = take_descriptors(cluster.gateway.enabled ? cluster.gateway.connections : 0);
+  TROUPE_TRY(auto shares,
+             take_descriptors(cluster.gateway.enabled ? cluster.gateway.connections : 0));
   auto& open_files = p->options.queue_manager.open_files;
   open_files = open_files == 0 ? shares.queue_files : std::min(open_files, shares.queue_files);
   p->gateway_settings = cluster.gateway;

@@ -13,6 +13,10 @@ using clock = std::chrono::steady_clock;
 /// How often deadlines are looked at while somebody is connected; they are seconds long.
 constexpr auto watch_interval = std::chrono::milliseconds(100);
 
+/// Beyond the limit of connections, for addresses that have none: however many strangers there are,
+/// whoever operates the node gets in from another place, such as the node's own machine.
+constexpr std::size_t reserved_connections = 8;
+
 constexpr auto never = clock::duration::max();
 
 } // namespace
@@ -71,7 +75,8 @@ std::unique_ptr<actor_seat> actor_gate::admit(int socket) {
   std::lock_guard lock(mutex_);
   auto known = addresses_.find(*address);
   auto of_address = known != addresses_.end() ? known->second : 0;
-  if (seats_.size() >= options_.connections || of_address >= options_.address_connections) {
+  auto limit = options_.connections + (of_address == 0 ? reserved_connections : 0);
+  if (seats_.size() >= limit || of_address >= options_.address_connections) {
     if (auto times = refused_.occurred(clock::now()))
       storage::log_warning("actor_port.full",
                            {{"connections", seats_.size()},

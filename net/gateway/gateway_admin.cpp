@@ -1,6 +1,7 @@
 #include "net/gateway/gateway_state.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/system_topics.hpp"
 
 #include <algorithm>
 
@@ -71,7 +72,7 @@ bool gateway_state::may_change(const ticket& who, const std::string& topic) {
     fail(who, good.error());
     return false;
   }
-  if (!remoting::is_system_topic(topic))
+  if (!storage::is_system_topic(topic))
     return true;
   reply(who, response_code::system_error,
         "The topic[" + topic + "] is conflict with system topic.");

@@ -3,6 +3,7 @@
 #include "net/remoting/codes.hpp"
 #include "storage/mutant.hpp"
 #include "storage/properties.hpp"
+#include "storage/system_topics.hpp"
 
 #include <algorithm>
 
@@ -54,7 +55,7 @@ void gateway_state::take_send(const ticket& who, const client_request& request) 
   if (!header)
     return fail(who, header.error());
   auto& h = header.value();
-  if (h.topic == storage::delay_topic)
+  if (!storage::takes_messages(h.topic))
     return reply(who, response_code::no_permission,
                  "the sending message to topic[" + h.topic + "] is forbidden.");
   auto held = held_sends_.find(h.topic);

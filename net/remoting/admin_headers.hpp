@@ -9,9 +9,6 @@
 /// What operators' requests carry in their ext fields, by RocketMQ's names.
 namespace troupe::remoting {
 
-/// A topic that RocketMQ keeps for itself: operators neither create nor delete it.
-bool is_system_topic(std::string_view topic) noexcept;
-
 /// UPDATE_AND_CREATE_TOPIC (17).
 struct topic_config_header {
   std::string topic;

@@ -110,6 +110,21 @@ class Unread(Greedy):
         self.assert_served()
 
 
+class ActorPort(Greedy):
+    settings = {"log_file": "64KiB",
+                "store": "[actor-port]\nconnections = 6\naddress-connections = 3\ngreeting-time = 60s"}
+
+    def test_whoever_operates_the_node_gets_in(self):
+        port = self.node.settings["actor_port"]
+        for address in ("127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.4"):
+            stranger = socket.create_connection(("127.0.0.1", port), source_address=(address, 0))
+            self.addCleanup(stranger.close)
+        another = socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.4", 0))
+        self.addCleanup(another.close)
+        wait_until("it is full for those who are there", lambda: "actor_port.full" in self.node.log())
+        self.assertTrue(self.node.status()["writable"])
+
+
 class Descriptors(Greedy):
     settings = {"log_file": "64KiB"}
 

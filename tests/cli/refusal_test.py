@@ -42,6 +42,18 @@ class Input(NodeTest):
                 self.refused(1, "consume", name, words=["topic"])
                 self.refused(1, "topic", "delete", name, words=["topic"])
 
+    def test_topics_of_rocketmqs_own(self):
+        for name in ("SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "TBW102", "OFFSET_MOVED_EVENT"):
+            with self.subTest(name=name):
+                self.refused(1, "topic", "create", name, words=[name, "RocketMQ"])
+                self.refused(1, "produce", name, stdin=b"x\n", words=[name, "RocketMQ"])
+        self.good("produce", "BenchmarkTest", stdin=b"x\n")  # clients fill it
+        self.refused(1, "topic", "delete", "--yes", "BenchmarkTest", words=["BenchmarkTest", "RocketMQ"])
+
+    def test_a_number_of_seeds(self):
+        for seeds in ("-1", "0", "x"):
+            self.refused(2, "sim", f"--seeds={seeds}", words=["--seeds"])
+
     def test_queues(self):
         self.refused(1, "produce", "t", "--queue", 8, stdin=b"x\n", words=["no queue 8", "0 to 7"])
         self.refused(1, "consume", "t", "--queue", 8, words=["no queue 8"])

@@ -48,14 +48,6 @@ TEST_CASE("admin headers: required fields are named, others have defaults", "[re
   CHECK(one.value().queue_id == -1);
 }
 
-TEST_CASE("admin headers: RocketMQ's own topics are known", "[remoting]") {
-  for (auto* name : {"TBW102", "SCHEDULE_TOPIC_XXXX", "RMQ_SYS_TRANS_HALF_TOPIC", "rmq_sys_x",
-                     "SELF_TEST_TOPIC"})
-    CHECK(is_system_topic(name));
-  for (auto* name : {"T", "TBW1020", "%RETRY%G", "my_rmq_sys_topic", ""})
-    CHECK_FALSE(is_system_topic(name));
-}
-
 TEST_CASE("admin bodies: tables of queues are keyed by objects", "[remoting]") {
   CHECK(write_topic_stats("b\"1", {{{"T", 0}, 1, 4, 77}, {{"T", 1}, 0, 0, 0}}, 0.5) ==
         R"({"offsetTable":{{"brokerName":"b\"1","queueId":0,"topic":"T"}:)"
