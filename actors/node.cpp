@@ -200,8 +200,8 @@ void node_state::connect_queues() {
 void node_state::open_writer(const queue_state& queues) {
   writer_open_ = true;
   self_->send(roles_.writer, queues);
-  // Messages that groups had seen may be gone; else what they stored is their own affair.
-  if (setup_.store->log.cut || !setup_.store->known.extension_valid)
+  // Before an operator has decided nobody knows which messages are gone.
+  if (!setup_.store->log.needs_repair)
     self_->send(roles_.registrar, queues);
   serve();
 }
