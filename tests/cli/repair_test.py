@@ -161,6 +161,8 @@ class Repair(NodeTest):
 
     def test_a_log_whose_end_was_taken_away_waits_for_an_operator(self):
         before = self.take_the_end_away()
+        _, found = self.store("verify")
+        self.assertEqual(found[-1]["wouldServe"], "reads")
         self.node.start()
         status = self.node.status()
         self.assertFalse(status["writable"])
