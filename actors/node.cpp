@@ -175,8 +175,8 @@ void node_state::announce() {
 /// The writer has met the queues: it takes messages from now on.
 void node_state::writer_opened(const queue_state& queues) {
   writer_open_ = true;
-  // Messages that groups had seen may be gone; else what they stored is their own affair.
-  if (setup_.store->log.cut || !setup_.store->known.extension_valid)
+  // Before an operator has decided nobody knows which messages are gone.
+  if (!setup_.store->log.needs_repair)
     self_->send(roles_.registrar, queues);
   serve();
 }

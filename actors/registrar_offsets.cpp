@@ -1,5 +1,6 @@
 #include "actors/registrar.hpp"
 
+#include "storage/abort_marker.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -88,8 +89,21 @@ void registrar_state::save_offsets() {
 }
 
 /// Messages that a group has seen may be gone, with a power cut or with files that somebody took
-/// away: then new ones get their numbers, and the group would never see those.
+/// away: then new ones get their numbers, and the group would never see those. Where nothing can be
+/// gone, what groups have stored is their own affair.
 void registrar_state::learn(const queue_state& queues) {
+  auto& directory = setup_.options.store.directory;
+  if (storage::groups_are_settled(*setup_.files, directory))
+    return;
+  set_back(queues);
+  save_offsets(); // durably, which the journal may not be
+  if (offsets_->changed())
+    return; // the next start sees to it
+  if (auto done = storage::settle_groups(*setup_.files, directory); !done)
+    storage::log_warning("groups.not_settled", {{"reason", done.error().message}});
+}
+
+void registrar_state::set_back(const queue_state& queues) {
   auto next_of = [&](std::string_view topic, std::int32_t queue) {
     auto place = static_cast<std::size_t>(queue);
     auto next = queue_offset{0};

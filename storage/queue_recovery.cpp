@@ -1,5 +1,6 @@
 #include "storage/queue_recovery.hpp"
 
+#include "storage/abort_marker.hpp"
 #include "storage/index_compare.hpp"
 #include "storage/log_file.hpp"
 #include "storage/logging.hpp"
@@ -305,6 +306,7 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
 
 result<queue_numbers> discard_queues(file_system& fs, const options& o, queue_table& table,
                                      key_index& index, log_offset log_min) {
+  TROUPE_TRY(unsettle_groups(fs, o.directory)); // they may come back shorter
   TROUPE_TRY(auto numbers, keep_numbers(fs, o, table, log_min));
   TROUPE_TRY(void_checkpoint(fs, o, false));
   std::vector<std::string> topics;

@@ -103,6 +103,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(o)));
   TROUPE_TRY(check_sizes(fs, o, known.sizes)); // before anything is changed
   store.after_orderly_stop = !abort_marker_exists(fs, o.directory);
+  auto settled = store.after_orderly_stop || groups_are_settled(fs, o.directory);
   if (!TROUPE_MUTANT("abort-not-written")) {
     TROUPE_TRY(create_abort_marker(fs, o.directory));
   }
@@ -124,6 +125,11 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(auto log, recover_log(fs, o, plan));
   if (!log.needs_repair && !TROUPE_MUTANT("tail-not-synced")) {
     TROUPE_TRY(make_durable(fs, o, log, plan.safe_offset));
+  }
+  // What is left open here the registrar settles when the queues are where the log ends.
+  if (settled && known.extension_valid && !log.cut && !log.needs_repair &&
+      abort_marker_exists(fs, o.directory)) {
+    TROUPE_TRY(settle_groups(fs, o.directory));
   }
   store.log = std::move(log);
   store.known = store.known.clamped(store.log.end, now);

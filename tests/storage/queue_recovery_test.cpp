@@ -2,12 +2,16 @@
 
 #include "storage/abort_marker.hpp"
 #include "storage/log_view.hpp"
+#include "storage/posix_file_system.hpp"
+#include "storage/repair.hpp"
+#include "storage/store.hpp"
 #include "storage/topic_table.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/started_store.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -328,4 +332,60 @@ TEST_CASE("sizes: files that all lost their ends are damage when the right size 
   auto node = start(store.options());
   check_queues(node, "normal-5.3.3");
   CHECK(node.queues.index->file_count() > 0);
+}
+
+TEST_CASE("queue_recovery: groups are settled only where no message can be gone", "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto settled = [&] { return groups_are_settled(fast_files(), store.root()); };
+  auto settle = [&] { REQUIRE(settle_groups(fast_files(), store.root()).has_value()); };
+  CHECK_FALSE(settled());
+  {
+    auto node = start(store.options());
+    CHECK_FALSE(settled()); // no checkpoint of ours vouched for anything
+    save_own_checkpoint(store.options(), node);
+  }
+  { auto node = start(store.options()); }
+  CHECK_FALSE(settled()); // the start before had died with it open
+  settle();
+  { auto node = start(store.options()); }
+  CHECK(settled());
+  SECTION("an orderly stop leaves nothing open") {
+    stop(store.options());
+    CHECK_FALSE(settled());
+    auto node = start(store.options());
+    CHECK(settled());
+  }
+  SECTION("queues that are discarded open it, also for the next start") {
+    stop(store.options());
+    disk::remove_all(store.root() + "/consumequeue");
+    for (auto life : {1, 2}) {
+      CAPTURE(life);
+      auto node = start(store.options());
+      CHECK_FALSE(settled());
+      save_own_checkpoint(store.options(), node);
+    }
+  }
+  SECTION("a tail that is cut opens it, also for the next start") {
+    auto end = open_store(fast_files(), store.options(), clock_of_tests).value().log.end;
+    store.write_log(end, "torn");
+    for (auto life : {1, 2}) {
+      CAPTURE(life);
+      auto opened = open_store(fast_files(), store.options(), clock_of_tests);
+      CHECK(opened.value().log.cut == (life == 1));
+      CHECK_FALSE(settled());
+    }
+  }
+  SECTION("so does a repair of a log that is gone") {
+    stop(store.options());
+    for (auto& file : disk::directory_iterator(store.root() + "/commitlog"))
+      disk::remove(file.path());
+    constexpr auto at_once = [](std::chrono::milliseconds) {};
+    auto repair = store_repair::open(fast_files(), store.root(), {}, clock_of_tests, {}, at_once);
+    REQUIRE(repair.has_value());
+    REQUIRE(repair.value().run().has_value());
+    repair = error{errc::busy, "closed"};
+    auto opened = open_store(fast_files(), store.options(), clock_of_tests);
+    CHECK(opened.value().known.extension_valid); // of the new store, which knows no lost numbers
+    CHECK_FALSE(settled());
+  }
 }
