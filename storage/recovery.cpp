@@ -338,11 +338,15 @@ result<void> extend_tail(file_system& fs, const options& o, const recovery_plan&
 
 } // namespace
 
+/// A queue entry that names a place further behind the log's end is taken for damaged.
+constexpr auto most_lost = static_cast<log_offset>(64 * gib);
+
 log_offset durable_end::behind(log_offset end,
                                std::optional<std::int64_t> newest_ms) const noexcept {
   if (safe_offset >= 0)
     return std::max(safe_offset, end);
-  return log_time_ms > newest_ms.value_or(0) ? std::max(queue_end, end) : end;
+  bool both_say_so = log_time_ms > newest_ms.value_or(0) && queue_end > end;
+  return both_say_so && queue_end - end <= most_lost ? queue_end : end;
 }
 
 log_offset readable_until(const std::vector<log_gap>& gaps, log_offset end,

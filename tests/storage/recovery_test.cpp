@@ -367,6 +367,9 @@ TEST_CASE("recovery: after RocketMQ's orderly stop two witnesses show that the l
     store.write_log(last.offset, std::string(last.size, '\0'));
     plan.log_time_ms = last.store_timestamp + 1; // also where the one before has the same time
     CHECK(recover(store, plan).needs_repair);
+    auto wild = plan; // one bit of an entry's offset
+    wild.highest_queue_end += std::int64_t{1} << 40;
+    CHECK_FALSE(recover(store, wild).needs_repair);
     plan.abnormal = true; // a crash may take what was not flushed
     CHECK_FALSE(recover(store, plan).needs_repair);
   }
