@@ -39,7 +39,7 @@ storage::result<descriptor_shares> take_descriptors(std::size_t wanted_connectio
       limit = raised;
   }
   if (limit.rlim_cur < least_descriptors)
-    return storage::error{errc::too_many_files,
+    return storage::error{storage::errc::too_many_files,
                           "the process may open " + std::to_string(limit.rlim_cur) +
                               " files, but a node needs " + std::to_string(least_descriptors) +
                               ": raise the limit (ulimit -n, LimitNOFILE)"};
