@@ -45,6 +45,13 @@ front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
                 [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
         return promise;
       },
+      [self, setup](peer_hello& hello) -> caf::result<peer_welcome> {
+        if (!setup.peers)
+          return make_caf_error(errc::unavailable,
+                                "node " + setup.node_name +
+                                    " runs every role itself: it has no links to other nodes");
+        return self->delegate(setup.peers, std::move(hello));
+      },
   };
 }
 

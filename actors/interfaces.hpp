@@ -8,6 +8,8 @@
 namespace troupe {
 
 struct role_table;
+struct peer_hello;
+struct peer_welcome;
 
 /// Appends to the commit log, and is the only one that does. Owns the count of positions between
 /// log and queues: a request that would pass `mailbox-capacity` waits here, in order, 1 ms at a
@@ -167,7 +169,9 @@ using session_actor =
 /// The only actor that is published: gives each client that speaks our version a session.
 using front_actor =
     caf::typed_actor<caf::replies_to<hello_atom, std::uint32_t, std::string,
-                                     std::string>::with<caf::strong_actor_ptr, welcome>>;
+                                     std::string>::with<caf::strong_actor_ptr, welcome>,
+                     /// Another node of the store wants a link (actors/link_messages.hpp).
+                     handles<peer_welcome(peer_hello)>>;
 
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<

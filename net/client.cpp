@@ -111,6 +111,7 @@ void add_application(caf::actor_system_config& config) {
 void configure(caf::actor_system_config& config) {
   config.add_message_types<caf::id_block::troupe>();
   config.add_message_types<caf::id_block::troupe_roles>();
+  config.add_message_types<caf::id_block::troupe_links>();
   config.add_error_category(error_category(),
                             [](std::uint8_t code, caf::atom_value, const caf::message& context) {
                               std::string text{name_of(static_cast<errc>(code))};

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/interfaces.hpp"
+#include "actors/link_messages.hpp"
 #include "storage/message_batch.hpp"
 
 #include <chrono>
@@ -47,7 +47,7 @@ void configure(caf::actor_system_config& config);
 /// `CAF_BEGIN_TYPE_ID_BLOCK(my_types, ::troupe::client::first_free_type_id)`. Those before are
 /// Troupe's, in this release and in later ones of the same protocol.
 inline constexpr caf::type_id_t first_free_type_id = caf::first_custom_type_id + 200;
-static_assert(caf::id_block::troupe_roles::end <= first_free_type_id);
+static_assert(caf::id_block::troupe_links::end <= first_free_type_id);
 
 /// Messages of one topic on their way into the request that carries them. Keep it: each round of
 /// queues goes on where the last one ended.

@@ -2,8 +2,33 @@
 
 #include "actors/caf.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
+
+namespace troupe::net {
+
+/// A connection that was made, and who is published at its other end.
+struct dialled {
+  caf::strong_actor_ptr published;
+  /// The connection ends with its last owner, with what was still to be sent: the framework would
+  /// go on sending it, for as long as the other end likes.
+  std::shared_ptr<void> wire;
+};
+
+/// Opens one connection and ends.
+using link_dialer_actor =
+    caf::typed_actor<caf::replies_to<caf::connect_atom, std::string, std::uint16_t>::with<dialled>>;
+
+/// Answers, whatever happens, within a few times the patience; no wire is left over when nobody
+/// waits any more. It blocks: spawn it detached.
+link_dialer_actor::behavior_type link_dialer(link_dialer_actor::pointer self,
+                                             std::chrono::milliseconds patience);
+
+} // namespace troupe::net
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::dialled)
 
 namespace troupe::client {
 

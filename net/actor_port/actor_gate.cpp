@@ -34,16 +34,35 @@ actor_gate::~actor_gate() {
 }
 
 void actor_gate::expose(const caf::strong_actor_ptr& who) {
+  expose_in(&actor_gate::exposed_, who);
+}
+
+void actor_gate::expose_to_trusted(const caf::strong_actor_ptr& who) {
+  expose_in(&actor_gate::exposed_to_trusted_, who);
+}
+
+void actor_gate::expose_in(actor_set actor_gate::*set, const caf::strong_actor_ptr& who) {
   {
     std::lock_guard lock(mutex_);
-    exposed_.insert(who->id());
+    (this->*set).insert(who->id());
   }
-  who->get()->attach_functor([gate = weak_from_this(), id = who->id()] {
+  who->get()->attach_functor([gate = weak_from_this(), set, id = who->id()] {
     if (auto alive = gate.lock()) {
       std::lock_guard lock(alive->mutex_);
-      alive->exposed_.erase(id);
+      (alive.get()->*set).erase(id);
     }
   });
+}
+
+void actor_gate::trust(const caf::node_id& program) {
+  std::vector<char> id;
+  caf::binary_serializer sink{nullptr, id};
+  auto whole = program;
+  if (sink(whole)) // an error
+    return;
+  std::lock_guard lock(mutex_);
+  if (auto found = nodes_.find(std::string(id.begin(), id.end())); found != nodes_.end())
+    found->second.trusted = true;
 }
 
 void actor_gate::set_front(const caf::strong_actor_ptr& front) {
@@ -104,9 +123,20 @@ void actor_gate::leave(const actor_seat& seat) {
       nodes_.erase(found);
 }
 
-bool actor_gate::exposed(std::uint64_t actor) const {
+bool actor_gate::exposed(std::uint64_t actor, const std::string& node) const {
   std::lock_guard lock(mutex_);
-  return exposed_.contains(actor);
+  if (exposed_.contains(actor))
+    return true;
+  if (!exposed_to_trusted_.contains(actor))
+    return false;
+  auto found = nodes_.find(node);
+  return found != nodes_.end() && found->second.trusted;
+}
+
+bool actor_gate::trusted(const std::string& node) const {
+  std::lock_guard lock(mutex_);
+  auto found = nodes_.find(node);
+  return found != nodes_.end() && found->second.trusted;
 }
 
 /// A second connection under the id of a program takes over the way to it: only its own address

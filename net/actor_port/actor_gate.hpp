@@ -35,6 +35,12 @@ public:
   /// find each actor whose handle ever left the process, for anyone who guesses its number, and so
   /// everything else is refused.
   void expose(const caf::strong_actor_ptr& who);
+  /// The same, but only for those who are trusted.
+  void expose_to_trusted(const caf::strong_actor_ptr& who);
+  /// The program is another node of the store: until its last connection here ends it may send what
+  /// it likes to what is exposed for it, and its answers come through. Those who are not connected
+  /// here are not remembered.
+  void trust(const caf::node_id& program);
 
   /// The actor that those who connect from now on are given, and exposed for them. Null: nobody is
   /// let in.
@@ -52,13 +58,17 @@ public:
 
 private:
   friend class actor_seat;
+  using actor_set = std::unordered_set<std::uint64_t>;
   struct owner {
     std::string address;
     std::size_t connections = 0;
+    bool trusted = false;
   };
 
+  void expose_in(actor_set actor_gate::*set, const caf::strong_actor_ptr& who);
   void leave(const actor_seat& seat);
-  bool exposed(std::uint64_t actor) const;
+  bool exposed(std::uint64_t actor, const std::string& node) const;
+  bool trusted(const std::string& node) const;
   bool claim(const std::string& node, const std::string& address);
   void report_cut(const std::string& address, std::string_view reason);
   void report_dropped(const std::string& address, std::string_view reason);
@@ -71,7 +81,8 @@ private:
   bool stopping_ = false;
   caf::strong_actor_ptr front_;
   caf::strong_actor_ptr published_;
-  std::unordered_set<std::uint64_t> exposed_;
+  actor_set exposed_;
+  actor_set exposed_to_trusted_;
   std::set<const actor_seat*> seats_;
   std::map<std::string, std::size_t> addresses_; ///< connections of each
   std::map<std::string, owner> nodes_;
@@ -99,7 +110,8 @@ public:
 
   std::size_t unread_limit() const noexcept { return gate_->options().unread_bytes; }
 
-  bool exposed(std::uint64_t actor) override { return gate_->exposed(actor); }
+  bool exposed(std::uint64_t actor) override { return gate_->exposed(actor, node_); }
+  bool trusted() override { return gate_->trusted(node_); }
   bool claim(std::string_view node) override;
   void dropped(std::string_view reason) override { gate_->report_dropped(address_, reason); }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/interfaces.hpp"
+#include "actors/link_messages.hpp"
 #include "net/actor_port/actor_gate.hpp"
 
 #include <memory>

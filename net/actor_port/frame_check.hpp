@@ -31,8 +31,11 @@ struct frame_rules {
 class frame_surroundings {
 public:
   virtual ~frame_surroundings() = default;
-  /// True when clients may address the actor.
+  /// True when whoever speaks on this connection may address the actor.
   virtual bool exposed(std::uint64_t actor) = 0;
+  /// True for another node of the store: it may send every message to what is exposed, and its
+  /// answers are waited for.
+  virtual bool trusted() = 0;
   /// The program of that id speaks on this connection; false when another one bears the id.
   virtual bool claim(std::string_view node) = 0;
   /// A message was made harmless instead of being handed on.
@@ -78,6 +81,7 @@ private:
   std::uint8_t operation_ = 0;
   bool for_nobody_ = false; ///< the message whose payload is next
   bool hidden_ = false;     ///< and it names an actor that is not exposed
+  bool trusted_ = false;    ///< for good
   int handshakes_ = 0;
   std::string peer_;
   std::unordered_set<std::uint64_t> senders_;

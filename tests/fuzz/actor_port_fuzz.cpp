@@ -19,6 +19,7 @@ constexpr std::uint64_t nobody = 99;
 
 struct surroundings final : net::frame_surroundings {
   bool exposed(std::uint64_t actor) override { return actor == front; }
+  bool trusted() override { return false; }
   bool claim(std::string_view node) override {
     require(node.size() == net::frame_rules::node_bytes, "a program's id has its length");
     return true;

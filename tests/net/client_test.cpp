@@ -93,8 +93,9 @@ caf::behavior three_queues(caf::event_based_actor* self) {
 auto next_release(front_actor::pointer self, front_actor real) -> front_actor::behavior_type {
   return {[self, real](hello_atom hello, std::uint32_t version, const std::string& cluster,
                        const std::string& name) {
-    return self->delegate(real, hello, version + 1, cluster, name);
-  }};
+            return self->delegate(real, hello, version + 1, cluster, name);
+          },
+          [self, real](const peer_hello& hello) { return self->delegate(real, hello); }};
 }
 
 } // namespace

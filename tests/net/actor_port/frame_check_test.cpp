@@ -18,10 +18,12 @@ constexpr std::string_view kind = "abcdefgh";
 
 struct noted final : net::frame_surroundings {
   bool exposed(std::uint64_t actor) override { return actor == front; }
+  bool trusted() override { return trust; }
   bool claim(std::string_view node) override { return node != taken; }
   void dropped(std::string_view reason) override { reasons.emplace_back(reason); }
 
   std::string taken = program(kind, 1);
+  bool trust = false;
   std::vector<std::string> reasons;
 };
 
@@ -213,4 +215,51 @@ TEST_CASE("frame check: senders of one connection are bounded", "[actor-port]") 
   while (from < 10'000 && stranger.take(message_to(front, good, ordinary, from)))
     ++from;
   CHECK(from == 4097);
+}
+
+TEST_CASE("frame check: another node of the store may say more, and be answered", "[actor-port]") {
+  connection peer;
+  REQUIRE(peer.greet());
+  peer.passed.clear();
+  auto role = content("@<>+position_list", "anything");
+  auto answer = message_to(hidden, role, 1ULL << 63 | ordinary | 5);
+  CHECK(peer.take(message_to(front, role)));
+  CHECK(peer.passed.substr(33, 2) == "\xff\xff");
+  peer.around.trust = true;
+  peer.passed.clear();
+  CHECK(peer.take(message_to(front, role) + answer));
+  CHECK(peer.passed == message_to(front, role) + answer);
+  // Still not to actors that are not exposed, nor with later receivers.
+  peer.passed.clear();
+  CHECK(peer.take(message_to(hidden, role)));
+  CHECK(peer.passed.substr(24, 8) == number_bytes(99));
+  for (std::uint64_t from = 1; from < 10'000; ++from) // as many senders as it has actors
+    REQUIRE(peer.take(message_to(front, good, ordinary, from)));
+  auto later = role;
+  later[0] = 1;
+  CHECK_FALSE(peer.take(message_to(front, later)));
+}
+
+TEST_CASE("frame check: a peer may leave to us what it was asked, and we relay nothing",
+          "[actor-port]") {
+  auto routed = [](const std::string& to, const std::string& body) {
+    auto bytes = message_to(front, program(kind, 8) + to + body);
+    bytes[0] = 3;
+    return bytes;
+  };
+  auto passes = [](const std::string& bytes, bool trust = true) {
+    connection peer;
+    REQUIRE(peer.greet());
+    peer.around.trust = trust;
+    peer.passed.clear();
+    return peer.take(bytes) && peer.passed == bytes;
+  };
+  auto here = program(kind, 0);
+  CHECK(passes(routed(here, good)));
+  CHECK_FALSE(passes(routed(here, good), false));
+  CHECK_FALSE(passes(routed(program(kind, 9), good)));
+  CHECK_FALSE(passes(routed(here, "")));
+  auto later = good;
+  later[0] = 1;
+  CHECK_FALSE(passes(routed(here, later)));
 }

@@ -1,0 +1,434 @@
+#include "net/switchboard.hpp"
+
+#include "actors/error.hpp"
+#include "actors/unexpected.hpp"
+#include "net/link_port.hpp"
+#include "storage/log_limit.hpp"
+#include "storage/logging.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe::net {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// As much of a stranger's text as people need to see.
+std::string shown(const std::string& text) {
+  constexpr std::size_t most = 80;
+  return text.size() <= most ? text : text.substr(0, most) + "...";
+}
+
+/// One peer, and the link to it.
+struct peer {
+  link_peer where;
+  bool ours = false; ///< this node dials
+  link_state state = link_state::away;
+  caf::actor_clock::time_point since;
+  std::string reason;
+  std::uint64_t incarnation = 0;
+  std::uint64_t link = 0; ///< the newest that was asked for, by whoever dials
+  /// Of this link: the actor that ends with the peer's process, the ports that the peer was given
+  /// and the roles behind them.
+  caf::strong_actor_ptr switchboard;
+  std::vector<offered_role> roles;
+  std::vector<caf::strong_actor_ptr> ports;
+  std::shared_ptr<void> wire; ///< if we dialled
+  milliseconds pause{0};
+  caf::actor_addr dialer; ///< that has not answered yet
+};
+
+struct switchboard_state {
+  using pointer = switchboard_actor::stateful_pointer<switchboard_state>;
+
+  switchboard_state() = default;
+  ~switchboard_state();
+  static inline const char* name = "switchboard";
+
+  void start(pointer actor, switchboard_setup given);
+  void dial(peer& p);
+  void greet(peer& p, const caf::strong_actor_ptr& whom);
+  void welcomed(peer& p, peer_welcome& answer, const caf::node_id& from);
+  void come_up(peer& p, std::uint64_t incarnation, std::vector<offered_role> theirs,
+               const caf::strong_actor_ptr& switchboard);
+  /// Ends the link at this end. Whoever dials may go on with the same connection.
+  void go_down(peer& p, const std::string& reason);
+  void give_up(peer& p, const std::string& reason);
+  void pause_before_dial(peer& p);
+  void retry(std::uint64_t index);
+
+  caf::result<peer_welcome> hello(peer_hello& h);
+  storage::error objection(const peer_hello& h, const caf::strong_actor_ptr& sender);
+  void goodbye(const peer_goodbye& g);
+  void again(const greet_again& g);
+  void offer(role_offer& o);
+  void down(const caf::down_msg& message);
+  link_report status() const;
+  bool stop();
+
+  std::vector<offered_role> open_ports(peer& p);
+  void close_ports(peer& p);
+  void say_goodbye(peer& p, const std::string& reason);
+  void set_state(peer& p, link_state state, const std::string& reason = {});
+  peer* find(const std::string& node);
+  caf::strong_actor_ptr own() const { return caf::actor_cast<caf::strong_actor_ptr>(self); }
+  bool is_of_link(const peer& p, std::uint64_t incarnation, std::uint64_t link) const;
+
+  pointer self = nullptr;
+  switchboard_setup setup;
+  std::vector<peer> peers; ///< never changes its size: handlers refer to its elements
+  std::vector<offered_role> offered;
+  std::uint64_t last_link = 0;
+  bool stopping = false;
+  storage::log_limit refused;
+};
+
+/// However the actor ends. Nobody else would close the ports.
+switchboard_state::~switchboard_state() {
+  for (auto& p : peers)
+    close_ports(p);
+}
+
+void switchboard_state::start(pointer actor, switchboard_setup given) {
+  self = actor;
+  setup = std::move(given);
+  self->set_down_handler([this](const caf::down_msg& message) { down(message); });
+  for (auto& where : setup.peers) {
+    if (where.node == setup.node || find(where.node) != nullptr)
+      continue;
+    peer p;
+    p.ours = setup.node < where.node;
+    p.where = where;
+    p.since = self->clock().now();
+    p.pause = setup.timings.first_pause;
+    peers.push_back(std::move(p));
+  }
+  if (setup.expose)
+    setup.expose(own());
+  for (auto& p : peers)
+    if (p.ours)
+      dial(p);
+}
+
+peer* switchboard_state::find(const std::string& node) {
+  auto found = std::ranges::find_if(peers, [&](const peer& p) { return p.where.node == node; });
+  return found != peers.end() ? &*found : nullptr;
+}
+
+void switchboard_state::set_state(peer& p, link_state state, const std::string& reason) {
+  p.state = state;
+  p.since = self->clock().now();
+  // While it is tried again people want to know why it was not there the last time.
+  if (state == link_state::up || !reason.empty())
+    p.reason = reason;
+}
+
+// -- the one who dials ---------------------------------------------------------------------------
+
+void switchboard_state::dial(peer& p) {
+  set_state(p, link_state::dialling);
+  auto dialer = setup.make_dialer();
+  p.dialer = dialer.address();
+  self->monitor(dialer);
+  self->request(dialer, setup.timings.dial, caf::connect_atom::value, p.where.host, p.where.port)
+      .then(
+          [this, &p](dialled& made) {
+            p.dialer = nullptr;
+            p.wire = std::move(made.wire);
+            if (made.published)
+              greet(p, made.published);
+            else
+              give_up(p, "no node answers there");
+          },
+          [this, &p](const caf::error& why) {
+            if (why == caf::sec::request_timeout) { // a connection that still comes ends by itself
+              give_up(p, "no connection in time");
+              return;
+            }
+            p.dialer = nullptr;
+            give_up(p, from_caf(why).message);
+          });
+}
+
+void switchboard_state::greet(peer& p, const caf::strong_actor_ptr& whom) {
+  set_state(p, link_state::greeting);
+  p.link = ++last_link;
+  peer_hello h{protocol_version,  setup.cluster, setup.node,    p.where.node,
+               setup.incarnation, p.link,        open_ports(p), own()};
+  self->request(caf::actor_cast<peer_service>(whom), setup.timings.greeting, std::move(h))
+      .then([this, &p, from = whom->node()](peer_welcome& answer) { welcomed(p, answer, from); },
+            [this, &p](const caf::error& why) {
+              give_up(p, why == caf::sec::request_timeout ? "it does not answer our hello"
+                                                          : from_caf(why).message);
+            });
+}
+
+/// A handle of another process than the one that speaks would be routed by way of it.
+bool are_of(const caf::node_id& process, const std::vector<offered_role>& roles,
+            const caf::strong_actor_ptr& switchboard) {
+  return switchboard && switchboard->node() == process && roles.size() <= most_offered_roles &&
+         std::ranges::all_of(
+             roles, [&](const offered_role& r) { return r.port && r.port->node() == process; });
+}
+
+bool are_same(const std::vector<offered_role>& a, const std::vector<offered_role>& b) {
+  return std::ranges::equal(a, b, [](const offered_role& x, const offered_role& y) {
+    return x.role == y.role && x.port == y.port;
+  });
+}
+
+void switchboard_state::welcomed(peer& p, peer_welcome& answer, const caf::node_id& from) {
+  if (answer.node != p.where.node || answer.link != p.link ||
+      !are_of(from, answer.roles, answer.switchboard)) {
+    give_up(p, "it answers our hello with a welcome of " + shown(answer.node));
+    return;
+  }
+  bool current = are_same(p.roles, offered);
+  come_up(p, answer.incarnation, std::move(answer.roles), answer.switchboard);
+  if (!current)
+    again({p.where.node, p.incarnation, p.link});
+}
+
+void switchboard_state::pause_before_dial(peer& p) {
+  if (stopping || !p.ours)
+    return;
+  auto index = static_cast<std::uint64_t>(&p - peers.data());
+  self->delayed_send(self, p.pause, retry_atom_v, index);
+  p.pause = std::min(p.pause * 2, setup.timings.longest_pause);
+}
+
+void switchboard_state::retry(std::uint64_t index) {
+  if (stopping || index >= peers.size())
+    return;
+  auto& p = peers[index];
+  if (p.state != link_state::away)
+    return;
+  if (p.dialer) // a dial of ours still blocks its thread: one at a time
+    pause_before_dial(p);
+  else
+    dial(p);
+}
+
+// -- the one who is dialled ----------------------------------------------------------------------
+
+caf::result<peer_welcome> switchboard_state::hello(peer_hello& h) {
+  auto sender = self->current_sender();
+  if (auto why = objection(h, sender); why.code != errc::none) {
+    if (auto times = refused.occurred(self->clock().now()))
+      storage::log_warning("link.refused",
+                           {{"node", shown(h.node)}, {"reason", why.message}, {"hellos", *times}});
+    return to_caf(why);
+  }
+  auto& p = *find(h.node);
+  // Of a broken connection this end may have heard nothing: what it sent meanwhile is lost.
+  if (p.state == link_state::up) {
+    bool replaced = p.incarnation != h.incarnation;
+    auto reason = replaced ? "another process took its place" : "it asked for a new link";
+    if (replaced) // if that was a late word of a dead process, the living one comes back
+      say_goodbye(p, reason);
+    go_down(p, reason);
+  }
+  if (setup.trust)
+    setup.trust(sender->node());
+  p.link = h.link;
+  auto ours = open_ports(p);
+  come_up(p, h.incarnation, std::move(h.roles), h.switchboard);
+  return peer_welcome{setup.node, setup.incarnation, p.link, std::move(ours), own()};
+}
+
+/// Why there will be no link; no error if there will.
+storage::error switchboard_state::objection(const peer_hello& h,
+                                            const caf::strong_actor_ptr& sender) {
+  auto them = "node " + shown(h.node);
+  auto we = "node " + setup.node;
+  if (h.version != protocol_version)
+    return {errc::version_mismatch, them + " speaks protocol version " + std::to_string(h.version) +
+                                        ", " + we + " speaks " + std::to_string(protocol_version) +
+                                        ": use the same release on both ends"};
+  if (h.cluster != setup.cluster)
+    return {errc::version_mismatch, them + " belongs to cluster " + shown(h.cluster) + ", " + we +
+                                        " belongs to " + setup.cluster};
+  if (h.to != setup.node)
+    return {errc::invalid_argument,
+            them + " looks for node " + shown(h.to) + ", but this is " + we};
+  auto* p = find(h.node);
+  if (p == nullptr)
+    return {errc::invalid_argument, them + " has no place in the store as " + we + " knows it"};
+  if (p->ours)
+    return {errc::invalid_argument, them + " is dialled by " + we + ", and does not dial itself"};
+  if (!sender || !are_of(sender->node(), h.roles, h.switchboard))
+    return {errc::invalid_argument, "a hello that brings actors of others"};
+  if (h.incarnation == p->incarnation && h.link <= p->link)
+    return {errc::invalid_argument, "a hello that comes late: there was a newer one"};
+  return {};
+}
+
+// -- both ----------------------------------------------------------------------------------------
+
+void switchboard_state::come_up(peer& p, std::uint64_t incarnation,
+                                std::vector<offered_role> theirs,
+                                const caf::strong_actor_ptr& switchboard) {
+  p.incarnation = incarnation;
+  p.switchboard = switchboard;
+  self->monitor(caf::actor_cast<caf::actor>(switchboard));
+  set_state(p, link_state::up);
+  storage::log_info("link.up",
+                    {{"node", p.where.node}, {"incarnation", incarnation}, {"link", p.link}});
+  self->send(setup.listener, peer_up{p.where.node, incarnation, p.link, std::move(theirs)});
+}
+
+void switchboard_state::go_down(peer& p, const std::string& reason) {
+  close_ports(p);
+  if (p.state != link_state::up)
+    return;
+  // The pauses are short again only after a link that lasted: two processes under one name would
+  // take it from each other for ever.
+  if (self->clock().now() - p.since >= setup.timings.longest_pause)
+    p.pause = setup.timings.first_pause;
+  self->demonitor(caf::actor_cast<caf::actor>(p.switchboard));
+  p.switchboard = nullptr;
+  set_state(p, link_state::away, reason);
+  storage::log_info("link.down", {{"node", p.where.node}, {"reason", reason}});
+  self->send(setup.listener, peer_down{p.where.node, reason});
+}
+
+void switchboard_state::give_up(peer& p, const std::string& reason) {
+  bool news = p.reason != reason && p.state != link_state::up;
+  go_down(p, reason);
+  p.wire.reset();
+  set_state(p, link_state::away, reason);
+  if (news)
+    storage::log_warning("link.away", {{"node", p.where.node},
+                                       {"address", p.where.host},
+                                       {"port", p.where.port},
+                                       {"reason", reason}});
+  pause_before_dial(p);
+}
+
+std::vector<offered_role> switchboard_state::open_ports(peer& p) {
+  close_ports(p);
+  p.roles = offered;
+  auto given = offered;
+  for (auto& r : given) {
+    r.port = link_port::open(self->system(), r.port);
+    p.ports.push_back(r.port);
+    if (setup.expose)
+      setup.expose(r.port);
+  }
+  return given;
+}
+
+void switchboard_state::close_ports(peer& p) {
+  for (auto& port : p.ports)
+    link_port::close(port);
+  p.ports.clear();
+  p.roles.clear();
+}
+
+/// The other end may believe that the link is up.
+void switchboard_state::say_goodbye(peer& p, const std::string& reason) {
+  if (p.switchboard)
+    self->send(caf::actor_cast<peer_service>(p.switchboard),
+               peer_goodbye{setup.node, setup.incarnation, p.link, reason});
+}
+
+bool switchboard_state::is_of_link(const peer& p, std::uint64_t incarnation,
+                                   std::uint64_t link) const {
+  return p.state == link_state::up && p.incarnation == incarnation && p.link == link;
+}
+
+void switchboard_state::goodbye(const peer_goodbye& g) {
+  if (auto* p = find(g.node); p != nullptr && is_of_link(*p, g.incarnation, g.link))
+    give_up(*p, "it ended the link: " + shown(g.reason));
+}
+
+void switchboard_state::again(const greet_again& g) {
+  auto* p = find(g.node);
+  if (p == nullptr || !p->ours || !is_of_link(*p, g.incarnation, g.link))
+    return;
+  auto whom = p->switchboard;
+  go_down(*p, "what is offered has changed");
+  greet(*p, whom);
+}
+
+void switchboard_state::offer(role_offer& o) {
+  std::erase_if(o.roles, [](const offered_role& r) { return !r.port; });
+  if (are_same(o.roles, offered))
+    return;
+  offered = std::move(o.roles);
+  for (auto& p : peers) {
+    if (p.state != link_state::up)
+      continue; // a greeting that is under way is repeated
+    if (p.ours)
+      again({p.where.node, p.incarnation, p.link});
+    else
+      self->send(caf::actor_cast<peer_service>(p.switchboard),
+                 greet_again{setup.node, setup.incarnation, p.link});
+  }
+}
+
+void switchboard_state::down(const caf::down_msg& message) {
+  for (auto& p : peers) {
+    if (p.dialer && p.dialer == message.source)
+      p.dialer = nullptr;
+    if (p.switchboard && p.switchboard->address() == message.source) {
+      auto reason = "the connection is lost";
+      // A process that came back with its number has handles that equal the dead ones: this may
+      // be the end of an older link, and then the other end must be told.
+      say_goodbye(p, reason);
+      give_up(p, reason);
+    }
+  }
+}
+
+link_report switchboard_state::status() const {
+  link_report report;
+  auto now = self->clock().now();
+  for (auto& p : peers) {
+    auto since = std::chrono::duration_cast<milliseconds>(now - p.since);
+    report.links.push_back(
+        {p.where.node, std::string{name_of(p.state)}, since.count(), p.incarnation, p.reason});
+  }
+  return report;
+}
+
+bool switchboard_state::stop() {
+  stopping = true;
+  for (auto& p : peers) {
+    say_goodbye(p, "its node stops");
+    give_up(p, "this node stops");
+  }
+  self->quit();
+  return true;
+}
+
+switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
+                                             switchboard_setup setup) {
+  ignore_unexpected(self, "switchboard");
+  auto& state = self->state;
+  state.start(self, std::move(setup));
+  return {
+      [&state](peer_hello& h) { return state.hello(h); },
+      [&state](const peer_goodbye& g) { state.goodbye(g); },
+      [&state](const greet_again& g) { state.again(g); },
+      [&state](role_offer& o) { state.offer(o); },
+      [&state](status_atom) { return state.status(); },
+      [&state](stop_atom) { return state.stop(); },
+      [&state](retry_atom, std::uint64_t peer) { state.retry(peer); },
+  };
+}
+
+} // namespace
+
+switchboard_actor spawn_switchboard(caf::actor_system& system, switchboard_setup setup) {
+  return system.spawn(switchboard, std::move(setup));
+}
+
+std::function<link_dialer_actor()> socket_dialers(caf::actor_system& system,
+                                                  std::chrono::milliseconds patience) {
+  return [&system, patience] { return system.spawn<caf::detached>(link_dialer, patience); };
+}
+
+} // namespace troupe::net
