@@ -96,7 +96,16 @@ struct admission {
 /// A client's message with all that belongs to it: a body of this size crosses, and no more.
 constexpr std::uint32_t room_for_the_rest = 1u << 20;
 
-frame_rules rules_of(caf::actor_system& system) {
+/// A hello of a node carries handles, for each of which the framework keeps something: where no
+/// node is expected it does not get that far.
+void admit_no_nodes(const caf::uniform_type_info_map& types, frame_rules& rules) {
+  frame_rules of_nodes;
+  admission{types, of_nodes}.admit_one(handles<peer_welcome(peer_hello)>{});
+  for (auto& [names, first] : of_nodes.messages)
+    rules.messages.erase(names);
+}
+
+frame_rules rules_of(caf::actor_system& system, bool nodes) {
   frame_rules rules;
   std::vector<char> id;
   caf::binary_serializer sink{system, id};
@@ -107,6 +116,8 @@ frame_rules rules_of(caf::actor_system& system) {
   admission to{system.types(), rules};
   to.admit(front_actor::signatures{});
   to.admit(store_service::signatures{});
+  if (!nodes)
+    admit_no_nodes(system.types(), rules);
   return rules;
 }
 
@@ -115,7 +126,7 @@ frame_rules rules_of(caf::actor_system& system) {
 storage::result<actor_port> actor_port::open(caf::actor_system& system,
                                              const actor_port_options& options,
                                              const std::string& host, std::uint16_t port,
-                                             const front_actor& front) {
+                                             const front_actor& front, bool nodes) {
   namespace network = caf::io::network;
   auto* multiplexer = dynamic_cast<network::default_multiplexer*>(&system.middleman().backend());
   if (multiplexer == nullptr)
@@ -126,7 +137,7 @@ storage::result<actor_port> actor_port::open(caf::actor_system& system,
                           "cannot listen at " + host + ":" + std::to_string(port) +
                               " (actor-port): is another node running there, and is the address "
                               "one of this machine?"};
-  auto gate = std::make_shared<actor_gate>(options, rules_of(system));
+  auto gate = std::make_shared<actor_gate>(options, rules_of(system, nodes));
   auto published = caf::actor_cast<caf::strong_actor_ptr>(front);
   gate->set_front(published);
   gate->set_published(published);

@@ -16,11 +16,12 @@ namespace troupe::net {
 /// such port in a simulation.
 class actor_port {
 public:
-  /// Listens at the IPv4 address and port (0: any) and lets clients in. `front` is what they reach.
+  /// Listens at the IPv4 address and port (0: any) and lets clients in, and other nodes of the
+  /// store if that is said. `front` is what they reach.
   static storage::result<actor_port> open(caf::actor_system& system,
                                           const actor_port_options& options,
                                           const std::string& host, std::uint16_t port,
-                                          const front_actor& front);
+                                          const front_actor& front, bool nodes = false);
 
   /// As bound.
   std::uint16_t port() const noexcept { return port_; }

@@ -97,7 +97,7 @@ public:
     door.cluster = "shop";
     // The gate is there before the switchboard, and the switchboard before the front.
     auto first = system_->spawn(front, door);
-    auto opened = net::actor_port::open(*system_, {}, "127.0.0.1", port, first);
+    auto opened = net::actor_port::open(*system_, {}, "127.0.0.1", port, first, true);
     REQUIRE(opened);
     port_ = std::make_unique<net::actor_port>(std::move(opened).value());
     *gate = port_->gate();
