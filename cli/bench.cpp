@@ -258,7 +258,7 @@ result<exit_code> get(const context& ctx, const arguments& args) {
 
 void add_load_options(CLI::App& verb, arguments& args) {
   auto& load = args.load;
-  verb.add_option("--messages", load.messages, "Messages")->check(CLI::PositiveNumber);
+  add_number(verb, "--messages", load.messages, "Messages", 1, 10'000'000'000);
   verb.add_option("--size", load.size, "Bytes of a body")->check(CLI::Range(8, 4 << 20));
   verb.add_option("--batch", load.batch, "Messages of a request")->check(CLI::Range(1, 65536));
   verb.add_option("--queues", load.queues, "Queues, 1000 a topic")->check(CLI::Range(1, 100'000));

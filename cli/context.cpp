@@ -4,6 +4,7 @@
 #include "storage/clock.hpp"
 #include "storage/logging.hpp"
 
+#include <charconv>
 #include <cstdio>
 #include <iostream>
 
@@ -43,6 +44,22 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& flag, const std::strin
 }
 
 } // namespace
+
+CLI::Option* add_number(CLI::App& app, const std::string& flag, std::uint64_t& number,
+                        const std::string& what, std::uint64_t least, std::uint64_t most) {
+  auto parse = [least, most](const std::string& text) -> storage::result<std::uint64_t> {
+    std::uint64_t value = 0;
+    const auto* end = text.data() + text.size();
+    auto [rest, failure] = std::from_chars(text.data(), end, value); // knows no sign
+    if (failure == std::errc() && rest == end && value >= least && value <= most)
+      return value;
+    return storage::error{storage::errc::invalid_argument, "'" + text + "' is no whole number of " +
+                                                               std::to_string(least) + " to " +
+                                                               std::to_string(most)};
+  };
+  return add_parsed(app, flag, "NUMBER", what, parse,
+                    [&number](std::uint64_t value) { number = value; });
+}
 
 CLI::Option* add_size(CLI::App& app, const std::string& flag, std::int64_t& bytes,
                       const std::string& what) {

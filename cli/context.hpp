@@ -44,6 +44,10 @@ struct context {
 /// A noun that wants a verb.
 CLI::App* add_noun(CLI::App& app, const std::string& name, const std::string& what);
 
+/// A whole number of that range. CLI11 takes one that is negative or too large for another.
+CLI::Option* add_number(CLI::App& app, const std::string& flag, std::uint64_t& number,
+                        const std::string& what, std::uint64_t least, std::uint64_t most);
+
 /// Options written as in cluster.ini: "64KiB", "5s". Anything else is a usage error.
 CLI::Option* add_size(CLI::App& app, const std::string& flag, std::int64_t& bytes,
                       const std::string& what);

@@ -25,6 +25,7 @@ using storage::result;
 
 /// Seeds that a child process runs before it reports: a process for each would cost more.
 constexpr std::uint64_t piece_seeds = 16;
+constexpr std::uint64_t most_seeds = 1'000'000'000'000; ///< of one command: years
 
 struct arguments {
   std::string what = "node";
@@ -265,11 +266,14 @@ void add_sim(CLI::App& app, context& ctx) {
           "node: whole nodes and clients; gateway: with RocketMQ's port; storage: a store alone")
       ->check(CLI::IsMember({"node", "gateway", "storage"}))
       ->capture_default_str();
-  verb->add_option("--seed", args->first, "The first seed (default: a fresh one)")
-      ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX - 1));
-  verb->add_option("--seeds", args->count, "How many seeds (default: 1000)")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000'000}));
-  verb->add_option("--minutes", args->minutes, "Or for how long")->check(CLI::Range(0.0, 1e6));
+  add_number(*verb, "--seed", args->first, "The first seed (default: a fresh one)", 1,
+             UINT64_MAX - 1);
+  add_number(*verb, "--seeds", args->count, "How many seeds (default: 1000)", 1, most_seeds);
+  verb->add_option("--minutes", args->minutes, "Or for how long")
+      ->check(CLI::Range(0.0, 1e6))
+      ->check([](const std::string& text) { // "nan" is in every range
+        return text == "nan" ? "no number" : "";
+      });
   verb->add_option("--faults", args->faults, "Classes joined by commas, all or none")
       ->capture_default_str();
   verb->add_option("--jobs", args->jobs, "Processes at a time (default: one a core)")

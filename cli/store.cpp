@@ -208,8 +208,10 @@ CLI::App* add_verb(CLI::App& noun, const std::string& name, const std::string& w
                    "A store's directory, Java's or ours; " + about_directory)
       ->required();
   verb->add_option("--max-hash-slot-num", args->geometry.slots,
-                   "Hash slots of an index file (default: a quarter of its entries)");
-  verb->add_option("--max-index-num", args->geometry.entries, "Entries of an index file");
+                   "Hash slots of an index file (default: a quarter of its entries)")
+      ->check(CLI::Range(1, 100'000'000)); // as in cluster.ini
+  verb->add_option("--max-index-num", args->geometry.entries, "Entries of an index file")
+      ->check(CLI::Range(2, 100'000'000));
   return verb;
 }
 

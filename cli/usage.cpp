@@ -28,6 +28,20 @@ chosen chosen_command(const CLI::App& app) {
   return found;
 }
 
+/// The verb that may have been meant, or all of them.
+std::string guess(const CLI::App& noun, const std::string& typed, std::string_view word) {
+  std::vector<std::string> names;
+  for (auto* verb : noun.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(verb->get_name());
+  const std::vector<std::string_view> verbs(names.begin(), names.end());
+  if (auto near = net::hint(word, verbs, typed); !near.empty())
+    return near;
+  std::string all;
+  for (auto verb : verbs)
+    all.append(all.empty() ? "; there are " : ", ").append(verb);
+  return all;
+}
+
 } // namespace
 
 bool print_missing_verb(const CLI::App& app) {
@@ -40,12 +54,11 @@ bool print_missing_verb(const CLI::App& app) {
     std::fputs(noun.command->help(noun.typed).c_str(), stderr);
     return true;
   }
-  std::vector<std::string_view> verbs;
-  for (auto* verb : noun.command->get_subcommands([](const CLI::App*) { return true; }))
-    verbs.push_back(verb->get_name());
   noun.typed += " ";
-  print_note("there is no '" + noun.typed + words.front() + "'" +
-             net::hint(words.front(), verbs, noun.typed) + "; --help shows them all");
+  auto& word = words.front();
+  print_note("there is no '" + noun.typed + word + "'" +
+             (word == "help" ? "; write '" + noun.typed + "--help'"
+                             : guess(*noun.command, noun.typed, word) + "; --help shows them all"));
   return true;
 }
 
@@ -58,13 +71,22 @@ void print_unknown_words(const CLI::App& app, std::span<char* const> typed) {
   const std::vector<std::string_view> candidates(names.begin(), names.end());
   auto unknown = app.remaining(true);
   std::string said;
-  for (std::string_view word : typed) {
+  for (std::size_t i = 0; i < typed.size(); ++i) {
+    std::string_view word = typed[i];
     auto found = std::ranges::find(unknown, word);
     if (found == unknown.end())
       continue;
     unknown.erase(found);
     auto name = word.substr(0, word.find('='));
-    said += (said.empty() ? "'" : ", '") + std::string(word) + "'" +
+    auto whole = std::string(word);
+    // Right behind an option that nobody knows stands its value.
+    if (word.starts_with('-') && name == word && i + 1 < typed.size() && typed[i + 1][0] != '-')
+      if (auto value = std::ranges::find(unknown, std::string_view(typed[i + 1]));
+          value != unknown.end()) {
+        whole.append(" ").append(typed[++i]);
+        unknown.erase(value);
+      }
+    said += (said.empty() ? "'" : ", '") + whole + "'" +
             (word.starts_with('-') ? net::hint(name, candidates) : "");
   }
   print_note("not understood: " + said + "; --help shows what is");

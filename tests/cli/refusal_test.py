@@ -134,6 +134,38 @@ class NoNode(unittest.TestCase):
             self.assertNotEqual(done.err, "")
 
 
+class Words(unittest.TestCase):
+    def check_said(self, words, *said):
+        done = run(TROUPE, *words)
+        self.assertEqual((done.code, done.out), (2, b""), done.err)
+        for text in said:
+            self.assertIn(text, done.err)
+
+    def test_a_mistyped_option_with_its_value(self):
+        self.check_said(["status", "--outptu", "json"],
+                        "not understood: '--outptu json'; the nearest is '--output';")
+        self.check_said(["status", "--outptu", "json", "extra"], "'--outptu json'", ", 'extra'")
+        self.check_said(["status", "--outptu=json"], "'--outptu=json'; the nearest is '--output';")
+
+    def test_a_word_that_is_no_command(self):
+        self.check_said(["tpoic", "list"], "there is no 'troupe tpoic'; the nearest is 'troupe topic'")
+        self.check_said(["group", "FOO"], "there is no 'troupe group'; there are serve, topic, ")
+        self.check_said(["topic", "frobnicate"], "there are create, list, describe, delete")
+        self.check_said(["help"], "write 'troupe --help'")
+        self.check_said(["help", "topic"], "write 'troupe topic --help'")
+        self.check_said(["help", "FOO"], "there is no 'troupe help'; write 'troupe --help'")
+
+    def test_numbers_that_are_none_or_too_large(self):
+        for number in ("-1", "-2", "0", "99999999999999999999", "1.5", "many", "", "+1"):
+            with self.subTest(number=number):
+                self.check_said(["sim", f"--seeds={number}"], "--seeds")
+                self.check_said(["sim", f"--seed={number}"], "--seed")
+                self.check_said(["store", "stats", "nowhere", f"--max-index-num={number}"],
+                                "--max-index-num")
+                self.check_said(["bench", "put", f"--messages={number}"], "--messages")
+        self.check_said(["sim", "--minutes=nan", "--seeds=1"], "--minutes")
+
+
 class Tags(NodeTest):
     def test_an_expression_without_tags_is_refused(self):
         self.node.start()
@@ -228,7 +260,7 @@ class Usage(unittest.TestCase):
     def test_words_that_nobody_takes_are_named_as_they_stand(self):
         done = run(TROUPE, "consume", "t", "--tga", "a", "--follw", "--zebra=1")
         self.assertEqual((done.code, done.out), (2, b""))
-        self.assertIn("'--tga'; the nearest is '--tag', 'a', '--follw'; the nearest is '--follow', "
+        self.assertIn("'--tga a'; the nearest is '--tag', '--follw'; the nearest is '--follow', "
                       "'--zebra=1'; --help", done.err)
 
         for command in (["--follw"], ["produce", "--follw"], ["consume", "t", "--follw", "--count", "x"]):
