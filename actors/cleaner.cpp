@@ -1,5 +1,6 @@
 #include "actors/cleaner.hpp"
 
+#include "storage/abort_marker.hpp"
 #include "storage/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
@@ -53,6 +54,8 @@ void cleaner_state::pulse() {
 
 void cleaner_state::look(log_offset durable) {
   auto& options = setup_.options.store;
+  if (auto ours = storage::check_directory_is_ours(*setup_.files, options.directory); !ours)
+    return directory_gone(ours.error());
   auto usage = setup_.files->usage(options.directory);
   auto listed = storage::list_log(*setup_.files, options);
   if (!usage || !listed) {
@@ -87,6 +90,16 @@ void cleaner_state::look(log_offset durable) {
     tell_writer();
   auto& entries = listed.value().listing.files;
   remove(std::span(entries).first(std::min(decision.drop, entries.size())));
+  rest();
+}
+
+/// Said again and again to the writer: what fails because of it must not hide it. Never taken back:
+/// what was written meanwhile is elsewhere.
+void cleaner_state::directory_gone(const storage::error& why) {
+  if (status_.failure != why.message)
+    storage::log_error("store.gone", {{"reason", why.message}});
+  status_.failure = why.message;
+  self_->send(roles_.writer, write_refusal{why.code, why.message});
   rest();
 }
 

@@ -32,6 +32,7 @@ struct cleaner_state {
 
 private:
   void look(log_offset durable);
+  void directory_gone(const storage::error& why);
   bool believe_clock(std::int64_t now_ms, std::span<const storage::log_file_entry> files);
   void tell_writer();
   void remove(std::span<const storage::log_file_entry> files);

@@ -31,6 +31,15 @@ bool abort_marker_exists(file_system& fs, const std::string& directory) {
   return opened.has_value() || opened.error().code != errc::not_found;
 }
 
+result<void> check_directory_is_ours(file_system& fs, const std::string& directory) {
+  if (abort_marker_exists(fs, directory))
+    return boost::outcome_v2::success();
+  return error{errc::write_stopped, "the data directory " + directory +
+                                        " was removed or moved while the node ran (its file abort "
+                                        "is gone): nothing is saved there any more; stop the "
+                                        "node, put the directory back, and start again"};
+}
+
 result<void> create_abort_marker(file_system& fs, const std::string& directory) {
   TROUPE_TRY(auto marker, fs.open(marker_path(directory), open_mode::create));
   TROUPE_TRY(write(*marker, std::to_string(::getpid())));

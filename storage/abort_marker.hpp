@@ -17,6 +17,9 @@ namespace troupe::storage {
 /// True also when its absence cannot be made sure.
 bool abort_marker_exists(file_system& fs, const std::string& directory);
 
+/// While a node runs: an error when the marker is gone, and with it the directory that is ours.
+result<void> check_directory_is_ours(file_system& fs, const std::string& directory);
+
 /// The marker is durable when this returns; to be called before the first byte is written.
 result<void> create_abort_marker(file_system& fs, const std::string& directory);
 

@@ -70,7 +70,7 @@ result<void> config_file::save(const json::object& content, integer_names names)
   if (text.size() > max_config_bytes) // nobody would read it again
     return error{errc::too_large, path_ + " would have " + std::to_string(text.size()) +
                                       " bytes; at most " + std::to_string(max_config_bytes)};
-  TROUPE_TRY(make_directories(*fs_, directory_));
+  TROUPE_TRY(fs_->make_directory(directory_)); // not the store's own: who removed it shall notice
   if (!last_good_.empty()) {
     TROUPE_TRY(replace_file(*fs_, path_ + ".bak", std::as_bytes(std::span(last_good_))));
   }

@@ -160,6 +160,7 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
 }
 
 result<void> close_store(file_system& fs, const options& o) {
+  TROUPE_TRY(check_directory_is_ours(fs, o.directory));
   return remove_abort_marker(fs, o.directory);
 }
 

@@ -243,3 +243,20 @@ TEST_CASE("cleaner: a clock that jumped deletes nothing", "[actors]") {
   CHECK(t.log_min() == 0);
   CHECK(t.status().cleaner.clock.find("the clock jumped") == 0);
 }
+
+TEST_CASE("cleaner: a data directory that is gone is said, stops writing, and stays so",
+          "[actors]") {
+  cleaner_stand t;
+  t.fill();
+  auto directory = t.stand.options.store.directory;
+  std::filesystem::rename(directory, directory + ".moved");
+  t.next_round();
+  auto gone = "the data directory " + directory + " was removed or moved";
+  CHECK(t.status().cleaner.failure.starts_with(gone));
+  CHECK(t.status().writer.refusal.starts_with(gone));
+  auto refused = t.put(put_of("a", {{"lost"}}));
+  CHECK(refused.failure.code == errc::write_stopped);
+  std::filesystem::rename(directory + ".moved", directory);
+  t.next_round();
+  CHECK(t.status().writer.refusal.starts_with(gone)); // what was written meanwhile is elsewhere
+}

@@ -142,6 +142,38 @@ class TakenPorts(NodeTest):
         self.assertEqual(files(), before)
 
 
+class GoneDirectory(NodeTest):
+    def start(self, interval):
+        self.node.settings["store"] = f"[cleaner]\ninterval = {interval}"
+        self.node.start()
+        self.good("produce", "t", stdin=b"x\n")
+        wait_until("all is saved", lambda: self.node.status()["queuesDurableOffset"]
+                   == self.node.status()["logMaxOffset"] > 0)
+
+    def remove(self):
+        self.node.directory.rename(self.node.home / "elsewhere")
+
+    def check_stop(self):
+        self.assertEqual(self.node.stop(), 1)
+        self.assertIn("was removed or moved while the node ran", self.node.log())
+        self.assertFalse(self.node.directory.exists())
+
+    def test_it_is_said_and_writing_stops(self):
+        self.start("100ms")
+        self.remove()
+        wait_until("it is noticed", lambda: "store.gone" in self.node.log())
+        wait_until("writing stops", lambda: not self.node.status()["writable"])
+        self.refused(1, "produce", "t", stdin=b"lost\n", words=["was removed or moved"])
+        self.refused(1, "topic", "create", "u", words=["No such file or directory"])
+        self.assertIn("was removed or moved", self.good("status").out.decode())
+        self.check_stop()
+
+    def test_a_stop_tells_what_nobody_noticed(self):
+        self.start("1h")
+        self.remove()
+        self.check_stop()
+
+
 class EveryAddress(NodeTest):
     def test_ids_name_the_advertised_address(self):
         self.node.settings["more"] = ""
