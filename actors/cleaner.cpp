@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <utility>
 #include <vector>
 
 namespace troupe {
@@ -29,7 +30,7 @@ int local_hour(std::int64_t now_ms) {
 void cleaner_state::start(cleaner_actor::stateful_pointer<cleaner_state> actor,
                           cleaner_setup setup) {
   self_ = actor;
-  setup_ = setup;
+  setup_ = std::move(setup);
 }
 
 void cleaner_state::set_roles(const role_table& table) {
@@ -168,7 +169,7 @@ void cleaner_state::remove(std::span<const storage::log_file_entry> files) {
 cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,
                                      cleaner_setup setup) {
   auto& state = self->state;
-  state.start(self, setup);
+  state.start(self, std::move(setup));
   return {
       [&state](status_atom) { return state.status(); },
       [&state](const role_table& table) { state.set_roles(table); },
