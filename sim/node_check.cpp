@@ -124,7 +124,8 @@ queue_offset node_check::pass_damage(const session_actor& session, const found_q
     return entry.topic == where.topic && entry.queue == where.queue && entry.position == from &&
            entry.state == put_state::stored && entry.offset >= min;
   });
-  if (scene_.rot.anywhere() && !promised)
+  // Nor where a damaged record took the place of another one whose number it names now.
+  if (scene_.rot.anywhere() && (!promised || scene_.rot.in_log()))
     return from + 1;
   auto now = scene_.ask<topic_description>(session, bounds_atom_v, where.topic);
   for (auto& queue : now.queues)
