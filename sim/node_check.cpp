@@ -120,12 +120,20 @@ queue_offset node_check::pass_damage(const session_actor& session, const found_q
   // A damaged record that is dispatched again may name another place, and a damaged entry may have
   // a queue begin before the log: nothing is promised there.
   auto min = scene_.ask<node_status>(session, status_atom_v).writer.min;
+  log_offset promised_at = -1;
   auto promised = std::ranges::any_of(scene_.ledger.entries(), [&](const ledger_entry& entry) {
-    return entry.topic == where.topic && entry.queue == where.queue && entry.position == from &&
-           entry.state == put_state::stored && entry.offset >= min;
+    bool found = entry.topic == where.topic && entry.queue == where.queue &&
+                 entry.position == from && entry.state == put_state::stored && entry.offset >= min;
+    if (found)
+      promised_at = entry.offset;
+    return found;
   });
-  // Nor where a damaged record took the place of another one whose number it names now.
-  if (scene_.rot.anywhere() && (!promised || scene_.rot.in_log()))
+  if (scene_.rot.anywhere() && !promised)
+    return from + 1;
+  // Nor where a damaged record, which lies elsewhere, took the place of the one whose number it
+  // names now.
+  auto own_place = "log offset " + std::to_string(promised_at) + ":";
+  if (scene_.rot.in_log() && answer.warning.find(own_place) == std::string::npos)
     return from + 1;
   auto now = scene_.ask<topic_description>(session, bounds_atom_v, where.topic);
   for (auto& queue : now.queues)
