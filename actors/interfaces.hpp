@@ -91,8 +91,9 @@ using queue_manager_actor = caf::typed_actor<
     handles<pull_response(read_request)>,
     /// An entry whose tags code its record does not have, although that is the one it names.
     handles<void(entry_suspicion)>,
-    /// The topic is deleted: its records before the tombstone's offset are dead.
-    handles<void(remove_atom, tombstone)>,
+    /// The topic is deleted: its records before the tombstone's offset are dead, and none of them
+    /// is shown after the answer. May come more than once.
+    handles<tombstone(remove_atom, tombstone)>,
     /// Forget what lies below the offset in the log.
     handles<void(drop_atom, log_offset)>,
     /// The state of the queues, once everything in the log below the offset is applied.

@@ -101,10 +101,12 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   found.queue_id = request.queue_id;
   auto& answer = found.answer;
   auto* queue = table_->find(request.topic, request.queue_id);
-  answer.min = queue ? queue->min() : first_number(request.topic, request.queue_id);
+  answer.min = queue ? first_living(request.topic, *queue)
+                     : first_number(request.topic, request.queue_id);
   answer.max = answer.min;
   if (queue) {
-    TROUPE_TRY(answer.max, visible_end(*queue));
+    TROUPE_TRY(auto end, visible_end(*queue));
+    answer.max = std::max(answer.min, end);
   }
   answer.next = request.from;
   if (request.from < answer.min) {
@@ -251,6 +253,17 @@ queue_offset queue_manager_state::first_number(const std::string& topic, std::in
              : kept;
 }
 
+/// Where a queue begins for those who read. Files of a deleted topic that could not be removed hold
+/// its messages until the next start.
+queue_offset queue_manager_state::first_living(const std::string& topic,
+                                               const storage::consume_queue& queue) const {
+  auto dead = dead_.find(topic);
+  auto index = static_cast<std::size_t>(queue.queue_id());
+  return dead != dead_.end() && index < dead->second.next_offsets.size()
+             ? std::max(dead->second.next_offsets[index], queue.min())
+             : queue.min();
+}
+
 storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::string& topic) const {
   bounds_read request;
   auto* found = table_->find(topic);
@@ -263,13 +276,14 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
   for (std::size_t i = 0; i < std::max(known, numbered); ++i) {
     auto* queue = i < known ? found->by_id[i].get() : nullptr;
     auto id = static_cast<std::int32_t>(i);
-    auto begin = queue ? queue->min() : first_number(topic, id);
+    auto begin = queue ? first_living(topic, *queue) : first_number(topic, id);
     if (!queue && begin <= 0)
       continue;
     auto end = begin;
     log_offset last = -1;
     if (queue) {
-      TROUPE_TRY(end, visible_end(*queue));
+      TROUPE_TRY(auto visible, visible_end(*queue));
+      end = std::max(begin, visible);
     }
     if (end > begin) {
       auto entry = queue->entry(end - 1);
@@ -331,8 +345,8 @@ caf::result<queue_offset> queue_manager_state::search(const std::string& topic, 
   auto search = std::make_shared<time_search>();
   search->topic = topic;
   search->queue = queue;
-  search->low = found->min();
-  search->high = search->end = end.value();
+  search->low = first_living(topic, *found);
+  search->high = search->end = std::max(search->low, end.value());
   search->time_ms = time_ms;
   search->promise = kept_promise<queue_offset>{self_};
   auto answer = search->promise;

@@ -259,14 +259,29 @@ void queue_manager_state::damaged(const damaged_message& what) {
                          {{"told", most_damage_told}, {"next", "the others are not told"}});
 }
 
-void queue_manager_state::remove(const tombstone& dead) {
+bool queue_manager_state::has_living(const tombstone& dead) const {
+  auto* found = table_->find(dead.topic);
+  return found != nullptr && std::ranges::any_of(found->by_id, [&](auto& queue) {
+           return queue && queue->log_end() > dead.deleted_at;
+         });
+}
+
+tombstone queue_manager_state::remove(const tombstone& dead) {
+  if (auto known = dead_.find(dead.topic);
+      known != dead_.end() && known->second.deleted_at >= dead.deleted_at)
+    return dead;
   dead_[dead.topic] = dead;
   done_in_front_ = 0; // counted without the records that are dead now; those done are skipped
   checkpoint_stale_ = true;
+  if (has_living(dead)) { // made again before this was heard: the next start builds its queues anew
+    arm_pulse();
+    return dead;
+  }
   if (auto removed = table_->remove(dead.topic); !removed)
     storage::log_warning("queues.remove_failed",
                          {{"topic", dead.topic}, {"reason", removed.error().message}});
   arm_pulse();
+  return dead;
 }
 
 void queue_manager_state::drop(log_offset min) {
@@ -391,7 +406,7 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
       [&state](ready_atom, log_offset end) { state.log_ends(end); },
       [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
       [&state](const damaged_message& what) { state.damaged(what); },
-      [&state](remove_atom, const tombstone& dead) { state.remove(dead); },
+      [&state](remove_atom, const tombstone& dead) { return state.remove(dead); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](resume_atom, log_offset end) { return state.state_at(end); },
       [&state](status_atom) { return state.status(); },

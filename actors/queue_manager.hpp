@@ -49,7 +49,7 @@ struct queue_manager_state {
   void log_ends(log_offset end);
   void log_unreadable(const write_refusal& why);
   void damaged(const damaged_message& what);
-  void remove(const tombstone& dead);
+  tombstone remove(const tombstone& dead);
   void drop(log_offset min);
   caf::result<queue_state> state_at(log_offset end);
   caf::result<stop_report> stop();
@@ -122,6 +122,10 @@ private:
   bool may_sync() const noexcept;
   /// Number of the first message of a queue that has none: a topic that was deleted goes on.
   queue_offset first_number(const std::string& topic, std::int32_t queue) const;
+  /// True if a queue has messages of the topic that came behind the deletion.
+  bool has_living(const tombstone& dead) const;
+  /// Where a queue begins for those who read.
+  queue_offset first_living(const std::string& topic, const storage::consume_queue& queue) const;
   void arm_pulse();
   void sync();
   /// What one sync is to make durable.

@@ -11,6 +11,7 @@ namespace troupe {
 namespace {
 
 constexpr auto retire_timeout = std::chrono::seconds(10);
+constexpr auto queues_patience = std::chrono::seconds(1);
 /// Between two saves of topics or settings.
 constexpr auto tables_pause = std::chrono::milliseconds(100);
 constexpr std::int32_t default_queues = 8;
@@ -235,9 +236,38 @@ void registrar_state::removed(const tombstone& dead, const kept_promise<tombston
   offsets_->remove_topic(dead.topic);
   if (auto done = forget_offsets(); !done)
     storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
-  self_->send(roles_.queue_manager, remove_atom_v, dead);
   announce();
-  promise.deliver(dead);
+  auto& dying = dying_[dead.topic];
+  dying.deleted_at = dead.deleted_at;
+  dying.waiting.push_back(promise);
+  tell_queues(dead);
+}
+
+/// Who is told that a topic is gone sees none of its messages any more. A queue-manager that died
+/// has not heard of it; the next one is told again.
+void registrar_state::tell_queues(const tombstone& dead) {
+  if (!roles_.queue_manager)
+    return;
+  self_->request(roles_.queue_manager, queues_patience, remove_atom_v, dead)
+      .then(
+          [this](const tombstone& gone) {
+            auto dying = dying_.find(gone.topic);
+            if (dying == dying_.end() || dying->second.deleted_at > gone.deleted_at)
+              return;
+            for (auto& promise : dying->second.waiting)
+              promise.deliver(gone);
+            dying_.erase(dying);
+          },
+          [this, dead](const caf::error& why) {
+            if (from_caf(why).code != errc::connection_lost && dying_.count(dead.topic) > 0)
+              tell_queues(dead); // it is silent: it may hear of it yet
+          });
+}
+
+/// It may have been started before the last deletions were on disk.
+void registrar_state::meet_queues() {
+  for (auto& dead : tombstones_->all())
+    tell_queues({dead.topic, dead.deleted_at, dead.next_offsets});
 }
 
 storage::result<void> registrar_state::bury(const tombstone& dead) {
@@ -382,8 +412,11 @@ stop_report registrar_state::stop() {
 }
 
 void registrar_state::set_roles(const role_table& table) {
+  auto other_queues = table.queue_manager != roles_.queue_manager;
   roles_ = table;
   announce();
+  if (other_queues)
+    meet_queues();
   if (has_roles_)
     return;
   has_roles_ = true;

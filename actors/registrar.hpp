@@ -8,6 +8,7 @@
 #include "storage/offset_table.hpp"
 #include "storage/topic_table.hpp"
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -71,6 +72,10 @@ private:
     group_settings what;
     kept_promise<group_settings> promise;
   };
+  struct dying_topic {
+    log_offset deleted_at = 0;
+    std::vector<kept_promise<tombstone>> waiting;
+  };
   struct former_topic {
     std::string name;
     storage::topic_table::description before;
@@ -97,6 +102,8 @@ private:
   void save_offsets_later();
   void removed(const tombstone& dead, const kept_promise<tombstone>& promise);
   storage::result<void> bury(const tombstone& dead);
+  void tell_queues(const tombstone& dead);
+  void meet_queues();
   void keep(const std::string& topic);
   std::shared_ptr<const std::map<std::string, topic_info>> all_topics() const;
   void announce();
@@ -111,6 +118,8 @@ private:
   std::vector<topic_request> waiting_topics_;
   std::vector<settings_request> waiting_settings_;
   std::vector<offset_request> waiting_offsets_;
+  /// By name: deleted topics of which the queue-manager may still show something.
+  std::map<std::string, dying_topic> dying_;
   std::set<std::string, std::less<>> restored_; ///< topics that only the log knew; they may grow
   caf::actor_clock::time_point next_tables_save_{};
   bool tables_timer_ = false;  ///< `commit_atom` is on its way for topics and settings

@@ -322,6 +322,25 @@ TEST_CASE("registrar: one that dies while it deletes a topic leaves it usable", 
   CHECK(again.results[0].queue_position == 1);
 }
 
+TEST_CASE("registrar: a queue-manager that is started beside a deletion hears of it", "[actors]") {
+  faulty_node t;
+  t.start();
+  t.create_topic("a");
+  REQUIRE(all_stored(t.put(put_of("a", {{"0"}}))));
+  t.stand.world.stall(0, "writer", 1s);
+  auto removed = t.stand.world.request<tombstone>(t.session, remove_atom_v, std::string("a"));
+  REQUIRE_FALSE(t.answered_now(removed));
+  // The new one looks for tombstones before this one is saved, and the registrar sends it to the
+  // old one.
+  t.stand.world.stall(0, "registrar", 3s);
+  t.stand.world.run_for(2s);
+  REQUIRE(t.stand.world.kill_all("queue-manager"));
+  t.stand.world.run_for(2s);
+  REQUIRE(t.answered_now(removed));
+  REQUIRE(removed.code() == errc::none);
+  CHECK(t.read_all("a", 0).empty());
+}
+
 TEST_CASE("registrar: a deletion that the writer confirms too late did not happen", "[actors]") {
   faulty_node t;
   t.start();
