@@ -101,8 +101,8 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   found.queue_id = request.queue_id;
   auto& answer = found.answer;
   auto* queue = table_->find(request.topic, request.queue_id);
-  answer.min = queue ? first_living(request.topic, *queue)
-                     : first_number(request.topic, request.queue_id);
+  answer.min =
+      queue ? first_living(request.topic, *queue) : first_number(request.topic, request.queue_id);
   answer.max = answer.min;
   if (queue) {
     TROUPE_TRY(auto end, visible_end(*queue));
