@@ -36,6 +36,7 @@ void cleaner_state::start(cleaner_actor::stateful_pointer<cleaner_state> actor,
 void cleaner_state::set_roles(const role_table& table) {
   told_ = told_ && table.writer == roles_.writer;
   roles_ = table;
+  tell_begin(); // who is new, or was out of reach, may not have heard it
   if (!running_) {
     running_ = true;
     pulse();
@@ -159,11 +160,18 @@ void cleaner_state::remove(std::span<const storage::log_file_entry> files) {
   if (min == 0)
     return;
   storage::log_info("log.deleted", {{"until", min}});
-  self_->send(roles_.writer, drop_atom_v, min);
-  self_->send(roles_.flusher, drop_atom_v, min);
-  self_->send(roles_.queue_manager, drop_atom_v, min);
+  log_begin_ = min;
+  tell_begin();
+}
+
+void cleaner_state::tell_begin() {
+  if (log_begin_ == 0)
+    return;
+  self_->send(roles_.writer, drop_atom_v, log_begin_);
+  self_->send(roles_.flusher, drop_atom_v, log_begin_);
+  self_->send(roles_.queue_manager, drop_atom_v, log_begin_);
   for (auto& reader : roles_.readers)
-    self_->send(reader, drop_atom_v, min);
+    self_->send(reader, drop_atom_v, log_begin_);
 }
 
 cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,

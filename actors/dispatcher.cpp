@@ -28,6 +28,8 @@ constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 } // namespace
 
 void dispatcher_state::add(const position_list& list) {
+  if (list.run != run_) // of a log that is not known yet: whoever meets its writer reads it there
+    return;
   written_ = std::max(written_, list.batch->to);
   if (!started_ || list.batch->to > next_)
     held_.push_back(list);
@@ -74,16 +76,21 @@ void dispatcher_state::find_end() {
   self_->request(roles_.writer, writer_patience, status_atom_v)
       .then([go_on](const writer_status& writer) { go_on(writer.end); },
             [this, go_on, epoch = epoch_](const caf::error& why) {
-              if (from_caf(why).code == errc::connection_lost ||
-                  TROUPE_MUTANT("silence-taken-for-death")) {
+              if (writer_is_gone(from_caf(why)) || TROUPE_MUTANT("silence-taken-for-death")) {
                 // Without a writer nobody writes: all that is there may be read.
                 go_on(written_ > 0 ? written_ : unknown_end);
               } else if (epoch == epoch_) {
-                // It is silent, not dead: it may wait for the disk in the middle of a write.
+                // It is silent or out of reach, not dead: it may be in the middle of a write.
                 catching_up_ = catching_up::asking_again;
                 self_->delayed_send(self_, replay_pause, retry_atom_v);
               }
             });
+}
+
+bool dispatcher_state::writer_is_gone(const storage::error& why) const {
+  if (why.code != errc::connection_lost)
+    return false;
+  return roles_.writer ? roles_.writer.node() == self_->node() : roles_.writer_ended;
 }
 
 /// All of the log has been passed on; the queues may need to know that nothing is behind it.
@@ -94,8 +101,8 @@ void dispatcher_state::caught_up() {
 }
 
 void dispatcher_state::read_log() {
-  if (roles_.readers.empty()) {
-    started_ = false; // goes on with the next `resume`
+  if (roles_.readers.empty()) { // goes on when one is there
+    catching_up_ = catching_up::pausing;
     return;
   }
   auto end = written_;
@@ -107,7 +114,8 @@ void dispatcher_state::read_log() {
   }
   catching_up_ = catching_up::reading;
   auto epoch = epoch_;
-  self_->request(roles_.readers.front(), replay_timeout, replay_atom_v, next_, end, replay_count)
+  asked_ = roles_.readers.front();
+  self_->request(asked_, replay_timeout, replay_atom_v, next_, end, replay_count)
       .then(
           [this, epoch](const position_list& list) {
             if (epoch == epoch_)
@@ -127,7 +135,7 @@ void dispatcher_state::pause(const storage::error& why) {
   if (pauses_++ % pauses_told == 0)
     storage::log_warning("log.unreadable", {{"from", next_}, {"reason", render(why)}});
   ++all_pauses_;
-  if (unreadable_ == errc::none && now - unreadable_since_ >= unreadable_patience)
+  if (unreadable_.code == errc::none && now - unreadable_since_ >= unreadable_patience)
     tell_unreadable(why);
   catching_up_ = catching_up::pausing;
   self_->delayed_send(self_, replay_pause, retry_atom_v);
@@ -136,10 +144,10 @@ void dispatcher_state::pause(const storage::error& why) {
 /// The queues follow no further until it is readable again. Nobody knows when, so nobody should
 /// wait for it.
 void dispatcher_state::tell_unreadable(const storage::error& why) {
-  unreadable_ = why.code == errc::corrupt ? errc::needs_repair : errc::unavailable;
-  tell_all({unreadable_, "the queues cannot follow the log, which is not readable from " +
-                             std::to_string(next_) + " on (" + why.message +
-                             "); reads go on up to there"});
+  unreadable_ = {why.code == errc::corrupt ? errc::needs_repair : errc::unavailable,
+                 "the queues cannot follow the log, which is not readable from " +
+                     std::to_string(next_) + " on (" + why.message + "); reads go on up to there"};
+  tell_all(unreadable_);
 }
 
 void dispatcher_state::tell_all(const write_refusal& what) {
@@ -158,21 +166,22 @@ void dispatcher_state::replayed(const position_list& list) {
     return;
   }
   pauses_ = 0;
-  if (unreadable_ != errc::none)
-    tell_all({std::exchange(unreadable_, {}), {}});
+  if (unreadable_.code != errc::none)
+    tell_all({std::exchange(unreadable_, {}).code, {}});
   replayed_ += list.batch->positions.size();
   // The next piece is asked for when the queues have this one: catching up needs no more memory
   // than `replay_count` positions.
   catching_up_ = catching_up::feeding;
-  pass_on(list);
+  pass_on({list.batch, run_});
   drop_known();
 }
 
 void dispatcher_state::applied(log_offset end) {
-  if (end <= applied_)
+  if (!started_ || end <= applied_)
     return;
   applied_ = end;
-  self_->send(roles_.writer, applied_atom_v, applied_);
+  if (writer_met_)
+    self_->send(roles_.writer, applied_atom_v, applied_);
   if (catching_up_ == catching_up::feeding && applied_ >= next_)
     read_log();
 }
@@ -182,11 +191,15 @@ void dispatcher_state::resume(log_offset from) {
   started_ = true;
   next_ = from;
   // Queues that were started again may know less than those before them confirmed.
-  applied_ = std::min(applied_, from);
+  applied_ = from;
+  if (writer_met_ && applied_ > 0) // it may have missed a confirmation
+    self_->send(roles_.writer, applied_atom_v, applied_);
   find_end();
 }
 
 void dispatcher_state::retry() {
+  if (std::exchange(meet_writer_again_, false) && !writer_met_)
+    meet_writer();
   if (std::exchange(meet_again_, false) && !started_)
     meet_queues();
   if (catching_up_ == catching_up::pausing)
@@ -199,33 +212,88 @@ dispatcher_status dispatcher_state::status() const {
   return {next_, applied_, replayed_, all_pauses_};
 }
 
-/// A queue-manager that is new knows what the log has up to some place; it goes on there.
-void dispatcher_state::meet_queues() {
-  auto whom = roles_.queue_manager;
+/// One that is new may have begun another run of the log; of one that was out of reach some batches
+/// are lost.
+void dispatcher_state::meet_writer() {
+  auto whom = roles_.writer;
   if (!whom)
     return;
-  started_ = false; // what comes meanwhile is held
-  self_->request(whom, queues_patience, status_atom_v)
+  self_->request(whom, writer_patience, follow_atom_v)
       .then(
-          [this, whom](const queue_manager_status& queues) {
-            if (whom == roles_.queue_manager)
-              resume(queues.applied);
+          [this, whom](const log_state& log) {
+            if (whom == roles_.writer)
+              writer_met(log);
           },
           [this, whom](const caf::error&) {
-            if (whom != roles_.queue_manager || started_ || std::exchange(meet_again_, true))
+            if (whom != roles_.writer || writer_met_ || std::exchange(meet_writer_again_, true))
               return;
             self_->delayed_send(self_, replay_pause, retry_atom_v);
           });
 }
 
-void dispatcher_state::set_roles(const role_table& table) {
-  auto other_queues = table.queue_manager != roles_.queue_manager;
-  roles_ = table;
-  if (other_queues)
-    meet_queues();
-  // A writer that is new, or that missed a confirmation, learns where things stand.
+void dispatcher_state::writer_met(const log_state& log) {
+  writer_met_ = true;
+  if (log.run != run_) {
+    run_ = log.run;
+    ++epoch_;
+    held_.clear();
+    catching_up_ = catching_up::no;
+    applied_ = 0;
+    written_ = log.end;
+    meet_queues(); // once the writer has met them in this run
+    return;
+  }
+  written_ = std::max(written_, log.end);
   if (applied_ > 0)
     self_->send(roles_.writer, applied_atom_v, applied_);
+  if (unreadable_.code != errc::none)
+    self_->send(roles_.writer, unreadable_);
+  if (started_ && catching_up_ == catching_up::no)
+    find_end();
+}
+
+/// A queue-manager that is new knows what the log has up to some place; it goes on there. What it
+/// knows of another run of the log it has to forget first, which the writer sees to.
+void dispatcher_state::meet_queues() {
+  auto whom = roles_.queue_manager;
+  started_ = false; // what comes meanwhile is held
+  if (!whom)
+    return;
+  auto again = [this, whom] {
+    if (whom != roles_.queue_manager || started_ || std::exchange(meet_again_, true))
+      return;
+    self_->delayed_send(self_, replay_pause, retry_atom_v);
+  };
+  self_->request(whom, queues_patience, status_atom_v)
+      .then(
+          [this, whom, again](const queue_manager_status& queues) {
+            if (roles_.writer_ended) // nobody else says which run it was
+              run_ = queues.run;
+            if (queues.run != run_)
+              again();
+            else if (whom == roles_.queue_manager)
+              resume(queues.applied);
+          },
+          [again](const caf::error&) { again(); });
+}
+
+void dispatcher_state::set_roles(const role_table& table) {
+  auto other_writer = table.writer != roles_.writer;
+  auto other_queues = table.queue_manager != roles_.queue_manager;
+  roles_ = table;
+  if (other_writer) {
+    writer_met_ = false;
+    meet_writer();
+  }
+  if (other_queues)
+    meet_queues();
+  // A reader that is gone, or out of reach, does not answer.
+  bool unanswered = catching_up_ == catching_up::reading &&
+                    std::ranges::find(roles_.readers, asked_) == roles_.readers.end();
+  if (unanswered)
+    ++epoch_;
+  if (started_ && (unanswered || catching_up_ == catching_up::pausing))
+    read_log();
 }
 
 dispatcher_actor::behavior_type

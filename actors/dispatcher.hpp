@@ -23,7 +23,10 @@ struct dispatcher_state {
   void set_roles(const role_table& table);
 
 private:
+  void meet_writer();
+  void writer_met(const log_state& log);
   void meet_queues();
+  bool writer_is_gone(const storage::error& why) const;
   void drop_known();
   void pass_on(const position_list& list);
   void work();
@@ -47,7 +50,11 @@ private:
     pausing,      ///< the reader could not answer: a timer runs
   };
   bool started_ = false;
+  bool meet_writer_again_ = false; ///< it did not answer in time, or not at all: a timer runs
   bool meet_again_ = false; ///< the queue-manager did not say in time how far it is: a timer runs
+  bool writer_met_ = false; ///< the writer is known to be in `run_`
+  log_run run_ = 0;
+  reader_actor asked_; ///< for a piece of the log
   catching_up catching_up_ = catching_up::no;
   log_offset next_ = 0;    ///< where the next batch must begin
   log_offset applied_ = 0; ///< everything below is in the queues
@@ -58,8 +65,8 @@ private:
   std::uint64_t pauses_ = 0; ///< since the log could be read last
   std::uint64_t all_pauses_ = 0;
   caf::actor_clock::time_point unreadable_since_;
-  errc unreadable_ = errc::none; ///< the node was told that the log cannot be read
-  std::uint64_t epoch_ = 0;      ///< a new one at each `resume`, to know answers to older questions
+  write_refusal unreadable_; ///< what the node was told of a log that cannot be read; none: empty
+  std::uint64_t epoch_ = 0;  ///< a new one at each `resume`, to know answers to older questions
 };
 
 dispatcher_actor::behavior_type

@@ -2,9 +2,11 @@
 
 #include "storage/check.hpp"
 #include "storage/mutant.hpp"
+#include "storage/sparse_file.hpp"
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace troupe {
 
@@ -20,16 +22,48 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
   self_ = actor;
   options_ = std::move(setup.options);
   files_ = setup.files;
-  written_ = {setup.end, setup.store_ms};
-  flushed_ = {setup.end, setup.store_ms};
-  // Opened now, before anything is written to it: a write-back error must find somebody to tell.
+  log_state log;
+  log.run = setup.run;
+  log.flushed = log.end = setup.end;
+  log.store_ms = setup.store_ms;
+  if (setup.read_only)
+    log.read_only = "it needs a repair";
+  begin(log);
+}
+
+void flusher_state::begin(const log_state& log) {
+  run_ = log.run;
+  written_ = {log.end, log.store_ms};
+  flushed_ = {log.flushed, log.store_ms, log.run};
+  // Opened now, before anything more is written to it: a write-back error must find somebody to
+  // tell.
   auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
-  if (setup.end % size != 0 && !setup.read_only)
-    if (auto opened = file_of(setup.end - setup.end % size); !opened)
+  if (log.end % size != 0 && log.read_only.empty())
+    if (auto opened = file_of(log.end - log.end % size); !opened)
       fail(opened.error());
 }
 
-caf::result<log_flushed> flusher_state::flush_to(log_offset end) {
+/// The writer says so whenever it meets this actor. Of a new run nothing that was known before
+/// counts: its writer has recovered the log, and has seen to it that what it says is durable.
+void flusher_state::attach(const log_state& log) {
+  if (log.run == run_) { // some of what it said may have been lost on the way
+    written({log.end, log.store_ms});
+    return;
+  }
+  for (auto& waiting : std::exchange(flushes_, {}))
+    waiting.promise.deliver(make_caf_error(errc::unavailable, "the log began a new run"));
+  open_.clear();
+  failure_.clear();
+  wanted_file_ = -1;
+  begin(log);
+  if (written_.end > flushed_.end)
+    wake();
+  self_->send(roles_.queue_manager, flushed_);
+}
+
+caf::result<log_flushed> flusher_state::flush_to(log_run run, log_offset end) {
+  if (run != run_)
+    return make_caf_error(errc::unavailable, "this is not the run of the log that is flushed");
   kept_promise<log_flushed> promise{self_};
   flushes_.push_back({end, promise});
   if (!failure_.empty() || end <= flushed_.end)
@@ -66,7 +100,7 @@ void flusher_state::pulse() {
     fail(done.error());
     return;
   }
-  flushed_ = {target.end, target.store_ms};
+  flushed_ = {target.end, target.store_ms, run_};
   ++count_;
   answer_waiting();
   self_->send(roles_.writer, flushed_);
@@ -129,6 +163,8 @@ void flusher_state::create(log_offset start) {
     return;
   }
   auto made = storage::create_log_file(*files_, options_.store, start);
+  if (!made && made.error().code == errc::exists)
+    made = made_before(start);
   if (!made) {
     wanted_file_ = start;
     self_->send(roles_.writer, failed_atom_v,
@@ -139,6 +175,20 @@ void flusher_state::create(log_offset start) {
   }
   open_[start] = std::move(made.value());
   self_->send(roles_.writer, ready_atom_v, start);
+}
+
+/// By a flusher in another process, which did not get round to say so.
+storage::result<std::shared_ptr<storage::file>> flusher_state::made_before(log_offset start) {
+  auto path = storage::log_file_path(options_.store, start);
+  TROUPE_TRY(auto there, files_->open(path, storage::open_mode::read_write));
+  auto size = options_.store.log_file_size_bytes;
+  TROUPE_TRY(auto unused, storage::holds_only_zeros(*there, 0, there->size()));
+  if (there->size() != size || !unused)
+    return storage::error{errc::exists, path + " is there already, and is no unused file of " +
+                                            std::to_string(size) + " bytes"};
+  TROUPE_TRY(there->sync());
+  TROUPE_TRY(files_->sync_directory(storage::log_directory(options_.store)));
+  return there;
 }
 
 void flusher_state::retry_create() {
@@ -186,7 +236,8 @@ flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_sta
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-      [&state](flush_atom, log_offset end) { return state.flush_to(end); },
+      [&state](flush_atom, log_run run, log_offset end) { return state.flush_to(run, end); },
+      [&state](attach_atom, const log_state& log) { state.attach(log); },
       [&state](const log_written& what) { state.written(what); },
       [&state](create_atom, log_offset start) { state.create(start); },
       [&state](drop_atom, log_offset min) { state.drop(min); },

@@ -18,6 +18,7 @@ struct flusher_setup {
   log_offset end = 0;        ///< everything below is durable: recovery has seen to it
   std::int64_t store_ms = 0; ///< of the newest record below `end`
   bool read_only = false;    ///< damage in the log: nothing will be written
+  log_run run = 0;
 };
 
 /// Makes the log durable. What is written while a flush runs shares the next one. A flush that
@@ -29,7 +30,8 @@ struct flusher_state {
 
   void start(flusher_actor::stateful_pointer<flusher_state> actor, flusher_setup setup);
 
-  caf::result<log_flushed> flush_to(log_offset end);
+  caf::result<log_flushed> flush_to(log_run run, log_offset end);
+  void attach(const log_state& log);
   void written(const log_written& what);
   void pulse();
   void create(log_offset start);
@@ -46,8 +48,10 @@ private:
   };
 
   void wake();
+  void begin(const log_state& log);
   storage::result<void> sync_to(log_offset end);
   storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
+  storage::result<std::shared_ptr<storage::file>> made_before(log_offset start);
   void answer_waiting();
   void fail(const storage::error& why);
 
@@ -55,6 +59,7 @@ private:
   node_options options_;
   storage::file_system* files_ = nullptr;
   role_table roles_;
+  log_run run_ = 0;
   std::map<log_offset, std::shared_ptr<storage::file>> open_; ///< by start; opened before their
                                                               ///< first byte is written
   log_written written_;

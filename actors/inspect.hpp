@@ -156,13 +156,19 @@ template <class Inspector>
 auto inspect(Inspector& f, position_list& x) {
   if constexpr (is_loading<Inspector>) {
     auto batch = std::make_shared<storage::position_batch>();
-    auto err = f(*batch);
+    auto err = f(x.run, *batch);
     x.batch = std::move(batch);
     return err;
   } else {
     // Saving only reads.
-    return f(const_cast<storage::position_batch&>(*x.batch));
+    return f(x.run, const_cast<storage::position_batch&>(*x.batch));
   }
+}
+
+template <class Inspector>
+auto inspect(Inspector& f, log_state& x) {
+  return fields(f, "log_state", x.run, x.min, x.start, x.end, x.flushed, x.store_ms, x.read_only,
+                x.queues_unknown);
 }
 
 template <class Inspector>
@@ -292,7 +298,7 @@ auto inspect(Inspector& f, log_written& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, log_flushed& x) {
-  return fields(f, "log_flushed", x.end, x.store_ms);
+  return fields(f, "log_flushed", x.end, x.store_ms, x.run);
 }
 
 template <class Inspector>
@@ -306,8 +312,8 @@ auto inspect(Inspector& f, write_refusal& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_sync& x) {
-  return fields(f, "queue_sync", x.files, x.directories, x.applied, x.last_store_ms, x.queue_count,
-                x.entry_total, x.index_files);
+  return fields(f, "queue_sync", x.files, x.directories, x.run, x.applied, x.last_store_ms,
+                x.queue_count, x.entry_total, x.index_files);
 }
 
 template <class Inspector>
@@ -333,7 +339,7 @@ auto inspect(Inspector& f, dispatcher_status& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_manager_status& x) {
-  return fields(f, "queue_manager_status", x.applied, x.durable, x.queues, x.entries,
+  return fields(f, "queue_manager_status", x.run, x.applied, x.durable, x.queues, x.entries,
                 x.parked_pulls, x.damaged_messages, x.failure);
 }
 
@@ -344,14 +350,18 @@ auto inspect(Inspector& f, cleaner_status& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, role_status& x) {
-  return fields(f, "role_status", x.role, x.state, x.restarts);
+  return fields(f, "role_status", x.role, x.state, x.restarts, x.node);
 }
 
+template <class Inspector>
+auto inspect(Inspector& f, link_status& x) {
+  return fields(f, "link_status", x.node, x.state, x.since_ms, x.incarnation, x.reason);
+}
 template <class Inspector>
 auto inspect(Inspector& f, node_status& x) {
   return fields(f, "node_status", x.node, x.cluster, x.directory, x.flush, x.uptime_ms, x.sessions,
                 x.max_message_bytes, x.roles, x.writer, x.flusher, x.dispatcher, x.queues,
-                x.cleaner);
+                x.cleaner, x.waits_for, x.links);
 }
 
 template <class Inspector>

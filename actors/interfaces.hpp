@@ -10,6 +10,8 @@ namespace troupe {
 struct role_table;
 struct peer_hello;
 struct peer_welcome;
+struct peer_up;
+struct peer_down;
 
 /// Appends to the commit log, and is the only one that does. Owns the count of positions between
 /// log and queues: a request that would pass `mailbox-capacity` waits here, in order, 1 ms at a
@@ -35,6 +37,8 @@ using writer_actor = caf::typed_actor<
     handles<void(revive_atom, tombstone)>,
     /// Files that end at or below are gone.
     handles<void(drop_atom, log_offset)>, handles<writer_status(status_atom)>,
+    /// What a role that begins has to know of the log.
+    handles<log_state(follow_atom)>,
     /// Refuse everything from now on; answers when all that was accepted is written.
     handles<log_offset(stop_atom)>, handles<void(role_table)>,
     // Its own timers and wake-ups.
@@ -43,8 +47,10 @@ using writer_actor = caf::typed_actor<
 /// Makes the log durable: one `fdatasync` for everything that was written meanwhile. Also creates
 /// the log's files.
 using flusher_actor = caf::typed_actor<
-    /// Answers when the log is durable up to the offset.
-    handles<log_flushed(flush_atom, log_offset)>,
+    /// Answers when the log of this run is durable up to the offset.
+    handles<log_flushed(flush_atom, log_run, log_offset)>,
+    /// This is the log to be flushed from now on. May come more than once.
+    handles<void(attach_atom, log_state)>,
     /// The log has grown; flushed soon.
     handles<void(log_written)>,
     /// Creates the log file that starts here and tells the writer.
@@ -72,10 +78,11 @@ using dispatcher_actor = caf::typed_actor<handles<void(position_list)>,
 /// Owns consume queues and the key index.
 using queue_manager_actor = caf::typed_actor<
     handles<void(position_list)>,
-    /// Completed by a reader. Waits for a message as long as the request allows.
-    handles<pull_response(pull_request)>, handles<record_batch(key_query)>,
+    /// Where the messages lie: whoever asked lets a reader complete the answer, unless it names
+    /// none. Waits for a message as long as the request allows.
+    handles<read_request(pull_request)>, handles<key_read(key_query)>,
     /// Once everything in the log below the offset is visible, or a second has passed.
-    handles<std::vector<queue_bounds>(bounds_atom, std::string, log_offset)>,
+    handles<bounds_read(bounds_atom, std::string, log_offset)>,
     /// First message of a queue stored at or after a time.
     handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
     /// What is durable in the log: on a node with synchronous flush only that is visible.
@@ -86,9 +93,9 @@ using queue_manager_actor = caf::typed_actor<
     handles<void(failed_atom, write_refusal)>,
     /// A reader has left out this message.
     handles<void(damaged_message)>,
-    /// A pull whose first entry leads to no message of its own: compares it with the log, and lets
-    /// a reader complete the pull then.
-    handles<pull_response(read_request)>,
+    /// A pull of one message whose entry leads to no message of its own: compares it with the log.
+    /// Then a reader can complete the pull.
+    handles<read_request(read_request)>,
     /// An entry whose tags code its record does not have, although that is the one it names.
     handles<void(entry_suspicion)>,
     /// The topic is deleted: its records before the tombstone's offset are dead, and none of them
@@ -96,6 +103,9 @@ using queue_manager_actor = caf::typed_actor<
     handles<tombstone(remove_atom, tombstone)>,
     /// Forget what lies below the offset in the log.
     handles<void(drop_atom, log_offset)>,
+    /// A run of the log begins, or is met again: what the queues have behind the offset is of
+    /// another one. If they have to forget it the actor ends, to be started again.
+    handles<queue_manager_status(meet_atom, log_run, log_offset)>,
     /// The state of the queues, once everything in the log below the offset is applied.
     handles<queue_state(resume_atom, log_offset)>, handles<queue_manager_status(status_atom)>,
     /// Writes and syncs everything, with a checkpoint.
@@ -183,7 +193,13 @@ using node_actor = caf::typed_actor<
     /// The writer takes messages from now on; the queues are these.
     handles<void(queue_state)>,
     /// The queues cannot follow: the log is unreadable for this reason, or readable again (empty).
-    handles<void(failed_atom, write_refusal)>, handles<stop_report(stop_atom)>>;
+    handles<void(failed_atom, write_refusal)>, handles<stop_report(stop_atom)>,
+    /// Of a store that is spread over several processes: who keeps the links to the others
+    /// (net/switchboard.hpp), and what it says of them.
+    handles<void(attach_atom, caf::strong_actor_ptr)>, handles<void(peer_up)>,
+    handles<void(peer_down)>,
+    // Its own timer.
+    handles<void(retry_atom)>>;
 
 /// Who plays which role now. Sent to every actor at start, and again when one was replaced.
 struct role_table {
@@ -195,13 +211,48 @@ struct role_table {
   std::vector<reader_actor> readers;
   registrar_actor registrar;
   cleaner_actor cleaner;
-  node_actor node;
+  node_actor node; ///< of the same process
+  /// The writer has ended, not only its process out of reach: nobody writes to the log.
+  bool writer_ended = false;
+  /// The nodes of roles that are placed in other processes, by role.
+  std::map<std::string, std::string> elsewhere;
 };
 
 template <class Inspector>
 auto inspect(Inspector& f, role_table& x) {
   return fields(f, "role_table", x.writer, x.flusher, x.queue_flusher, x.dispatcher,
-                x.queue_manager, x.readers, x.registrar, x.cleaner, x.node);
+                x.queue_manager, x.readers, x.registrar, x.cleaner, x.node, x.writer_ended,
+                x.elsewhere);
+}
+
+/// Each role as people name it.
+template <class Handle>
+constexpr const char* role_name = "node";
+template <>
+inline constexpr const char* role_name<writer_actor> = "writer";
+template <>
+inline constexpr const char* role_name<flusher_actor> = "flusher";
+template <>
+inline constexpr const char* role_name<queue_flusher_actor> = "queue-flusher";
+template <>
+inline constexpr const char* role_name<dispatcher_actor> = "dispatcher";
+template <>
+inline constexpr const char* role_name<queue_manager_actor> = "queue-manager";
+template <>
+inline constexpr const char* role_name<reader_actor> = "reader";
+template <>
+inline constexpr const char* role_name<registrar_actor> = "registrar";
+template <>
+inline constexpr const char* role_name<cleaner_actor> = "cleaner";
+
+/// Why a request to a role of which there is no handle was not even sent.
+template <class Handle>
+storage::error not_reachable(const role_table& roles) {
+  std::string name = role_name<Handle>;
+  auto place = roles.elsewhere.find(name);
+  if (place == roles.elsewhere.end())
+    return {errc::unavailable, "no " + name + " runs any more; restart the node"};
+  return {errc::unavailable, "the " + name + " (node " + place->second + ") is not reachable"};
 }
 
 } // namespace troupe
@@ -212,4 +263,5 @@ CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_search))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_suspicion))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::storage::right_entries))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::flush_failure))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::log_state))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

@@ -80,14 +80,6 @@ constexpr std::string_view name_of(link_state state) noexcept {
   return names[static_cast<std::size_t>(state)];
 }
 
-struct link_status {
-  std::string node;
-  std::string state;             ///< as `name_of` says it
-  std::int64_t since_ms = 0;     ///< for how long
-  std::uint64_t incarnation = 0; ///< of the peer, the newest known; 0: none
-  std::string reason;            ///< why there is no link; empty: nothing is known to be wrong
-};
-
 struct link_report {
   std::vector<link_status> links;
 };
@@ -124,10 +116,6 @@ auto inspect(Inspector& f, peer_up& x) {
 template <class Inspector>
 auto inspect(Inspector& f, peer_down& x) {
   return fields(f, "peer_down", x.node, x.reason);
-}
-template <class Inspector>
-auto inspect(Inspector& f, link_status& x) {
-  return fields(f, "link_status", x.node, x.state, x.since_ms, x.incarnation, x.reason);
 }
 template <class Inspector>
 auto inspect(Inspector& f, link_report& x) {

@@ -21,7 +21,11 @@ using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 4;
+inline constexpr std::uint32_t protocol_version = 5;
+
+/// One life of the commit log, from a start of its writer to the next, which may have had to cut
+/// its end: an offset of one run may mean something else in another. Only compared.
+using log_run = std::uint64_t;
 
 /// What a node grants to a client: beyond it, requests are refused as busy.
 struct welcome {
@@ -71,6 +75,20 @@ struct put_group_response {
 /// Positions of consecutive records, shared.
 struct position_list {
   std::shared_ptr<const storage::position_batch> batch;
+  log_run run = 0;
+};
+
+/// What the writer says of the log to a role that begins.
+struct log_state {
+  log_run run = 0;
+  log_offset min = 0;
+  log_offset start = 0;      ///< where this run began
+  log_offset end = 0;        ///< written
+  log_offset flushed = 0;    ///< known to be durable
+  std::int64_t store_ms = 0; ///< of the newest record
+  std::string read_only;     ///< why nothing may be written before an operator has decided
+  /// The queues have not been met in this run: what they have behind `start` is of another.
+  bool queues_unknown = false;
 };
 
 /// Where the queues stand: after start and after a restart of the queue-manager.
@@ -101,6 +119,7 @@ enum class pull_status : std::uint8_t {
   offset_too_small, ///< retention was faster: go on at `next`
   offset_too_large, ///< beyond the end: go on at `next`
   no_queue,         ///< the queue has never had a message
+  in_doubt,         ///< of a reader only: the queue-manager has to look at the first entry
 };
 
 struct pull_response {
@@ -113,7 +132,7 @@ struct pull_response {
   std::string warning;                 ///< about those, with file and offset
 };
 
-/// Where the records of a pull lie; the queue-manager asks a reader to complete the answer.
+/// Where the records of a pull lie; a reader completes the answer with them.
 struct record_location {
   log_offset offset = 0;
   std::uint32_t size = 0;    ///< 0: the queue entry is damaged
@@ -255,6 +274,7 @@ struct log_written {
 struct log_flushed {
   log_offset end = 0;
   std::int64_t store_ms = 0;
+  log_run run = 0;
 };
 
 /// Where the log ends is not known: its writer did not say so when it stopped.
@@ -275,6 +295,7 @@ struct write_refusal {
 struct queue_sync {
   std::vector<std::string> files;
   std::vector<std::string> directories; ///< to be synced after the files
+  log_run run = 0;
   log_offset applied = 0;
   std::int64_t last_store_ms = 0;
   std::uint64_t queue_count = 0;
@@ -314,6 +335,7 @@ struct dispatcher_status {
 };
 
 struct queue_manager_status {
+  log_run run = 0;
   log_offset applied = 0;
   log_offset durable = 0;
   std::uint64_t queues = 0;
@@ -333,11 +355,23 @@ struct cleaner_status {
 inline constexpr const char* role_running = "running";
 inline constexpr const char* role_stopped = "stopped";
 inline constexpr const char* role_silent = "not answering";
+inline constexpr const char* role_waiting = "waiting"; ///< for the log's writer
+inline constexpr const char* role_away = "not reachable";
 
 struct role_status {
   std::string role;
   std::string state; ///< one of the above; what only the role knows is known if it is "running"
   std::uint32_t restarts = 0;
+  std::string node; ///< where it is placed
+};
+
+/// The link to another node of the store.
+struct link_status {
+  std::string node;
+  std::string state;             ///< as `name_of` says it
+  std::int64_t since_ms = 0;     ///< for how long
+  std::uint64_t incarnation = 0; ///< of the peer, the newest known; 0: none
+  std::string reason;            ///< why there is no link; empty: nothing is known to be wrong
 };
 
 struct node_status {
@@ -354,6 +388,8 @@ struct node_status {
   dispatcher_status dispatcher;
   queue_manager_status queues;
   cleaner_status cleaner;
+  std::string waits_for;          ///< without whom the node does not serve; empty: it does
+  std::vector<link_status> links; ///< of a store that is spread over several processes
 };
 
 /// False when what only the role knows is not known: then the numbers of its part say nothing.
@@ -436,4 +472,7 @@ CAF_ADD_ATOM(troupe, troupe, revive_atom, "revive")
 CAF_ADD_ATOM(troupe, troupe, store_atom, "store")
 CAF_ADD_ATOM(troupe, troupe, status_atom, "status")
 CAF_ADD_ATOM(troupe, troupe, stop_atom, "stop")
+CAF_ADD_ATOM(troupe, troupe, follow_atom, "follow")
+CAF_ADD_ATOM(troupe, troupe, attach_atom, "attach")
+CAF_ADD_ATOM(troupe, troupe, meet_atom, "meet")
 CAF_END_TYPE_ID_BLOCK(troupe)

@@ -23,7 +23,6 @@ namespace {
 /// More deaths of one role in this time mean that starting it again does not help.
 constexpr std::size_t restart_budget = 5;
 constexpr auto restart_window = std::chrono::minutes(1);
-constexpr auto status_timeout = std::chrono::seconds(1);
 
 } // namespace
 
@@ -33,53 +32,96 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   self_ = actor;
   setup_ = std::move(setup);
   started_ = self_->clock().now();
-  for (auto& t : setup_.store->tombstones)
-    tombstones_.push_back({t.topic, t.deleted_at, t.next_offsets});
+  if (setup_.store) {
+    for (auto& t : setup_.store->tombstones)
+      tombstones_.push_back({t.topic, t.deleted_at, t.next_offsets});
+    auto& log = setup_.store->log;
+    log_ = log_state{setup_.run,
+                     log.min_offset,
+                     log.end,
+                     log.end,
+                     log.end,
+                     log.last_store_timestamp,
+                     log.needs_repair ? log.needs_repair->message : std::string{},
+                     true};
+  }
+  roles_.elsewhere = places_elsewhere();
   topics_.topics = std::make_shared<std::map<std::string, topic_info>>();
   self_->set_down_handler([this](const caf::down_msg& message) { down(message); });
   roles_.node = node_actor{self_};
   add_roles();
-  if (setup_.store->log.needs_repair)
+  if (setup_.store && setup_.store->log.needs_repair)
     storage::log_error("log.needs_repair", {{"reason", setup_.store->log.needs_repair->message}});
   announce();
+  // A node that plays nothing which opens files serves at once, but for the topics.
+  if (!plays(store_role::writer) &&
+      std::ranges::all_of(parts_, [](const watched_role& r) { return r.state == role_running; }))
+    serve();
 }
 
 template <class Handle>
 void node_state::add_role(const char* role_name, bool replaceable, Handle role_table::*place,
                           Handle (node_state::*make)()) {
-  role r;
+  watched_role r;
   r.name = role_name;
   r.replaceable = replaceable;
   r.spawn = [this, role_name, place, make] { roles_.*place = watch(role_name, (this->*make)()); };
   r.announce = [this, place] { self_->send(roles_.*place, roles_); };
+  r.needs_log = !std::is_same_v<Handle, dispatcher_actor>; // has no files
   parts_.push_back(std::move(r));
-  parts_.back().spawn();
+  begin(parts_.back());
+}
+
+/// At once, or when the log is there.
+void node_state::begin(watched_role& r) {
+  bool waits = r.needs_log && !log_;
+  r.state = waits ? role_waiting : role_running;
+  if (!waits)
+    r.spawn();
 }
 
 void node_state::add_roles() {
-  add_role("writer", false, &role_table::writer, &node_state::spawn_writer);
-  add_role("dispatcher", true, &role_table::dispatcher, &node_state::spawn_dispatcher);
-  add_role("queue-manager", true, &role_table::queue_manager, &node_state::spawn_queue_manager);
-  add_role("flusher", false, &role_table::flusher, &node_state::spawn_flusher);
-  add_role("queue-flusher", true, &role_table::queue_flusher, &node_state::spawn_queue_flusher);
-  add_role("cleaner", true, &role_table::cleaner, &node_state::spawn_cleaner);
-  add_role("registrar", true, &role_table::registrar, &node_state::spawn_registrar);
-  role reader;
-  reader.name = "reader";
-  reader.replaceable = true;
-  reader.spawn = [this] { roles_.readers.push_back(watch("reader", spawn_reader())); };
-  reader.announce = [this] {
-    for (auto& one : roles_.readers)
-      self_->send(one, roles_);
-  };
-  parts_.push_back(std::move(reader));
-  for (std::size_t i = 0; i < std::max<std::size_t>(1, setup_.options.pull.readers); ++i)
-    parts_.back().spawn();
+  if (plays(store_role::writer))
+    add_role("writer", false, &role_table::writer, &node_state::spawn_writer);
+  if (plays(store_role::dispatcher))
+    add_role("dispatcher", true, &role_table::dispatcher, &node_state::spawn_dispatcher);
+  if (plays(store_role::queue_manager))
+    add_role("queue-manager", true, &role_table::queue_manager, &node_state::spawn_queue_manager);
+  if (plays(store_role::flusher))
+    add_role("flusher", false, &role_table::flusher, &node_state::spawn_flusher);
+  if (plays(store_role::queue_manager))
+    add_role("queue-flusher", true, &role_table::queue_flusher, &node_state::spawn_queue_flusher);
+  if (plays(store_role::cleaner))
+    add_role("cleaner", true, &role_table::cleaner, &node_state::spawn_cleaner);
+  if (plays(store_role::registrar))
+    add_role("registrar", true, &role_table::registrar, &node_state::spawn_registrar);
+  if (plays(store_role::readers))
+    add_readers();
 }
 
-node_state::role& node_state::find_role(const std::string& role_name) {
+/// Several actors play the one role.
+void node_state::add_readers() {
+  const auto count = std::max<std::size_t>(1, setup_.options.pull.readers);
+  watched_role reader;
+  reader.name = role_name<reader_actor>;
+  reader.replaceable = true;
+  reader.spawn = [this, count, begun = false]() mutable {
+    for (std::size_t i = 0; i < (begun ? 1 : count); ++i)
+      roles_.readers.push_back(watch(role_name<reader_actor>, spawn_reader()));
+    begun = true;
+  };
+  reader.announce = [this] {
+    for (auto& one : roles_.readers)
+      if (one.node() == self_->node())
+        self_->send(one, roles_);
+  };
+  parts_.push_back(std::move(reader));
+  begin(parts_.back());
+}
+
+node_state::watched_role& node_state::find_role(const std::string& role_name) {
   auto found = std::find_if(parts_.begin(), parts_.end(),
-                            [&](const role& r) { return r.name == role_name; });
+                            [&](const watched_role& r) { return r.name == role_name; });
   TROUPE_CHECK(found != parts_.end());
   return *found;
 }
@@ -104,6 +146,7 @@ writer_actor node_state::spawn_writer() {
   if (log.needs_repair)
     setup.read_only = log.needs_repair->message;
   setup.gaps = log.gaps;
+  setup.run = setup_.run;
   setup.tombstones = tombstones_;
   setup.topics = setup_.store->topics;
   return spawn_blocking(self_->system(), writer, std::move(setup));
@@ -113,9 +156,10 @@ flusher_actor node_state::spawn_flusher() {
   flusher_setup setup;
   setup.options = setup_.options;
   setup.files = setup_.files;
-  setup.end = setup_.store->log.end;
-  setup.store_ms = setup_.store->log.last_store_timestamp;
-  setup.read_only = setup_.store->log.needs_repair.has_value();
+  setup.end = log_->flushed;
+  setup.store_ms = log_->store_ms;
+  setup.read_only = !log_->read_only.empty();
+  setup.run = log_->run;
   return spawn_blocking(self_->system(), flusher, std::move(setup));
 }
 
@@ -133,16 +177,27 @@ queue_manager_actor node_state::spawn_queue_manager() {
   setup.options = setup_.options;
   setup.files = setup_.files;
   setup.clock = setup_.clock;
-  setup.log_min = setup_.store->log.min_offset;
-  // Once the writer is open the log grows, and the flusher says how far it is durable.
-  setup.log_end = writer_open_ ? std::numeric_limits<log_offset>::max() : setup_.store->log.end;
-  setup.flushed = writer_open_ ? 0 : setup_.store->log.end;
-  setup.restarted = serving_;
-  setup.replacement = find_role("queue-manager").restarts > 0;
-  setup.checkpoint = setup_.store->known;
-  setup.trust_queues = setup_.store->after_orderly_stop;
-  setup.read_only = setup_.store->log.needs_repair.has_value();
+  setup.run = log_->run;
+  setup.log_min = log_->min;
+  setup.read_only = !log_->read_only.empty();
   setup.tombstones = tombstones_;
+  // Once the writer is open the log grows, and the flusher says how far it is durable.
+  constexpr auto unknown = std::numeric_limits<log_offset>::max();
+  if (setup_.store) {
+    setup.log_end = writer_open_ ? unknown : log_->end;
+    setup.flushed = writer_open_ ? 0 : log_->end;
+    setup.restarted = serving_;
+    setup.replacement = find_role("queue-manager").restarts > 0;
+    setup.checkpoint = setup_.store->known;
+    setup.trust_queues = setup_.store->after_orderly_stop;
+  } else {
+    // What clients have seen is not known here. Queues that the writer has not met in this run may
+    // have more than the log.
+    setup.log_end = log_->queues_unknown ? log_->start : unknown;
+    setup.flushed = log_->flushed;
+    setup.restarted = true;
+    setup.replacement = true;
+  }
   return spawn_blocking(self_->system(), queue_manager, std::move(setup));
 }
 
@@ -150,8 +205,8 @@ reader_actor node_state::spawn_reader() {
   reader_setup setup;
   setup.options = setup_.options;
   setup.files = setup_.files;
-  setup.min = setup_.store->log.min_offset;
-  setup.replacement = find_role("reader").restarts > 0;
+  setup.min = log_->min;
+  setup.replacement = setup_.store == nullptr || find_role(role_name<reader_actor>).restarts > 0;
   return spawn_blocking(self_->system(), reader, std::move(setup));
 }
 
@@ -167,7 +222,8 @@ cleaner_actor node_state::spawn_cleaner() {
 
 void node_state::announce() {
   for (auto& r : parts_)
-    r.announce();
+    if (r.state == role_running)
+      r.announce();
   for (auto& [client, session] : sessions_)
     self_->send(session, roles_);
 }
@@ -176,8 +232,11 @@ void node_state::announce() {
 void node_state::writer_opened(const queue_state& queues) {
   writer_open_ = true;
   // Before an operator has decided nobody knows which messages are gone.
-  if (!setup_.store->log.needs_repair)
+  if (plays(store_role::registrar) && log_->read_only.empty()) {
+    groups_settled_ = true;
     self_->send(roles_.registrar, queues);
+  }
+  settle_groups();
   serve();
 }
 
@@ -189,9 +248,10 @@ void node_state::serve_reads(const write_refusal& why) {
 /// Clients may come, as soon as it is known which topics there are.
 void node_state::serve() {
   may_serve_ = true;
-  if (!topics_known_)
+  if (serving_ || (!topics_known_ && plays(store_role::door)))
     return;
   serving_ = true;
+  say_waiting();
   for (auto& promise : waiting_)
     promise.deliver(setup_.name);
   waiting_.clear();
@@ -213,7 +273,7 @@ void node_state::log_unreadable(const write_refusal& why) {
       stop_rest(); // nobody knows when the queues get there
     return;
   }
-  if (setup_.store->log.needs_repair) { // said already, and it stays so
+  if (log_ && !log_->read_only.empty()) { // said already, and it stays so
     serve();
     return;
   }
@@ -247,6 +307,11 @@ void node_state::topics_changed(const topic_map& topics) {
   topics_known_ = true;
   for (auto& [client, session] : sessions_)
     self_->send(session, topics_);
+  if (plays(store_role::registrar))
+    for (auto& [peer, roles] : peers_)
+      for (auto& given : roles)
+        if (given.role == role_name<node_actor>)
+          self_->send(caf::actor_cast<node_actor>(given.port), topics_);
   if (may_serve_ && !serving_)
     serve();
 }
@@ -273,7 +338,7 @@ void node_state::down(const caf::down_msg& message) {
     fail_stop(r, why);
 }
 
-bool node_state::may_restart(role& r) {
+bool node_state::may_restart(watched_role& r) {
   auto now = self_->clock().now();
   while (!r.recent.empty() && now - r.recent.front() > restart_window)
     r.recent.pop_front();
@@ -284,7 +349,7 @@ bool node_state::may_restart(role& r) {
   return true;
 }
 
-void node_state::fail_stop(role& r, const std::string& why) {
+void node_state::fail_stop(watched_role& r, const std::string& why) {
   r.state = role_stopped;
   auto what = "the " + r.name + " stopped (" + why + ")";
   auto said = what + "; restart the node: reads go on";
@@ -292,9 +357,12 @@ void node_state::fail_stop(role& r, const std::string& why) {
     self_->send(roles_.writer, flush_failure{said});
   else
     self_->send(roles_.writer, write_refusal{errc::write_stopped, said});
-  if (r.name == "writer")
+  if (r.name == "writer") {
     roles_.writer = nullptr;
+    roles_.writer_ended = true;
+  }
   announce();
+  offer_roles();
   if (serving_)
     return;
   start_failure_ = {errc::unavailable,
@@ -304,141 +372,17 @@ void node_state::fail_stop(role& r, const std::string& why) {
   waiting_.clear();
 }
 
-void node_state::restart(role& r) {
-  r.spawn();
-  announce();
-}
-
-// -- status --------------------------------------------------------------------------------------
-
-template <class Status, class Handle>
-void node_state::ask(const std::shared_ptr<gathering>& g, const char* role_name, const Handle& whom,
-                     Status node_status::*part) {
-  if (find_role(role_name).state != role_running)
+void node_state::restart(watched_role& r) {
+  if (setup_.store || !r.needs_log) {
+    r.spawn();
+    announce();
+    offer_roles();
     return;
-  ++g->open;
-  auto finished = [g] {
-    if (--g->open == 0)
-      g->promise.deliver(std::move(g->status));
-  };
-  self_->request(whom, status_timeout, status_atom_v)
-      .then(
-          [g, part, finished](const Status& answer) {
-            g->status.*part = answer;
-            finished();
-          },
-          [g, role_name, finished](const caf::error&) {
-            for (auto& r : g->status.roles)
-              if (r.role == role_name)
-                r.state = role_silent;
-            finished();
-          });
-}
-
-caf::result<node_status> node_state::status() {
-  auto g = std::make_shared<gathering>();
-  g->promise = kept_promise<node_status>{self_};
-  auto& s = g->status;
-  s.node = setup_.name;
-  s.cluster = setup_.cluster;
-  s.directory = setup_.options.store.directory;
-  s.flush = setup_.options.store.flush == storage::flush_policy::sync ? "sync" : "async";
-  s.uptime_ms = std::chrono::duration_cast<milliseconds>(self_->clock().now() - started_).count();
-  s.sessions = static_cast<std::uint32_t>(sessions_.size());
-  s.max_message_bytes = setup_.options.store.max_message_size_bytes;
-  for (auto& r : parts_)
-    s.roles.push_back({r.name, r.state, r.restarts});
-  ++g->open; // until all are asked
-  ask(g, "writer", roles_.writer, &node_status::writer);
-  ask(g, "flusher", roles_.flusher, &node_status::flusher);
-  ask(g, "dispatcher", roles_.dispatcher, &node_status::dispatcher);
-  ask(g, "queue-manager", roles_.queue_manager, &node_status::queues);
-  ask(g, "cleaner", roles_.cleaner, &node_status::cleaner);
-  if (!roles_.writer)
-    s.writer.refusal = "the writer stopped; restart the node";
-  if (--g->open == 0)
-    g->promise.deliver(std::move(g->status));
-  return g->promise;
-}
-
-// -- stopping ------------------------------------------------------------------------------------
-
-caf::result<stop_report> node_state::stop() {
-  if (stopping_)
-    return make_caf_error(errc::busy, "the node is stopping already");
-  stop_promise_ = kept_promise<stop_report>{self_};
-  auto answer = stop_promise_;
-  stopping_ = true;
-  if (setup_.store->log.needs_repair)
-    leave_over(setup_.store->log.needs_repair->message);
-  for (auto& r : parts_)
-    if (r.state == role_stopped)
-      leave_over("the " + r.name + " had stopped: the next start recovers");
-  leave_over(unreadable_);
-  // In the direction of a message: what was accepted is written, dispatched, flushed. Who is dead
-  // is left out, and the others save what they have.
-  self_->request(roles_.writer, caf::infinite, stop_atom_v)
-      .then([this](log_offset end) { stop_queues(end); },
-            [this](const caf::error& why) {
-              leave_over("stopping the writer: " + render(from_caf(why)));
-              stop_queues(unknown_log_end);
-            });
-  return answer;
-}
-
-void node_state::leave_over(const std::string& what) {
-  if (left_over_.empty())
-    left_over_ = what;
-}
-
-void node_state::stop_queues(log_offset end) {
-  log_end_ = end;
-  // If something was left over already, nobody may be there who brings the queues up to the end.
-  auto reachable = left_over_.empty() ? end : log_offset{0};
-  awaits_queues_ = true;
-  self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, reachable)
-      .then([this](const queue_state&) { stop_rest(); },
-            [this](const caf::error& why) {
-              leave_over("stopping the queues: " + render(from_caf(why)));
-              stop_rest();
-            });
-}
-
-void node_state::stop_rest() {
-  if (!std::exchange(awaits_queues_, false))
-    return;
-  stop_role("queue-manager", roles_.queue_manager, [this] { stop_flusher(); });
-}
-
-void node_state::stop_flusher() {
-  auto then = [this] { stop_role("registrar", roles_.registrar, [this] { finish_stop(); }); };
-  stop_role("flusher", roles_.flusher, then, log_end_);
-}
-
-template <class Handle, class... Arguments>
-void node_state::stop_role(const char* role_name, const Handle& whom, std::function<void()> next,
-                           Arguments... arguments) {
-  self_->request(whom, caf::infinite, stop_atom_v, arguments...)
-      .then(
-          [this, next](const stop_report& report) {
-            leave_over(report.left_over);
-            next();
-          },
-          [this, role_name, next](const caf::error& why) {
-            leave_over(std::string{"stopping the "} + role_name + ": " + render(from_caf(why)));
-            next();
-          });
-}
-
-void node_state::finish_stop() {
-  stop_promise_.deliver(stop_report{left_over_});
-  auto reason = caf::exit_reason::user_shutdown;
-  for (auto& [client, session] : sessions_)
-    self_->send_exit(session, reason);
-  for (auto& [address, role_name] : watched_)
-    self_->send_exit(caf::actor_cast<caf::actor>(address), reason);
-  roles_ = {};
-  self_->quit(reason);
+  }
+  // It opens its files by what the writer says now.
+  log_.reset();
+  r.state = role_waiting;
+  retry();
 }
 
 node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, node_setup setup) {
@@ -458,6 +402,10 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
       [&state](const queue_state& queues) { state.writer_opened(queues); },
       [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
       [&state](stop_atom) { return state.stop(); },
+      [&state](attach_atom, const caf::strong_actor_ptr& links) { state.set_links(links); },
+      [&state](const peer_up& peer) { state.peer_is_up(peer); },
+      [&state](const peer_down& peer) { state.peer_is_down(peer); },
+      [&state](retry_atom) { state.retry(); },
   };
 }
 

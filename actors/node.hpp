@@ -1,9 +1,10 @@
 #pragma once
 
 #include "actors/guest_list.hpp"
-#include "actors/interfaces.hpp"
+#include "actors/link_messages.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
+#include "actors/store_role.hpp"
 #include "storage/clock.hpp"
 #include "storage/store.hpp"
 
@@ -11,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,10 +25,17 @@ struct node_setup {
   node_options options;
   storage::file_system* files = nullptr;
   const storage::wall_clock* clock = nullptr;
-  std::shared_ptr<storage::opened_store> store;
+  std::shared_ptr<storage::opened_store> store; ///< null where the writer is not
+  role_set roles = role_set::every();           ///< that this process plays
+  std::map<std::string, role_set> peers = {};   ///< the other nodes of the store, with theirs
+  log_run run = 1;                              ///< of the writer, if it is here
 };
 
 /// Starts the actors of a store, watches them, and stops them in order.
+///
+/// A store may be spread over several processes: then each has a node that plays some of the roles,
+/// and takes the others from its peers as long as there are links to them. What opens files waits
+/// for the writer, which recovers the log first.
 ///
 /// What happens when one dies: those that only derive data or read (dispatcher, queue-manager,
 /// queue-flusher, readers, registrar, cleaner) are started again from what is on disk and catch up
@@ -49,11 +58,18 @@ struct node_state {
   void writer_opened(const queue_state& queues);
   void log_unreadable(const write_refusal& why);
 
+  // The other processes: node_links.cpp.
+  void set_links(const caf::strong_actor_ptr& switchboard);
+  void peer_is_up(const peer_up& peer);
+  void peer_is_down(const peer_down& peer);
+  void retry();
+
 private:
   /// One of those who are watched.
-  struct role {
+  struct watched_role {
     std::string name;
     bool replaceable = false;       ///< only derives data or reads
+    bool needs_log = true;          ///< opens files that the writer recovers first
     std::function<void()> spawn;    ///< and puts it into `roles_`
     std::function<void()> announce; ///< tells it who plays which role
     std::string state = role_running;
@@ -70,7 +86,11 @@ private:
   void add_role(const char* role_name, bool replaceable, Handle role_table::*place,
                 Handle (node_state::*make)());
   void add_roles();
-  role& find_role(const std::string& role_name);
+  void add_readers();
+  void begin(watched_role& r);
+  bool plays(store_role role) const { return setup_.roles.has(role); }
+  bool spread() const { return !setup_.peers.empty(); }
+  watched_role& find_role(const std::string& role_name);
   template <class Handle>
   Handle watch(const std::string& role_name, Handle handle);
   writer_actor spawn_writer();
@@ -87,31 +107,52 @@ private:
   /// Serves without taking writes.
   void serve_reads(const write_refusal& why);
   void serve();
-  void restart(role& r);
-  bool may_restart(role& r);
-  void fail_stop(role& r, const std::string& why);
+  void restart(watched_role& r);
+
+  void take_role(const offered_role& given);
+  void drop_role(const offered_role& given);
+  void offer_roles();
+  void roles_changed();
+  void ask_log();
+  void log_known(const log_state& log);
+  void settle_groups();
+  void say_waiting();
+  std::string waits_for() const;
+  bool may_offer(const std::string& peer, const offered_role& given) const;
+  std::string nodes_with(store_role role) const;
+  std::map<std::string, std::string> places_elsewhere() const;
+  bool may_restart(watched_role& r);
+  void fail_stop(watched_role& r, const std::string& why);
   template <class Status, class Handle>
-  void ask(const std::shared_ptr<gathering>& g, const char* role_name, const Handle& whom,
-           Status node_status::*part);
+  void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Status node_status::*part);
+  void ask_links(const std::shared_ptr<gathering>& g);
+  void add_roles_elsewhere(std::vector<role_status>& all) const;
   /// Asks for the last thing that is to be done; `next` goes on, also without an answer.
+  void await_durable(log_offset end, caf::actor_clock::time_point deadline);
   template <class Handle, class... Arguments>
-  void stop_role(const char* role_name, const Handle& whom, std::function<void()> next,
+  void stop_role(store_role role, const Handle& whom, std::function<void()> next,
                  Arguments... arguments);
   void stop_queues(log_offset end);
   void stop_rest();
-  void stop_flusher();
   void finish_stop();
   void leave_over(const std::string& what);
 
   node_actor::stateful_pointer<node_state> self_;
   node_setup setup_;
   role_table roles_;
-  std::vector<role> parts_;
+  std::vector<watched_role> parts_;
   std::map<caf::actor_addr, std::string> watched_;
   std::map<caf::actor_addr, session_actor> sessions_;
   guest_list guests_; ///< those of `sessions_` that belong to clients from outside
   topic_map topics_;
   std::vector<tombstone> tombstones_;
+  caf::strong_actor_ptr switchboard_; ///< null: the store is in this process alone
+  std::map<std::string, std::vector<offered_role>> peers_; ///< that are up, and what they play
+  std::optional<log_state> log_;                           ///< what the writer said; here or there
+  bool asking_log_ = false;
+  bool retry_pending_ = false;
+  bool groups_settled_ = false; ///< the registrar knows where the queues end
+  std::string said_waiting_;
   bool serving_ = false;   ///< clients may come
   bool may_serve_ = false; ///< the same but for the topics, which are not known yet
   bool topics_known_ = false;
@@ -122,6 +163,7 @@ private:
   log_offset log_end_ = unknown_log_end; ///< as the writer left it
   bool awaits_queues_ = false;           ///< a stop goes on when they are where the log ends
   std::string left_over_;                ///< what the stop could not finish
+  std::function<void()> stop_step_;      ///< of a stop, to be tried again at the timer
   std::vector<kept_promise<std::string>> waiting_;
   kept_promise<stop_report> stop_promise_;
   caf::actor_clock::time_point started_;

@@ -14,7 +14,7 @@ namespace troupe {
 /// A pull that waits for a message.
 struct parked_pull {
   pull_request request;
-  kept_promise<pull_response> promise;
+  kept_promise<read_request> promise;
   caf::actor_clock::time_point deadline;
 };
 

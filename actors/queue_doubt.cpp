@@ -25,7 +25,7 @@ caf::error doubt_error(const std::string& why) {
 } // namespace
 
 /// A pull of one message. The entry is read again first: another pull may have corrected it.
-caf::result<pull_response> queue_manager_state::complete(read_request& request) {
+caf::result<read_request> queue_manager_state::compare(read_request& request) {
   auto* queue = table_->find(request.topic, request.queue_id);
   if (queue == nullptr || request.records.size() != 1)
     return doubt_error("its queue is gone");
@@ -44,7 +44,7 @@ caf::result<pull_response> queue_manager_state::complete(read_request& request) 
   if (changed)
     where = {now.offset, now.size, where.position, now.tags_code, where.compared};
   if (where.compared || changed)
-    return self_->delegate(next_reader(), std::move(request));
+    return std::move(request);
   if (doubts_ >= most_doubts)
     return doubt_error("others are looked at");
   auto doubt = std::make_shared<entry_doubt>();
@@ -52,7 +52,7 @@ caf::result<pull_response> queue_manager_state::complete(read_request& request) 
   doubt->queue = request.queue_id;
   doubt->suspects = std::move(given);
   doubt->pull = std::move(request);
-  doubt->promise = kept_promise<pull_response>{self_};
+  doubt->promise = kept_promise<read_request>{self_};
   auto answer = doubt->promise;
   look_in_log(std::move(doubt));
   return answer;
@@ -129,11 +129,11 @@ void queue_manager_state::compared(entry_doubt& doubt, const storage::right_entr
   auto& found = right.entries.empty() ? suspect : right.entries[static_cast<std::size_t>(at)];
   if (found == suspect && compared_.size() < most_compared)
     compared_.insert(place);
-  if (!doubt.promise.pending() || roles_.readers.empty())
+  if (!doubt.promise.pending())
     return;
   auto size = right.entries.empty() ? 0 : found.size;
   doubt.pull.records.front() = {found.offset, size, given.suspect, found.tags_code, true};
-  doubt.promise.delegate(next_reader(), std::move(doubt.pull));
+  doubt.promise.deliver(std::move(doubt.pull));
 }
 
 void queue_manager_state::correct(const entry_doubt& doubt, const storage::right_entries& right) {

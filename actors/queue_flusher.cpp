@@ -1,6 +1,7 @@
 #include "actors/queue_flusher.hpp"
 
 #include "actors/passing.hpp"
+#include "actors/patience.hpp"
 #include "storage/mutant.hpp"
 #include "storage/parallel.hpp"
 
@@ -16,6 +17,8 @@ namespace {
 /// The file system joins flushes that come at the same time into one: thousands of files are synced
 /// some fifty times as fast with this many threads as with one, and no faster with more.
 constexpr std::size_t sync_threads = 16;
+
+constexpr auto flush_patience = std::chrono::seconds(60);
 
 using sync_function = std::function<storage::result<void>(const std::string& path)>;
 
@@ -59,7 +62,9 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
   auto held = std::make_shared<queue_sync>(std::move(request));
   if (TROUPE_MUTANT("checkpoint-before-flush"))
     (void)save(*held, {held->applied, held->last_store_ms});
-  self_->request(roles.flusher, caf::infinite, flush_atom_v, held->applied)
+  self_
+      ->request(roles.flusher, patience(self_, roles.flusher, flush_patience), flush_atom_v,
+                held->run, held->applied)
       .then(
           [this, promise, held](const log_flushed& log) {
             auto done = sync_files(*held);

@@ -149,14 +149,12 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
   return boost::outcome_v2::success();
 }
 
-caf::result<pull_response> queue_manager_state::pull(const pull_request& request) {
+caf::result<read_request> queue_manager_state::pull(const pull_request& request) {
   read_request found;
   if (auto done = look_up(request, found); !done)
     return to_caf(done.error());
-  if (found.answer.status == pull_status::found && roles_.readers.empty())
-    return no_reader();
   if (found.answer.status == pull_status::found)
-    return self_->delegate(next_reader(), std::move(found));
+    return found;
   bool may_come =
       catching_up() && past_the_end(found.answer.status) && !TROUPE_MUTANT("behind-not-told");
   auto wait = milliseconds{request.wait_ms};
@@ -166,8 +164,8 @@ caf::result<pull_response> queue_manager_state::pull(const pull_request& request
   if (may_come ? no_room : denies_too_much(found.answer))
     return incomplete();
   if (!may_come && (!may_wait(found.answer.status) || wait.count() == 0 || no_room))
-    return std::move(found.answer);
-  kept_promise<pull_response> promise{self_};
+    return found;
+  kept_promise<read_request> promise{self_};
   park({request, promise, self_->clock().now() + wait});
   arm_pulse();
   return promise;
@@ -189,16 +187,14 @@ void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
     return;
   }
   auto status = found.answer.status;
-  if (status == pull_status::found && roles_.readers.empty())
-    pull.promise.deliver(no_reader());
-  else if (status == pull_status::found)
-    pull.promise.delegate(next_reader(), std::move(found));
+  if (status == pull_status::found)
+    pull.promise.deliver(std::move(found));
   else if (!at_deadline && (may_wait(status) || (catching_up() && past_the_end(status))))
     park(std::move(pull)); // not visible yet
   else if ((catching_up() && past_the_end(status)) || denies_too_much(found.answer))
     pull.promise.deliver(incomplete());
   else
-    pull.promise.deliver(std::move(found.answer));
+    pull.promise.deliver(std::move(found));
 }
 
 void queue_manager_state::wake(const std::string& topic, std::int32_t queue) {
@@ -225,9 +221,7 @@ const reader_actor& queue_manager_state::next_reader() {
   return roles_.readers[reader_turn_++ % roles_.readers.size()];
 }
 
-caf::result<record_batch> queue_manager_state::query(const key_query& query) {
-  if (roles_.readers.empty())
-    return no_reader();
+caf::result<key_read> queue_manager_state::query(const key_query& query) {
   // The index knows hashes and seconds: more are looked at than are wanted.
   auto offsets = index_->query(query.topic, query.key, storage::key_index::max_found,
                                query.begin_ms, query.end_ms);
@@ -239,7 +233,7 @@ caf::result<record_batch> queue_manager_state::query(const key_query& query) {
   std::erase_if(candidates.offsets,
                 [begin, end = visible_log_end()](auto o) { return o < begin || o >= end; });
   std::sort(candidates.offsets.begin(), candidates.offsets.end());
-  return self_->delegate(next_reader(), std::move(candidates));
+  return candidates;
 }
 
 queue_offset queue_manager_state::first_number(const std::string& topic, std::int32_t queue) const {
@@ -300,9 +294,8 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
   return request;
 }
 
-caf::result<std::vector<queue_bounds>> queue_manager_state::bounds(const std::string& topic,
-                                                                   log_offset end) {
-  kept_promise<std::vector<queue_bounds>> promise{self_};
+caf::result<bounds_read> queue_manager_state::bounds(const std::string& topic, log_offset end) {
+  kept_promise<bounds_read> promise{self_};
   bounds_.push_back({end, topic, promise, self_->clock().now() + bounds_patience});
   answer_bounds();
   if (!bounds_.empty())
@@ -324,10 +317,8 @@ void queue_manager_state::answer_bounds() {
     auto found = look_up_bounds(waiting.topic);
     if (!found)
       waiting.promise.deliver(to_caf(found.error()));
-    else if (roles_.readers.empty())
-      waiting.promise.deliver(no_reader());
     else
-      waiting.promise.delegate(next_reader(), std::move(found.value()));
+      waiting.promise.deliver(std::move(found.value()));
     return true;
   });
 }

@@ -33,6 +33,7 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   clock_ = setup.clock;
   if (setup.replacement)
     look_again(setup);
+  run_ = setup.run;
   log_min_ = setup.log_min;
   read_only_ = setup.read_only;
   catch_up_to_ = setup.restarted ? unknown_end : setup.log_end;
@@ -99,6 +100,8 @@ void queue_manager_state::rebuild(const std::string& why) {
 // -- applying ------------------------------------------------------------------------------------
 
 void queue_manager_state::add(const position_list& list) {
+  if (list.run != run_) // what it says of offsets means nothing here
+    return;
   waiting_.push_back(list);
   if (!retry_pending_)
     work();
@@ -231,6 +234,8 @@ void queue_manager_state::report_topics(const storage::position_batch& batch) {
 }
 
 void queue_manager_state::flushed(const log_flushed& what) {
+  if (what.run != run_)
+    return;
   if (!TROUPE_MUTANT("flush-notice-dropped"))
     flushed_ = std::max(flushed_, what.end);
   wake_flushed();
@@ -285,7 +290,7 @@ tombstone queue_manager_state::remove(const tombstone& dead) {
 }
 
 void queue_manager_state::drop(log_offset min) {
-  if (TROUPE_MUTANT("queues-not-shortened"))
+  if (min <= log_min_ || TROUPE_MUTANT("queues-not-shortened"))
     return;
   log_min_ = std::max(log_min_, min);
   checkpoint_stale_ = true;
@@ -298,6 +303,24 @@ void queue_manager_state::drop(log_offset min) {
 }
 
 // -- state ---------------------------------------------------------------------------------------
+
+/// What is behind the place where a run began was of the log's former end, which is lost: the next
+/// queue-manager opens the queues without it.
+caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_offset cut) {
+  if (applied_ > cut) {
+    storage::log_warning("queues.cut", {{"applied", applied_}, {"log_begins_again_at", cut}});
+    self_->quit(
+        make_caf_error(errc::connection_lost, "the log begins again at " + std::to_string(cut)));
+    return make_caf_error(errc::connection_lost, "the queues are opened again");
+  }
+  if (run != run_) {
+    run_ = run;
+    waiting_.clear();
+    done_in_front_ = 0;
+    flushed_ = std::min(flushed_, cut);
+  }
+  return status();
+}
 
 caf::result<queue_state> queue_manager_state::state_at(log_offset end) {
   kept_promise<queue_state> promise{self_};
@@ -341,6 +364,7 @@ queue_state queue_manager_state::current_state() const {
 
 queue_manager_status queue_manager_state::status() const {
   queue_manager_status s;
+  s.run = run_;
   s.applied = applied_;
   s.durable = durable_;
   s.queues = table_->queue_count();
@@ -365,7 +389,10 @@ void queue_manager_state::ask_catch_up_end() {
   self_->request(roles_.writer, writer_patience, status_atom_v)
       .then([this](const writer_status& writer) { log_ends(writer.end); },
             [this](const caf::error& why) {
-              ask_end_again_ = from_caf(why).code != errc::connection_lost;
+              bool ended =
+                  from_caf(why).code == errc::connection_lost &&
+                  (roles_.writer ? roles_.writer.node() == self_->node() : roles_.writer_ended);
+              ask_end_again_ = !ended;
               if (ask_end_again_)
                 arm_pulse();
             });
@@ -393,7 +420,7 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
   return {
       [&state](const position_list& list) { state.add(list); },
       [&state](const pull_request& request) { return state.pull(request); },
-      [&state](read_request& request) { return state.complete(request); },
+      [&state](read_request& request) { return state.compare(request); },
       [&state](const entry_suspicion& what) { state.suspect(what); },
       [&state](const key_query& query) { return state.query(query); },
       [&state](bounds_atom, const std::string& topic, log_offset end) {
@@ -408,6 +435,7 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
       [&state](const damaged_message& what) { state.damaged(what); },
       [&state](remove_atom, const tombstone& dead) { return state.remove(dead); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
+      [&state](meet_atom, log_run run, log_offset cut) { return state.meet(run, cut); },
       [&state](resume_atom, log_offset end) { return state.state_at(end); },
       [&state](status_atom) { return state.status(); },
       [&state](stop_atom) { return state.stop(); },

@@ -29,6 +29,7 @@ struct queue_manager_setup {
   bool restarted = false;         ///< the node serves already, and the log has gone on
   bool replacement = false;       ///< another one came before: what is said above may be old
   std::vector<tombstone> tombstones;
+  log_run run = 0;
 };
 
 /// Owns the consume queues and the key index: applies positions in the order of the log, finds
@@ -51,19 +52,20 @@ struct queue_manager_state {
   void damaged(const damaged_message& what);
   tombstone remove(const tombstone& dead);
   void drop(log_offset min);
+  caf::result<queue_manager_status> meet(log_run run, log_offset cut);
   caf::result<queue_state> state_at(log_offset end);
   caf::result<stop_report> stop();
   queue_manager_status status() const;
   void set_roles(const role_table& table);
 
   // Entries in doubt: queue_doubt.cpp.
-  caf::result<pull_response> complete(read_request& request);
+  caf::result<read_request> compare(read_request& request);
   void suspect(const entry_suspicion& what);
 
   // Looking up: queue_lookup.cpp.
-  caf::result<pull_response> pull(const pull_request& request);
-  caf::result<record_batch> query(const key_query& query);
-  caf::result<std::vector<queue_bounds>> bounds(const std::string& topic, log_offset end);
+  caf::result<read_request> pull(const pull_request& request);
+  caf::result<key_read> query(const key_query& query);
+  caf::result<bounds_read> bounds(const std::string& topic, log_offset end);
   caf::result<queue_offset> search(const std::string& topic, std::int32_t queue,
                                    std::int64_t time_ms);
 
@@ -76,7 +78,7 @@ private:
   struct waiting_bounds {
     log_offset end = 0;
     std::string topic;
-    kept_promise<std::vector<queue_bounds>> promise;
+    kept_promise<bounds_read> promise;
     caf::actor_clock::time_point deadline;
   };
   /// A binary search for a store time; each probe asks a reader.
@@ -97,7 +99,7 @@ private:
     std::int32_t queue = 0;
     storage::suspect_entries suspects;
     read_request pull; ///< with the one entry in doubt
-    kept_promise<pull_response> promise;
+    kept_promise<read_request> promise;
   };
 
   void look_again(queue_manager_setup& setup) const;
@@ -187,6 +189,7 @@ private:
   /// Of queues without files whose messages have all expired; set from the opening on.
   std::optional<storage::queue_numbers> numbers_;
 
+  log_run run_ = 0;
   log_offset log_min_ = 0;
   log_offset applied_ = 0;
   log_offset durable_ = 0;

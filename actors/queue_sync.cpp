@@ -159,8 +159,11 @@ void queue_manager_state::sync() {
               syncing_ = false;
               checkpoint_stale_ = true;
               auto code = from_caf(why).code;
-              if ((code == errc::connection_lost || code == errc::maybe_stored) && !stopping_) {
-                // The queue-flusher died, and another one comes; or the disk takes its time.
+              bool later = code == errc::connection_lost || code == errc::maybe_stored ||
+                           code == errc::unavailable;
+              if (later && !stopping_) {
+                // The queue-flusher died, and another one comes; the disk takes its time; or the
+                // log's flusher is away.
                 next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
                 arm_pulse();
                 return;
@@ -183,6 +186,7 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
   request.directories = sync.queues.directories;
   request.directories.insert(request.directories.end(), sync.index.directories.begin(),
                              sync.index.directories.end());
+  request.run = run_;
   request.applied = sync.applied;
   request.last_store_ms = last_store_ms_;
   request.queue_count = sync.totals.queues;

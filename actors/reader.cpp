@@ -7,6 +7,7 @@
 #include "storage/properties.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 
@@ -87,9 +88,9 @@ caf::result<pull_response> reader_state::read(read_request& request) {
       answer.records.push_back(std::move(record.value()));
       continue;
     }
-    if (doubtful && !where.compared && queue_manager_) {
+    if (doubtful && !where.compared) {
       if (first)
-        return doubt(request, where);
+        answer.status = pull_status::in_doubt;
       answer.next = where.position;
       break;
     }
@@ -110,14 +111,6 @@ caf::result<pull_response> reader_state::read(read_request& request) {
     answer.min = answer.next = expired_until;
   }
   return std::move(answer);
-}
-
-/// The queue-manager compares the entry with the log, and sends it back.
-caf::result<pull_response> reader_state::doubt(read_request& request,
-                                               const record_location& where) {
-  read_request one{request.topic, request.queue_id, {where}, std::move(request.answer)};
-  one.answer.next = where.position + 1;
-  return self_->delegate(queue_manager_, std::move(one));
 }
 
 caf::result<storage::right_entries> reader_state::search(const entry_search& what) {
@@ -243,6 +236,18 @@ void reader_state::check_held() {
                 [](const held_file& h) { return h.since == caf::actor_clock::time_point::max(); });
   if (!held_.empty())
     self_->delayed_send(self_, held_check, retry_atom_v);
+}
+
+/// A writer elsewhere that was out of reach may have begun a new run of the log: files that its
+/// recovery made again are not those that are open here.
+void reader_state::set_roles(const role_table& table) {
+  queue_manager_ = table.queue_manager;
+  if (!table.writer)
+    return;
+  auto before = std::exchange(writer_, table.writer);
+  if (before && before != writer_)
+    log_ = std::make_unique<storage::log_view>(
+        *files_, options_.store, storage::log_start(*files_, options_.store, log_->min_offset()));
 }
 
 reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> self,

@@ -25,7 +25,7 @@ struct reader_state {
   void start(reader_actor::stateful_pointer<reader_state> actor, reader_setup setup);
 
   /// Completes a pull. An entry that leads to no message of its own ends the answer before it; if
-  /// it is the first one, the queue-manager completes the pull. A message that is damaged is left
+  /// it is the first one, the answer is `in_doubt`. A message that is damaged is left
   /// out, and the queue-manager told. What cannot be read just now ends the answer before it, or
   /// fails the pull: whoever reads must not skip it. What retention took meanwhile is
   /// `offset_too_small`.
@@ -38,7 +38,7 @@ struct reader_state {
   caf::result<position_list> replay(log_offset from, log_offset to, std::uint32_t count);
   void drop(log_offset min);
   void check_held();
-  void set_roles(const role_table& table) { queue_manager_ = table.queue_manager; }
+  void set_roles(const role_table& table);
 
 private:
   struct found_record {
@@ -46,7 +46,6 @@ private:
     bool doubtful = false; ///< it is the queue entry that may be wrong
   };
   found_record record_of(const read_request& request, const record_location& where);
-  caf::result<pull_response> doubt(read_request& request, const record_location& where);
   void leave_out(read_request& request, const record_location& where, const storage::error& why);
   void warn_unreadable(const storage::error& why);
 
@@ -59,6 +58,7 @@ private:
   node_options options_;
   storage::file_system* files_ = nullptr;
   queue_manager_actor queue_manager_; ///< counts what is damaged, and corrects its entries
+  writer_actor writer_;               ///< the last one that was known
   caf::actor_clock::time_point next_warning_;
   std::unique_ptr<storage::log_view> log_;
   std::vector<held_file> held_; ///< deleted files that somebody still reads

@@ -259,7 +259,7 @@ void registrar_state::tell_queues(const tombstone& dead) {
             dying_.erase(dying);
           },
           [this, dead](const caf::error& why) {
-            if (from_caf(why).code != errc::connection_lost && dying_.count(dead.topic) > 0)
+            if (from_caf(why).code == errc::maybe_stored && dying_.count(dead.topic) > 0)
               tell_queues(dead); // it is silent: it may hear of it yet
           });
 }
@@ -413,16 +413,16 @@ stop_report registrar_state::stop() {
 
 void registrar_state::set_roles(const role_table& table) {
   auto other_queues = table.queue_manager != roles_.queue_manager;
+  auto other_writer = table.writer != roles_.writer;
   roles_ = table;
   announce();
   if (other_queues)
     meet_queues();
-  if (has_roles_)
-    return;
-  has_roles_ = true;
-  // A registrar before this one may have died in the middle of a creation or a deletion.
-  for (auto& [topic, config] : topics_->topics())
-    keep(topic);
+  // A registrar before this one may have died in the middle of a creation or a deletion, and what
+  // it said to a writer elsewhere may be lost.
+  if (other_writer && roles_.writer)
+    for (auto& [topic, config] : topics_->topics())
+      keep(topic);
 }
 
 registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,

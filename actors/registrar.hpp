@@ -127,7 +127,6 @@ private:
   bool save_pending_ = false;  ///< `write_atom` is on its way
   bool save_failed_ = false;   ///< the last one, of the offsets
   bool full_said_ = false;     ///< that a table is full is in the log
-  bool has_roles_ = false;
   topic_map announced_;
 };
 

@@ -12,18 +12,8 @@ namespace troupe {
 
 namespace {
 
-/// Without an answer of the writer a topic is described as far as the queues are.
-constexpr auto writer_patience = std::chrono::seconds(1);
-
 /// How often deadlines are looked at; they are seconds long.
 constexpr auto pulse_interval = std::chrono::milliseconds(100);
-
-/// No pull waits longer: who wants to wait on asks again.
-constexpr std::uint32_t longest_wait_ms = 30'000;
-
-/// A pull for fewer bytes may bring one message of more. With this it costs enough to bound how
-/// many are open, and little enough to let one wait in each queue of the largest topic.
-constexpr std::uint64_t least_pull_charge = 16 * storage::kib;
 
 /// Of a message in a batch: what stands before its body (storage/message_batch.hpp).
 constexpr std::size_t least_message_bytes = 44;
@@ -49,17 +39,6 @@ const char* unsupported(const storage::new_message& message) {
 
 std::int64_t clock_ms(caf::actor_clock::time_point at) {
   return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
-}
-
-/// A queue that has never had a message is there all the same.
-topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known) {
-  for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
-    if (std::none_of(known.begin(), known.end(),
-                     [q](const queue_bounds& b) { return b.queue_id == q; }))
-      known.push_back({q, 0, 0, -1, 0});
-  std::sort(known.begin(), known.end(),
-            [](const queue_bounds& a, const queue_bounds& b) { return a.queue_id < b.queue_id; });
-  return {info, std::move(known)};
 }
 
 } // namespace
@@ -105,7 +84,7 @@ void session_state::give_back(const charge& taken) {
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
                                               const charge& taken, milliseconds more_time) {
   auto deadline = self_->clock().now() + options_.session.deadline + more_time;
-  open_[next_id_] = {deadline, std::move(fail), taken};
+  open_[next_id_] = {deadline, std::move(fail), taken, {}};
   take(taken);
   return next_id_++;
 }
@@ -272,7 +251,7 @@ bool session_state::spend_time(put_request& request, caf::actor_clock::time_poin
 /// Learns the topics, all that was created before included; without an answer `then` goes on with
 /// what was known.
 void session_state::refresh_topics(std::function<void()> then) {
-  self_->request(roles.registrar, caf::infinite, watch_atom_v)
+  self_->request(roles.registrar, patience(self_, roles.registrar, longest_patience), watch_atom_v)
       .then(
           [this, then](const topic_map& newest) {
             topics = newest;
@@ -308,14 +287,18 @@ void session_state::send_gathered() {
   auto sent = std::exchange(gathered_, {});
   sent.group.sent_ms = clock_ms(self_->clock().now());
   if (!roles.writer) {
+    auto why = not_reachable<writer_actor>(roles);
+    if (roles.writer_ended)
+      why = {errc::write_stopped, "the writer stopped; restart the node"};
+    why.message.insert(0, "not stored: ");
     for (std::size_t i = 0; i < sent.ids.size(); ++i)
-      answer_put(sent.ids[i], refused(sent.group.requests[i],
-                                      {errc::write_stopped,
-                                       "not stored: the writer stopped; restart the node"}));
+      answer_put(sent.ids[i], refused(sent.group.requests[i], why));
     return;
   }
   auto ids = std::make_shared<const std::vector<request_id>>(std::move(sent.ids));
-  self_->request(roles.writer, caf::infinite, std::move(sent.group))
+  self_
+      ->request(roles.writer, patience(self_, roles.writer, longest_patience),
+                std::move(sent.group))
       .then([this, ids](put_group_response& answer) { answer_group(*ids, answer); },
             [this, ids](const caf::error& why) {
               put_response doubt;
@@ -333,102 +316,42 @@ void session_state::answer_group(const std::vector<request_id>& ids, put_group_r
   }
 }
 
-// -- consuming -----------------------------------------------------------------------------------
+// -- other processes -----------------------------------------------------------------------------
 
-caf::result<pull_response> session_state::pull(pull_request request) {
-  if (auto good = storage::check_topic_name(request.topic); !good)
-    return to_caf(good.error());
-  if (request.from < 0 || request.queue_id < 0)
-    return make_caf_error(errc::invalid_argument, "a negative offset or queue");
-  if (auto known = topics.topics->find(request.topic);
-      known != topics.topics->end() && (known->second.perm & 4) == 0)
-    return make_caf_error(errc::invalid_argument, "topic " + request.topic + " is not readable");
-  auto& tags = request.tag_hashes;
-  if (tags.size() > most_pull_tags)
-    return make_caf_error(errc::invalid_argument,
-                          "a pull for " + std::to_string(tags.size()) + " tags; at most " +
-                              std::to_string(most_pull_tags) + " are compared");
-  if (!std::is_sorted(tags.begin(), tags.end()))
-    std::sort(tags.begin(), tags.end());
-  request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
-  request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
-  request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
-  kept_promise<pull_response> promise{self_};
-  auto bytes = std::max(request.max_bytes, least_pull_charge);
-  if (auto id = open(promise, {1, bytes}, milliseconds{request.wait_ms}))
-    request_from<pull_response>(*id, promise, roles.queue_manager, std::move(request));
-  return promise;
-}
-
-caf::result<topic_description> session_state::describe(const std::string& topic) {
-  kept_promise<topic_description> promise{self_};
-  auto opened = open(promise, {});
-  if (!opened)
-    return promise;
-  if (topics.topics->count(topic) > 0)
-    describe(*opened, promise, topic);
-  else // it may have been created a moment ago through another session
-    refresh_topics([this, id = *opened, promise, topic] { describe(id, promise, topic); });
-  return promise;
-}
-
-void session_state::describe(request_id id, kept_promise<topic_description> promise,
-                             const std::string& topic) {
-  auto found = topics.topics->find(topic);
-  if (found == topics.topics->end()) {
-    if (close(id))
-      promise.deliver(make_caf_error(errc::not_found, "there is no topic " + topic));
+/// What was asked of an actor in another process that is out of reach now is answered by nobody.
+template <class Handle>
+void session_state::replace(const Handle& before, const Handle& now) {
+  if (!before || before == now || before.node() == self_->node())
     return;
-  }
-  // Who was told "stored" finds it counted: the queues are asked with everything in the log now.
-  auto ask_queues = [this, id, promise, info = found->second](log_offset end) mutable {
-    self_->request(roles.queue_manager, caf::infinite, bounds_atom_v, info.name, end)
-        .then(
-            [this, id, promise, info](std::vector<queue_bounds>& known) mutable {
-              if (close(id))
-                promise.deliver(describe_topic(info, std::move(known)));
-            },
-            [this, id, promise](caf::error& why) mutable {
-              if (close(id))
-                promise.deliver(std::move(why));
-            });
-  };
-  self_->request(roles.writer, writer_patience, status_atom_v)
-      .then([ask_queues](const writer_status& writer) mutable { ask_queues(writer.end); },
-            [ask_queues](const caf::error&) mutable { ask_queues(0); });
+  storage::error lost{errc::connection_lost, std::string("the connection to the ") +
+                                                 role_name<Handle> +
+                                                 " broke: the request may have taken effect"};
+  auto who = caf::actor_cast<caf::actor_addr>(before);
+  std::erase_if(open_, [&](auto& entry) {
+    auto& request = entry.second;
+    if (request.asked != who)
+      return false;
+    request.fail(lost);
+    give_back(request.taken);
+    return true;
+  });
 }
 
-caf::result<record_batch> session_state::fetch(log_offset offset) {
-  kept_promise<record_batch> promise{self_};
-  auto opened = open(promise, {1, options_.store.max_message_size_bytes});
-  if (!opened)
-    return promise;
-  auto read = [this, id = *opened, promise, offset]() mutable {
-    if (!roles.readers.empty())
-      request_from<record_batch>(id, promise, roles.readers.front(), fetch_atom_v, offset);
-    else if (close(id))
-      promise.deliver(make_caf_error(errc::unavailable,
-                                     "no reader of the log runs any more; restart the node"));
-  };
-  if (options_.store.flush == storage::flush_policy::async) {
-    read();
-    return promise;
-  }
-  // With synchronous flush only what is durable is shown, here as in the queues.
-  self_->request(roles.flusher, caf::infinite, status_atom_v)
-      .then(
-          [this, id = *opened, promise, offset, read](const flusher_status& log) mutable {
-            if (offset < log.flushed)
-              read();
-            else if (close(id))
-              promise.deliver(make_caf_error(errc::not_found, "no message is durable at offset " +
-                                                                  std::to_string(offset)));
-          },
-          [this, id = *opened, promise](caf::error& why) mutable {
-            if (close(id))
-              promise.deliver(std::move(why));
-          });
-  return promise;
+void session_state::set_roles(const role_table& table) {
+  auto before = std::exchange(roles, table);
+  replace(before.queue_manager, roles.queue_manager);
+  replace(before.registrar, roles.registrar);
+  replace(before.flusher, roles.flusher);
+  for (auto& one : before.readers)
+    if (std::find(roles.readers.begin(), roles.readers.end(), one) == roles.readers.end())
+      replace(one, reader_actor{});
+  if (!before.writer || before.writer == roles.writer || before.writer.node() == self_->node())
+    return;
+  put_response doubt;
+  doubt.failure = {errc::maybe_stored, "maybe stored: the connection to the writer broke"};
+  auto unsent = gathered_.ids.empty() ? first_put_ + puts_.size() : gathered_.ids.front();
+  for (auto id = first_put_; id < unsent; ++id)
+    answer_put(id, doubt);
 }
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
@@ -439,9 +362,7 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
   return {
       [&state](put_request& request) { return state.put(std::move(request)); },
       [&state](pull_request& request) { return state.pull(std::move(request)); },
-      [&state](const key_query& query) {
-        return state.forward<record_batch>(max_query_bytes, state.roles.queue_manager, query);
-      },
+      [&state](const key_query& query) { return state.query(query); },
       [&state](fetch_atom, log_offset offset) { return state.fetch(offset); },
       [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
         return state.forward<queue_offset>(0, state.roles.queue_manager, search_atom_v, topic,
@@ -481,7 +402,7 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       [&state](watch_atom) {
         return state.forward<topic_map>(0, state.roles.registrar, watch_atom_v);
       },
-      [&state](const role_table& roles) { state.roles = roles; },
+      [&state](const role_table& roles) { state.set_roles(roles); },
       [&state](commit_atom) { state.send_gathered(); },
       [&state](pulse_atom) { state.expire(); },
   };

@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/patience.hpp"
 #include "actors/promise.hpp"
 #include "storage/system_topics.hpp"
 
@@ -46,10 +47,12 @@ struct session_state {
     return forward<Result>(0, roles.registrar, action, what);
   }
   caf::result<pull_response> pull(pull_request request);
+  caf::result<record_batch> query(const key_query& query);
   caf::result<topic_description> describe(const std::string& topic);
   caf::result<record_batch> fetch(log_offset offset);
   void send_gathered();
   void expire();
+  void set_roles(const role_table& table);
 
   /// Hands on a request whose answer may hold so many bytes of messages; the answer, an error or
   /// the deadline ends it.
@@ -65,6 +68,9 @@ struct session_state {
   topic_map topics;
 
 private:
+  /// Beyond every deadline of a client's request: only so that nothing is waited for for ever.
+  static constexpr milliseconds longest_patience{120'000};
+
   static storage::error brokers_own(const std::string& topic) {
     return {errc::invalid_argument, "topic " + topic + " is one of RocketMQ's own"};
   }
@@ -79,6 +85,7 @@ private:
     caf::actor_clock::time_point deadline;
     std::function<void(const storage::error&)> fail;
     charge taken;
+    caf::actor_addr asked; ///< whose answer is awaited now
   };
   /// A put with the writer. They come by the million, and all have the same time.
   struct sent_put {
@@ -92,20 +99,46 @@ private:
     std::vector<request_id> ids;
   };
 
-  template <class Result, class Handle, class... Arguments>
-  void request_from(request_id id, kept_promise<Result> promise, const Handle& to,
-                    Arguments&&... arguments) {
-    self_->request(to, caf::infinite, std::forward<Arguments>(arguments)...)
+  /// Asks a role on behalf of an open request: an error is its end, and `then` goes on with the
+  /// answer.
+  template <class Answer, class Result, class Handle, class Then, class... Arguments>
+  void ask(request_id id, kept_promise<Result> promise, const Handle& to, Then then,
+           Arguments&&... arguments) {
+    if (!to) {
+      if (close(id))
+        promise.deliver(to_caf(not_reachable<Handle>(roles)));
+      return;
+    }
+    open_[id].asked = caf::actor_cast<caf::actor_addr>(to);
+    self_->request(to, patience(self_, to, longest_patience), std::forward<Arguments>(arguments)...)
         .then(
-            [this, id, promise](Result& answer) mutable {
-              if (close(id))
-                promise.deliver(std::move(answer));
+            [this, id, then](Answer& answer) mutable {
+              if (is_open(id))
+                then(answer);
             },
             [this, id, promise](caf::error& why) mutable {
               if (close(id))
                 promise.deliver(std::move(why));
             });
   }
+  template <class Result, class Handle, class... Arguments>
+  void request_from(request_id id, kept_promise<Result> promise, const Handle& to,
+                    Arguments&&... arguments) {
+    auto answer = [this, id, promise](Result& result) mutable {
+      close(id);
+      promise.deliver(std::move(result));
+    };
+    ask<Result>(id, promise, to, answer, std::forward<Arguments>(arguments)...);
+  }
+  /// The same of a reader, whichever has its turn.
+  template <class Result, class... Arguments>
+  void request_from_reader(request_id id, kept_promise<Result> promise, Arguments&&... arguments) {
+    if (auto* reader = next_reader())
+      request_from<Result>(id, promise, *reader, std::forward<Arguments>(arguments)...);
+    else if (close(id))
+      promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
+  }
+  const reader_actor* next_reader();
 
   /// Refused as busy when the client has too much open. A request that is alone is always let in,
   /// however large: its size is bounded by the checks.
@@ -138,7 +171,10 @@ private:
   void store(put_request request, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
+  void complete(request_id id, kept_promise<pull_response> promise, read_request found);
   void describe(request_id id, kept_promise<topic_description> promise, const std::string& topic);
+  template <class Handle>
+  void replace(const Handle& before, const Handle& now);
   void answer_group(const std::vector<request_id>& ids, put_group_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;
@@ -151,6 +187,7 @@ private:
   std::uint64_t open_bytes_ = 0;
   outgoing gathered_;         ///< goes to the writer next; all wait for the flush, or none
   std::size_t held_puts_ = 0; ///< wait for the newest topics
+  std::size_t reader_turn_ = 0;
   bool send_pending_ = false;
   bool pulse_pending_ = false;
 };

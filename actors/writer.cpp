@@ -27,6 +27,7 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   min_ = setup.min;
   flushed_ = setup.end;
   start_ = setup.end;
+  run_ = setup.run;
   gaps_ = std::move(setup.gaps);
   credit_ = position_credit{options_.dispatcher.mailbox_capacity};
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
@@ -248,7 +249,7 @@ void writer_state::write_staged() {
       return;
     }
     auto end = log_->end();
-    position_list list{std::make_shared<const storage::position_batch>(positions_.take(end))};
+    position_list list{std::make_shared<const storage::position_batch>(positions_.take(end)), run_};
     credit_.sent(end, staged_positions_);
     staged_positions_ = 0;
     positions_.start(end);
@@ -390,6 +391,20 @@ writer_status writer_state::status() const {
   return s;
 }
 
+log_state writer_state::log() const {
+  log_state l;
+  l.run = run_;
+  l.min = min_;
+  l.start = start_;
+  l.end = log_->end();
+  l.flushed = flushed_;
+  l.store_ms = store_time_.last();
+  if (auto damaged = refusals_.find(errc::needs_repair); damaged != refusals_.end())
+    l.read_only = damaged->second;
+  l.queues_unknown = !numbers_.known();
+  return l;
+}
+
 /// What only a restart mends comes before what may pass.
 std::map<errc, std::string>::const_iterator writer_state::gravest_refusal() const {
   auto final = refusals_.find(errc::write_stopped);
@@ -411,6 +426,9 @@ caf::result<log_offset> writer_state::stop() {
   stop_promise_ = kept_promise<log_offset>{self_};
   auto answer = stop_promise_;
   work();
+  // A flusher elsewhere may be stopping too, or be out of reach.
+  if (!roles_.flusher || roles_.flusher.node() != self_->node())
+    sync_alone();
   return answer;
 }
 
@@ -436,6 +454,7 @@ writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> 
       [&state](revive_atom, const tombstone& from) { state.revive(from); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](status_atom) { return state.status(); },
+      [&state](follow_atom) { return state.log(); },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](commit_atom) { state.work(); },

@@ -33,6 +33,7 @@ struct writer_setup {
   std::set<std::string> topics; ///< that are there now: a tombstone only continues their numbering
   std::string read_only; ///< why nothing may be written, after a recovery that needs an operator
   std::vector<storage::log_gap> gaps; ///< damage before `end`, behind which no queue comes
+  log_run run = 0;
 };
 
 /// The writer's state and logic. Works through the groups in arrival order: each request is stored,
@@ -56,6 +57,7 @@ struct writer_state {
   void revive(const tombstone& from);
   void drop(log_offset min) { min_ = std::max(min_, min); }
   writer_status status() const;
+  log_state log() const;
   caf::result<log_offset> stop();
   void set_roles(const role_table& table);
 
@@ -77,7 +79,10 @@ private:
 
   verdict store_current(open_group& group);
   bool reserve_room(open_group& group);
+  void meet_flusher();
+  void sync_alone();
   void meet_queues();
+  void queues_met(const queue_manager_status& queues);
   void ask_queues(log_offset end);
   std::int64_t store_time_now();
   void refuse_current(open_group& group, errc code, const std::string& reason);
@@ -108,6 +113,7 @@ private:
   role_table roles_;
   bool has_roles_ = false;
 
+  log_run run_ = 0;
   log_offset start_ = 0; ///< where the log ended when this writer began
   std::vector<storage::log_gap> gaps_;
   topic_numbers numbers_;

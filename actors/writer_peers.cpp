@@ -2,46 +2,92 @@
 
 #include "actors/writer.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe {
 
+namespace {
+
+constexpr auto queues_patience = std::chrono::seconds(5);
+
+} // namespace
+
 void writer_state::set_roles(const role_table& table) {
+  auto other_flusher = table.flusher != roles_.flusher;
   auto other_queues = table.queue_manager != roles_.queue_manager;
   roles_ = table;
   has_roles_ = true;
   file_requested_ = false;
+  if (other_flusher)
+    meet_flusher();
   if (log_->bytes_left_in_file() == 0 && log_->wants_file())
     want_file();
-  if (other_queues && !numbers_.known())
+  if (other_queues)
     meet_queues();
 }
 
-/// Numbers go on where the queues end, once they have all that the log held at the start.
-void writer_state::meet_queues() {
-  if (!roles_.queue_manager)
+/// It may be another one than flushed before, in a process of its own: what that one was told by
+/// the disk, an error too, this one does not know.
+void writer_state::meet_flusher() {
+  if (!roles_.flusher)
     return;
-  self_->request(roles_.queue_manager, caf::infinite, status_atom_v)
-      .then(
-          [this](const queue_manager_status& queues) {
-            auto end = storage::readable_until(gaps_, start_, queues.applied);
-            if (queues.applied < end)
-              storage::log_info("queues.catching_up", {{"from", queues.applied}, {"to", end}});
-            ask_queues(end);
-          },
-          [](const caf::error&) {}); // it died: another one comes
+  if (roles_.flusher.node() != self_->node())
+    sync_alone();
+  self_->send(roles_.flusher, attach_atom_v, log());
+}
+
+void writer_state::sync_alone() {
+  auto end = log_->end();
+  if (end <= flushed_ || !flush_failure_.empty())
+    return;
+  if (auto done = log_->sync(); !done)
+    flush_failed({"flushing the commit log failed (" + done.error().message +
+                  "); restart the node to recover: reads go on"});
+  else
+    flushed({end, store_time_.last(), run_});
+}
+
+/// Numbers go on where the queues end, once they have all that the log held at the start. What they
+/// have behind that, when they are met first, the log has lost.
+void writer_state::meet_queues() {
+  auto whom = roles_.queue_manager;
+  if (!whom)
+    return;
+  auto cut = numbers_.known() ? std::numeric_limits<log_offset>::max() : start_;
+  self_->request(whom, patience(self_, whom, queues_patience), meet_atom_v, run_, cut)
+      .then([this](const queue_manager_status& queues) { queues_met(queues); },
+            [this, whom](const caf::error& why) {
+              if (from_caf(why).code == errc::maybe_stored && whom == roles_.queue_manager)
+                meet_queues(); // it is silent; when it died, another one comes
+            });
+}
+
+void writer_state::queues_met(const queue_manager_status& queues) {
+  if (numbers_.known())
+    return;
+  auto end = storage::readable_until(gaps_, start_, queues.applied);
+  if (queues.applied < end)
+    storage::log_info("queues.catching_up", {{"from", queues.applied}, {"to", end}});
+  ask_queues(end);
 }
 
 void writer_state::ask_queues(log_offset end) {
-  self_->request(roles_.queue_manager, caf::infinite, resume_atom_v, end)
+  auto whom = roles_.queue_manager;
+  self_->request(whom, patience(self_, whom, queues_patience), resume_atom_v, end)
       .then([this](const queue_state& complete) { set_queues(complete); },
-            [this](const caf::error& e) {
+            [this, whom, end](const caf::error& e) {
               auto why = from_caf(e);
-              if (why.code == errc::connection_lost) // it died: another one comes
+              if (why.code == errc::connection_lost || whom != roles_.queue_manager)
+                return;                             // it died: another one comes
+              if (why.code == errc::maybe_stored) { // it is silent, or still catches up
+                ask_queues(end);
                 return;
+              }
               storage::log_error("queues.not_ready", {{"reason", render(why)}});
               self_->send(roles_.node, failed_atom_v, write_refusal{why.code, why.message});
             });
@@ -59,7 +105,10 @@ void writer_state::confirm(log_offset end) {
 }
 
 void writer_state::flushed(const log_flushed& what) {
+  if (what.run != run_)
+    return;
   flushed_ = std::max(flushed_, what.end);
+  log_->flushed(flushed_);
   answer_flushed();
   if (!groups_.empty() && !flush_runs())
     wake();

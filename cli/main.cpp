@@ -19,7 +19,8 @@ void add_global_options(CLI::App& app, context& ctx) {
   app.add_option("--config", ctx.config_path, "The cluster's settings and nodes")
       ->capture_default_str()
       ->type_name("FILE");
-  app.add_option("--node", ctx.node_name, "The node to run or to ask (default: the first)")
+  app.add_option("--node", ctx.node_name,
+                 "The node to run or to ask (default: the first with a door)")
       ->type_name("NAME");
   app.add_option("--connect", ctx.connect, "The node to ask, without any configuration")
       ->type_name("HOST:PORT")

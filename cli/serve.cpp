@@ -40,6 +40,7 @@ public:
 
   /// From here on the first signal is kept for `wait`.
   void serving() noexcept { phase_ = phase::serving; }
+  bool came() const noexcept { return phase_ == phase::stopping; }
   int wait() const noexcept {
     phase_.wait(phase::serving);
     return signal_;
@@ -126,6 +127,32 @@ void warn_of_open_door(const net::node_config& node, const net::server::address&
   std::_Exit(static_cast<int>(exit_code::failed));
 }
 
+/// A node of a store in several processes serves when it has found the others that it needs, which
+/// may take as long as it likes. False when it is told to stop before.
+bool wait_for_others(net::server& node, const stop_signals& signals) {
+  constexpr auto look = std::chrono::milliseconds(50);
+  auto ready = node.ready();
+  while (ready.wait_for(look) != std::future_status::ready)
+    if (signals.came())
+      return false;
+  if (auto outcome = ready.get(); !outcome) {
+    (void)node.stop();
+    leave_at_once(outcome.error());
+  }
+  return true;
+}
+
+result<exit_code> stop(net::server& node, int signal) {
+  storage::log_info("node.stopping", {{"signal", name_of_signal(signal)}});
+  auto stopped = node.stop();
+  if (!stopped) {
+    print_note("not everything was flushed: the next start recovers");
+    leave_at_once(stopped.error());
+  }
+  storage::log_info("node.stopped");
+  return exit_code::done;
+}
+
 result<exit_code> serve(const context& ctx) {
   std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit on file sizes fails like any other
   static stop_signals signals;   // its thread lives as long as the process
@@ -140,25 +167,20 @@ result<exit_code> serve(const context& ctx) {
     leave_at_once(started.error());
   auto node = std::move(started).value();
   shown.clear();
+  signals.serving();
+  if (!wait_for_others(*node, signals))
+    return stop(*node, signals.wait());
   auto published = node->publish();
   if (!published) {
     (void)node->stop(); // what was opened is closed in order
     leave_at_once(published.error());
   }
   auto address = published.value();
-  signals.serving();
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
   print_note(durability_text(synchronous));
   warn_of_open_door(chosen.node, address);
   print_ready(ctx, chosen.node, address);
-  storage::log_info("node.stopping", {{"signal", name_of_signal(signals.wait())}});
-  auto stopped = node->stop();
-  if (!stopped) {
-    print_note("not everything was flushed: the next start recovers");
-    leave_at_once(stopped.error());
-  }
-  storage::log_info("node.stopped");
-  return exit_code::done;
+  return stop(*node, signals.wait());
 }
 
 /// From here on everything on standard error has that form, notes and errors of ours too.

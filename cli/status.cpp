@@ -40,7 +40,7 @@ std::string reason_of(const node_status& s) {
   for (auto* role : {"writer", "flusher", "queue-manager"})
     if (auto state = state_of(s, role); state == role_silent)
       return std::string{unknown} + ": the " + role + " does not answer; it may wait for the disk";
-    else if (state != role_running)
+    else if (state == role_stopped)
       return std::string{"the "} + role + " " + state + "; restart the node";
   return {};
 }
@@ -50,7 +50,14 @@ void print_json(const node_status& s) {
   for (auto& r : s.roles) {
     roles += roles.empty() ? "" : ",";
     roles += "{\"role\":" + json_text(r.role) + ",\"state\":" + json_text(r.state) +
-             ",\"restarts\":" + std::to_string(r.restarts) + "}";
+             ",\"restarts\":" + std::to_string(r.restarts) + ",\"node\":" + json_text(r.node) + "}";
+  }
+  std::string links;
+  for (auto& l : s.links) {
+    links += links.empty() ? "" : ",";
+    links += "{\"node\":" + json_text(l.node) + ",\"state\":" + json_text(l.state) +
+             ",\"sinceMs\":" + std::to_string(l.since_ms) + ",\"reason\":" + json_text(l.reason) +
+             "}";
   }
   auto reason = reason_of(s);
   std::string writable = reason.empty() ? "true" : reason.starts_with(unknown) ? "null" : "false";
@@ -58,7 +65,8 @@ void print_json(const node_status& s) {
       "{\"node\":" + json_text(s.node) + ",\"cluster\":" + json_text(s.cluster) +
       ",\"directory\":" + json_text(s.directory) + ",\"flush\":" + json_text(s.flush) +
       ",\"durability\":" + json_text(durability_text(s.flush == "sync")) + ",\"roles\":[" + roles +
-      "]" + ",\"writable\":" + writable + ",\"reason\":" + json_text(reason);
+      "],\"links\":[" + links + "],\"waitsFor\":" + json_text(s.waits_for) +
+      ",\"writable\":" + writable + ",\"reason\":" + json_text(reason);
   auto number = [&](const char* name, auto value, bool is_known = true) {
     line += std::string{",\""} + name + "\":" + (is_known ? std::to_string(value) : "null");
   };
@@ -126,8 +134,14 @@ void print_text(const node_status& s) {
     about("clock     ", {"cleaner"}, s.cleaner.clock);
   print_line("sessions  " + std::to_string(s.sessions));
   for (auto& r : s.roles)
-    print_line("role      " + r.role + ": " + r.state +
+    print_line("role      " + r.role + (r.node == s.node ? "" : " (node " + r.node + ")") + ": " +
+               r.state +
                (r.restarts > 0 ? ", restarted " + std::to_string(r.restarts) + " times" : ""));
+  for (auto& l : s.links)
+    print_line("link      to node " + l.node + ": " + l.state + " for " +
+               net::span_text(l.since_ms) + (l.reason.empty() ? "" : " (" + l.reason + ")"));
+  if (!s.waits_for.empty())
+    print_line("waits     for " + s.waits_for);
 }
 
 result<exit_code> status(const context& ctx) {

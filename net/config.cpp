@@ -343,11 +343,13 @@ result<node_config> select_node(const cluster_config& config,
   std::vector<std::string_view> names;
   std::string all;
   for (auto& n : config.nodes) {
-    if (!name || n.name == *name)
+    if (name ? n.name == *name : n.has_door())
       return n;
     names.push_back(n.name);
     all += " " + n.name;
   }
+  if (!name && !config.nodes.empty())
+    return config.nodes.front();
   return error{errc::not_found, "no node " + in_quotes(name.value_or("")) +
                                     " in the configuration" + hint(name.value_or(""), names) +
                                     "; there are" + all};

@@ -1,9 +1,9 @@
 #pragma once
 
 #include "actors/options.hpp"
+#include "actors/store_role.hpp"
 #include "net/actor_port/options.hpp"
 #include "net/gateway/options.hpp"
-#include "net/store_role.hpp"
 #include "storage/error.hpp"
 
 #include <cstdint>
@@ -72,7 +72,7 @@ storage::result<cluster_config> load_config(const std::string& path);
 /// The same from text; `file` is the name in messages, and directories stay as written.
 storage::result<cluster_config> parse_config(std::string_view text, const std::string& file);
 
-/// The node of that name, or the first one.
+/// The node of that name, or the first one that lets clients in.
 storage::result<node_config> select_node(const cluster_config& config,
                                          const std::optional<std::string>& name);
 

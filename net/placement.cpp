@@ -11,9 +11,11 @@ using storage::result;
 
 namespace {
 
-/// Those that open files of the log, or of `config/` beside it.
-constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
-                               store_role::readers, store_role::registrar};
+/// Those that open files of the log, or of what lies beside it. The queues could be elsewhere as
+/// well, if whoever keeps them did not compare them with the log's own files.
+constexpr role_set log_seat = {store_role::writer,    store_role::flusher,
+                               store_role::cleaner,   store_role::readers,
+                               store_role::registrar, store_role::queue_manager};
 
 /// The nodes that are one store together, in the order of the file.
 using store_nodes = std::vector<const node_config*>;

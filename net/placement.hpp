@@ -1,7 +1,7 @@
 #pragma once
 
+#include "actors/store_role.hpp"
 #include "net/config.hpp"
-#include "net/store_role.hpp"
 
 #include <string>
 #include <string_view>

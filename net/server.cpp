@@ -9,12 +9,14 @@
 #include "net/gateway/socket_server.hpp"
 #include "net/placement.hpp"
 #include "net/port_check.hpp"
+#include "net/switchboard.hpp"
 #include "storage/clock.hpp"
 #include "storage/logging.hpp"
 
 #include <algorithm>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <string>
 #include <utility>
 
@@ -62,25 +64,49 @@ struct server::parts {
   actor_port_options actor_settings;
   std::vector<watched_door> doors; ///< those that are open, until somebody watches them
   door_watch_actor watch;
+  role_set roles = role_set::every();     ///< that run here
+  std::vector<link_peer> peers;           ///< the other nodes of the store; none: it is here alone
+  std::map<std::string, role_set> placed; ///< and their roles
+  switchboard_actor switchboard;          ///< null without peers
   bool stopped = false;
+
+  bool spread() const noexcept { return !peers.empty(); }
+  bool has_door() const noexcept { return roles.has(store_role::door); }
 };
 
 namespace {
 
-storage::result<void> check_roles(const cluster_config& cluster) {
-  TROUPE_TRY(auto placed, place_roles(cluster));
-  if (placed.spread())
-    return storage::error{errc::invalid_argument,
-                          "this release runs every role of a store in one process, not: " +
-                              to_text(placed)};
-  return boost::outcome_v2::success();
+using std::chrono::milliseconds;
+
+/// Beyond it a peer does not answer a dial.
+constexpr auto dial_patience = milliseconds(1000);
+
+/// Says which process this is, and which run of the log it writes, if it writes one.
+std::uint64_t draw_incarnation() {
+  std::random_device source;
+  return (std::uint64_t{source()} << 32) | source();
 }
 
 } // namespace
 
+/// What runs here, and where the rest is.
+storage::result<void> server::place(parts& p, const cluster_config& cluster) {
+  TROUPE_TRY(auto placed, place_roles(cluster));
+  if (!placed.spread())
+    return boost::outcome_v2::success();
+  p.roles = placed.of(p.config.name);
+  for (auto& node : cluster.nodes) {
+    if (node.name == p.config.name)
+      continue;
+    p.peers.push_back({node.name, node.actor_host, node.actor_port.value_or(0)});
+    p.placed[node.name] = placed.of(node.name);
+  }
+  return boost::outcome_v2::success();
+}
+
 /// Takes the ports for RocketMQ clients; message ids carry the first.
 storage::result<void> server::listen_for_remoting(parts& p, const cluster_config& cluster) {
-  if (!cluster.gateway.enabled)
+  if (!cluster.gateway.enabled || !p.has_door())
     return boost::outcome_v2::success();
   std::vector<std::uint16_t> ports{p.config.remoting_port};
   if (p.config.name_server_port)
@@ -109,7 +135,7 @@ storage::result<void> server::check_doors(parts& p, const cluster_config& cluste
   }
   if (listening)
     listening = listen_for_remoting(p, cluster);
-  if (listening)
+  if (listening || !p.roles.has(store_role::writer)) // who writes holds the lock
     return listening;
   auto& directory = p.options.store.directory;
   if (p.files->list(directory)) {
@@ -166,9 +192,16 @@ storage::result<void> server::open_actor_port(parts& p) {
                     }};
   auto first = p.system.spawn(front, setup);
   TROUPE_TRY(auto opened, actor_port::open(p.system, p.actor_settings, p.config.actor_host,
-                                           *p.config.actor_port, first));
+                                           *p.config.actor_port, first, p.spread()));
   *gate = opened.gate();
   p.actors = opened;
+  if (p.spread()) { // the gate is there before the switchboard, and that before the front
+    start_links(p);
+    setup.peers = caf::actor_cast<peer_service>(p.switchboard);
+    auto knows_peers = p.system.spawn(front, setup);
+    opened.gate()->set_front(caf::actor_cast<caf::strong_actor_ptr>(knows_peers));
+    caf::anon_send_exit(std::exchange(first, knows_peers), caf::exit_reason::user_shutdown);
+  }
   p.doors.push_back({.role = "front",
                      .keeper = caf::actor_cast<caf::strong_actor_ptr>(first),
                      .replace =
@@ -180,6 +213,22 @@ storage::result<void> server::open_actor_port(parts& p) {
                          },
                      .shut = [at = opened.gate()] { at->set_front(nullptr); }});
   return boost::outcome_v2::success();
+}
+
+void server::start_links(parts& p) {
+  switchboard_setup setup;
+  setup.cluster = p.cluster;
+  setup.node = p.config.name;
+  setup.incarnation = draw_incarnation();
+  setup.peers = p.peers;
+  setup.listener = caf::actor_cast<link_listener>(p.node);
+  setup.make_dialer = socket_dialers(p.system, dial_patience);
+  setup.expose = [gate = p.actors->gate()](const caf::strong_actor_ptr& who) {
+    gate->expose_to_trusted(who);
+  };
+  setup.trust = [gate = p.actors->gate()](const caf::node_id& who) { gate->trust(who); };
+  p.switchboard = spawn_switchboard(p.system, std::move(setup));
+  p.self->send(p.node, attach_atom_v, caf::actor_cast<caf::strong_actor_ptr>(p.switchboard));
 }
 
 server::server(std::unique_ptr<parts> p) : parts_(std::move(p)) {}
@@ -194,43 +243,63 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
                                                        const node_config& node_settings,
                                                        storage::file_system& files,
                                                        storage::progress_sink progress) {
-  TROUPE_TRY(check_roles(cluster));
   auto p = std::make_unique<parts>(system);
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
   p->options = options_of(cluster, node_settings);
   p->actor_settings = cluster.actor_port;
   p->files = &files;
-  TROUPE_TRY(auto shares,
-             take_descriptors(cluster.gateway.enabled ? cluster.gateway.connections : 0));
+  TROUPE_TRY(place(*p, cluster));
+  auto clients = cluster.gateway.enabled && p->has_door() ? cluster.gateway.connections : 0;
+  TROUPE_TRY(auto shares, take_descriptors(clients));
   auto& open_files = p->options.queue_manager.open_files;
   open_files = open_files == 0 ? shares.queue_files : std::min(open_files, shares.queue_files);
   p->gateway_settings = cluster.gateway;
   p->gateway_settings.connections = shares.connections;
   TROUPE_TRY(check_doors(*p, cluster));
   auto& clock = storage::system_wall_clock();
-  TROUPE_TRY(auto opened, storage::open_store(files, p->options.store, clock, std::move(progress)));
-  storage::log_info("store.opened", {{"after", opened.after_orderly_stop ? "stop" : "crash"},
-                                     {"log_min", opened.log.min_offset},
-                                     {"log_end", opened.log.end}});
-  p->store = std::make_shared<storage::opened_store>(std::move(opened));
+  if (p->roles.has(store_role::writer)) {
+    TROUPE_TRY(auto opened,
+               storage::open_store(files, p->options.store, clock, std::move(progress)));
+    storage::log_info("store.opened", {{"after", opened.after_orderly_stop ? "stop" : "crash"},
+                                       {"log_min", opened.log.min_offset},
+                                       {"log_end", opened.log.end}});
+    p->store = std::make_shared<storage::opened_store>(std::move(opened));
+  }
   node_setup setup{node_settings.name, cluster.cluster_name, p->options, &files, &clock, p->store};
+  setup.roles = p->roles;
+  setup.peers = p->placed;
+  setup.run = draw_incarnation();
   p->node = system.spawn(troupe::node, std::move(setup));
-  storage::result<void> ready = boost::outcome_v2::success();
-  p->self->request(p->node, caf::infinite, ready_atom_v)
-      .receive([](const std::string&) {}, [&](const caf::error& why) { ready = from_caf(why); });
+  bool spread = p->spread();
   std::unique_ptr<server> made{new server(std::move(p))};
-  TROUPE_TRY(ready);
+  if (spread) { // the others find it from now on, in whatever order all are started
+    TROUPE_TRY(open_actor_port(*made->parts_));
+  } else {
+    TROUPE_TRY(made->ready().get());
+  }
   return made;
+}
+
+std::future<storage::result<void>> server::ready() {
+  auto answer = std::make_shared<std::promise<storage::result<void>>>();
+  auto future = answer->get_future();
+  parts_->system.spawn([answer, node = parts_->node](caf::event_based_actor* self) {
+    self->request(node, caf::infinite, ready_atom_v)
+        .then([answer](const std::string&) { answer->set_value(boost::outcome_v2::success()); },
+              [answer](const caf::error& why) { answer->set_value(from_caf(why)); });
+  });
+  return future;
 }
 
 storage::result<server::address> server::publish() {
   auto& p = *parts_;
   address bound;
-  if (p.config.actor_port) {
+  if (p.config.actor_port && !p.actors) {
     TROUPE_TRY(open_actor_port(p));
-    bound.actor_port = p.actors->port();
   }
+  if (p.actors)
+    bound.actor_port = p.actors->port();
   if (p.sockets) {
     auto ports = p.sockets->ports();
     bound.remoting_port = ports.front();
@@ -296,7 +365,11 @@ storage::result<void> server::stop() {
                                     "the actors did not finish in time: " + from_caf(why).message};
           });
   p.node = nullptr;
-  if (result)
+  if (p.switchboard)
+    p.self->request(p.switchboard, p.options.stop_deadline, stop_atom_v)
+        .receive([](bool) {}, [](const caf::error&) {});
+  p.switchboard = nullptr;
+  if (result && p.store)
     result = storage::close_store(*p.files, p.options.store);
   p.store.reset();
   return result;

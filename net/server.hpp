@@ -6,6 +6,7 @@
 #include "storage/progress.hpp"
 
 #include <cstdint>
+#include <future>
 #include <memory>
 
 namespace troupe::net {
@@ -20,13 +21,17 @@ public:
   };
 
   /// Opens, recovers, and returns when the node serves; `progress` is told how much of the log is
-  /// checked. The system needs `client::configure`.
+  /// checked. The system needs `client::configure`. One node of a store that is spread over several
+  /// returns at once: the others find it from then on, and `ready` says when it serves.
   static storage::result<std::unique_ptr<server>>
   start(caf::actor_system& system, const cluster_config& cluster, const node_config& node,
         storage::file_system& files, storage::progress_sink progress = {});
   ~server();
   server(const server&) = delete;
   server& operator=(const server&) = delete;
+
+  /// Is set when the node serves, or never will, with the reason.
+  std::future<storage::result<void>> ready();
 
   /// Lets client actors in at the node's actor-host and actor-port, and RocketMQ clients at its
   /// host and the other ports. Who keeps these doors is watched, and replaced when it ends.
@@ -50,6 +55,8 @@ private:
   static storage::result<void> check_doors(parts& p, const cluster_config& cluster);
   static storage::result<void> open_gateway(parts& p);
   static storage::result<void> open_actor_port(parts& p);
+  static storage::result<void> place(parts& p, const cluster_config& cluster);
+  static void start_links(parts& p);
   static void close_doors(parts& p);
   explicit server(std::unique_ptr<parts> p);
   std::unique_ptr<parts> parts_;

@@ -112,7 +112,24 @@ result<void> commit_log::commit() {
     }
   }
   end_ = staged_end_;
+  unflushed_.insert(unflushed_.end(), left_.begin(), left_.end());
   forget_staged();
+  return boost::outcome_v2::success();
+}
+
+void commit_log::flushed(log_offset end) {
+  auto size = static_cast<log_offset>(options_.log_file_size_bytes);
+  while (!unflushed_.empty() && unflushed_.front().start + size <= end)
+    unflushed_.pop_front();
+}
+
+result<void> commit_log::sync() {
+  for (auto& full : unflushed_) {
+    TROUPE_TRY(full.handle->sync());
+  }
+  if (current_.handle) {
+    TROUPE_TRY(current_.handle->sync());
+  }
   return boost::outcome_v2::success();
 }
 

@@ -54,6 +54,12 @@ public:
   /// later calls answer `write_stopped`.
   result<void> commit();
 
+  /// Everything below the offset is durable: files that lie before it are let go.
+  void flushed(log_offset end);
+  /// Makes durable what was written and is not known to be. For the one who writes: an error of the
+  /// disk that was told to another process, which may be gone, is told here as well.
+  result<void> sync();
+
 private:
   struct open_file {
     log_offset start = 0;
@@ -75,7 +81,8 @@ private:
   log_offset staged_end_;
   open_file current_; ///< holds staged_end_
   std::deque<open_file> spare_;
-  std::vector<open_file> left_; ///< what was current since the last commit
+  std::vector<open_file> left_;     ///< what was current since the last commit
+  std::deque<open_file> unflushed_; ///< full, and not known to be durable
   std::unique_ptr<std::byte[]> buffer_;
   std::size_t capacity_ = 0;
   std::size_t staged_ = 0; ///< bytes of buffer_ in use

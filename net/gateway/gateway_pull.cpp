@@ -41,6 +41,7 @@ outcome outcome_of(const pull_response& found, std::int64_t from) {
   case pull_status::filtered:
     return {response_code::pull_retry_immediately, "NO_MATCHED_MESSAGE"};
   case pull_status::nothing_new:
+  case pull_status::in_doubt: // no session answers that
     return {response_code::pull_not_found, "OFFSET_OVERFLOW_ONE"};
   case pull_status::offset_too_small:
     return {response_code::pull_offset_moved, "OFFSET_TOO_SMALL"};

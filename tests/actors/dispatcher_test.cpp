@@ -33,6 +33,7 @@ struct dispatcher_stand {
     stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor* self) {
       return caf::message_handler{
           [this](applied_atom, log_offset end) { confirmed.push_back(end); },
+          [](follow_atom) { return log_state{}; },
           [this, self](status_atom) -> caf::result<writer_status> {
             if (writer_silent) {
               unanswered.push_back(self->make_response_promise<writer_status>());
@@ -307,7 +308,10 @@ TEST_CASE("dispatcher: confirmations reach the writer in rising order only", "[a
     t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, end);
   t.stand.world.drain();
   CHECK(t.confirmed == std::vector<log_offset>{300, 900});
-  // A writer that is new hears where things stand.
+  // A writer that was out of reach hears where things stand.
+  auto roles = t.stand.roles;
+  roles.writer = nullptr;
+  t.stand.world.tell(t.stand.roles.dispatcher, roles);
   t.stand.world.tell(t.stand.roles.dispatcher, t.stand.roles);
   t.stand.world.drain();
   CHECK(t.confirmed == std::vector<log_offset>{300, 900, 900});

@@ -145,7 +145,7 @@ TEST_CASE("flusher: a failed sync is final", "[actors]") {
   CHECK(t.flushed() <= doubtful.results[0].offset);
   pull_request pull;
   pull.topic = "a";
-  auto found = t.world.ask<pull_response>(t.roles.queue_manager, pull).value();
+  auto found = t.world.ask<pull_response>(t.client(), pull).value();
   CHECK(bodies_of(found.records) ==
         std::vector<std::string>{"before"}); // nothing doubtful is shown
   auto report =
@@ -237,11 +237,11 @@ TEST_CASE("flusher: who asks for an offset hears when it is durable", "[actors]"
   t.run();
   auto response = t.put(put_of("a", {{"x"}}));
   auto end = t.writer_state().end;
-  auto flushed = t.world.ask<log_flushed>(t.roles.flusher, flush_atom_v, end);
+  auto flushed = t.world.ask<log_flushed>(t.roles.flusher, flush_atom_v, log_run{0}, end);
   CHECK(flushed.value().end >= end);
   CHECK(flushed.value().store_ms == t.clock.ms);
   // Of something that is not written yet: after it is.
-  auto future = t.world.request<log_flushed>(t.roles.flusher, flush_atom_v, end + 1);
+  auto future = t.world.request<log_flushed>(t.roles.flusher, flush_atom_v, log_run{0}, end + 1);
   t.world.run_for(1s);
   CHECK_FALSE(future.there());
   REQUIRE(all_stored(t.put(put_of("a", {{"y"}}))));

@@ -108,7 +108,8 @@ TEST_CASE("flusher: who waits for a flush is told when it ends", "[actors]") {
   t.open();
   t.add_flusher();
   t.announce();
-  auto flushed = t.world.request<log_flushed>(t.roles.flusher, flush_atom_v, log_offset{1000});
+  auto flushed =
+      t.world.request<log_flushed>(t.roles.flusher, flush_atom_v, log_run{0}, log_offset{1000});
   t.world.drain();
   REQUIRE_FALSE(flushed.there());
   t.world.kill(t.roles.flusher);

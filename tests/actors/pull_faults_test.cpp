@@ -50,7 +50,7 @@ struct faulty_reads : actor_stand {
     request.from = from;
     request.max_messages = most;
     request.max_bytes = storage::mib;
-    auto answered = world.request<pull_response>(roles.queue_manager, request);
+    auto answered = world.request<pull_response>(client(), request);
     world.drain();
     return answered;
   }
@@ -157,14 +157,14 @@ TEST_CASE("queue_manager: an end that cannot be found is an error, not a smaller
     return broken && path.find("/consumequeue/") != std::string::npos ? errc::io_error : errc::none;
   };
   auto bounds = [&] {
-    return t.world.ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v,
-                                                  std::string{"a"}, log_offset{0});
+    return t.world.ask<bounds_read>(t.roles.queue_manager, bounds_atom_v, std::string{"a"},
+                                    log_offset{0});
   };
   CHECK(t.pull(3).code() == errc::io_error);
   CHECK(bounds().code() == errc::io_error);
   broken = false;
   CHECK(t.pull(3).value().records.size() == 7);
-  CHECK(bounds().value().at(0).max == 10);
+  CHECK(bounds().value().queues.at(0).max == 10);
 }
 
 TEST_CASE("reader: what retention took meanwhile is said to be gone", "[actors][pull]") {
@@ -198,8 +198,8 @@ TEST_CASE("queue_manager: queues that know less than was shown never say too lar
   }); // one that waits for the disk
   t.renew_queues();
   t.announce();
-  auto bounds = t.world.request<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v,
-                                                           std::string{"a"}, log_offset{0});
+  auto bounds = t.world.request<bounds_read>(t.roles.queue_manager, bounds_atom_v, std::string{"a"},
+                                             log_offset{0});
   auto searched = t.world.request<queue_offset>(t.roles.queue_manager, search_atom_v,
                                                 std::string{"a"}, 0, std::int64_t{1});
   auto behind = t.pull(15);

@@ -72,7 +72,7 @@ struct doubted_queue : actor_stand {
     request.max_messages = 1000;
     if (!tag.empty())
       request.tag_hashes = {storage::java_hash(tag)};
-    auto answered = world.request<pull_response>(roles.queue_manager, request);
+    auto answered = world.request<pull_response>(client(), request);
     world.drain();
     return answered;
   }

@@ -27,7 +27,9 @@ public:
     request.applied = 4711;
     files.events.clear();
     auto log = system_->spawn([] {
-      return caf::behavior{[](flush_atom, log_offset end) { return log_flushed{end, 1000}; }};
+      return caf::behavior{[](flush_atom, log_run, log_offset end) {
+        return log_flushed{end, 1000};
+      }};
     });
     role_table roles;
     roles.flusher = caf::actor_cast<flusher_actor>(caf::actor_cast<caf::strong_actor_ptr>(log));

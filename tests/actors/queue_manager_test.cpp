@@ -37,11 +37,11 @@ struct queues_stand : actor_stand {
     return request;
   }
   pull_response pull(const pull_request& request) {
-    return world.ask<pull_response>(roles.queue_manager, request).value();
+    return world.ask<pull_response>(client(), request).value();
   }
   answer<pull_response> wait_for(pull_request request, std::uint32_t wait_ms) {
     request.wait_ms = wait_ms;
-    auto parked = world.request<pull_response>(roles.queue_manager, request);
+    auto parked = world.request<pull_response>(client(), request);
     world.drain();
     return parked;
   }
@@ -109,7 +109,8 @@ TEST_CASE("queue_manager: each pull says where it stands", "[actors]") {
   CHECK(huge.next == 3);
   CHECK(t.pull(t.wish("a", 0, 1)).status == pull_status::no_queue);
   CHECK(t.pull(t.wish("a", 0, 1023)).status == pull_status::no_queue);
-  CHECK(t.pull(t.wish("a", 0, -1)).status == pull_status::no_queue);
+  auto negative = t.world.ask<read_request>(t.roles.queue_manager, t.wish("a", 0, -1)).value();
+  CHECK(negative.answer.status == pull_status::no_queue);
   CHECK(t.pull(t.wish("a", 0, INT32_MAX)).status == pull_status::no_queue);
   CHECK(t.pull(t.wish("none", 0)).status == pull_status::no_queue);
   CHECK(t.pull(t.wish("none", 7)).status == pull_status::offset_too_large);
@@ -233,7 +234,7 @@ TEST_CASE("queue_manager: with synchronous flush only what is durable is shown",
     key_query query;
     query.topic = "a";
     query.key = "k";
-    return bodies_of(world.ask<record_batch>(t.roles.queue_manager, query).value().records);
+    return bodies_of(world.ask<record_batch>(t.client(), query).value().records);
   };
   CHECK(by_key().empty());
   auto parked = t.wait_for(t.wish("a", 0), 10'000);
@@ -495,7 +496,7 @@ TEST_CASE("queue_manager: a key finds its messages and no others", "[actors]") {
   query.topic = "a";
   query.key = "Aa";
   auto find = [&] {
-    auto found = t.world.ask<record_batch>(t.roles.queue_manager, query).value();
+    auto found = t.world.ask<record_batch>(t.client(), query).value();
     return bodies_of(found.records);
   };
   CHECK(find() == texts{"1", "3", "late"});
@@ -520,7 +521,7 @@ TEST_CASE("queue_manager: a key finds no more than one answer may hold", "[actor
   key_query query;
   query.topic = "a";
   query.key = "k";
-  auto found = t.world.ask<record_batch>(t.roles.queue_manager, query).value();
+  auto found = t.world.ask<record_batch>(t.client(), query).value();
   CHECK(found.records.size() == 3);
   CHECK(found.left_out == 2);
 }
@@ -533,9 +534,9 @@ TEST_CASE("queue_manager: bounds say when each queue's last message was stored",
   t.clock.ms += 700;
   t.store("a", {{"3", 2}});
   auto ask = [&](const std::string& topic) {
-    return t.world
-        .ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v, topic, log_offset{0})
-        .value();
+    auto found =
+        t.world.ask<bounds_read>(t.roles.queue_manager, bounds_atom_v, topic, log_offset{0});
+    return t.world.ask<std::vector<queue_bounds>>(t.roles.readers.front(), found.value()).value();
   };
   auto bounds = ask("a");
   REQUIRE(bounds.size() == 2);
@@ -559,13 +560,13 @@ TEST_CASE("queue_manager: bounds wait for what is in the log, and no longer than
   // The flusher's reports do not arrive: nothing is visible.
   auto end = t.writer_state().end + 1'000'000;
   auto ask = [&](log_offset from_log) {
-    auto asked = t.world.request<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v,
-                                                            std::string("a"), from_log);
+    auto asked = t.world.request<bounds_read>(t.roles.queue_manager, bounds_atom_v,
+                                              std::string("a"), from_log);
     t.world.drain();
     return asked;
   };
   t.store("a", {{"1", 0}});
-  CHECK(ask(t.writer_state().end).value().at(0).max == 1);
+  CHECK(ask(t.writer_state().end).value().queues.at(0).max == 1);
   auto ahead = ask(end);
   CHECK_FALSE(ahead.there());
   t.world.run_for(900ms);
@@ -574,7 +575,7 @@ TEST_CASE("queue_manager: bounds wait for what is in the log, and no longer than
   CHECK_FALSE(ahead.there());
   t.world.run_for(200ms);
   REQUIRE(ahead.there());
-  CHECK(ahead.value().at(0).max == 2);
+  CHECK(ahead.value().queues.at(0).max == 2);
   // Applied is not enough: it has to be durable too.
   auto applied = t.status().applied;
   t.world.tell(t.roles.queue_manager,

@@ -223,7 +223,7 @@ TEST_CASE("registrar: a deletion that could not be saved did not happen", "[acto
   pull_request pull;
   pull.topic = "orders";
   t.world.drain();
-  CHECK(t.world.ask<pull_response>(t.roles.queue_manager, pull).value().records.size() == 2);
+  CHECK(t.world.ask<pull_response>(t.client(), pull).value().records.size() == 2);
 }
 
 TEST_CASE("registrar: a topic that is only in the log is restored", "[actors]") {

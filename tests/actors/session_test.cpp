@@ -41,7 +41,7 @@ struct session_stand {
         world.play<queue_manager_actor>([this](caf::event_based_actor* self) {
           return caf::message_handler{[this, self](const pull_request& request) {
             pulls.push_back(request);
-            pull_promises.push_back(self->make_response_promise<pull_response>());
+            pull_promises.push_back(self->make_response_promise<read_request>());
             return pull_promises.back();
           }};
         });
@@ -91,7 +91,7 @@ struct session_stand {
   std::vector<put_group> groups;
   std::vector<caf::typed_response_promise<put_group_response>> promises;
   std::vector<pull_request> pulls;
-  std::vector<caf::typed_response_promise<pull_response>> pull_promises;
+  std::vector<caf::typed_response_promise<read_request>> pull_promises;
   bool hold_topics = false; ///< the registrar takes its time
   std::vector<caf::typed_response_promise<topic_map>> topic_promises;
 };
@@ -217,9 +217,12 @@ TEST_CASE("session: a topic is described with everything that the writer has", "
   t.stand.roles.queue_manager = world.play<queue_manager_actor>([&](caf::event_based_actor*) {
     return caf::message_handler{[&](bounds_atom, const std::string&, log_offset end) {
       asked.push_back(end);
-      return std::vector<queue_bounds>{{2, 1, 5, 99}};
+      return bounds_read{{{2, 1, 5, 99}}, {-1}};
     }};
   });
+  t.stand.roles.readers = {world.play<reader_actor>([](caf::event_based_actor*) {
+    return caf::message_handler{[](const bounds_read& found) { return found.queues; }};
+  })};
   world.tell(t.session, t.stand.roles);
   world.drain();
   auto described = [&] {
@@ -555,8 +558,8 @@ TEST_CASE("session: answers in any order reach those who asked", "[actors]") {
   REQUIRE(t.pull_promises.size() == 20);
   auto answer_one = [&](std::size_t i) {
     t.stand.world.inside(t.stand.roles.queue_manager, [&t, i] {
-      pull_response response;
-      response.next = t.pulls[i].from;
+      read_request response;
+      response.answer.next = t.pulls[i].from;
       t.pull_promises[i].deliver(response);
     });
     t.stand.world.drain();
@@ -582,11 +585,19 @@ TEST_CASE("session: without a writer a request is refused at once", "[actors]") 
   t.start();
   auto roles = t.stand.roles;
   roles.writer = nullptr;
+  roles.writer_ended = true;
   t.stand.world.tell(t.session, roles);
   auto refused = t.send(put_of("t", numbered("", 3)));
   REQUIRE(refused.there());
   CHECK(refused.value().failure.code == errc::write_stopped);
   CHECK(refused.value().results.size() == 3);
+  roles.writer_ended = false; // only out of reach
+  roles.elsewhere["writer"] = "log";
+  t.stand.world.tell(t.session, roles);
+  auto later = t.send(put_of("t", {{"x"}}));
+  REQUIRE(later.there());
+  CHECK(later.value().failure.code == errc::unavailable);
+  CHECK(later.value().failure.message == "not stored: the writer (node log) is not reachable");
 }
 
 TEST_CASE("session: a writer that dies leaves doubt, not silence", "[actors]") {

@@ -23,7 +23,8 @@ struct drawn_node {
 
 const std::vector<std::string> role_names = {"writer",     "flusher",       "cleaner",   "readers",
                                              "dispatcher", "queue-manager", "registrar", "door"};
-const std::set<std::string> at_the_log = {"writer", "flusher", "cleaner", "readers", "registrar"};
+const std::set<std::string> at_the_log = {"writer",  "flusher",   "cleaner",
+                                          "readers", "registrar", "queue-manager"};
 
 /// From the whole range, also in the first of a hundred cases.
 int drawn(int from, int to) {

@@ -113,9 +113,10 @@ TEST_CASE("placement: every role is at exactly one node", "[net]") {
 }
 
 TEST_CASE("placement: the log has one directory", "[net]") {
-  CHECK(refusal("[node a]\nroles = dispatcher, queue-manager, door\ndirectory = /q\n"
+  CHECK(refusal("[node a]\nroles = dispatcher, door\ndirectory = /q\n"
                 "[node b]\nroles = cleaner, registrar\nactor-port = 2\ndirectory = /e\n"
-                "[node c]\nroles = writer, flusher, readers\nactor-port = 3\ndirectory = /d\n") ==
+                "[node c]\nroles = writer, flusher, readers, queue-manager\nactor-port = 3\n"
+                "directory = /d\n") ==
         "c.ini:7: cleaner, registrar of [node b] must be in the directory of the log, where the "
         "writer of [node c] is: directory = /e is not /d");
   CHECK(refusal(log_and_front + "directory = x\n" + queues)
@@ -127,15 +128,16 @@ TEST_CASE("placement: the log has one directory", "[net]") {
         "c.ini:5: registrar of [node front] must be in the directory of the log, where the writer "
         "of [node log] is: directory = ./data is not /d");
   CHECK(placed(log_and_front + "directory = x/../data/\n" + queues).spread());
-  // Queues have their own, wherever it is; the other two have no files.
-  CHECK(placed(log_and_front + queues + "directory = /q\n").spread());
+  CHECK(refusal(log_and_front + queues + "directory = /q\n").find("c.ini:10: queue-manager of") ==
+        0);
 }
 
 TEST_CASE("placement: the log is on one machine", "[net]") {
   auto at = [](const std::string& log, const std::string& front, const std::string& rest) {
     return "[node log]\nroles = writer, flusher, cleaner, readers\nactor-host = " + log +
-           "\n[node front]\nroles = registrar, door\nactor-port = 2\nactor-host = " + front + "\n" +
-           queues + "actor-host = " + rest + "\n";
+           "\n[node front]\nroles = registrar, door\nactor-port = 2\nactor-host = " + front +
+           "\n[node queues]\nroles = queue-manager\nactor-port = 3\nactor-host = " + log +
+           "\n[node order]\nroles = dispatcher\nactor-port = 4\nactor-host = " + rest + "\n";
   };
   CHECK(refusal(at("10.0.0.1", "10.0.0.2", "10.0.0.1")) ==
         "c.ini:7: registrar of [node front] must be in the directory of the log, where the writer "

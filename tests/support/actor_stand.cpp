@@ -213,7 +213,17 @@ void actor_stand::announce() {
   world.tell(roles.cleaner, roles);
   for (auto& one : roles.readers)
     world.tell(one, roles);
+  if (client_)
+    world.tell(client_, roles);
   world.drain();
+}
+
+const session_actor& actor_stand::client() {
+  if (!client_) {
+    topic_map none{std::make_shared<const std::map<std::string, topic_info>>()};
+    client_ = world.system().spawn(session, session_setup{options, {}, roles, none});
+  }
+  return client_;
 }
 
 void actor_stand::start() {

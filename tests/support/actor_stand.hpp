@@ -89,11 +89,16 @@ public:
   /// Announces, lets the queues catch up with the log, and opens the writer.
   void start();
 
+  /// A session over these roles, made when it is wanted first.
+  const session_actor& client();
   /// Puts through the writer, as one session would; runs until it is answered.
   put_response put(put_request request);
   writer_status writer_state() {
     return world.ask<writer_status>(roles.writer, status_atom_v).value();
   }
+
+private:
+  session_actor client_;
 };
 
 /// "Stored" for each message.

@@ -1,6 +1,6 @@
-#include "net/store_role.hpp"
+#include "actors/store_role.hpp"
 
-namespace troupe::net {
+namespace troupe {
 
 std::string_view name_of(store_role role) noexcept {
   switch (role) {
@@ -39,4 +39,4 @@ std::string to_text(role_set roles) {
   return out;
 }
 
-} // namespace troupe::net
+} // namespace troupe

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace troupe::net {
+namespace troupe {
 
 /// A part of a store that may run in a process of its own; cluster.ini names them.
 enum class store_role : std::uint8_t {
@@ -65,4 +65,4 @@ private:
 /// "writer, flusher", in the order of `every_role`.
 std::string to_text(role_set roles);
 
-} // namespace troupe::net
+} // namespace troupe

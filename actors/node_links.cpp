@@ -1,0 +1,265 @@
+// The node among the other processes of its store.
+
+#include "actors/node.hpp"
+
+#include "storage/logging.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto retry_pause = std::chrono::seconds(1);
+constexpr auto writer_patience = std::chrono::seconds(1);
+constexpr auto queues_patience = std::chrono::seconds(5);
+
+/// As a role is called between nodes; cluster.ini has other words for some.
+struct role_word {
+  std::string_view word;
+  store_role role;
+};
+constexpr role_word words[] = {
+    {role_name<writer_actor>, store_role::writer},
+    {role_name<flusher_actor>, store_role::flusher},
+    {role_name<cleaner_actor>, store_role::cleaner},
+    {role_name<reader_actor>, store_role::readers},
+    {role_name<dispatcher_actor>, store_role::dispatcher},
+    {role_name<queue_manager_actor>, store_role::queue_manager},
+    {role_name<registrar_actor>, store_role::registrar},
+};
+
+std::optional<store_role> role_of_word(std::string_view word) {
+  for (auto& w : words)
+    if (w.word == word)
+      return w.role;
+  return std::nullopt;
+}
+
+template <class Handle>
+void set_place(Handle& place, const std::string& word, const caf::strong_actor_ptr& who) {
+  if (word == role_name<Handle>)
+    place = caf::actor_cast<Handle>(who);
+}
+
+template <class Handle>
+void clear_place(Handle& place, const std::string& word, const caf::strong_actor_ptr& who) {
+  if (word == role_name<Handle> && caf::actor_cast<caf::strong_actor_ptr>(place) == who)
+    place = Handle{};
+}
+
+template <class Handle>
+void offer(std::vector<offered_role>& all, const Handle& who) {
+  if (who)
+    all.push_back({role_name<Handle>, caf::actor_cast<caf::strong_actor_ptr>(who)});
+}
+
+} // namespace
+
+// -- who is there --------------------------------------------------------------------------------
+
+void node_state::set_links(const caf::strong_actor_ptr& switchboard) {
+  switchboard_ = switchboard;
+  offer_roles();
+  retry();
+}
+
+/// What this process plays, and the node itself.
+void node_state::offer_roles() {
+  if (!switchboard_)
+    return;
+  role_offer all;
+  auto add = [&](store_role role, const auto& who) {
+    if (plays(role))
+      offer(all.roles, who);
+  };
+  add(store_role::writer, roles_.writer);
+  add(store_role::flusher, roles_.flusher);
+  add(store_role::cleaner, roles_.cleaner);
+  add(store_role::dispatcher, roles_.dispatcher);
+  add(store_role::queue_manager, roles_.queue_manager);
+  add(store_role::registrar, roles_.registrar);
+  for (auto& one : roles_.readers)
+    if (one.node() == self_->node() && plays(store_role::readers))
+      offer(all.roles, one);
+  offer(all.roles, roles_.node);
+  caf::anon_send(caf::actor_cast<caf::actor>(switchboard_), std::move(all));
+}
+
+/// A node plays what cluster.ini gives it, whatever it says of itself.
+bool node_state::may_offer(const std::string& peer, const offered_role& given) const {
+  auto role = role_of_word(given.role);
+  auto known = setup_.peers.find(peer);
+  if (known == setup_.peers.end() || !given.port)
+    return false;
+  return role ? known->second.has(*role) : given.role == role_name<node_actor>;
+}
+
+void node_state::take_role(const offered_role& given) {
+  set_place(roles_.writer, given.role, given.port);
+  set_place(roles_.flusher, given.role, given.port);
+  set_place(roles_.cleaner, given.role, given.port);
+  set_place(roles_.dispatcher, given.role, given.port);
+  set_place(roles_.queue_manager, given.role, given.port);
+  set_place(roles_.registrar, given.role, given.port);
+  if (given.role == role_name<reader_actor>)
+    roles_.readers.push_back(caf::actor_cast<reader_actor>(given.port));
+}
+
+void node_state::drop_role(const offered_role& given) {
+  clear_place(roles_.writer, given.role, given.port);
+  clear_place(roles_.flusher, given.role, given.port);
+  clear_place(roles_.cleaner, given.role, given.port);
+  clear_place(roles_.dispatcher, given.role, given.port);
+  clear_place(roles_.queue_manager, given.role, given.port);
+  clear_place(roles_.registrar, given.role, given.port);
+  std::erase_if(roles_.readers, [&](const reader_actor& one) {
+    return caf::actor_cast<caf::strong_actor_ptr>(one) == given.port;
+  });
+}
+
+void node_state::peer_is_up(const peer_up& peer) {
+  auto& roles = peers_[peer.node];
+  for (auto& given : peer.roles) {
+    if (!may_offer(peer.node, given))
+      continue;
+    roles.push_back(given);
+    take_role(given);
+  }
+  roles_changed();
+  // Whoever comes new has to learn the topics: the registrar tells only its own node of changes.
+  if (plays(store_role::registrar) && topics_known_)
+    for (auto& given : roles)
+      if (given.role == role_name<node_actor>)
+        self_->send(caf::actor_cast<node_actor>(given.port), topics_);
+}
+
+/// Silence is not death: nothing more is concluded than that these handles are of no use now.
+void node_state::peer_is_down(const peer_down& peer) {
+  auto found = peers_.find(peer.node);
+  if (found == peers_.end())
+    return;
+  for (auto& given : found->second)
+    drop_role(given);
+  peers_.erase(found);
+  roles_changed();
+}
+
+void node_state::roles_changed() {
+  announce();
+  if (!log_)
+    ask_log();
+  settle_groups();
+  say_waiting();
+}
+
+// -- the log -------------------------------------------------------------------------------------
+
+/// Those that open files begin when the writer has recovered the log.
+void node_state::ask_log() {
+  if (setup_.store || asking_log_ || !roles_.writer || stopping_)
+    return;
+  asking_log_ = true;
+  self_->request(roles_.writer, writer_patience, follow_atom_v)
+      .then(
+          [this](const log_state& log) {
+            asking_log_ = false;
+            log_known(log);
+          },
+          [this](const caf::error&) { asking_log_ = false; }); // asked again in a while
+}
+
+void node_state::log_known(const log_state& log) {
+  log_ = log;
+  bool begun = false;
+  for (auto& r : parts_) {
+    if (r.state != role_waiting)
+      continue;
+    begin(r);
+    begun = true;
+  }
+  if (!begun)
+    return;
+  announce();
+  offer_roles();
+  if (!plays(store_role::writer))
+    serve();
+}
+
+/// Groups that are beyond their queues are set back once in a run of the log, by the queues as they
+/// are when the registrar can be told.
+void node_state::settle_groups() {
+  if (groups_settled_ || !writer_open_ || !spread() || !plays(store_role::writer) ||
+      !log_->read_only.empty() || !roles_.registrar || !roles_.queue_manager)
+    return;
+  self_->request(roles_.queue_manager, queues_patience, resume_atom_v, log_offset{0})
+      .then(
+          [this](const queue_state& queues) {
+            if (!roles_.registrar || std::exchange(groups_settled_, true))
+              return;
+            self_->send(roles_.registrar, queues);
+          },
+          [](const caf::error&) {}); // with the next change of roles, or the timer
+}
+
+void node_state::retry() {
+  if (auto step = std::exchange(stop_step_, {}))
+    return step();
+  retry_pending_ = false;
+  if (!log_)
+    ask_log();
+  settle_groups();
+  say_waiting();
+  bool waits = !serving_ || !log_ || (writer_open_ && !groups_settled_);
+  if (!spread() || stopping_ || !waits || std::exchange(retry_pending_, true))
+    return;
+  self_->delayed_send(self_, retry_pause, retry_atom_v);
+}
+
+// -- for people ----------------------------------------------------------------------------------
+
+std::string node_state::nodes_with(store_role role) const {
+  std::string names;
+  for (auto& [peer, roles] : setup_.peers)
+    if (roles.has(role))
+      names += (names.empty() ? "" : ", ") + peer;
+  return names;
+}
+
+std::map<std::string, std::string> node_state::places_elsewhere() const {
+  std::map<std::string, std::string> places;
+  for (auto& w : words)
+    if (auto names = nodes_with(w.role); !names.empty() && !plays(w.role))
+      places[std::string(w.word)] = names;
+  return places;
+}
+
+std::string node_state::waits_for() const {
+  auto of = [this](store_role role) {
+    return "node " + nodes_with(role) + " (" + std::string(name_of(role)) + ")";
+  };
+  if (serving_)
+    return {};
+  if (!plays(store_role::writer) && !log_)
+    return of(store_role::writer);
+  if (plays(store_role::writer) && !writer_open_ && !plays(store_role::queue_manager))
+    return roles_.queue_manager ? of(store_role::queue_manager) + " to catch up with the log"
+                                : of(store_role::queue_manager);
+  if (plays(store_role::door) && !topics_known_ && !plays(store_role::registrar))
+    return of(store_role::registrar);
+  return {};
+}
+
+void node_state::say_waiting() {
+  if (!spread() || stopping_)
+    return;
+  auto now = waits_for();
+  if (now == said_waiting_)
+    return;
+  said_waiting_ = now;
+  if (!now.empty())
+    storage::log_info("node.waiting", {{"for", now}});
+}
+
+} // namespace troupe

@@ -1,0 +1,102 @@
+// What a node says of itself and of the others.
+
+#include "actors/node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+constexpr auto status_timeout = std::chrono::seconds(1);
+
+/// What this asks of a switchboard.
+using link_status_source = caf::typed_actor<handles<link_report(status_atom)>>;
+
+} // namespace
+
+template <class Status, class Handle>
+void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
+                     Status node_status::*part) {
+  constexpr auto who = role_name<Handle>;
+  if (!whom || !answers(g->status, who))
+    return;
+  ++g->open;
+  auto finished = [g] {
+    if (--g->open == 0)
+      g->promise.deliver(std::move(g->status));
+  };
+  self_->request(whom, status_timeout, status_atom_v)
+      .then(
+          [g, part, finished](const Status& answer) {
+            g->status.*part = answer;
+            finished();
+          },
+          [g, finished](const caf::error&) {
+            for (auto& r : g->status.roles)
+              if (r.role == who)
+                r.state = role_silent;
+            finished();
+          });
+}
+
+/// Who is reachable is no more than who had a link the last time that one was heard of.
+void node_state::add_roles_elsewhere(std::vector<role_status>& all) const {
+  for (auto& [role, node] : roles_.elsewhere) {
+    auto up = std::ranges::any_of(peers_, [&role = role](auto& peer) {
+      return std::ranges::any_of(peer.second, [&](auto& given) { return given.role == role; });
+    });
+    all.push_back({role, up ? role_running : role_away, 0, node});
+  }
+}
+
+void node_state::ask_links(const std::shared_ptr<gathering>& g) {
+  if (!switchboard_)
+    return;
+  ++g->open;
+  auto finished = [g] {
+    if (--g->open == 0)
+      g->promise.deliver(std::move(g->status));
+  };
+  self_->request(caf::actor_cast<link_status_source>(switchboard_), status_timeout, status_atom_v)
+      .then(
+          [g, finished](link_report& report) {
+            g->status.links = std::move(report.links);
+            finished();
+          },
+          [finished](const caf::error&) { finished(); });
+}
+
+caf::result<node_status> node_state::status() {
+  auto g = std::make_shared<gathering>();
+  g->promise = kept_promise<node_status>{self_};
+  auto& s = g->status;
+  s.node = setup_.name;
+  s.cluster = setup_.cluster;
+  s.directory = setup_.options.store.directory;
+  s.flush = setup_.options.store.flush == storage::flush_policy::sync ? "sync" : "async";
+  s.uptime_ms = std::chrono::duration_cast<milliseconds>(self_->clock().now() - started_).count();
+  s.sessions = static_cast<std::uint32_t>(sessions_.size());
+  s.max_message_bytes = setup_.options.store.max_message_size_bytes;
+  s.waits_for = waits_for();
+  for (auto& r : parts_)
+    s.roles.push_back({r.name, r.state, r.restarts, setup_.name});
+  add_roles_elsewhere(s.roles);
+  ++g->open; // until all are asked
+  ask(g, roles_.writer, &node_status::writer);
+  ask(g, roles_.flusher, &node_status::flusher);
+  ask(g, roles_.dispatcher, &node_status::dispatcher);
+  ask(g, roles_.queue_manager, &node_status::queues);
+  ask(g, roles_.cleaner, &node_status::cleaner);
+  ask_links(g);
+  if (roles_.writer_ended)
+    s.writer.refusal = "the writer stopped; restart the node";
+  else if (!roles_.writer)
+    s.writer.refusal = not_reachable<writer_actor>(roles_).message;
+  if (--g->open == 0)
+    g->promise.deliver(std::move(g->status));
+  return g->promise;
+}
+
+} // namespace troupe

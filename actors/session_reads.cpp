@@ -1,0 +1,182 @@
+// What a session does for consumers: the queue-manager says where messages lie, and a reader brings
+// them.
+
+#include "actors/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+/// A pull for fewer bytes may bring one message of more. With this it costs enough to bound how
+/// many are open, and little enough to let one wait in each queue of the largest topic.
+constexpr std::uint64_t least_pull_charge = 16 * storage::kib;
+
+/// No pull waits longer: who wants to wait on asks again.
+constexpr std::uint32_t longest_wait_ms = 30'000;
+
+/// Without an answer of the writer a topic is described as far as the queues are.
+constexpr auto writer_patience = std::chrono::seconds(1);
+
+/// A queue that has never had a message is there all the same.
+topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known) {
+  for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
+    if (std::none_of(known.begin(), known.end(),
+                     [q](const queue_bounds& b) { return b.queue_id == q; }))
+      known.push_back({q, 0, 0, -1, 0});
+  std::sort(known.begin(), known.end(),
+            [](const queue_bounds& a, const queue_bounds& b) { return a.queue_id < b.queue_id; });
+  return {info, std::move(known)};
+}
+
+} // namespace
+
+caf::result<pull_response> session_state::pull(pull_request request) {
+  if (auto good = storage::check_topic_name(request.topic); !good)
+    return to_caf(good.error());
+  if (request.from < 0 || request.queue_id < 0)
+    return make_caf_error(errc::invalid_argument, "a negative offset or queue");
+  if (auto known = topics.topics->find(request.topic);
+      known != topics.topics->end() && (known->second.perm & 4) == 0)
+    return make_caf_error(errc::invalid_argument, "topic " + request.topic + " is not readable");
+  auto& tags = request.tag_hashes;
+  if (tags.size() > most_pull_tags)
+    return make_caf_error(errc::invalid_argument,
+                          "a pull for " + std::to_string(tags.size()) + " tags; at most " +
+                              std::to_string(most_pull_tags) + " are compared");
+  if (!std::is_sorted(tags.begin(), tags.end()))
+    std::sort(tags.begin(), tags.end());
+  request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
+  request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
+  request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
+  kept_promise<pull_response> promise{self_};
+  auto bytes = std::max(request.max_bytes, least_pull_charge);
+  auto id = open(promise, {1, bytes}, milliseconds{request.wait_ms});
+  if (!id)
+    return promise;
+  auto then = [this, id = *id, promise](read_request& found) {
+    complete(id, promise, std::move(found));
+  };
+  ask<read_request>(*id, promise, roles.queue_manager, then, std::move(request));
+  return promise;
+}
+
+/// A reader adds the messages that the queue-manager has found. If the first entry leads to none of
+/// its own, the queue-manager compares it with the log, after which the reader knows what to do.
+void session_state::complete(request_id id, kept_promise<pull_response> promise,
+                             read_request found) {
+  if (found.records.empty()) {
+    close(id);
+    promise.deliver(std::move(found.answer));
+    return;
+  }
+  auto* reader = next_reader();
+  if (reader == nullptr) {
+    close(id);
+    promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
+    return;
+  }
+  read_request one{found.topic, found.queue_id, {found.records.front()}, {}};
+  auto then = [this, id, promise, one](pull_response& answer) mutable {
+    if (answer.status != pull_status::in_doubt) {
+      close(id);
+      promise.deliver(std::move(answer));
+      return;
+    }
+    one.answer = std::move(answer);
+    one.answer.status = pull_status::found;
+    one.answer.next = one.records.front().position + 1;
+    auto again = [this, id, promise](read_request& compared) {
+      complete(id, promise, std::move(compared));
+    };
+    ask<read_request>(id, promise, roles.queue_manager, again, std::move(one));
+  };
+  ask<pull_response>(id, promise, *reader, then, std::move(found));
+}
+
+const reader_actor* session_state::next_reader() {
+  return roles.readers.empty() ? nullptr : &roles.readers[reader_turn_++ % roles.readers.size()];
+}
+
+caf::result<record_batch> session_state::query(const key_query& query) {
+  kept_promise<record_batch> promise{self_};
+  if (auto id = open(promise, {1, max_query_bytes})) {
+    auto then = [this, id = *id, promise](key_read& found) {
+      request_from_reader<record_batch>(id, promise, std::move(found));
+    };
+    ask<key_read>(*id, promise, roles.queue_manager, then, query);
+  }
+  return promise;
+}
+
+caf::result<topic_description> session_state::describe(const std::string& topic) {
+  kept_promise<topic_description> promise{self_};
+  auto opened = open(promise, {});
+  if (!opened)
+    return promise;
+  if (topics.topics->count(topic) > 0)
+    describe(*opened, promise, topic);
+  else // it may have been created a moment ago through another session
+    refresh_topics([this, id = *opened, promise, topic] { describe(id, promise, topic); });
+  return promise;
+}
+
+void session_state::describe(request_id id, kept_promise<topic_description> promise,
+                             const std::string& topic) {
+  auto found = topics.topics->find(topic);
+  if (found == topics.topics->end()) {
+    if (close(id))
+      promise.deliver(make_caf_error(errc::not_found, "there is no topic " + topic));
+    return;
+  }
+  // Who was told "stored" finds it counted: the queues are asked with everything in the log now.
+  auto read = [this, id, promise, info = found->second](bounds_read& bounds) {
+    auto* reader = next_reader();
+    if (reader == nullptr) {
+      close(id);
+      promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
+      return;
+    }
+    auto describe = [this, id, promise, info](std::vector<queue_bounds>& known) {
+      close(id);
+      promise.deliver(describe_topic(info, std::move(known)));
+    };
+    ask<std::vector<queue_bounds>>(id, promise, *reader, describe, std::move(bounds));
+  };
+  auto ask_queues = [this, id, promise, topic, read](log_offset end) {
+    ask<bounds_read>(id, promise, roles.queue_manager, read, bounds_atom_v, topic, end);
+  };
+  self_->request(roles.writer, writer_patience, status_atom_v)
+      .then([ask_queues](const writer_status& writer) { ask_queues(writer.end); },
+            [ask_queues](const caf::error&) { ask_queues(0); });
+}
+
+caf::result<record_batch> session_state::fetch(log_offset offset) {
+  kept_promise<record_batch> promise{self_};
+  auto opened = open(promise, {1, options_.store.max_message_size_bytes});
+  if (!opened)
+    return promise;
+  auto read = [this, id = *opened, promise, offset] {
+    request_from_reader<record_batch>(id, promise, fetch_atom_v, offset);
+  };
+  if (options_.store.flush == storage::flush_policy::async) {
+    read();
+    return promise;
+  }
+  // With synchronous flush only what is durable is shown, here as in the queues.
+  auto then = [this, id = *opened, promise, offset, read](const flusher_status& log) {
+    if (offset < log.flushed) {
+      read();
+      return;
+    }
+    close(id);
+    promise.deliver(make_caf_error(errc::not_found,
+                                   "no message is durable at offset " + std::to_string(offset)));
+  };
+  ask<flusher_status>(*opened, promise, roles.flusher, then, status_atom_v);
+  return promise;
+}
+
+} // namespace troupe

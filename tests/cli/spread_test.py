@@ -1,0 +1,285 @@
+"""One store in five processes: each is killed, frozen, stopped and started again while producers and
+consumers are at work. spread_test.py TROUPE EXAMPLES"""
+import json
+import os
+import random
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+from pathlib import Path
+
+from harness import PATIENCE, programs, run, wait_until
+from ports import reserve
+
+TROUPE, EXAMPLES = programs()
+PLACES = {
+    "log": "writer",
+    "files": "flusher, cleaner, readers",
+    "order": "dispatcher",
+    "queues": "queue-manager",
+    "front": "registrar, door",
+}
+SETTINGS = """
+[cluster]
+name = spread
+
+[store]
+flush = {flush}
+mapped-file-size-commit-log = 1MiB
+mapped-file-size-consume-queue = 20000
+max-hash-slot-num = 1000
+max-index-num = 4000
+"""
+NODE = """
+[node {name}]
+roles = {roles}
+actor-port = {port}
+directory = {directory}
+"""
+DOOR = """remoting-port = {}
+name-server-port = {}
+"""
+
+
+class Process:
+    """One node of the store."""
+
+    def __init__(self, store, name):
+        self.store, self.name = store, name
+        self.process = None
+        self.ready = threading.Event()
+
+    def start(self):
+        self.ready = threading.Event()
+        with open(self.store.home / self.name, "ab") as log:
+            self.process = subprocess.Popen(
+                [TROUPE, "serve", "--config", self.store.config, "--node", self.name,
+                 "--output", "json"], stdout=subprocess.PIPE, stderr=log, cwd=self.store.home)
+        threading.Thread(target=self.read, args=(self.process, self.ready)).start()
+
+    @staticmethod
+    def read(process, ready):
+        with process.stdout:
+            for line in process.stdout:
+                if json.loads(line)["ready"]:
+                    ready.set()
+
+    def log(self):
+        return (self.store.home / self.name).read_text()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def end(self, number):
+        self.signal(number)
+        return self.wait()
+
+    def wait(self):
+        code = self.process.wait(2 * PATIENCE)
+        self.process = None
+        return code
+
+
+class Store:
+    def __init__(self, home, flush="async", places=PLACES):
+        self.home = Path(home)
+        self.config = self.home / "cluster.ini"
+        self.directory = self.home / "data"
+        ports = reserve(len(places) + 2)
+        text = SETTINGS.format(flush=flush)
+        for name, roles in places.items():
+            text += NODE.format(name=name, roles=roles, port=ports.pop(),
+                                directory=self.directory)
+            if "door" in roles:
+                text += DOOR.format(ports.pop(), ports.pop())
+        self.config.write_text(text)
+        self.nodes = {name: Process(self, name) for name in places}
+
+    def start(self, names=None):
+        names = list(names or self.nodes)
+        random.shuffle(names)
+        for name in names:
+            self.nodes[name].start()
+        self.wait_ready()
+
+    def wait_ready(self):
+        for node in self.nodes.values():
+            if not node.ready.wait(PATIENCE):
+                raise AssertionError(f"node {node.name} is not ready:\n{self.logs()}")
+
+    def logs(self):
+        return "\n".join(f"--- {name}\n{node.log()}" for name, node in self.nodes.items())
+
+    def run(self, *arguments, stdin=b""):
+        return run(TROUPE, *(str(a) for a in arguments), "--config", str(self.config), stdin=stdin,
+                   cwd=self.home)
+
+    def clean_up(self):
+        for node in self.nodes.values():
+            if node.process is not None:
+                node.signal(signal.SIGCONT)
+                node.end(signal.SIGKILL)
+
+
+class Producer:
+    """Sends numbered lines, some at a time, whatever happens, and remembers what was acknowledged."""
+
+    def __init__(self, store, at_a_time=50):
+        self.store, self.at_a_time = store, at_a_time
+        self.acknowledged = []
+        self.complaints = set()
+        self.stopping = False
+        self.number = 0
+        self.thread = threading.Thread(target=self.work)
+        self.thread.start()
+
+    def work(self):
+        while not self.stopping:
+            lines = [b"%09d" % (self.number + i) for i in range(self.at_a_time)]
+            self.number += self.at_a_time
+            done = self.store.run("produce", "t", "--output", "json", "--batch", 10,
+                                  stdin=b"".join(line + b"\n" for line in lines))
+            if done.out:
+                self.acknowledged += lines[:json.loads(done.out)["acknowledged"]]
+            if done.err:
+                self.complaints.add(done.err.strip())
+
+    def stop(self):
+        self.stopping = True
+        self.thread.join()
+
+
+class Spread(unittest.TestCase):
+    flush = "async"
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.store = Store(temporary.name, self.flush)
+        self.addCleanup(self.store.clean_up)
+        self.store.start()
+        self.assertEqual(self.store.run("topic", "create", "t", "--queues", 4).code, 0)
+
+    def load(self):
+        producer = Producer(self.store)
+        self.addCleanup(producer.stop)
+        self.wait_for_more(producer, 200)
+        return producer
+
+    def wait_for_more(self, producer, more):
+        enough = len(producer.acknowledged) + more
+        try:
+            wait_until("more is acknowledged", lambda: len(producer.acknowledged) >= enough)
+        except AssertionError:
+            raise AssertionError(f"{producer.complaints}\n{self.store.logs()}")
+
+    def consumed(self, queue):
+        done = self.store.run("consume", "t", "--queue", queue)
+        self.assertEqual(done.code, 0, f"{done.err}\n{self.store.logs()}")
+        return done.lines()
+
+    def assert_complete(self, producer):
+        """Everything acknowledged is there, in order in each queue, and nothing twice."""
+        def missing():
+            self.queues = [self.consumed(queue) for queue in range(4)]
+            return set(producer.acknowledged) - {line for lines in self.queues for line in lines}
+        try:
+            wait_until("all is in the queues", lambda: not missing())
+        except AssertionError:
+            gone = sorted(missing())
+            raise AssertionError(f"{len(gone)} are missing, such as {gone[:5]}\n"
+                                 f"{producer.complaints}\n{self.store.logs()}")
+        for lines in self.queues:
+            self.assertEqual(lines, sorted(set(lines)))
+
+    def stop_in_order(self):
+        for name in ("front", "log", "order", "queues", "files"):
+            self.assertEqual(self.store.nodes[name].end(signal.SIGTERM), 0, self.store.logs())
+
+    def verify(self):
+        done = run(TROUPE, "store", "verify", str(self.store.directory))
+        self.assertEqual(done.code, 0, done.out.decode())
+
+    def test_works_and_stops_in_order(self):
+        producer = self.load()
+        self.wait_for_more(producer, 2000)
+        producer.stop()
+        self.assertEqual(producer.complaints, set())
+        self.assert_complete(producer)
+        status = json.loads(self.store.run("status", "--output", "json").out)
+        self.assertTrue(status["writable"])
+        self.assertEqual({link["node"]: link["state"] for link in status["links"]},
+                         {name: "up" for name in self.store.nodes if name != "front"})
+        self.assertEqual({role["state"] for role in status["roles"]}, {"running"})
+        self.stop_in_order()
+        self.assertFalse((self.store.directory / "abort").exists())
+        self.verify()
+        self.store.start()
+        self.assert_complete(producer)
+
+    def check_kill(self, name):
+        producer = self.load()
+        node = self.store.nodes[name]
+        node.end(signal.SIGKILL)
+        time.sleep(random.uniform(0, 3))
+        node.start()
+        self.store.wait_ready()
+        self.wait_for_more(producer, 200)
+        producer.stop()
+        self.assert_complete(producer)
+
+    def test_kill_log(self):
+        self.check_kill("log")
+
+    def test_kill_files(self):
+        self.check_kill("files")
+
+    def test_kill_order(self):
+        self.check_kill("order")
+
+    def test_kill_queues(self):
+        self.check_kill("queues")
+
+    def test_kill_front(self):
+        self.check_kill("front")
+
+    def test_frozen(self):
+        producer = self.load()
+        for node in self.store.nodes.values():
+            node.signal(signal.SIGSTOP)
+            time.sleep(3)
+            node.signal(signal.SIGCONT)
+            self.wait_for_more(producer, 50)
+        producer.stop()
+        self.assert_complete(producer)
+
+    def test_all_are_told_to_end_at_once(self):
+        producer = self.load()
+        for node in self.store.nodes.values():
+            node.signal(signal.SIGTERM)
+        for node in self.store.nodes.values():
+            node.wait()
+        producer.stop()
+        self.store.start()
+        self.assert_complete(producer)
+
+    def test_all_are_killed_at_once(self):
+        producer = self.load()
+        for node in self.store.nodes.values():
+            node.signal(signal.SIGKILL)
+        for node in self.store.nodes.values():
+            node.wait()
+        producer.stop()
+        self.store.start()
+        self.assert_complete(producer)
+
+
+class SpreadWithSynchronousFlush(Spread):
+    flush = "sync"
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
