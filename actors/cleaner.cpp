@@ -35,6 +35,8 @@ void cleaner_state::start(cleaner_actor::stateful_pointer<cleaner_state> actor,
 
 void cleaner_state::set_roles(const role_table& table) {
   told_ = told_ && table.writer == roles_.writer;
+  begin_told_ =
+      begin_told_ && table.queue_manager == roles_.queue_manager && table.readers == roles_.readers;
   roles_ = table;
   if (!running_) {
     running_ = true;
@@ -90,6 +92,10 @@ void cleaner_state::look(log_offset durable) {
   if (!told_)
     tell_writer();
   auto& entries = listed.value().listing.files;
+  if (!begin_told_ && !entries.empty()) {
+    begin_told_ = true;
+    tell_begin(entries.front().start);
+  }
   remove(std::span(entries).first(std::min(decision.drop, entries.size())));
   rest();
 }
@@ -161,6 +167,11 @@ void cleaner_state::remove(std::span<const storage::log_file_entry> files) {
   storage::log_info("log.deleted", {{"until", min}});
   self_->send(roles_.writer, drop_atom_v, min);
   self_->send(roles_.flusher, drop_atom_v, min);
+  tell_begin(min);
+}
+
+/// Also those who come new: they may have looked at the files before the last ones went.
+void cleaner_state::tell_begin(log_offset min) {
   self_->send(roles_.queue_manager, drop_atom_v, min);
   for (auto& reader : roles_.readers)
     self_->send(reader, drop_atom_v, min);

@@ -36,6 +36,7 @@ private:
   bool believe_clock(std::int64_t now_ms, std::span<const storage::log_file_entry> files);
   void tell_writer();
   void remove(std::span<const storage::log_file_entry> files);
+  void tell_begin(log_offset min);
   void rest();
 
   cleaner_actor::stateful_pointer<cleaner_state> self_;
@@ -44,7 +45,8 @@ private:
   cleaner_status status_;
   storage::retention_clock clock_;
   bool disk_full_ = false;
-  bool told_ = false; ///< the writer knows whether the disk is full
+  bool told_ = false;       ///< the writer knows whether the disk is full
+  bool begin_told_ = false; ///< queue-manager and readers know where the log begins
   bool running_ = false;
 };
 
