@@ -35,8 +35,9 @@ void cleaner_state::start(cleaner_actor::stateful_pointer<cleaner_state> actor,
 
 void cleaner_state::set_roles(const role_table& table) {
   told_ = told_ && table.writer == roles_.writer;
+  begin_told_ = begin_told_ && table.writer == roles_.writer && table.flusher == roles_.flusher &&
+                table.queue_manager == roles_.queue_manager && table.readers == roles_.readers;
   roles_ = table;
-  tell_begin(); // who is new, or was out of reach, may not have heard it
   if (!running_) {
     running_ = true;
     pulse();
@@ -91,6 +92,10 @@ void cleaner_state::look(log_offset durable) {
   if (!told_)
     tell_writer();
   auto& entries = listed.value().listing.files;
+  if (!begin_told_ && !entries.empty()) {
+    begin_told_ = true;
+    tell_begin(entries.front().start);
+  }
   remove(std::span(entries).first(std::min(decision.drop, entries.size())));
   rest();
 }
@@ -160,18 +165,17 @@ void cleaner_state::remove(std::span<const storage::log_file_entry> files) {
   if (min == 0)
     return;
   storage::log_info("log.deleted", {{"until", min}});
-  log_begin_ = min;
-  tell_begin();
+  tell_begin(min);
 }
 
-void cleaner_state::tell_begin() {
-  if (log_begin_ == 0)
-    return;
-  self_->send(roles_.writer, drop_atom_v, log_begin_);
-  self_->send(roles_.flusher, drop_atom_v, log_begin_);
-  self_->send(roles_.queue_manager, drop_atom_v, log_begin_);
+/// Also those who come new, or were out of reach: they may have looked at the files before the last
+/// ones went.
+void cleaner_state::tell_begin(log_offset min) {
+  self_->send(roles_.writer, drop_atom_v, min);
+  self_->send(roles_.flusher, drop_atom_v, min);
+  self_->send(roles_.queue_manager, drop_atom_v, min);
   for (auto& reader : roles_.readers)
-    self_->send(reader, drop_atom_v, log_begin_);
+    self_->send(reader, drop_atom_v, min);
 }
 
 cleaner_actor::behavior_type cleaner(cleaner_actor::stateful_pointer<cleaner_state> self,

@@ -35,8 +35,8 @@ private:
   void directory_gone(const storage::error& why);
   bool believe_clock(std::int64_t now_ms, std::span<const storage::log_file_entry> files);
   void tell_writer();
-  void tell_begin();
   void remove(std::span<const storage::log_file_entry> files);
+  void tell_begin(log_offset min);
   void rest();
 
   cleaner_actor::stateful_pointer<cleaner_state> self_;
@@ -44,9 +44,9 @@ private:
   role_table roles_;
   cleaner_status status_;
   storage::retention_clock clock_;
-  log_offset log_begin_ = 0; ///< as this cleaner made it; 0: it has deleted nothing
   bool disk_full_ = false;
-  bool told_ = false; ///< the writer knows whether the disk is full
+  bool told_ = false;       ///< the writer knows whether the disk is full
+  bool begin_told_ = false; ///< everybody knows where the log begins
   bool running_ = false;
 };
 

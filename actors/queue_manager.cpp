@@ -292,7 +292,7 @@ tombstone queue_manager_state::remove(const tombstone& dead) {
 void queue_manager_state::drop(log_offset min) {
   if (min <= log_min_ || TROUPE_MUTANT("queues-not-shortened"))
     return;
-  log_min_ = std::max(log_min_, min);
+  log_min_ = min;
   checkpoint_stale_ = true;
   storage::result<void> done = table_->drop_until(min);
   if (done)

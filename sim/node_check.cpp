@@ -91,8 +91,8 @@ void node_check::read_queue(const session_actor& session, const std::string& top
     if (!damaged && answer.records.empty())
       throw broken{place_of(topic, bounds.queue_id, next) + " cannot be read: " + answer.warning};
     for (auto& record : answer.records) {
-      seen.push_back(decode_message(record));
-      auto position = seen.back().position;
+      seen.push_back(scene_.as_sent(record));
+      auto position = decode_message(record).position;
       if (position < next || (position > next && !damaged))
         throw broken{topic + ": a pull leaves out a position"};
       while (next < position)

@@ -157,7 +157,7 @@ void node_clients::collect_read(open_read& read) {
   bool same_topics = read.removals == scene_.ledger.topics().removals();
   for (auto& record : got.records) {
     ++scene_.compared;
-    auto seen = decode_message(record);
+    auto seen = scene_.as_sent(record);
     auto& ledger = scene_.ledger;
     if (auto wrong = same_topics ? ledger.check_living(seen) : ledger.check_message(seen))
       throw broken{*wrong};

@@ -160,7 +160,7 @@ struct follower_state {
       for (; expected < message.position; ++expected)
         pass(at, expected, answer);
       ++expected;
-      show(at, message, removals);
+      show(at, message.position, scene->as_sent(record), removals);
     }
     if (answer.next < expected && !may_move_back(at))
       wrong(at, "from " + std::to_string(expected) + " it is sent back to " +
@@ -205,7 +205,8 @@ struct follower_state {
                                       : "without a word");
   }
 
-  void show(followed& at, const seen_message& message, std::uint64_t removals) {
+  void show(followed& at, queue_offset position, const seen_message& message,
+            std::uint64_t removals) {
     auto& ledger = scene->ledger;
     ++scene->compared;
     bool same_topics = removals == ledger.topics().removals();
@@ -213,7 +214,7 @@ struct follower_state {
       return wrong(at, *bad);
     auto number = ledger.find(message.body)->number;
     seen.insert(number);
-    at.shown[message.position] = number;
+    at.shown[position] = number;
     if (scene->plan.sync_flush && !scene->disk_lied)
       ledger.shown(message);
   }

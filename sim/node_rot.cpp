@@ -37,15 +37,44 @@ struct byte_range {
   std::uint64_t size = 0;
 };
 
-std::string flip_one(simulated_disk& disk, const std::string& path, const byte_range& range,
+struct flipped_bit {
+  std::uint64_t at = 0; ///< its byte
+  unsigned bit = 0;
+};
+
+flipped_bit flip_one(simulated_disk& disk, const std::string& path, const byte_range& range,
                      random_source& random) {
-  auto at = range.from + random.below(range.size);
-  auto bit = static_cast<unsigned>(random.below(8));
-  disk.flip_bit(path, at, bit);
-  return path + " byte " + std::to_string(at) + " bit " + std::to_string(bit);
+  flipped_bit flipped;
+  flipped.at = range.from + random.below(range.size);
+  flipped.bit = static_cast<unsigned>(random.below(8));
+  disk.flip_bit(path, flipped.at, flipped.bit);
+  return flipped;
+}
+
+std::string text_of(const std::string& path, const flipped_bit& flipped) {
+  return path + " byte " + std::to_string(flipped.at) + " bit " + std::to_string(flipped.bit);
 }
 
 } // namespace
+
+storage::byte_view node_rot::as_written(log_offset offset, storage::byte_view bytes) const {
+  auto found = struck_.find(offset);
+  if (found == struck_.end())
+    return bytes;
+  auto& versions = found->second;
+  bool known = std::ranges::any_of(
+      versions, [&](const record_bytes& one) { return std::ranges::equal(one, bytes); });
+  return known ? storage::byte_view(versions.front()) : bytes;
+}
+
+/// Where another record lies now than when a bit turned over before, the old one is forgotten.
+void node_rot::note_struck(log_offset offset, const record_bytes& before,
+                           const record_bytes& after) {
+  auto& versions = struck_[offset];
+  if (versions.empty() || versions.back() != before)
+    versions.assign(1, before);
+  versions.push_back(after);
+}
 
 std::string node_rot::strike(simulated_disk& disk, const storage::options& options,
                              random_source& random) {
@@ -87,7 +116,13 @@ std::string node_rot::strike_log(simulated_disk& disk, const storage::options& o
   auto& chosen = records[random.below(records.size())];
   places_.insert(chosen.place);
   in_log_ = true;
-  return flip_one(disk, file.path, chosen.range, random);
+  auto bytes = file.bytes.subspan(chosen.range.from, chosen.range.size);
+  record_bytes before(bytes.begin(), bytes.end());
+  auto flipped = flip_one(disk, file.path, chosen.range, random);
+  auto after = before;
+  after[flipped.at - chosen.range.from] ^= std::byte{1} << flipped.bit;
+  note_struck(start + static_cast<log_offset>(chosen.range.from), before, after);
+  return text_of(file.path, flipped);
 }
 
 std::string node_rot::strike_queue(simulated_disk& disk, const storage::options& options,
@@ -114,7 +149,7 @@ std::string node_rot::strike_queue(simulated_disk& disk, const storage::options&
   places_.emplace(name.substr(0, slash), static_cast<std::int32_t>(queue),
                   (start_of(file.path) + static_cast<log_offset>(at)) /
                       static_cast<log_offset>(size));
-  return flip_one(disk, file.path, {at, size}, random);
+  return text_of(file.path, flip_one(disk, file.path, {at, size}, random));
 }
 
 std::string node_rot::strike_file(simulated_disk& disk, const std::string& below,
@@ -123,7 +158,7 @@ std::string node_rot::strike_file(simulated_disk& disk, const std::string& below
   if (files.empty())
     return {};
   auto& file = files[random.below(files.size())];
-  return flip_one(disk, file.path, {0, file.bytes.size()}, random);
+  return text_of(file.path, flip_one(disk, file.path, {0, file.bytes.size()}, random));
 }
 
 } // namespace troupe::sim

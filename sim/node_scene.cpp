@@ -31,27 +31,7 @@ node_options options_of(const node_plan& plan) {
   return options;
 }
 
-} // namespace
-
-node_scene::node_scene(const node_plan& p) : plan(p), w(p.seed), node(w, 1, options_of(p)) {
-  w.between_steps = [this] {
-    node.disk().set_time_ms(node.clock().now_ms());
-    if (node.running() && node.crashed())
-      node.kill();
-  };
-  for (std::uint32_t i = 0; i <= plan.producers; ++i)
-    wires.push_back(node.connect());
-}
-
-session_actor node_scene::open_session() {
-  auto given = w.ask<session_actor>(node.actor(), hello_atom_v, caf::strong_actor_ptr{});
-  if (!given.there() || given.code() != errc::none)
-    throw broken{"a healthy node gives no session"};
-  return given.value();
-}
-
-seen_message decode_message(const storage::slice& record) {
-  auto bytes = record.bytes();
+seen_message decode(storage::byte_view bytes) {
   if (bytes.size() < storage::record_layout::fixed_bytes_v1)
     throw broken{"a record that is too short was served"};
   auto* own_offset = bytes.data() + storage::record_layout::own_offset_at;
@@ -71,6 +51,36 @@ seen_message decode_message(const storage::slice& record) {
           std::string(body, view.body.size()),
           property(storage::property::keys),
           property(storage::property::tags)};
+}
+
+} // namespace
+
+node_scene::node_scene(const node_plan& p) : plan(p), w(p.seed), node(w, 1, options_of(p)) {
+  w.between_steps = [this] {
+    node.disk().set_time_ms(node.clock().now_ms());
+    if (node.running() && node.crashed())
+      node.kill();
+  };
+  for (std::uint32_t i = 0; i <= plan.producers; ++i)
+    wires.push_back(node.connect());
+}
+
+session_actor node_scene::open_session() {
+  auto given = w.ask<session_actor>(node.actor(), hello_atom_v, caf::strong_actor_ptr{});
+  if (!given.there() || given.code() != errc::none)
+    throw broken{"a healthy node gives no session"};
+  return given.value();
+}
+
+seen_message node_scene::as_sent(const storage::slice& record) const {
+  auto shown = decode_message(record);
+  auto written = rot.as_written(shown.offset, record.bytes());
+  bool same = written.data() == record.bytes().data();
+  return same ? shown : decode(written);
+}
+
+seen_message decode_message(const storage::slice& record) {
+  return decode(record.bytes());
 }
 
 } // namespace troupe::sim

@@ -28,6 +28,10 @@ struct node_scene {
   simulated_link& wire(std::uint32_t client) { return *wires[client % wires.size()]; }
   /// On the node itself, beside all wires.
   session_actor open_session();
+  /// The message of a record that a client got, as it is to be compared with what was sent. Where
+  /// no CRC tells that bits of the record turned over, as when its CRC is damaged itself, this is
+  /// the message without them; so only what rot cannot explain counts as altered.
+  seen_message as_sent(const storage::slice& record) const;
 
   /// Asks a node with which nothing is wrong.
   template <class Result, class... Arguments>

@@ -3,8 +3,10 @@
 #include "sim/storage_check.hpp"
 #include "sim/storage_rot.hpp"
 #include "sim/trace_hash.hpp"
+#include "storage/checkpoint.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -21,6 +23,7 @@ private:
   void run_life(const life& l);
   bool recover();
   bool recover_once(std::uint64_t& fingerprint);
+  bool index_cut();
   finding check_end();
   void check_recovered();
   void carry_out(const step& s);
@@ -104,6 +107,11 @@ bool storage_run::recover() {
   std::uint64_t second = 0;
   if (!recover_once(first))
     return false;
+  if (index_cut()) { // the next one makes all of it anew
+    process_.reset();
+    if (!recover_once(first))
+      return false;
+  }
   auto hits = disk_.faults_hit();
   process_.reset();
   if (!recover_once(second))
@@ -131,6 +139,17 @@ bool storage_run::recover_once(std::uint64_t& fingerprint) {
   ledger_.recovered(process_->min(), process_->end());
   fingerprint = disk_.fingerprint();
   return true;
+}
+
+/// A page of the index could not be read: a part of it was kept, and the checkpoint vouches for
+/// none of it until all is indexed again.
+bool storage_run::index_cut() {
+  unwatched_disk quiet(disk_);
+  if (disk_.faults_hit() == 0)
+    return false;
+  auto known = storage::load_checkpoint(disk_, storage::checkpoint_path(options_));
+  return known && known.value().extension_valid &&
+         known.value().index_files == std::numeric_limits<std::uint32_t>::max();
 }
 
 /// Whether the log was recovered up to where it has to be.

@@ -144,6 +144,30 @@ TEST_CASE("cleaner: who is overtaken learns the new minimum, and it does not go 
   CHECK(t.read_all("a", 0, again.min) == rest);
 }
 
+TEST_CASE("cleaner: a queue-manager that is started beside a deletion hears of it", "[actors]") {
+  cleaner_stand t;
+  t.fill();
+  t.stand.files.used_percent = 89;
+  // The new one looks at the files before they go, and the cleaner tells the old one.
+  t.stand.world.stall(0, "queue-manager", 10'500ms);
+  t.stand.world.run_for(10'200ms);
+  t.stand.world.stall(0, "cleaner", 5s);
+  t.stand.world.run_for(1s);
+  REQUIRE(t.stand.world.kill_all("queue-manager"));
+  t.stand.world.run_for(2s);
+  REQUIRE(t.log_min() == 0);
+  t.stand.world.run_for(3s);
+  auto min = t.log_min();
+  REQUIRE(min > 0);
+  t.stand.files.used_percent = 10;
+  t.next_round();
+  REQUIRE(t.log_min() == min);
+  auto queues = t.stand.world.ask<topic_description>(t.session, bounds_atom_v, std::string("a"));
+  auto begin = queues.value().queues.at(0).min;
+  CHECK(begin > 0);
+  CHECK(t.pull("a", 0, begin).status == pull_status::found);
+}
+
 TEST_CASE("cleaner: what is not in the queues yet is not deleted", "[actors]") {
   cleaner_stand t;
   t.fill();
