@@ -65,6 +65,28 @@ TEST_CASE("gateway: what waited for longer than its producer is not stored", "[g
   CHECK(answer.header.remark.find("not stored") != std::string::npos);
 }
 
+TEST_CASE("gateway: so many sends wait for their topics, and others when those are gone",
+          "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  std::vector<net::client_request> sends;
+  for (int i = 0; i < 20'001; ++i)
+    sends.push_back(send_of(t, i % 2 == 0 ? "none" : "t", "x"));
+  auto numbers = t.send(1, std::move(sends));
+  REQUIRE(t.sent.size() == 1);
+  auto refused = answer_to(t, numbers.back());
+  CHECK(refused.header.code == response_code::system_busy);
+  CHECK(refused.header.remark.find("not stored") != std::string::npos);
+  node.release_topics(t.world());
+  t.world().run_for(1s);
+  node.hold_topics = true;
+  auto sent = t.sent.size();
+  t.send(1, {send_of(t, "new", "x")});
+  CHECK(t.sent.size() == sent); // it waits
+}
+
 TEST_CASE("gateway: \"maybe stored\" never looks like \"not stored\"", "[gateway]") {
   gateway_stand t;
   played_node node(t.world());
