@@ -74,6 +74,31 @@ TEST_CASE("gateway: a topic that was made meanwhile is known to who asks then", 
   }
 }
 
+TEST_CASE("gateway: no answer is taken for one to a question that came behind it", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  t.send(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "t"}})});
+  node.add_topic("new"); // what is under way was asked before
+  auto number = t.send(2, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "new"}})})[0];
+  node.release_topics(t.world());
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code == response_code::success);
+}
+
+TEST_CASE("gateway: who waited too long for the topics is told so", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  auto number = t.send(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "t"}})})[0];
+  t.world().run_for(11s);
+  node.release_topics(t.world());
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code == response_code::system_busy);
+}
+
 TEST_CASE("gateway: heartbeats of many groups create few topics, some at a time", "[gateway]") {
   gateway_stand t;
   played_node node(t.world());
