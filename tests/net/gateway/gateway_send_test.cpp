@@ -2,6 +2,7 @@
 
 #include "storage/message_batch.hpp"
 #include "tests/net/gateway/played_node.hpp"
+#include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
