@@ -342,6 +342,21 @@ TEST_CASE("registrar: a queue-manager that is started beside a deletion hears of
   CHECK(t.read_all("a", 0).empty());
 }
 
+TEST_CASE("registrar: a queue-manager that hears of a deletion late is told again", "[actors]") {
+  faulty_node t;
+  t.start();
+  t.create_topic("a");
+  REQUIRE(all_stored(t.put(put_of("a", {{"0"}}))));
+  t.stand.world.stall(0, "queue-manager", 3s);
+  auto removed = t.stand.world.request<tombstone>(t.session, remove_atom_v, std::string("a"));
+  t.stand.world.run_for(2s);
+  CHECK_FALSE(removed.there()); // its messages may be seen as yet
+  t.stand.world.run_for(3s);
+  REQUIRE(removed.there());
+  CHECK(removed.code() == errc::none);
+  CHECK(t.read_all("a", 0).empty());
+}
+
 TEST_CASE("registrar: a deletion that the writer confirms too late did not happen", "[actors]") {
   faulty_node t;
   t.start();

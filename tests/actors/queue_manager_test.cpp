@@ -282,6 +282,55 @@ TEST_CASE("queue_manager: records of a deleted topic do not come back", "[actors
   check();
 }
 
+TEST_CASE("queue_manager: nobody sees what files of a deleted topic still hold", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", {{"dead0", 0, "", "k"}, {"dead1", 0, "", "k"}, {"dead2", 0, "", "k"}});
+  auto dead = t.world.ask<tombstone>(t.roles.writer, remove_atom_v, std::string("a")).value();
+  // What is there: the numbers of queue 0, the first one that a search finds, bodies of a key.
+  auto check = [&](queue_offset end, std::int64_t last_store_ms, const texts& bodies) {
+    auto before = t.pull(t.wish("a", 0));
+    CHECK(before.status == pull_status::offset_too_small);
+    CHECK(before.next == 3);
+    CHECK(before.max == end);
+    CHECK(bodies_of(t.pull(t.wish("a", 3)).records) == bodies);
+    auto bounds = t.world.ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v,
+                                                         std::string("a"), log_offset{0});
+    REQUIRE(bounds.value().size() == 1);
+    CHECK(bounds.value()[0].min == 3);
+    CHECK(bounds.value()[0].max == end);
+    CHECK(bounds.value()[0].last_store_ms == last_store_ms);
+    auto found = t.world.ask<queue_offset>(t.roles.queue_manager, search_atom_v, std::string("a"),
+                                           std::int32_t{0}, std::int64_t{0});
+    CHECK(found.value() == 3);
+    key_query query;
+    query.topic = "a";
+    query.key = "k";
+    auto by_key = t.world.ask<record_batch>(t.roles.queue_manager, query);
+    CHECK(bodies_of(by_key.value().records) == bodies);
+  };
+  auto make_again = [&] {
+    t.world.tell(t.roles.writer, revive_atom_v, dead);
+    t.clock.ms += 1000;
+    t.store("a", {{"alive", 0, "", "k"}});
+  };
+  SECTION("because they cannot be removed") {
+    t.files.fault = [](action what, const std::string& path) {
+      return what == action::remove && path.find("consumequeue/a") != std::string::npos
+                 ? errc::io_error
+                 : errc::none;
+    };
+    t.world.tell(t.roles.queue_manager, remove_atom_v, dead);
+    check(3, -1, {});
+    make_again();
+  }
+  SECTION("because it was made again before the queues heard of the deletion") {
+    make_again();
+    t.world.tell(t.roles.queue_manager, remove_atom_v, dead);
+  }
+  check(4, t.clock.ms, {"alive"});
+}
+
 TEST_CASE("queue_manager: three failed writes hold up writing, and reads go on", "[actors]") {
   queues_stand t;
   t.options.queue_manager.tail_entries = 4;

@@ -1,6 +1,7 @@
 #include "net/config.hpp"
 
 #include "net/config_table.hpp"
+#include "tests/net/parsed_config.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -10,25 +11,10 @@
 
 using namespace troupe;
 using namespace troupe::net;
+using namespace troupe::test;
 using troupe::storage::errc;
 
 namespace {
-
-/// The message of a refused text; fails the test when it is accepted.
-std::string refusal(const std::string& text) {
-  auto parsed = parse_config(text, "c.ini");
-  if (parsed)
-    return "accepted";
-  CHECK(parsed.error().code == errc::invalid_argument);
-  return parsed.error().message;
-}
-
-cluster_config accepted(const std::string& text) {
-  auto parsed = parse_config(text, "c.ini");
-  INFO((parsed ? "" : parsed.error().message));
-  REQUIRE(parsed);
-  return parsed.value();
-}
 
 std::string shipped_text() {
   std::ifstream in(TROUPE_TEST_DATA "/../../cluster.ini");

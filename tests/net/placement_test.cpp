@@ -1,34 +1,20 @@
 #include "net/placement.hpp"
 
+#include "tests/net/parsed_config.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
 using namespace troupe::net;
-using storage::errc;
+using namespace troupe::test;
 
 namespace {
 
 using names = std::vector<std::string>;
 
-cluster_config accepted(const std::string& text) {
-  auto parsed = parse_config(text, "c.ini");
-  INFO(text << (parsed ? "" : parsed.error().message));
-  REQUIRE(parsed);
-  return parsed.value();
-}
-
 placement placed(const std::string& text) {
   auto result = place_roles(accepted(text));
   REQUIRE(result);
   return result.value();
-}
-
-std::string refusal(const std::string& text) {
-  auto parsed = parse_config(text, "c.ini");
-  if (parsed)
-    return "accepted";
-  CHECK(parsed.error().code == errc::invalid_argument);
-  return parsed.error().message;
 }
 
 /// Lines 1 to 3 (or more) of a file: a node with every role but those of `rest`.

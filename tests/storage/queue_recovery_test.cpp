@@ -30,30 +30,33 @@ std::string queue_path(const golden_copy& store, const std::string& queue) {
   return store.root() + "/consumequeue/" + queue;
 }
 
-/// Every message from `log_min` on has its entry, and no queue has others.
-void check_queues(const running& node, const std::string& name, log_offset log_min = 0) {
-  INFO((node.caught_up.has_error() ? node.caught_up.error().message : ""));
-  REQUIRE(node.caught_up.has_value());
+/// What is wrong first: every message from `log_min` on has its entry, and no queue has others.
+std::string first_fault(const running& node, const std::string& name, log_offset log_min = 0) {
+  if (!node.caught_up)
+    return node.caught_up.error().message;
   std::size_t messages = 0;
   for (auto& line : read_manifest(name)) {
     if (!line.has_queue_entry() || line.offset < log_min)
       continue;
     ++messages;
-    CAPTURE(line.topic, line.queue_id, line.queue_offset);
+    auto where = " " + line.topic + "/" + std::to_string(line.queue_id) + " number " +
+                 std::to_string(line.queue_offset);
     auto* queue = node.queues.table->find(line.topic, line.queue_id);
-    REQUIRE(queue != nullptr);
-    REQUIRE(line.queue_offset >= queue->min());
-    REQUIRE(line.queue_offset < queue->next());
+    if (queue == nullptr || line.queue_offset < queue->min() || line.queue_offset >= queue->next())
+      return "there is no" + where;
     auto entry = queue->entry(line.queue_offset);
-    REQUIRE(entry.has_value());
-    CHECK(entry.value().offset == line.offset);
-    CHECK(entry.value().size == line.size);
+    if (!entry)
+      return "unreadable is" + where + ": " + entry.error().message;
+    if (entry.value().offset != line.offset || entry.value().size != line.size)
+      return "another message has" + where;
   }
   std::size_t entries = 0;
   node.queues.table->for_each([&](auto&, const consume_queue& queue) {
     entries += static_cast<std::size_t>(queue.next() - queue.min());
   });
-  CHECK(entries == messages);
+  return entries == messages
+             ? ""
+             : std::to_string(entries) + " entries for " + std::to_string(messages) + " messages";
 }
 
 struct damage {
@@ -99,7 +102,7 @@ TEST_CASE("queue_recovery: a sound store that Java stopped is taken as it is", "
     CHECK(node.queues.rebuild_reason == "");
     CHECK(node.queues.corrected == 0);
     CHECK(node.queues.applied == node.store.log.end);
-    check_queues(node, name);
+    CHECK(first_fault(node, name) == "");
   }
 }
 
@@ -111,7 +114,7 @@ TEST_CASE("queue_recovery: a store that Java stopped may have lost any queue fil
       golden_copy store("normal-5.3.3");
       auto path = queue_path(store, file);
       damage.inflict(path.substr(0, path.rfind('/')), path);
-      check_queues(start(store.options()), "normal-5.3.3");
+      CHECK(first_fault(start(store.options()), "normal-5.3.3") == "");
     }
   }
 }
@@ -163,7 +166,7 @@ TEST_CASE("queue_recovery: an entry that leads nowhere is compared with the log"
       if (how == 2)
         disk::remove(store.root() + "/checkpoint");
       auto node = start(store.options());
-      check_queues(node, name);
+      CHECK(first_fault(node, name) == "");
       CHECK((node.queues.corrected > 0 || !node.queues.rebuild_reason.empty()));
       CHECK(tags_code_in(node, "TopicOrders", 14) == tags);
       save_own_checkpoint(store.options(), node);
@@ -206,7 +209,7 @@ TEST_CASE("queue_recovery: queues keep their numbers when all their messages hav
       inflict(store);
       for (int again = 0; again < 2; ++again) {
         auto node = start(store.options());
-        check_queues(node, name, log_min);
+        CHECK(first_fault(node, name, log_min) == "");
         CHECK(next_number(node, "TopicOrders", 0) == 31);
         CHECK(next_number(node, "TopicOrders", 1) == 30);
         CHECK(next_number(node, "TopicPayments", 0) == 60);
@@ -285,7 +288,7 @@ TEST_CASE("sizes: a changed size of queue files is refused with both values", "[
   CHECK(says(message,
              {"mapped-file-size-consume-queue is " + std::to_string(o.queue_file_size_bytes) + ",",
               "20000", store.root() + "/consumequeue/"}));
-  check_queues(start(store.options()), "normal-5.3.3"); // set back, all is well
+  CHECK(first_fault(start(store.options()), "normal-5.3.3") == ""); // set back, all is well
 }
 
 TEST_CASE("sizes: changed slots or entries of the index are refused with both values",
@@ -316,7 +319,7 @@ TEST_CASE("sizes: they can be changed on purpose", "[storage]") {
   o.index_slots = 50;
   disk::remove_all(store.root() + "/consumequeue");
   disk::remove_all(store.root() + "/index");
-  check_queues(start(o), "normal-5.3.3");
+  CHECK(first_fault(start(o), "normal-5.3.3") == "");
 }
 
 TEST_CASE("sizes: files that all lost their ends are damage when the right size is known",
@@ -330,7 +333,7 @@ TEST_CASE("sizes: files that all lost their ends are damage when the right size 
   for (auto& entry : disk::directory_iterator(store.root() + "/index"))
     disk::resize_file(entry.path(), 4096);
   auto node = start(store.options());
-  check_queues(node, "normal-5.3.3");
+  CHECK(first_fault(node, "normal-5.3.3") == "");
   CHECK(node.queues.index->file_count() > 0);
 }
 

@@ -1,16 +1,14 @@
 #pragma once
 
 #include "net/remoting/frame.hpp"
+#include "tests/support/loopback.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -42,30 +40,11 @@ inline std::string announced_frame(std::size_t length) {
   return out;
 }
 
-template <class Condition>
-bool becomes_true(Condition condition) {
-  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end)
-      return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  return true;
-}
-
 /// One connection to a door of this machine, from an address of choice.
 class socket_client {
 public:
   explicit socket_client(std::uint16_t port, const char* from = "127.0.0.1")
-      : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    ::inet_pton(AF_INET, from, &at.sin_addr);
-    ::bind(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at);
-    ::inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
-    at.sin_port = htons(port);
-    open_ = ::connect(fd_, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
-  }
+      : fd_(dial_loopback(port, from)) {}
   socket_client(socket_client&& other) noexcept
       : fd_(std::exchange(other.fd_, -1)), open_(other.open_) {}
   socket_client& operator=(socket_client&&) = delete;
@@ -121,7 +100,7 @@ private:
   }
 
   int fd_;
-  bool open_ = false;
+  bool open_ = true;
   remoting::frame_splitter splitter_;
 };
 

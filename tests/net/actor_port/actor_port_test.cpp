@@ -6,16 +6,15 @@
 #include "storage/posix_file_system.hpp"
 #include "tests/net/actor_port/frames.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/comes_true.hpp"
+#include "tests/support/loopback.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 #include <chrono>
 #include <fstream>
-#include <functional>
 #include <mutex>
-#include <thread>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -105,26 +104,10 @@ struct good_client : program_of_its_own {
   caf::scoped_actor self{*system};
 };
 
-bool comes_true(clock_type::duration time, const std::function<bool()>& condition) {
-  for (auto until = clock_type::now() + time; !condition(); std::this_thread::sleep_for(5ms))
-    if (clock_type::now() > until)
-      return false;
-  return true;
-}
-
 /// Speaks bytes.
 class stranger {
 public:
-  explicit stranger(std::uint16_t port, const char* from = "127.0.0.1")
-      : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    ::inet_pton(AF_INET, from, &address.sin_addr);
-    (void)::bind(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-    ::inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
-    address.sin_port = htons(port);
-    (void)::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address);
-  }
+  explicit stranger(std::uint16_t port) : socket_(dial_loopback(port)) {}
   stranger(stranger&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
   ~stranger() { ::close(socket_); }
 
@@ -196,7 +179,7 @@ void end_keeper(open_node& node, const std::string& role, const caf::error& reas
   REQUIRE(who);
   caf::anon_send(caf::actor_cast<caf::actor>(who),
                  caf::exit_msg{caf::actor_cast<caf::actor_addr>(who), reason});
-  REQUIRE(comes_true(1s, [&] { return node.log.count("role.died role=" + role) > deaths; }));
+  REQUIRE(comes_true([&] { return node.log.count("role.died role=" + role) > deaths; }, 1s));
 }
 
 /// As ends that come from outside, and as those of an exception that nobody caught.
@@ -278,6 +261,25 @@ TEST_CASE("actor port: those who say nothing are closed, and others are served",
   CHECK(next.served());
 }
 
+TEST_CASE("actor port: who asks on and on and reads no answer is cut", "[actor-port]") {
+  net::cluster_config with;
+  with.actor_port.unread_bytes = 64 * storage::kib;
+  open_node node(with);
+  good_client client(node.at.actor_port);
+  REQUIRE(client.served());
+  stranger deaf(node.at.actor_port);
+  deaf.send(greeting(program(default_kind(*client.system), 5)));
+  std::string questions;
+  for (std::uint64_t i = 1; i <= 1000; ++i)
+    questions += message_to(node.node->keeper("front")->id(), content("@none", ""), ordinary | i);
+  auto is_cut = [&] { return node.log.count("answers that are not read") == 1; };
+  for (int round = 0; round < 500 && !is_cut(); ++round) // far more than the sockets hold
+    deaf.send(questions);
+  CHECK(is_cut());
+  CHECK(deaf.ends_within(2s));
+  CHECK(client.served());
+}
+
 TEST_CASE("actor port: exits and links from outside end nobody", "[actor-port]") {
   open_node node;
   good_client client(node.at.actor_port);
@@ -300,10 +302,9 @@ TEST_CASE("actor port: exits and links from outside end nobody", "[actor-port]")
       x->link_to(caf::actor_cast<caf::actor>(whom));
       return {[](retry_atom) {}};
     });
-    std::this_thread::sleep_for(50ms);
+    CHECK(comes_true([&] { return node.log.count("actor_port.cut") == 1; }));
     caf::anon_send_exit(victim, caf::exit_reason::kill);
   }
-  CHECK(comes_true(2s, [&] { return node.log.count("actor_port.cut") == 1; }));
   CHECK(client.served());
   good_client next(node.at.actor_port); // comes in through the front
   CHECK(next.served());
@@ -371,7 +372,7 @@ TEST_CASE("doors: a gateway that ends takes its connections along and is replace
   CHECK(node.log.count("role.died role=gateway") == 2);
   for (int death = 2; death < 6; ++death)
     end_keeper(node, "gateway", caf::exit_reason::kill);
-  CHECK(comes_true(1s, [&] { return node.log.count("role.stopped role=gateway") == 1; }));
+  CHECK(comes_true([&] { return node.log.count("role.stopped role=gateway") == 1; }, 1s));
   CHECK(rocketmq_client(node.at.remoting_port).ends_within(1s));
   CHECK_FALSE(node.node->keeper("gateway"));
   good_client other(node.at.actor_port); // the other door stays open
@@ -392,7 +393,7 @@ TEST_CASE("doors: a front that ends is replaced, and its clients go on", "[actor
   }
   for (int death = 2; death < 6; ++death)
     end_keeper(node, "front", caf::exit_reason::kill);
-  CHECK(comes_true(1s, [&] { return node.log.count("role.stopped role=front") == 1; }));
+  CHECK(comes_true([&] { return node.log.count("role.stopped role=front") == 1; }, 1s));
   CHECK(stranger(node.at.actor_port).ends_within(1s));
   CHECK(before.served()); // a session does not need the front
   CHECK(rocketmq_client(node.at.remoting_port).hears_within(1s));

@@ -39,6 +39,27 @@ TEST_CASE("gateway: pulls for which there is no room to wait are no busy loop", 
   CHECK(t.world().now() - began < 50ms);
 }
 
+TEST_CASE("gateway: each answer that is held leaves in its own time", "[gateway]") {
+  gateway_stand t;
+  t.node.stand.options.queue_manager.parked_pulls = 0;
+  t.start();
+  t.node.create_topic("t");
+  auto pull = [&](std::int64_t suspend_ms) {
+    return t.request(request_code::pull_message, pull_fields("G", "t", 0, "*", suspend_ms));
+  };
+  auto numbers = t.send(1, {pull(300), pull(15'000)});
+  auto answered = [&](int which) {
+    return t.answers_to(numbers[static_cast<std::size_t>(which)]).size();
+  };
+  t.world().run_for(250ms);
+  CHECK(t.sent.empty());
+  t.world().run_for(150ms);
+  CHECK(answered(0) == 1);
+  CHECK(answered(1) == 0);
+  t.world().run_for(700ms);
+  CHECK(answered(1) == 1);
+}
+
 TEST_CASE("gateway: a pull that waits is answered when a message comes", "[gateway]") {
   gateway_stand t;
   t.start();

@@ -1,6 +1,8 @@
 #include "tests/net/gateway/gateway_stand.hpp"
 
+#include "storage/message_batch.hpp"
 #include "tests/net/gateway/played_node.hpp"
+#include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
@@ -40,6 +42,26 @@ TEST_CASE("gateway: sends to a topic that is being created stay in order", "[gat
   CHECK(t.node.read_all("new", 0) == wanted);
 }
 
+TEST_CASE("gateway: sends stay in order when others learn of their topic first", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  t.start_before(node.handle);
+  t.send(1, {send_of(t, "new", "1")});
+  REQUIRE(node.created == std::vector<std::string>{"new"}); // and this is not answered yet
+  node.add_topic("new");
+  REQUIRE(t.ask(2, request_code::get_routeinfo_by_topic, {{"topic", "t"}}).header.code ==
+          response_code::success); // the answer names the new one, too
+  t.send(1, {send_of(t, "new", "2")});
+  node.release_creations(t.world());
+  std::string bodies;
+  for (auto& put : node.puts) {
+    storage::message_batch_reader batch{put.messages.bytes()};
+    while (auto message = batch.next().value())
+      bodies += as_text(message->body);
+  }
+  CHECK(bodies == "12");
+}
+
 TEST_CASE("gateway: a put carries the time that its producer still waits", "[gateway]") {
   gateway_stand t;
   played_node node(t.world());
@@ -65,6 +87,28 @@ TEST_CASE("gateway: what waited for longer than its producer is not stored", "[g
   CHECK(answer.header.remark.find("not stored") != std::string::npos);
 }
 
+TEST_CASE("gateway: so many sends wait for their topics, and others when those are gone",
+          "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  std::vector<net::client_request> sends;
+  for (int i = 0; i < 20'001; ++i)
+    sends.push_back(send_of(t, i % 2 == 0 ? "none" : "t", "x"));
+  auto numbers = t.send(1, std::move(sends));
+  REQUIRE(t.sent.size() == 1);
+  auto refused = answer_to(t, numbers.back());
+  CHECK(refused.header.code == response_code::system_busy);
+  CHECK(refused.header.remark.find("not stored") != std::string::npos);
+  node.release_topics(t.world());
+  t.world().run_for(1s);
+  node.hold_topics = true;
+  auto sent = t.sent.size();
+  t.send(1, {send_of(t, "new", "x")});
+  CHECK(t.sent.size() == sent); // it waits
+}
+
 TEST_CASE("gateway: \"maybe stored\" never looks like \"not stored\"", "[gateway]") {
   gateway_stand t;
   played_node node(t.world());
@@ -84,6 +128,9 @@ TEST_CASE("gateway: \"maybe stored\" never looks like \"not stored\"", "[gateway
     put_response doubt;
     doubt.failure = {errc::maybe_stored, "maybe stored: the writer ended"};
     node.answer_put(t.world(), doubt);
+  }
+  SECTION("because a part of the node was lost on the way") {
+    node.answer_put(t.world(), make_caf_error(errc::connection_lost, "the node is away"));
   }
   SECTION("by an answer without results") {
     node.answer_put(t.world(), put_response{});

@@ -39,6 +39,24 @@ TEST_CASE("gateway: those who ask for topics together cost one question", "[gate
   CHECK(node.topic_questions - before <= 4);
 }
 
+TEST_CASE("gateway: so many wait for the topics, and who is one too many is told", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  constexpr std::size_t most = 1 + 10'000; // for the question that is under way, and the next one
+  std::vector<net::client_request> requests;
+  for (std::size_t i = 0; i < most + 1; ++i)
+    requests.push_back(t.request(request_code::get_routeinfo_by_topic, {{"topic", "t"}}));
+  auto numbers = t.send(1, std::move(requests));
+  REQUIRE(t.sent.size() == 1);
+  REQUIRE(t.answers_to(numbers.back()).size() == 1);
+  CHECK(t.answers_to(numbers.back())[0].header.code == response_code::system_busy);
+  node.release_topics(t.world());
+  CHECK(t.sent.size() == most + 1);
+  CHECK(node.topic_questions == 2);
+}
+
 TEST_CASE("gateway: a topic that was made meanwhile is known to who asks then", "[gateway]") {
   gateway_stand t;
   t.start();
@@ -54,6 +72,31 @@ TEST_CASE("gateway: a topic that was made meanwhile is known to who asks then", 
     auto route = t.ask(2, request_code::get_routeinfo_by_topic, {{"topic", topic}});
     CHECK(route.header.code == response_code::success);
   }
+}
+
+TEST_CASE("gateway: no answer is taken for one to a question that came behind it", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  t.send(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "t"}})});
+  node.add_topic("new"); // what is under way was asked before
+  auto number = t.send(2, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "new"}})})[0];
+  node.release_topics(t.world());
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code == response_code::success);
+}
+
+TEST_CASE("gateway: who waited too long for the topics is told so", "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  node.hold_topics = true;
+  t.start_before(node.handle);
+  auto number = t.send(1, {t.request(request_code::get_routeinfo_by_topic, {{"topic", "t"}})})[0];
+  t.world().run_for(11s);
+  node.release_topics(t.world());
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code == response_code::system_busy);
 }
 
 TEST_CASE("gateway: heartbeats of many groups create few topics, some at a time", "[gateway]") {

@@ -43,11 +43,18 @@ public:
     });
     world.drain();
   }
+  /// One that was made in another way.
+  void add_topic(const std::string& name) {
+    auto copy = std::make_shared<std::map<std::string, topic_info>>(*topics_);
+    (*copy)[name] = {name, 1, 1, 6};
+    topics_ = copy;
+  }
+  /// Answers the questions about topics with what was there when they came.
   void release_topics(sim::world& world) {
     hold_topics = false;
     world.inside(sessions.front(), [this] {
-      for (auto& promise : std::exchange(topic_promises_, {}))
-        promise.deliver(map());
+      for (auto& [promise, then] : std::exchange(topic_promises_, {}))
+        promise.deliver(then);
     });
     world.drain();
   }
@@ -82,8 +89,8 @@ private:
             ++topic_questions;
             if (!hold_topics)
               return map();
-            topic_promises_.push_back(self->make_response_promise<topic_map>());
-            return topic_promises_.back();
+            topic_promises_.emplace_back(self->make_response_promise<topic_map>(), map());
+            return topic_promises_.back().first;
           },
           [this, self](create_atom, const topic_info& topic) {
             created.push_back(topic.name);
@@ -99,7 +106,7 @@ private:
   std::shared_ptr<std::map<std::string, topic_info>> topics_ =
       std::make_shared<std::map<std::string, topic_info>>();
   std::vector<caf::typed_response_promise<put_response>> put_promises_;
-  std::vector<caf::typed_response_promise<topic_map>> topic_promises_;
+  std::vector<std::pair<caf::typed_response_promise<topic_map>, topic_map>> topic_promises_;
   std::vector<std::pair<caf::typed_response_promise<topic_info>, topic_info>> creations_;
 };
 

@@ -44,6 +44,8 @@ public:
   void release() noexcept { held_ = false; }
   /// The end of the one who dialled breaks; the other hears nothing of it.
   void cut_dialling_end() noexcept { cut_ = true; }
+  /// The other end of it has let go, too.
+  bool cut_line_ended() const noexcept { return cut_line_ended_; }
 
 private:
   using line = std::array<int, 2>; ///< who dialled, who was dialled
@@ -65,13 +67,15 @@ private:
     (void)::connect(to, reinterpret_cast<sockaddr*>(&where), sizeof where);
     lines_.push_back({from, to});
   }
-  static void move(int from, int to) {
+  /// False at the end of what comes.
+  static bool move(int from, int to) {
     std::array<char, 65536> buffer;
     auto got = ::recv(from, buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (got == 0)
       ::shutdown(to, SHUT_RDWR);
     if (got > 0) // a test sends little: there is room
       (void)::send(to, buffer.data(), static_cast<std::size_t>(got), MSG_NOSIGNAL);
+    return got != 0;
   }
   void run() {
     while (!stop_) {
@@ -82,7 +86,8 @@ private:
       for (auto& l : lines_)
         if (!held_) {
           move(l[0], l[1]);
-          move(l[1], l[0]);
+          if (!move(l[1], l[0]) && l[0] < 0)
+            cut_line_ended_ = true;
         }
     }
   }
@@ -92,6 +97,7 @@ private:
   std::uint16_t port_ = 0;
   std::atomic<bool> held_{false};
   std::atomic<bool> cut_{false};
+  std::atomic<bool> cut_line_ended_{false};
   std::atomic<bool> stop_{false};
   std::vector<line> lines_;
   std::thread thread_;

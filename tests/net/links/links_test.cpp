@@ -5,26 +5,17 @@
 #include "net/switchboard.hpp"
 #include "tests/net/links/cable.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/comes_true.hpp"
 
 #include <chrono>
-#include <functional>
 #include <map>
 #include <mutex>
-#include <thread>
 
 using namespace troupe;
 using namespace troupe::test;
 using namespace std::chrono_literals;
 
 namespace {
-
-bool comes_true(const std::function<bool()>& condition, std::chrono::milliseconds time = 5s) {
-  for (auto until = std::chrono::steady_clock::now() + time; !condition();
-       std::this_thread::sleep_for(2ms))
-    if (std::chrono::steady_clock::now() > until)
-      return false;
-  return true;
-}
 
 /// What a node knows of its peers' roles.
 class known_peers {
@@ -329,7 +320,7 @@ TEST_CASE("links: the end that heard nothing of a broken connection is told by t
   CHECK(a.reaches("b", 200));
   CHECK(b.reaches("a", 100));
   // The old connection ends by its time-out, and takes nothing with it.
-  std::this_thread::sleep_for(3s);
+  CHECK(comes_true([&] { return wire.cut_line_ended(); }));
   CHECK(b.known().downs() == downs + 1);
   CHECK(b.reaches("a", 100));
 }
