@@ -174,6 +174,8 @@ void dispatcher_state::replayed(const position_list& list) {
   catching_up_ = catching_up::feeding;
   pass_on({list.batch, run_});
   drop_known();
+  if (applied_ >= next_) // they had it already
+    read_log();
 }
 
 void dispatcher_state::applied(log_offset end) {
@@ -257,21 +259,24 @@ void dispatcher_state::writer_met(const log_state& log) {
 void dispatcher_state::meet_queues() {
   auto whom = roles_.queue_manager;
   started_ = false; // what comes meanwhile is held
+  auto meeting = ++meetings_;
   if (!whom)
     return;
-  auto again = [this, whom] {
-    if (whom != roles_.queue_manager || started_ || std::exchange(meet_again_, true))
+  auto again = [this, meeting] {
+    if (meeting != meetings_ || std::exchange(meet_again_, true))
       return;
     self_->delayed_send(self_, replay_pause, retry_atom_v);
   };
   self_->request(whom, queues_patience, status_atom_v)
       .then(
-          [this, whom, again](const queue_manager_status& queues) {
+          [this, meeting, again](const queue_manager_status& queues) {
+            if (meeting != meetings_)
+              return;
             if (roles_.writer_ended) // nobody else says which run it was
               run_ = queues.run;
             if (queues.run != run_)
               again();
-            else if (whom == roles_.queue_manager)
+            else
               resume(queues.applied);
           },
           [again](const caf::error&) { again(); });

@@ -52,7 +52,8 @@ private:
   bool started_ = false;
   bool meet_writer_again_ = false; ///< it did not answer in time, or not at all: a timer runs
   bool meet_again_ = false; ///< the queue-manager did not say in time how far it is: a timer runs
-  bool writer_met_ = false; ///< the writer is known to be in `run_`
+  std::uint64_t meetings_ = 0; ///< with queue-managers that were begun
+  bool writer_met_ = false;    ///< the writer is known to be in `run_`
   log_run run_ = 0;
   reader_actor asked_; ///< for a piece of the log
   catching_up catching_up_ = catching_up::no;

@@ -18,7 +18,8 @@ namespace {
 /// some fifty times as fast with this many threads as with one, and no faster with more.
 constexpr std::size_t sync_threads = 16;
 
-constexpr auto flush_patience = std::chrono::seconds(60);
+/// For a log whose flusher is in another process.
+constexpr auto flush_patience = std::chrono::seconds(5);
 
 using sync_function = std::function<storage::result<void>(const std::string& path)>;
 

@@ -168,6 +168,13 @@ void queue_manager_state::sync() {
                 arm_pulse();
                 return;
               }
+              if (later && roles_.elsewhere.count(role_name<flusher_actor>) > 0) {
+                // It stops too, and nothing may be vouched for that the log may not have.
+                stop_promise_.deliver(
+                    stop_report{"the log's flusher did not say that the log is durable: the next "
+                                "start compares the queues with it"});
+                return;
+              }
               write_tries_ = options_.store.queue_write_retries;
               if (may_pass(code))
                 failed(from_caf(why), write_tries_);

@@ -294,19 +294,20 @@ TEST_CASE("queue_manager: nobody sees what files of a deleted topic still hold",
     CHECK(before.next == 3);
     CHECK(before.max == end);
     CHECK(bodies_of(t.pull(t.wish("a", 3)).records) == bodies);
-    auto bounds = t.world.ask<std::vector<queue_bounds>>(t.roles.queue_manager, bounds_atom_v,
-                                                         std::string("a"), log_offset{0});
-    REQUIRE(bounds.value().size() == 1);
-    CHECK(bounds.value()[0].min == 3);
-    CHECK(bounds.value()[0].max == end);
-    CHECK(bounds.value()[0].last_store_ms == last_store_ms);
+    auto bounds = t.world.ask<bounds_read>(t.roles.queue_manager, bounds_atom_v, std::string("a"),
+                                           log_offset{0});
+    REQUIRE(bounds.value().queues.size() == 1);
+    CHECK(bounds.value().queues[0].min == 3);
+    CHECK(bounds.value().queues[0].max == end);
+    auto whole = t.world.ask<std::vector<queue_bounds>>(t.roles.readers.front(), bounds.value());
+    CHECK(whole.value()[0].last_store_ms == last_store_ms);
     auto found = t.world.ask<queue_offset>(t.roles.queue_manager, search_atom_v, std::string("a"),
                                            std::int32_t{0}, std::int64_t{0});
     CHECK(found.value() == 3);
     key_query query;
     query.topic = "a";
     query.key = "k";
-    auto by_key = t.world.ask<record_batch>(t.roles.queue_manager, query);
+    auto by_key = t.world.ask<record_batch>(t.client(), query);
     CHECK(bodies_of(by_key.value().records) == bodies);
   };
   auto make_again = [&] {
