@@ -94,7 +94,8 @@ void cleaner_state::look(log_offset durable) {
   auto& entries = listed.value().listing.files;
   if (!begin_told_ && !entries.empty()) {
     begin_told_ = true;
-    tell_begin(entries.front().start);
+    if (auto begin = entries.front().start; begin > 0)
+      tell_begin(begin);
   }
   remove(std::span(entries).first(std::min(decision.drop, entries.size())));
   rest();
