@@ -251,6 +251,8 @@ queue_offset queue_manager_state::first_number(const std::string& topic, std::in
 /// its messages until the next start.
 queue_offset queue_manager_state::first_living(const std::string& topic,
                                                const storage::consume_queue& queue) const {
+  if (TROUPE_MUTANT("dead-dispatched")) // which would be hidden here
+    return queue.min();
   auto dead = dead_.find(topic);
   auto index = static_cast<std::size_t>(queue.queue_id());
   return dead != dead_.end() && index < dead->second.next_offsets.size()

@@ -180,7 +180,7 @@ TEST_CASE("placement: records carry the address of the door", "[net]") {
   auto c = accepted(log_and_front +
                     "host = 0.0.0.0\nadvertised-host = 10.1.2.3\n"
                     "remoting-port = 7\n" +
-                    queues + "host = 10.9.9.9\ndirectory = /q\n");
+                    queues + "host = 10.9.9.9\n");
   for (auto& n : c.nodes) {
     auto o = options_of(c, n).store;
     CHECK(o.store_host_ipv4 == 0x0a010203);
