@@ -317,7 +317,12 @@ caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_off
     run_ = run;
     waiting_.clear();
     done_in_front_ = 0;
-    flushed_ = std::min(flushed_, cut);
+    // A run begins with what recovery has made durable. The flusher's own word of it may have come
+    // before this, and counted for nothing.
+    if (cut != unknown_end)
+      flushed_ = cut;
+    wake_flushed();
+    answer_waiting();
   }
   return status();
 }
