@@ -299,6 +299,26 @@ TEST_CASE("dispatcher: a late answer to an older question changes nothing", "[ac
   CHECK(t.seen.size() == 30);
 }
 
+TEST_CASE("dispatcher: a reader that is gone is not waited for", "[actors][spread]") {
+  dispatcher_stand t;
+  t.log_end = 1000;
+  t.holds_answers = true; // out of reach, it would never answer
+  t.resume(0);
+  REQUIRE(t.held.size() == 1);
+  auto roles = t.stand.roles;
+  roles.readers.clear();
+  t.stand.world.tell(t.stand.roles.dispatcher, roles);
+  t.stand.world.drain();
+  CHECK(t.seen.empty());
+  roles.readers.push_back(t.stand.world.play<reader_actor>([&t](caf::event_based_actor*) {
+    return caf::message_handler{[&t](replay_atom, log_offset from, log_offset to,
+                                     std::uint32_t count) { return t.replay(from, to, count); }};
+  }));
+  t.stand.world.tell(t.stand.roles.dispatcher, roles);
+  t.stand.world.drain();
+  CHECK(t.next == 1000);
+}
+
 TEST_CASE("dispatcher: confirmations reach the writer in rising order only", "[actors]") {
   dispatcher_stand t;
   t.confirms = false;
