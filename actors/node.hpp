@@ -127,10 +127,10 @@ private:
   void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Status node_status::*part);
   void ask_links(const std::shared_ptr<gathering>& g);
   void add_roles_elsewhere(std::vector<role_status>& all) const;
-  /// Asks for the last thing that is to be done; `next` goes on, also without an answer.
   void await_durable(log_offset end, caf::actor_clock::time_point deadline);
+  /// Asks for the last thing that is to be done; `next` goes on, also without an answer.
   template <class Handle, class... Arguments>
-  void stop_role(store_role role, const Handle& whom, std::function<void()> next,
+  void stop_role(store_role role, const Handle& whom, const std::function<void()>& next,
                  Arguments... arguments);
   void stop_queues(log_offset end);
   void stop_rest();

@@ -106,7 +106,7 @@ void node_state::stop_rest() {
 }
 
 template <class Handle, class... Arguments>
-void node_state::stop_role(store_role role, const Handle& whom, std::function<void()> next,
+void node_state::stop_role(store_role role, const Handle& whom, const std::function<void()>& next,
                            Arguments... arguments) {
   // One that waits for the log has opened nothing yet.
   if (!plays(role) || find_role(role_name<Handle>).state == role_waiting) {

@@ -171,8 +171,9 @@ private:
   void store(put_request request, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
-  void complete(request_id id, kept_promise<pull_response> promise, read_request found);
-  void describe(request_id id, kept_promise<topic_description> promise, const std::string& topic);
+  void complete(request_id id, const kept_promise<pull_response>& promise, read_request found);
+  void describe(request_id id, const kept_promise<topic_description>& promise,
+                const std::string& topic);
   template <class Handle>
   void replace(const Handle& before, const Handle& now);
   void answer_group(const std::vector<request_id>& ids, put_group_response& answer);

@@ -65,7 +65,7 @@ caf::result<pull_response> session_state::pull(pull_request request) {
 
 /// A reader adds the messages that the queue-manager has found. If the first entry leads to none of
 /// its own, the queue-manager compares it with the log, after which the reader knows what to do.
-void session_state::complete(request_id id, kept_promise<pull_response> promise,
+void session_state::complete(request_id id, const kept_promise<pull_response>& promise,
                              read_request found) {
   if (found.records.empty()) {
     close(id);
@@ -123,7 +123,7 @@ caf::result<topic_description> session_state::describe(const std::string& topic)
   return promise;
 }
 
-void session_state::describe(request_id id, kept_promise<topic_description> promise,
+void session_state::describe(request_id id, const kept_promise<topic_description>& promise,
                              const std::string& topic) {
   auto found = topics.topics->find(topic);
   if (found == topics.topics->end()) {
