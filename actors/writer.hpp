@@ -80,6 +80,7 @@ private:
   verdict store_current(open_group& group);
   bool reserve_room(open_group& group);
   void meet_flusher();
+  void meet_dispatcher();
   void sync_alone();
   void meet_queues();
   void queues_met(const queue_manager_status& queues);

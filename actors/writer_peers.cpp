@@ -20,6 +20,7 @@ constexpr auto queues_patience = std::chrono::seconds(5);
 void writer_state::set_roles(const role_table& table) {
   auto other_flusher = table.flusher != roles_.flusher;
   auto other_queues = table.queue_manager != roles_.queue_manager;
+  auto other_dispatcher = table.dispatcher != roles_.dispatcher;
   roles_ = table;
   has_roles_ = true;
   file_requested_ = false;
@@ -29,6 +30,20 @@ void writer_state::set_roles(const role_table& table) {
     want_file();
   if (other_queues)
     meet_queues();
+  if (other_dispatcher)
+    meet_dispatcher();
+}
+
+/// It asks where the log ends as soon as it has found this actor, which may be sooner than the
+/// other way round: what was written in between went nowhere. It sees the gap.
+void writer_state::meet_dispatcher() {
+  if (!roles_.dispatcher || roles_.dispatcher.node() == self_->node())
+    return;
+  storage::position_batch nothing;
+  nothing.from = nothing.to = log_->end();
+  self_->send(
+      roles_.dispatcher,
+      position_list{std::make_shared<const storage::position_batch>(std::move(nothing)), run_});
 }
 
 /// It may be another one than flushed before, in a process of its own: what that one was told by
