@@ -142,7 +142,7 @@ bool wait_for_others(net::server& node, const stop_signals& signals) {
   return true;
 }
 
-result<exit_code> stop(net::server& node, int signal) {
+result<exit_code> stop(net::server& node, int signal, bool alone) {
   storage::log_info("node.stopping", {{"signal", name_of_signal(signal)}});
   auto stopped = node.stop();
   if (!stopped) {
@@ -150,6 +150,12 @@ result<exit_code> stop(net::server& node, int signal) {
     leave_at_once(stopped.error());
   }
   storage::log_info("node.stopped");
+  // All is durable and closed. What belonged to links may be held by the framework, which would
+  // wait for it.
+  if (!alone) {
+    std::fflush(stdout);
+    std::_Exit(static_cast<int>(exit_code::done));
+  }
   return exit_code::done;
 }
 
@@ -168,8 +174,9 @@ result<exit_code> serve(const context& ctx) {
   auto node = std::move(started).value();
   shown.clear();
   signals.serving();
+  bool alone = !chosen.node.roles;
   if (!wait_for_others(*node, signals))
-    return stop(*node, signals.wait());
+    return stop(*node, signals.wait(), alone);
   auto published = node->publish();
   if (!published) {
     (void)node->stop(); // what was opened is closed in order
@@ -180,7 +187,7 @@ result<exit_code> serve(const context& ctx) {
   print_note(durability_text(synchronous));
   warn_of_open_door(chosen.node, address);
   print_ready(ctx, chosen.node, address);
-  return stop(*node, signals.wait());
+  return stop(*node, signals.wait(), alone);
 }
 
 /// From here on everything on standard error has that form, notes and errors of ours too.
