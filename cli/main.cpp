@@ -22,8 +22,10 @@ void add_global_options(CLI::App& app, context& ctx) {
   app.add_option("--node", ctx.node_name,
                  "The node to run or to ask (default: the first with a door)")
       ->type_name("NAME");
-  app.add_option("--connect", ctx.connect, "The node to ask, without any configuration")
-      ->type_name("HOST:PORT")
+  app.add_option("--connect", ctx.connect,
+                 "The node to ask, without any configuration; of several doors of "
+                 "a store, with commas between, the first that lets us in")
+      ->type_name("HOST:PORT[,...]")
       ->check([](const std::string& text) { return problem_of(client::parse_address(text)); });
   auto set_output = [&ctx](const std::string& mode) {
     if (mode != "text" && mode != "json")

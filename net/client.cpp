@@ -12,17 +12,37 @@
 
 namespace troupe::client {
 
-storage::result<connect_options> parse_address(std::string_view address) {
-  connect_options options;
-  auto colon = address.rfind(':');
-  auto port = colon == std::string_view::npos ? std::string_view{} : address.substr(colon + 1);
+namespace {
+
+storage::result<door_address> parse_door(std::string_view text) {
+  door_address door;
+  auto colon = text.rfind(':');
+  auto port = colon == std::string_view::npos ? std::string_view{} : text.substr(colon + 1);
   auto* end = port.data() + port.size();
-  auto [stop, problem] = std::from_chars(port.data(), end, options.port);
-  if (problem != std::errc{} || stop != end || options.port == 0 || colon == 0)
-    return storage::error{errc::invalid_argument, "\"" + std::string{address} +
-                                                      "\" is no address: give host:port, such as "
-                                                      "127.0.0.1:10915"};
-  options.host = address.substr(0, colon);
+  auto [stop, problem] = std::from_chars(port.data(), end, door.port);
+  if (problem != std::errc{} || stop != end || door.port == 0 || colon == 0)
+    return storage::error{errc::invalid_argument,
+                          "\"" + std::string{text} +
+                              "\" is no address: give host:port, such as 127.0.0.1:10915; "
+                              "several with commas between"};
+  door.host = text.substr(0, colon);
+  return door;
+}
+
+} // namespace
+
+storage::result<connect_options> parse_address(std::string_view addresses) {
+  connect_options options;
+  auto comma = addresses.find(',');
+  TROUPE_TRY(auto first, parse_door(addresses.substr(0, comma)));
+  options.host = std::move(first.host);
+  options.port = first.port;
+  while (comma != std::string_view::npos) {
+    addresses.remove_prefix(comma + 1);
+    comma = addresses.find(',');
+    TROUPE_TRY(auto door, parse_door(addresses.substr(0, comma)));
+    options.others.push_back(std::move(door));
+  }
   return options;
 }
 

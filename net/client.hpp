@@ -7,16 +7,26 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// For programs that use a Troupe node: connect, then talk to the `store_service` as if the node
 /// were an actor of the program itself.
 namespace troupe::client {
 
+/// Where a node lets client actors in.
+struct door_address {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
 struct connect_options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 10915; ///< the node's actor port
-  std::string cluster;        ///< empty: whichever answers
-  std::string name;           ///< of this program, for the node's log
+  /// More doors of the same store. They are tried in turn, first the one that served last, until
+  /// one lets us in.
+  std::vector<door_address> others;
+  std::string cluster; ///< empty: whichever answers
+  std::string name;    ///< of this program, for the node's log
   /// How long a request waits while there is no connection; then it ends as `unavailable`, not
   /// sent.
   std::chrono::milliseconds patience{5000};
@@ -24,14 +34,15 @@ struct connect_options {
   std::chrono::milliseconds deadline{30'000};
 };
 
-/// Options for "host:port".
-storage::result<connect_options> parse_address(std::string_view address);
+/// Options for "host:port", or for several doors with commas between: "host:port,host:port".
+storage::result<connect_options> parse_address(std::string_view addresses);
 
 /// A connection that is an actor: it offers everything that a session on the node offers, dials
-/// again when the node went away, and ends every request with an answer or an error: those that
-/// were sent on a connection that broke end as `connection_lost` (they may have taken effect).
+/// again when the node went away, there or at another door, and ends every request with an answer
+/// or an error: those that were sent on a connection that broke end as `connection_lost` (they may
+/// have taken effect), and are not sent again.
 using connection_actor = store_service::extend<
-    /// Which node it is and what it grants, once connected; or why that fails.
+    /// Which node it is and what it grants, once connected; or why that fails at every door.
     handles<welcome(hello_atom)>,
     /// Ends the connection and this actor.
     handles<void(stop_atom)>, handles<void(retry_atom)>>;

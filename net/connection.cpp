@@ -1,6 +1,7 @@
 #include "net/connection.hpp"
 
-#include "net/dialer.hpp"
+#include <algorithm>
+#include <utility>
 
 namespace troupe::client {
 
@@ -13,9 +14,13 @@ constexpr std::chrono::milliseconds no_more{0};
 } // namespace
 
 void connection_state::start(connection_actor::stateful_pointer<connection_state> actor,
-                             const connect_options& options) {
+                             const connect_options& options, dialer_maker make_dialer) {
   self_ = actor;
   options_ = options;
+  make_dialer_ = std::move(make_dialer);
+  doors_.push_back({options.host, options.port});
+  doors_.insert(doors_.end(), options.others.begin(), options.others.end());
+  refusals_.resize(doors_.size());
   self_->set_down_handler([this](const caf::down_msg& down) {
     if (session_ && down.source == session_.address())
       lost();
@@ -24,25 +29,23 @@ void connection_state::start(connection_actor::stateful_pointer<connection_state
 }
 
 std::string connection_state::address() const {
-  return options_.host + ":" + std::to_string(options_.port);
+  return doors_[at_].host + ":" + std::to_string(doors_[at_].port);
 }
 
 void connection_state::dial() {
   self_
-      ->request(self_->spawn<caf::detached>(dialer), caf::infinite, caf::connect_atom::value,
-                options_.host, options_.port)
+      ->request(make_dialer_(self_), caf::infinite, caf::connect_atom::value, doors_[at_].host,
+                doors_[at_].port)
       .then(
           [this](const caf::strong_actor_ptr& front) {
             if (front)
               greet(front);
             else
-              not_connected({errc::unavailable, "no Troupe node answers at " + address()});
+              not_connected({{errc::unavailable, "no Troupe node answers at " + address()}});
           },
           [this](const caf::error& why) {
-            auto reason = from_caf(why);
-            not_connected({errc::unavailable, "cannot connect to " + address() + ": " +
-                                                  reason.message +
-                                                  "; start a node with: troupe serve"});
+            auto reason = "cannot connect to " + address() + ": " + from_caf(why).message;
+            not_connected({{errc::unavailable, std::move(reason)}, true});
           });
 }
 
@@ -55,17 +58,16 @@ void connection_state::greet(const caf::strong_actor_ptr& front) {
                    const welcome& granted) { connected(session, granted); },
             [this](const caf::error& why) {
               auto reason = from_caf(why);
-              if (reason.code == errc::version_mismatch) {
-                final_error_ = reason;
-                fail_all(reason);
-              }
-              not_connected({reason.code, address() + " refuses: " + reason.message});
+              not_connected({{reason.code, address() + " refuses: " + reason.message}});
             });
 }
 
 void connection_state::connected(const caf::strong_actor_ptr& session, const welcome& granted) {
   session_ = caf::actor_cast<store_service>(session);
   granted_ = granted;
+  proven_ = false;
+  refused_ = 0;
+  refusals_.assign(doors_.size(), {});
   last_error_ = {};
   self_->monitor(session_);
   for (auto& promise : greetings_)
@@ -79,20 +81,53 @@ void connection_state::connected(const caf::strong_actor_ptr& session, const wel
   }
 }
 
-void connection_state::not_connected(const storage::error& why) {
+void connection_state::not_connected(refusal why) {
   if (stopped_)
     return;
-  last_error_ = why;
-  for (auto& promise : greetings_)
-    promise.deliver(to_caf(why));
-  greetings_.clear();
+  refusals_[at_] = std::move(why);
+  ++refused_;
   auto now = self_->clock().now();
   while (!waiting_.empty() && waiting_.front().deadline <= now) {
-    waiting_.front().fail({errc::unavailable, "not sent: " + why.message});
+    waiting_.front().fail({errc::unavailable, "not sent: " + refusals().message});
     waiting_.pop_front();
   }
-  if (final_error_.code == errc::none)
+  next_door();
+  if (refused_ < doors_.size())
+    dial();
+  else
+    no_door();
+}
+
+/// Each door was tried, and none lets us in.
+void connection_state::no_door() {
+  refused_ = 0;
+  last_error_ = refusals();
+  for (auto& promise : greetings_)
+    promise.deliver(to_caf(last_error_));
+  greetings_.clear();
+  if (last_error_.code == errc::version_mismatch) {
+    final_error_ = last_error_;
+    fail_all(final_error_);
+  } else {
     self_->delayed_send(self_, redial_pause, retry_atom_v);
+  }
+}
+
+/// What the doors said, with the code that all of them gave.
+storage::error connection_state::refusals() const {
+  storage::error all;
+  bool nobody = false;
+  for (auto& [why, away] : refusals_) {
+    if (why.code == errc::none) // not tried yet
+      continue;
+    bool differs = all.code != errc::none && all.code != why.code;
+    all.code = differs ? errc::unavailable : why.code;
+    all.message += (all.message.empty() ? "" : "; ") + why.message;
+    nobody = nobody || away;
+  }
+  if (nobody)
+    all.message += "; start a node with: troupe serve";
+  return all;
 }
 
 void connection_state::lost() {
@@ -103,8 +138,13 @@ void connection_state::lost() {
                                                 " broke; the request may have taken effect"};
   for (auto& [id, fail] : sent)
     fail(why);
-  if (!stopped_)
-    dial();
+  if (stopped_)
+    return;
+  if (proven_)
+    return dial();
+  // A door whose sessions end before they answer would be the last good one for ever.
+  next_door();
+  self_->delayed_send(self_, redial_pause, retry_atom_v);
 }
 
 void connection_state::fail_all(const storage::error& why) {
@@ -143,9 +183,9 @@ namespace {
 
 connection_actor::behavior_type
 connection(connection_actor::stateful_pointer<connection_state> self,
-           const connect_options& options) {
+           const connect_options& options, dialer_maker make_dialer) {
   auto& state = self->state;
-  state.start(self, options);
+  state.start(self, options, std::move(make_dialer));
   return {
       [&state](put_request& r) -> caf::result<put_response> {
         if (r.messages.size() > max_block_bytes)
@@ -200,7 +240,13 @@ connection(connection_actor::stateful_pointer<connection_state> self,
 } // namespace
 
 connection_actor connect(caf::actor_system& system, const connect_options& options) {
-  return system.spawn(connection, options);
+  return connect_by(system, options,
+                    [](caf::local_actor* self) { return self->spawn<caf::detached>(dialer); });
+}
+
+connection_actor connect_by(caf::actor_system& system, const connect_options& options,
+                            dialer_maker make_dialer) {
+  return system.spawn(connection, options, std::move(make_dialer));
 }
 
 } // namespace troupe::client

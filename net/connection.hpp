@@ -1,6 +1,7 @@
 #pragma once
 
 #include "net/client.hpp"
+#include "net/dialer.hpp"
 
 #include <deque>
 #include <functional>
@@ -8,13 +9,16 @@
 
 namespace troupe::client {
 
+/// Makes who opens a connection; for tests of their own.
+using dialer_maker = std::function<dialer_actor(caf::local_actor*)>;
+
 /// Keeps one session on a node, and ends every request with an answer or an error.
 struct connection_state {
   connection_state() = default;
   static inline const char* name = "connection";
 
   void start(connection_actor::stateful_pointer<connection_state> actor,
-             const connect_options& options);
+             const connect_options& options, dialer_maker make_dialer);
 
   /// Hands a request to the session, now or when there is one.
   template <class Result, class... Arguments>
@@ -26,8 +30,10 @@ struct connection_state {
       self_->request(session_, options_.deadline + more_time, std::move(arguments)...)
           .then(
               [this, id, promise](Result& answer) mutable {
-                if (sent_.erase(id) > 0)
-                  promise.deliver(std::move(answer));
+                if (sent_.erase(id) == 0)
+                  return;
+                proven_ = true;
+                promise.deliver(std::move(answer));
               },
               [this, id, promise](const caf::error& why) mutable {
                 if (sent_.erase(id) > 0)
@@ -59,17 +65,32 @@ private:
     std::function<void()> send;
   };
 
+  /// Why a door did not let us in.
+  struct refusal {
+    storage::error why;
+    bool nobody = false; ///< nobody answers there
+  };
+
   void dial();
   void greet(const caf::strong_actor_ptr& front);
   void connected(const caf::strong_actor_ptr& session, const welcome& granted);
-  void not_connected(const storage::error& why);
+  void not_connected(refusal why);
+  void no_door();
+  storage::error refusals() const;
   void lost();
+  void next_door() { at_ = (at_ + 1) % doors_.size(); }
   void fail_all(const storage::error& why);
   std::string address() const;
 
   connection_actor::stateful_pointer<connection_state> self_;
   connect_options options_;
+  dialer_maker make_dialer_;
+  std::vector<door_address> doors_;
+  std::size_t at_ = 0;            ///< the door that is dialled, or where the session is
+  std::size_t refused_ = 0;       ///< doors since the last pause
+  std::vector<refusal> refusals_; ///< the last one of each door
   store_service session_;
+  bool proven_ = false; ///< the session has answered something
   welcome granted_;
   storage::error last_error_;
   storage::error final_error_; ///< dialling again is useless
@@ -79,5 +100,9 @@ private:
   std::deque<caf::typed_response_promise<welcome>> greetings_;
   bool stopped_ = false;
 };
+
+/// `connect` with another way to dial.
+connection_actor connect_by(caf::actor_system& system, const connect_options& options,
+                            dialer_maker make_dialer);
 
 } // namespace troupe::client

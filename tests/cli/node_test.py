@@ -262,6 +262,14 @@ class Sessions(Serving):
         wait_until("the killed client's session ended", self.ended)
 
 
+class SeveralDoors(Serving):
+    def test_a_command_goes_to_the_first_that_lets_it_in(self):
+        doors = f"127.0.0.1:1,{self.node.address},127.0.0.1:2"
+        done = run(TROUPE, "topic", "create", "t", "--connect", doors)
+        self.assertEqual(done.code, 0, done.err)
+        self.assertIn("t", self.good("topic", "list").out.decode().split())
+
+
 class Examples(Serving):
     def example(self, name, *arguments, code=0):
         done = run(EXAMPLES / name, self.node.address, *arguments)

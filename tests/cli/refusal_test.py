@@ -133,6 +133,15 @@ class NoNode(unittest.TestCase):
             self.assertNotEqual(done.code, 0)
             self.assertNotEqual(done.err, "")
 
+    def test_of_several_addresses_each_is_named(self):
+        done = run(TROUPE, "status", "--connect", "127.0.0.1:1,nowhere,127.0.0.1:2")
+        self.assertEqual(done.code, 2)
+        self.assertIn('"nowhere" is no address', done.err)
+        done = run(TROUPE, "status", "--connect", "127.0.0.1:1,127.0.0.1:2")
+        self.assertEqual(done.code, 1)
+        for door in ("127.0.0.1:1:", "127.0.0.1:2:"):
+            self.assertIn("cannot connect to " + door, done.err)
+
 
 class Words(unittest.TestCase):
     def check_said(self, words, *said):

@@ -113,6 +113,27 @@ TEST_CASE("client: an address needs a host and a port", "[net]") {
   }
 }
 
+TEST_CASE("client: several addresses have commas between, and a bad one is named", "[net]") {
+  auto good = client::parse_address("a:1,b.example:2,[::1]:3");
+  REQUIRE(good);
+  CHECK(good.value().host == "a");
+  CHECK(good.value().port == 1);
+  REQUIRE(good.value().others.size() == 2);
+  CHECK(good.value().others[0].host == "b.example");
+  CHECK(good.value().others[0].port == 2);
+  CHECK(good.value().others[1].port == 3);
+  for (auto [text, bad] : {std::pair{"a:1,b", "\"b\""},
+                           {"a,b:2", "\"a\""},
+                           {"a:1,b:0,c:3", "\"b:0\""},
+                           {"a:1,", "\"\""},
+                           {",a:1", "\"\""}}) {
+    auto refused = client::parse_address(text);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == errc::invalid_argument);
+    CHECK(refused.error().message.find(std::string(bad) + " is no address") == 0);
+  }
+}
+
 TEST_CASE("client: tags are parted by two bars, and a star is every tag", "[net]") {
   using tags = std::vector<std::string>;
   CHECK(client::parse_tags("A").value() == tags{"A"});
