@@ -2,16 +2,27 @@
 
 #include "net/client.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
 namespace troupe::client {
 
-/// What is open at a time, at most. One request is always let through, however large.
+/// What is open at a time, at most (one request is always let through, however large), and what
+/// happens after an error.
 struct producer_options {
   std::size_t max_open_requests = 16;
   std::size_t max_open_messages = 65'536;
   std::size_t max_open_bytes = 16 * storage::mib;
+  /// 0: the first error ends the producer. Otherwise at least once: a batch that nobody knows to be
+  /// stored, or that was refused for now (`connection_lost`, `maybe_stored`, `busy`,
+  /// `unavailable`), is sent again, until this long after it was sent first. Then and after any
+  /// other error the producer ends.
+  ///
+  /// The others wait behind it, so one batch is on its way at a time: make them large. What was
+  /// sent again may be stored more than once, but nothing stands before its predecessors' first
+  /// copies.
+  std::chrono::milliseconds repeat_for{0};
 
   /// Within what the node grants, so that it has no reason to refuse.
   static producer_options within(const welcome& granted);
@@ -27,8 +38,8 @@ public:
   producer(const producer&) = delete;
   producer& operator=(const producer&) = delete;
 
-  /// Hands the request on. After the first error of any earlier request nothing more is sent, and
-  /// that error is returned.
+  /// Hands the request on. After the first error of any earlier request (that is not repeated)
+  /// nothing more is sent, and that error is returned.
   storage::result<void> send(put_request request);
 
   /// Waits until everything that was sent is answered; the first error, if there was one. That
@@ -37,6 +48,9 @@ public:
 
   /// Messages acknowledged so far. Any thread may ask.
   std::uint64_t acknowledged() const;
+
+  /// Messages that were sent again so far, each time counted: as many may be stored twice.
+  std::uint64_t repeated() const;
 
 private:
   struct shared;
