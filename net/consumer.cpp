@@ -52,6 +52,10 @@ storage::result<storage::record_view> decode(const storage::slice& record) {
   return found.view;
 }
 
+std::string_view keys_of(const storage::record_view& message) {
+  return storage::find_property(message.properties, storage::property::keys);
+}
+
 storage::result<std::vector<std::string>> parse_tags(std::string_view expression) {
   const std::string given(expression);
   std::vector<std::string> tags;

@@ -98,6 +98,9 @@ inline std::string_view text_of(storage::byte_view bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// A message's keys as it was given them, separated by blanks; empty if it has none.
+std::string_view keys_of(const storage::record_view& message);
+
 /// "TagA || TagB" as a list; "*" as an empty one, which means every message. `invalid_argument` for
 /// an expression that names no tag.
 storage::result<std::vector<std::string>> parse_tags(std::string_view expression);
