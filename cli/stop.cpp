@@ -274,8 +274,7 @@ result<exit_code> stop(const context& ctx, bool all) {
   }
   if (durable && std::ranges::all_of(absent, left_in_order))
     return exit_code::done;
-  print_note("not everything is known to be durable: see the lines above; the next start of the "
-             "store recovers");
+  print_note("not everything is known to be durable: see the lines above");
   return exit_code::failed;
 }
 

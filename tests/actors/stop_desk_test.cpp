@@ -122,7 +122,7 @@ TEST_CASE("front: orders to stop that are refused", "[actors]") {
   CHECK(stranger.error().message.find("remote-stop") != std::string::npos);
   s.setup.may_stop = {};
   CHECK(s.refusal(s.order()) == errc::invalid_argument);
-  s.setup.stop_desk = {};
+  s.setup.stop_desk = stop_desk_actor{};
   CHECK(s.refusal(s.order()) == errc::unavailable);
 }
 
