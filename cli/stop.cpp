@@ -31,7 +31,7 @@ constexpr auto dial_patience = milliseconds(3000);
 constexpr auto order_patience = milliseconds(5000);
 constexpr auto look_again = milliseconds(1000);
 /// A node that has reached its own deadline still says so.
-constexpr auto last_word = milliseconds(10'000);
+constexpr auto last_word = milliseconds(5000);
 constexpr auto end_patience = milliseconds(3000);
 
 /// One node that is to be stopped.

@@ -136,7 +136,7 @@ class Operate(unittest.TestCase):
         reports = {r["node"]: r for r in done.json()}
         self.assertEqual(list(reports), ORDER)
         self.assertEqual(reports["order"]["state"], "no answer")
-        self.assertGreater(reports["order"]["waitedMs"], 500)
+        self.assertGreater(reports["order"]["waitedMs"], 2000)
         self.assertIsNone(reports["order"]["durable"])
         rest = [name for name in ORDER if name != "order"]
         self.assertEqual({reports[name]["state"] for name in rest}, {"stopped"}, reports)
@@ -145,6 +145,21 @@ class Operate(unittest.TestCase):
         self.store.nodes["order"].signal(signal.SIGCONT)
         self.store.nodes["order"].end(signal.SIGKILL)
         self.verify()
+
+    def test_a_node_that_freezes_while_it_stops(self):
+        self.store.nodes["queues"].signal(signal.SIGSTOP)  # the writer's node waits for it
+        impatient = self.store.home / "impatient.ini"
+        impatient.write_text(self.store.config.read_text().replace(
+            "name = spread", "name = spread\nstop-deadline = 1s"))
+        order = subprocess.Popen(
+            [TROUPE, "stop", "--node", "log", "--config", str(impatient)], cwd=self.store.home,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_until("it stops", lambda: "node.stopping" in self.store.nodes["log"].log())
+        self.store.nodes["log"].signal(signal.SIGSTOP)
+        out, err = order.communicate(timeout=PATIENCE)
+        self.assertEqual(order.returncode, 1)
+        self.assertIn("node log: no answer after", out.decode())
+        self.assertIn("node log stops for", err.decode())
 
     def test_stop_one_node(self):
         done = self.store.run("stop")
