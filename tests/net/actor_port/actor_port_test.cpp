@@ -445,7 +445,7 @@ TEST_CASE("doors: an order to stop comes in, and how that ended goes out", "[act
   REQUIRE(told);
   CHECK(told->left_over.empty());
   desk = storage::error{};
-  reports = {};
+  reports = stop_reports{};
   self.reset();
   program.reset();
   stops.join();
