@@ -433,7 +433,7 @@ TEST_CASE("doors: an order to stop comes in, and how that ended goes out", "[act
   std::optional<stop_report> told;
   // What else the desk takes is not for clients.
   caf::anon_send(caf::actor_cast<stop_desk_actor>(desk.value()), stop_report{"a lie"});
-  std::thread stops([&] {
+  std::jthread stops([&] {
     auto began = clock_type::now();
     CHECK(node.node->stop());
     CHECK(clock_type::now() - began < 1900ms); // and not the time that it waits for us at most
