@@ -19,6 +19,26 @@ std::string mismatch(std::uint32_t version, const std::string& cluster, const fr
   return {};
 }
 
+/// Why this order to stop is refused; no error if it is taken.
+storage::error objection(const front_setup& setup, const caf::strong_actor_ptr& client,
+                         std::uint32_t version, const std::string& cluster,
+                         const std::string& node) {
+  if (auto why = mismatch(version, cluster, setup); !why.empty())
+    return {errc::version_mismatch, why};
+  if (!node.empty() && node != setup.node_name)
+    return {errc::invalid_argument, "this is node " + setup.node_name + ", not the one to stop"};
+  if (!client || !setup.stop_desk)
+    return {errc::unavailable, "node " + setup.node_name + " is not stopped by orders"};
+  if (!setup.may_stop || !setup.may_stop(client->node())) {
+    storage::log_warning("stop.refused", {{"reason", "it came from another machine"}});
+    return {errc::invalid_argument,
+            "node " + setup.node_name +
+                " is stopped by orders of its own machine only: nobody asks who gives one "
+                "([actor-port] remote-stop)"};
+  }
+  return {};
+}
+
 } // namespace
 
 front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
@@ -51,6 +71,13 @@ front_actor::behavior_type front(front_actor::pointer self, front_setup setup) {
                                 "node " + setup.node_name +
                                     " runs every role itself: it has no links to other nodes");
         return self->delegate(setup.peers, std::move(hello));
+      },
+      [self, setup](stop_atom, std::uint32_t version, const std::string& cluster,
+                    const std::string& node) -> caf::result<caf::strong_actor_ptr> {
+        auto client = self->current_sender();
+        if (auto why = objection(setup, client, version, cluster, node); why.code != errc::none)
+          return to_caf(why);
+        return self->delegate(setup.stop_desk, stop_atom_v, client);
       },
   };
 }

@@ -18,10 +18,14 @@ struct front_setup {
   std::function<void(const caf::strong_actor_ptr&)> expose = {};
   /// Answers other nodes of the store; null: there are none.
   peer_service peers = {};
+  /// Takes orders to stop the process; null: there is nobody who could.
+  stop_desk_actor stop_desk = {};
+  /// Whether the program may give such an order; empty: none may.
+  std::function<bool(const caf::node_id&)> may_stop = {};
 };
 
 /// The door for clients: a client that speaks our version and means our cluster gets a session. The
-/// same door is for other nodes of the store: they are handed on.
+/// same door is for other nodes of the store and for orders to stop: they are handed on.
 front_actor::behavior_type front(front_actor::pointer self, front_setup setup);
 
 } // namespace troupe

@@ -350,7 +350,7 @@ auto inspect(Inspector& f, cleaner_status& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, role_status& x) {
-  return fields(f, "role_status", x.role, x.state, x.restarts, x.node);
+  return fields(f, "role_status", x.role, x.state, x.restarts, x.node, x.since_ms);
 }
 
 template <class Inspector>
@@ -358,10 +358,14 @@ auto inspect(Inspector& f, link_status& x) {
   return fields(f, "link_status", x.node, x.state, x.since_ms, x.incarnation, x.reason);
 }
 template <class Inspector>
+auto inspect(Inspector& f, node_view& x) {
+  return fields(f, "node_view", x.node, x.roles, x.state, x.since_ms, x.reason, x.links);
+}
+template <class Inspector>
 auto inspect(Inspector& f, node_status& x) {
   return fields(f, "node_status", x.node, x.cluster, x.directory, x.flush, x.uptime_ms, x.sessions,
                 x.max_message_bytes, x.roles, x.writer, x.flusher, x.dispatcher, x.queues,
-                x.cleaner, x.waits_for, x.links);
+                x.cleaner, x.waits_for, x.links, x.nodes, x.backlog_capacity);
 }
 
 template <class Inspector>

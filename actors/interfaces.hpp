@@ -12,6 +12,7 @@ struct peer_hello;
 struct peer_welcome;
 struct peer_up;
 struct peer_down;
+struct link_report;
 
 /// Appends to the commit log, and is the only one that does. Owns the count of positions between
 /// log and queues: a request that would pass `mailbox-capacity` waits here, in order, 1 ms at a
@@ -174,15 +175,36 @@ using store_service = caf::typed_actor<
 using session_actor =
     store_service::extend<handles<void(topic_map)>, handles<void(role_table)>,
                           /// Every topic now, all that was created before included.
-                          handles<topic_map(watch_atom)>, handles<void(commit_atom)>,
+                          handles<topic_map(watch_atom)>,
+                          /// Refuse everything from now on; answers when all that changes
+                          /// something is answered.
+                          handles<bool(stop_atom)>, handles<void(commit_atom)>,
                           handles<void(pulse_atom)>>;
 
 /// The only actor that is published: gives each client that speaks our version a session.
-using front_actor =
-    caf::typed_actor<caf::replies_to<hello_atom, std::uint32_t, std::string,
-                                     std::string>::with<caf::strong_actor_ptr, welcome>,
-                     /// Another node of the store wants a link (actors/link_messages.hpp).
-                     handles<peer_welcome(peer_hello)>>;
+using front_actor = caf::typed_actor<
+    caf::replies_to<hello_atom, std::uint32_t, std::string,
+                    std::string>::with<caf::strong_actor_ptr, welcome>,
+    /// Another node of the store wants a link (actors/link_messages.hpp).
+    handles<peer_welcome(peer_hello)>,
+    /// The process is to stop: version, cluster and node (empty: whichever this
+    /// is). Answers with the one who reports how that ends (actors/stop_desk.hpp).
+    handles<caf::strong_actor_ptr(stop_atom, std::uint32_t, std::string, std::string)>>;
+
+/// Reports to those who ordered a stop, who may be in other processes.
+using stop_reports = caf::typed_actor<
+    /// How the stop ended, once it has.
+    handles<stop_report(fetch_atom)>,
+    /// For what it waits now, in words.
+    handles<std::string(status_atom)>>;
+
+/// Takes orders to stop the process.
+using stop_desk_actor = stop_reports::extend<
+    /// This client orders it. Answers with the one who reports: this actor.
+    handles<caf::strong_actor_ptr(stop_atom, caf::strong_actor_ptr)>,
+    /// It has stopped so. Answers when all who ordered it know, as their going shows, or do not
+    /// come for it; then the actor ends.
+    handles<bool(stop_report)>, handles<void(retry_atom)>>;
 
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<
@@ -198,6 +220,8 @@ using node_actor = caf::typed_actor<
     /// (net/switchboard.hpp), and what it says of them.
     handles<void(attach_atom, caf::strong_actor_ptr)>, handles<void(peer_up)>,
     handles<void(peer_down)>,
+    /// Its own links, for the status of another node.
+    handles<link_report(list_atom)>,
     // Its own timer.
     handles<void(retry_atom)>>;
 

@@ -21,7 +21,7 @@ using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 5;
+inline constexpr std::uint32_t protocol_version = 6;
 
 /// One life of the commit log, from a start of its writer to the next, which may have had to cut
 /// its end: an offset of one run may mean something else in another. Only compared.
@@ -362,7 +362,8 @@ struct role_status {
   std::string role;
   std::string state; ///< one of the above; what only the role knows is known if it is "running"
   std::uint32_t restarts = 0;
-  std::string node; ///< where it is placed
+  std::string node;          ///< where it is placed
+  std::int64_t since_ms = 0; ///< for how long it is in that state
 };
 
 /// The link to another node of the store.
@@ -372,6 +373,16 @@ struct link_status {
   std::int64_t since_ms = 0;     ///< for how long
   std::uint64_t incarnation = 0; ///< of the peer, the newest known; 0: none
   std::string reason;            ///< why there is no link; empty: nothing is known to be wrong
+};
+
+/// One node of a store that is spread over several, as the one that was asked sees it.
+struct node_view {
+  std::string node;
+  std::string roles;              ///< that cluster.ini gives it
+  std::string state;              ///< as of a role
+  std::int64_t since_ms = 0;      ///< for how long it is in that state
+  std::string reason;             ///< why it is not reachable
+  std::vector<link_status> links; ///< its own word, if its state is "running"
 };
 
 struct node_status {
@@ -388,8 +399,10 @@ struct node_status {
   dispatcher_status dispatcher;
   queue_manager_status queues;
   cleaner_status cleaner;
-  std::string waits_for;          ///< without whom the node does not serve; empty: it does
-  std::vector<link_status> links; ///< of a store that is spread over several processes
+  std::string waits_for;              ///< without whom the node does not serve; empty: it does
+  std::vector<link_status> links;     ///< of a store that is spread over several processes
+  std::vector<node_view> nodes;       ///< of the same, itself included
+  std::uint64_t backlog_capacity = 0; ///< positions that may be between writer and queues
 };
 
 /// False when what only the role knows is not known: then the numbers of its part say nothing.

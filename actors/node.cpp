@@ -32,6 +32,8 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   self_ = actor;
   setup_ = std::move(setup);
   started_ = self_->clock().now();
+  for (auto& [peer, roles] : setup_.peers)
+    seen_[peer].since = started_;
   if (setup_.store) {
     for (auto& t : setup_.store->tombstones)
       tombstones_.push_back({t.topic, t.deleted_at, t.next_offsets});
@@ -75,9 +77,14 @@ void node_state::add_role(const char* role_name, bool replaceable, Handle role_t
 /// At once, or when the log is there.
 void node_state::begin(watched_role& r) {
   bool waits = r.needs_log && !log_;
-  r.state = waits ? role_waiting : role_running;
+  set_state(r, waits ? role_waiting : role_running);
   if (!waits)
     r.spawn();
+}
+
+void node_state::set_state(watched_role& r, const char* state) {
+  r.state = state;
+  r.since = self_->clock().now();
 }
 
 void node_state::add_roles() {
@@ -350,7 +357,7 @@ bool node_state::may_restart(watched_role& r) {
 }
 
 void node_state::fail_stop(watched_role& r, const std::string& why) {
-  r.state = role_stopped;
+  set_state(r, role_stopped);
   auto what = "the " + r.name + " stopped (" + why + ")";
   auto said = what + "; restart the node: reads go on";
   if (r.name == "flusher")
@@ -374,6 +381,7 @@ void node_state::fail_stop(watched_role& r, const std::string& why) {
 
 void node_state::restart(watched_role& r) {
   if (setup_.store || !r.needs_log) {
+    set_state(r, role_running);
     r.spawn();
     announce();
     offer_roles();
@@ -381,7 +389,7 @@ void node_state::restart(watched_role& r) {
   }
   // It opens its files by what the writer says now.
   log_.reset();
-  r.state = role_waiting;
+  set_state(r, role_waiting);
   retry();
 }
 
@@ -405,6 +413,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
       [&state](attach_atom, const caf::strong_actor_ptr& links) { state.set_links(links); },
       [&state](const peer_up& peer) { state.peer_is_up(peer); },
       [&state](const peer_down& peer) { state.peer_is_down(peer); },
+      [&state](list_atom) { return state.links(); },
       [&state](retry_atom) { state.retry(); },
   };
 }

@@ -63,6 +63,7 @@ struct node_state {
   void peer_is_up(const peer_up& peer);
   void peer_is_down(const peer_down& peer);
   void retry();
+  caf::result<link_report> links();
 
 private:
   /// One of those who are watched.
@@ -73,8 +74,14 @@ private:
     std::function<void()> spawn;    ///< and puts it into `roles_`
     std::function<void()> announce; ///< tells it who plays which role
     std::string state = role_running;
+    caf::actor_clock::time_point since; ///< when it came into that state
     std::uint32_t restarts = 0;
     std::deque<caf::actor_clock::time_point> recent; ///< restarts
+  };
+  /// Another node of the store: whether it is up says `peers_`.
+  struct seen_peer {
+    caf::actor_clock::time_point since;
+    std::string reason; ///< why it went away
   };
   struct gathering {
     node_status status;
@@ -88,6 +95,7 @@ private:
   void add_roles();
   void add_readers();
   void begin(watched_role& r);
+  void set_state(watched_role& r, const char* state);
   bool plays(store_role role) const { return setup_.roles.has(role); }
   bool spread() const { return !setup_.peers.empty(); }
   watched_role& find_role(const std::string& role_name);
@@ -126,7 +134,10 @@ private:
   template <class Status, class Handle>
   void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Status node_status::*part);
   void ask_links(const std::shared_ptr<gathering>& g);
+  void ask_nodes(const std::shared_ptr<gathering>& g);
   void add_roles_elsewhere(std::vector<role_status>& all) const;
+  std::int64_t ms_since(caf::actor_clock::time_point then) const;
+  void drain_sessions();
   void await_durable(log_offset end, caf::actor_clock::time_point deadline);
   /// Asks for the last thing that is to be done; `next` goes on, also without an answer.
   template <class Handle, class... Arguments>
@@ -148,6 +159,7 @@ private:
   std::vector<tombstone> tombstones_;
   caf::strong_actor_ptr switchboard_; ///< null: the store is in this process alone
   std::map<std::string, std::vector<offered_role>> peers_; ///< that are up, and what they play
+  std::map<std::string, seen_peer> seen_;                  ///< all of them
   std::optional<log_state> log_;                           ///< what the writer said; here or there
   bool asking_log_ = false;
   bool retry_pending_ = false;
@@ -163,6 +175,7 @@ private:
   log_offset log_end_ = unknown_log_end; ///< as the writer left it
   bool awaits_queues_ = false;           ///< a stop goes on when they are where the log ends
   std::string left_over_;                ///< what the stop could not finish
+  std::string stop_waits_;               ///< for what the stop waits now, for people
   std::function<void()> stop_step_;      ///< of a stop, to be tried again at the timer
   std::vector<kept_promise<std::string>> waiting_;
   kept_promise<stop_report> stop_promise_;

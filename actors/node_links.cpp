@@ -120,6 +120,7 @@ void node_state::drop_role(const offered_role& given) {
 }
 
 void node_state::peer_is_up(const peer_up& peer) {
+  seen_[peer.node] = {self_->clock().now(), {}};
   auto& roles = peers_[peer.node];
   for (auto& given : peer.roles) {
     if (!may_offer(peer.node, given))
@@ -143,6 +144,7 @@ void node_state::peer_is_down(const peer_down& peer) {
   for (auto& given : found->second)
     drop_role(given);
   peers_.erase(found);
+  seen_[peer.node] = {self_->clock().now(), peer.reason};
   roles_changed();
 }
 
@@ -239,6 +241,8 @@ std::string node_state::waits_for() const {
   auto of = [this](store_role role) {
     return "node " + nodes_with(role) + " (" + std::string(name_of(role)) + ")";
   };
+  if (stopping_)
+    return stop_waits_;
   if (serving_)
     return {};
   if (!plays(store_role::writer) && !log_)

@@ -14,6 +14,17 @@ constexpr auto status_timeout = std::chrono::seconds(1);
 /// What this asks of a switchboard.
 using link_status_source = caf::typed_actor<handles<link_report(status_atom)>>;
 
+/// What the links know belongs to the nodes, too.
+void complete_nodes(node_status& s) {
+  for (auto& n : s.nodes) {
+    if (n.node == s.node)
+      n.links = s.links;
+    for (auto& link : s.links)
+      if (link.node == n.node && n.reason.empty() && n.state == role_away)
+        n.reason = link.reason;
+  }
+}
+
 } // namespace
 
 template <class Status, class Handle>
@@ -41,13 +52,59 @@ void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
           });
 }
 
+std::int64_t node_state::ms_since(caf::actor_clock::time_point then) const {
+  return std::chrono::duration_cast<milliseconds>(self_->clock().now() - then).count();
+}
+
 /// Who is reachable is no more than who had a link the last time that one was heard of.
 void node_state::add_roles_elsewhere(std::vector<role_status>& all) const {
   for (auto& [role, node] : roles_.elsewhere) {
     auto up = std::ranges::any_of(peers_, [&role = role](auto& peer) {
       return std::ranges::any_of(peer.second, [&](auto& given) { return given.role == role; });
     });
-    all.push_back({role, up ? role_running : role_away, 0, node});
+    auto seen = seen_.find(node);
+    auto since = seen == seen_.end() ? std::int64_t{0} : ms_since(seen->second.since);
+    all.push_back({role, up ? role_running : role_away, 0, node, since});
+  }
+}
+
+caf::result<link_report> node_state::links() {
+  if (!switchboard_)
+    return link_report{};
+  return self_->delegate(caf::actor_cast<link_status_source>(switchboard_), status_atom_v);
+}
+
+/// Each of the others knows its own links, and whether it is there at all.
+void node_state::ask_nodes(const std::shared_ptr<gathering>& g) {
+  if (!spread())
+    return;
+  auto& all = g->status.nodes;
+  all.push_back({setup_.name, to_text(setup_.roles), role_running, ms_since(started_), {}, {}});
+  for (auto& [peer, roles] : setup_.peers) {
+    auto& seen = seen_[peer];
+    auto index = all.size();
+    all.push_back({peer, to_text(roles), role_away, ms_since(seen.since), seen.reason, {}});
+    auto up = peers_.find(peer);
+    if (up == peers_.end())
+      continue;
+    all[index].state = role_silent; // until it answers
+    for (auto& given : up->second) {
+      if (given.role != role_name<node_actor>)
+        continue;
+      ++g->open;
+      auto finished = [g] {
+        if (--g->open == 0)
+          g->promise.deliver(std::move(g->status));
+      };
+      self_->request(caf::actor_cast<node_actor>(given.port), status_timeout, list_atom_v)
+          .then(
+              [g, index, finished](link_report& report) {
+                g->status.nodes[index].state = role_running;
+                g->status.nodes[index].links = std::move(report.links);
+                finished();
+              },
+              [finished](const caf::error&) { finished(); });
+    }
   }
 }
 
@@ -63,6 +120,7 @@ void node_state::ask_links(const std::shared_ptr<gathering>& g) {
       .then(
           [g, finished](link_report& report) {
             g->status.links = std::move(report.links);
+            complete_nodes(g->status);
             finished();
           },
           [finished](const caf::error&) { finished(); });
@@ -76,12 +134,13 @@ caf::result<node_status> node_state::status() {
   s.cluster = setup_.cluster;
   s.directory = setup_.options.store.directory;
   s.flush = setup_.options.store.flush == storage::flush_policy::sync ? "sync" : "async";
-  s.uptime_ms = std::chrono::duration_cast<milliseconds>(self_->clock().now() - started_).count();
+  s.uptime_ms = ms_since(started_);
+  s.backlog_capacity = setup_.options.dispatcher.mailbox_capacity;
   s.sessions = static_cast<std::uint32_t>(sessions_.size());
   s.max_message_bytes = setup_.options.store.max_message_size_bytes;
   s.waits_for = waits_for();
   for (auto& r : parts_)
-    s.roles.push_back({r.name, r.state, r.restarts, setup_.name});
+    s.roles.push_back({r.name, r.state, r.restarts, setup_.name, ms_since(r.since)});
   add_roles_elsewhere(s.roles);
   ++g->open; // until all are asked
   ask(g, roles_.writer, &node_status::writer);
@@ -89,6 +148,7 @@ caf::result<node_status> node_state::status() {
   ask(g, roles_.dispatcher, &node_status::dispatcher);
   ask(g, roles_.queue_manager, &node_status::queues);
   ask(g, roles_.cleaner, &node_status::cleaner);
+  ask_nodes(g);
   ask_links(g);
   if (roles_.writer_ended)
     s.writer.refusal = "the writer stopped; restart the node";

@@ -30,9 +30,10 @@ caf::result<stop_report> node_state::stop() {
   // is left out, and the others save what they have.
   if (!plays(store_role::writer)) {
     awaits_queues_ = true;
-    stop_rest();
+    drain_sessions();
     return answer;
   }
+  stop_waits_ = "the writer to write what it has accepted";
   self_->request(roles_.writer, caf::infinite, stop_atom_v)
       .then([this](log_offset end) { stop_queues(end); },
             [this](const caf::error& why) {
@@ -40,6 +41,20 @@ caf::result<stop_report> node_state::stop() {
               stop_queues(unknown_log_end);
             });
   return answer;
+}
+
+/// Those who write are elsewhere and go on: what clients have open may still be answered.
+void node_state::drain_sessions() {
+  stop_waits_ = "the open requests of " + std::to_string(sessions_.size()) + " sessions";
+  auto open = std::make_shared<std::size_t>(sessions_.size() + 1);
+  auto done = [this, open] {
+    if (--*open == 0)
+      stop_rest();
+  };
+  for (auto& [address, session] : sessions_)
+    self_->request(session, others_patience, stop_atom_v)
+        .then([done](bool) { done(); }, [done](const caf::error&) { done(); });
+  done();
 }
 
 void node_state::leave_over(const std::string& what) {
@@ -56,6 +71,7 @@ void node_state::stop_queues(log_offset end) {
     await_durable(reachable, self_->clock().now() + others_patience);
     return;
   }
+  stop_waits_ = "the queues to have all of the log";
   caf::duration wait = caf::infinite;
   if (!plays(store_role::dispatcher) || !plays(store_role::readers))
     wait = caf::duration{others_patience};
@@ -70,6 +86,8 @@ void node_state::stop_queues(log_offset end) {
 /// The word that the store was left in order is true of the queues as well: of those in another
 /// process it is given when that one says that they are durable.
 void node_state::await_durable(log_offset end, caf::actor_clock::time_point deadline) {
+  stop_waits_ = "the queues (node " + nodes_with(store_role::queue_manager) +
+                ") to be durable up to the end of the log";
   auto again = [this, end, deadline](const std::string& why) {
     if (self_->clock().now() < deadline) {
       stop_step_ = [this, end, deadline] { await_durable(end, deadline); };
@@ -113,6 +131,7 @@ void node_state::stop_role(store_role role, const Handle& whom, const std::funct
     next();
     return;
   }
+  stop_waits_ = std::string("the ") + role_name<Handle> + " to make all durable";
   self_->request(whom, caf::infinite, stop_atom_v, arguments...)
       .then(
           [this, next](const stop_report& report) {

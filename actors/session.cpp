@@ -61,6 +61,8 @@ storage::result<void> session_state::admit(const charge& wanted) const {
   auto fits = [](std::uint64_t open, std::uint64_t more, std::uint64_t limit) {
     return open <= limit && more <= limit - open;
   };
+  if (stopping_)
+    return storage::error{errc::unavailable, "the node is stopping"};
   if (open_messages_ == 0 ||
       (fits(open_messages_, wanted.messages, options_.session.credit_messages) &&
        (wanted.bytes == 0 || fits(open_bytes_, wanted.bytes, options_.session.credit_bytes))))
@@ -153,6 +155,27 @@ void session_state::expire() {
   });
   if (!open_.empty() || !puts_.empty())
     arm_pulse();
+  if (stopping_ && !owes_changes())
+    stop_promise_.deliver(true);
+}
+
+/// Whoever reads asks again elsewhere or later, and may wait for long; a change that is not
+/// answered is in doubt.
+bool session_state::owes_changes() const {
+  auto registrar = caf::actor_cast<caf::actor_addr>(roles.registrar);
+  return !puts_.empty() || held_puts_ > 0 ||
+         std::any_of(open_.begin(), open_.end(), [&](auto& entry) {
+           return roles.registrar && entry.second.asked == registrar;
+         });
+}
+
+caf::result<bool> session_state::stop() {
+  stopping_ = true;
+  if (!owes_changes())
+    return true;
+  stop_promise_ = kept_promise<bool>{self_};
+  arm_pulse();
+  return stop_promise_;
 }
 
 // -- producing -----------------------------------------------------------------------------------
@@ -266,7 +289,7 @@ void session_state::store(put_request request, kept_promise<put_response> promis
     return;
   }
   if (auto room = admit({request.count, request.messages.size()}); !room) {
-    promise.deliver(refused(request, {errc::busy, "not stored: " + room.error().message}));
+    promise.deliver(refused(request, {room.error().code, "not stored: " + room.error().message}));
     return;
   }
   auto& gathered = gathered_.group.requests;
@@ -403,6 +426,7 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
         return state.forward<topic_map>(0, state.roles.registrar, watch_atom_v);
       },
       [&state](const role_table& roles) { state.set_roles(roles); },
+      [&state](stop_atom) { return state.stop(); },
       [&state](commit_atom) { state.send_gathered(); },
       [&state](pulse_atom) { state.expire(); },
   };

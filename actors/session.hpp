@@ -52,6 +52,7 @@ struct session_state {
   caf::result<record_batch> fetch(log_offset offset);
   void send_gathered();
   void expire();
+  caf::result<bool> stop();
   void set_roles(const role_table& table);
 
   /// Hands on a request whose answer may hold so many bytes of messages; the answer, an error or
@@ -140,8 +141,8 @@ private:
   }
   const reader_actor* next_reader();
 
-  /// Refused as busy when the client has too much open. A request that is alone is always let in,
-  /// however large: its size is bounded by the checks.
+  /// Refused as busy when the client has too much open, and when the node stops. A request that is
+  /// alone is always let in, however large: its size is bounded by the checks.
   storage::result<void> admit(const charge& wanted) const;
   void take(const charge& taken);
   void give_back(const charge& taken);
@@ -167,6 +168,7 @@ private:
   void answer_put(request_id id, put_response response);
   void close_put(request_id id);
   void arm_pulse();
+  bool owes_changes() const;
   storage::result<void> check(put_request& request) const;
   void store(put_request request, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
@@ -191,6 +193,8 @@ private:
   std::size_t reader_turn_ = 0;
   bool send_pending_ = false;
   bool pulse_pending_ = false;
+  bool stopping_ = false;
+  kept_promise<bool> stop_promise_;
 };
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,

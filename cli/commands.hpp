@@ -11,6 +11,7 @@ void add_produce(CLI::App& app, context& ctx);
 void add_consume(CLI::App& app, context& ctx);
 void add_message(CLI::App& app, context& ctx);
 void add_status(CLI::App& app, context& ctx);
+void add_stop(CLI::App& app, context& ctx);
 void add_bench(CLI::App& app, context& ctx);
 void add_sim(CLI::App& app, context& ctx);
 void add_store(CLI::App& app, context& ctx);

@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   add_consume(app, ctx);
   add_message(app, ctx);
   add_status(app, ctx);
+  add_stop(app, ctx);
   add_store(app, ctx);
   add_bench(app, ctx);
   add_sim(app, ctx);

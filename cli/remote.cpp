@@ -4,28 +4,28 @@
 
 namespace troupe::cli {
 
-namespace {
-
-storage::result<client::connect_options> address_of(const context& ctx) {
+storage::result<client::connect_options> address_of(const net::cluster_config& cluster,
+                                                    const net::node_config& node) {
+  if (!node.actor_port)
+    return storage::error{errc::invalid_argument,
+                          "node " + node.name + " lets no commands in: its actor-port is off"};
   client::connect_options options;
-  if (ctx.connect.empty()) {
-    TROUPE_TRY(auto chosen, ctx.load());
-    if (!chosen.node.actor_port)
-      return storage::error{errc::invalid_argument,
-                            "node " + chosen.node.name +
-                                " lets no commands in: its actor-port is off"};
-    auto everywhere = chosen.node.actor_host == net::every_address;
-    options.host = everywhere ? "127.0.0.1" : chosen.node.actor_host;
-    options.port = *chosen.node.actor_port;
-    options.cluster = chosen.cluster.cluster_name;
-  } else {
-    TROUPE_TRY(options, client::parse_address(ctx.connect));
-  }
+  options.host = node.actor_host == net::every_address ? "127.0.0.1" : node.actor_host;
+  options.port = *node.actor_port;
+  options.cluster = cluster.cluster_name;
   options.name = "troupe";
   return options;
 }
 
-} // namespace
+storage::result<client::connect_options> address_of(const context& ctx) {
+  if (ctx.connect.empty()) {
+    TROUPE_TRY(auto chosen, ctx.load());
+    return address_of(chosen.cluster, chosen.node);
+  }
+  TROUPE_TRY(auto options, client::parse_address(ctx.connect));
+  options.name = "troupe";
+  return options;
+}
 
 storage::result<std::unique_ptr<remote>> remote::open(const context& ctx) {
   TROUPE_TRY(auto options, address_of(ctx));

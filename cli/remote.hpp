@@ -8,6 +8,12 @@
 
 namespace troupe::cli {
 
+/// Where commands find a node of the configuration.
+storage::result<client::connect_options> address_of(const net::cluster_config& cluster,
+                                                    const net::node_config& node);
+/// The node that the command line names: by `--connect`, or of the configuration.
+storage::result<client::connect_options> address_of(const context& ctx);
+
 /// A connection to the node that the command line names. Ends with the object.
 class remote {
 public:

@@ -39,8 +39,21 @@ public:
   }
 
   /// From here on the first signal is kept for `wait`.
-  void serving() noexcept { phase_ = phase::serving; }
+  void serving() noexcept {
+    phase_ = phase::serving;
+    if (ordered_)
+      order();
+  }
+  /// Somebody ordered the stop by another way; what follows is the same. One that comes while the
+  /// node starts is kept.
+  void order() noexcept {
+    ordered_ = true;
+    auto expected = phase::serving;
+    if (phase_.compare_exchange_strong(expected, phase::stopping))
+      phase_.notify_one();
+  }
   bool came() const noexcept { return phase_ == phase::stopping; }
+  /// The signal; 0: it was ordered.
   int wait() const noexcept {
     phase_.wait(phase::serving);
     return signal_;
@@ -60,8 +73,11 @@ private:
       if (phase_.compare_exchange_strong(expected, phase::stopping)) {
         began = now;
         phase_.notify_one();
-      } else if (expected == phase::starting || signal != first || now - began > echo_time) {
+      } else if (expected == phase::starting ||
+                 (first != 0 && (signal != first || now - began > echo_time))) {
         end_at_once(expected);
+      } else if (first == 0) { // behind an order
+        began = now;
       }
     }
   }
@@ -75,9 +91,12 @@ private:
   sigset_t signals_;
   std::atomic<phase> phase_{phase::starting};
   std::atomic<int> signal_{0};
+  std::atomic<bool> ordered_{false};
 };
 
 std::string name_of_signal(int number) {
+  if (number == 0)
+    return "none, it was ordered";
   auto* name = ::sigabbrev_np(number);
   return name == nullptr ? std::to_string(number) : std::string("SIG") + name;
 }
@@ -166,9 +185,9 @@ result<exit_code> serve(const context& ctx) {
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};
   byte_progress shown("checking the log");
-  auto started =
-      net::server::start(system, chosen.cluster, chosen.node, storage::posix_file_system(),
-                         {[&](auto done, auto total) { shown.show(done, total); }});
+  auto started = net::server::start(
+      system, chosen.cluster, chosen.node, storage::posix_file_system(),
+      {[&](auto done, auto total) { shown.show(done, total); }}, [] { signals.order(); });
   if (!started)
     leave_at_once(started.error());
   auto node = std::move(started).value();

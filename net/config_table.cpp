@@ -263,6 +263,9 @@ const std::array table = {
                                                "Time to say who it is after connecting."),
     actors<&actor_port_options::frame_time>("frame-time", q::duration, {second, day},
                                             "Time to complete a message that began."),
+    actors<&actor_port_options::remote_stop>(
+        "remote-stop", q::on_off, {0, 1},
+        "Let other machines stop the node (troupe stop); nobody asks who they are."),
 
     gateway<&gateway_options::enabled>("enabled", q::on_off, {0, 1},
                                        "Let RocketMQ clients in at remoting-port."),

@@ -2,6 +2,7 @@
 
 #include "actors/front.hpp"
 #include "actors/node.hpp"
+#include "actors/stop_desk.hpp"
 #include "net/actor_port/actor_port.hpp"
 #include "net/descriptors.hpp"
 #include "net/door_watch.hpp"
@@ -68,6 +69,7 @@ struct server::parts {
   std::vector<link_peer> peers;           ///< the other nodes of the store; none: it is here alone
   std::map<std::string, role_set> placed; ///< and their roles
   switchboard_actor switchboard;          ///< null without peers
+  stop_desk_actor stop_desk;              ///< null: no orders to stop are taken
   bool stopped = false;
 
   bool spread() const noexcept { return !peers.empty(); }
@@ -77,6 +79,9 @@ struct server::parts {
 namespace {
 
 using std::chrono::milliseconds;
+
+/// Longer than a stop desk waits for those whom it has told.
+constexpr auto farewell_patience = std::chrono::seconds(5);
 
 /// Beyond it a peer does not answer a dial.
 constexpr auto dial_patience = milliseconds(1000);
@@ -190,10 +195,17 @@ storage::result<void> server::open_actor_port(parts& p) {
                       if (auto there = gate->lock())
                         there->expose(session);
                     }};
+  setup.stop_desk = p.stop_desk;
+  setup.may_stop = [gate, remote = p.actor_settings.remote_stop](const caf::node_id& program) {
+    auto there = gate->lock();
+    return there && (remote || is_loopback(there->address_of(program)));
+  };
   auto first = p.system.spawn(front, setup);
   TROUPE_TRY(auto opened, actor_port::open(p.system, p.actor_settings, p.config.actor_host,
                                            *p.config.actor_port, first, p.spread()));
   *gate = opened.gate();
+  if (p.stop_desk)
+    opened.gate()->expose(caf::actor_cast<caf::strong_actor_ptr>(p.stop_desk));
   p.actors = opened;
   if (p.spread()) { // the gate is there before the switchboard, and that before the front
     start_links(p);
@@ -238,11 +250,10 @@ server::~server() {
     (void)stop();
 }
 
-storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system,
-                                                       const cluster_config& cluster,
-                                                       const node_config& node_settings,
-                                                       storage::file_system& files,
-                                                       storage::progress_sink progress) {
+storage::result<std::unique_ptr<server>>
+server::start(caf::actor_system& system, const cluster_config& cluster,
+              const node_config& node_settings, storage::file_system& files,
+              storage::progress_sink progress, std::function<void()> stop_ordered) {
   auto p = std::make_unique<parts>(system);
   p->config = node_settings;
   p->cluster = cluster.cluster_name;
@@ -271,6 +282,8 @@ storage::result<std::unique_ptr<server>> server::start(caf::actor_system& system
   setup.peers = p->placed;
   setup.run = draw_incarnation();
   p->node = system.spawn(troupe::node, std::move(setup));
+  if (stop_ordered)
+    p->stop_desk = spawn_stop_desk(system, {p->node, std::move(stop_ordered)});
   bool spread = p->spread();
   std::unique_ptr<server> made{new server(std::move(p))};
   if (spread) { // the others find it from now on, in whatever order all are started
@@ -349,6 +362,18 @@ void server::close_doors(parts& p) {
 storage::result<void> server::stop() {
   auto& p = *parts_;
   p.stopped = true;
+  auto result = stop_node(p);
+  // Whoever ordered it is told when all is closed: the process may end before they can ask.
+  if (p.stop_desk)
+    p.self
+        ->request(p.stop_desk, farewell_patience,
+                  stop_report{result ? std::string{} : result.error().message})
+        .receive([](bool) {}, [](const caf::error&) {});
+  p.stop_desk = nullptr;
+  return result;
+}
+
+storage::result<void> server::stop_node(parts& p) {
   if (p.sockets)
     p.sockets->stop(); // nothing comes from there any more
   p.gateway->set({});

@@ -6,6 +6,7 @@
 #include "storage/progress.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <memory>
 
@@ -23,9 +24,12 @@ public:
   /// Opens, recovers, and returns when the node serves; `progress` is told how much of the log is
   /// checked. The system needs `client::configure`. One node of a store that is spread over several
   /// returns at once: the others find it from then on, and `ready` says when it serves.
+  /// `stop_ordered` is called from another thread when a program at the actor port orders a stop,
+  /// and must not block; `stop` then tells that program how it ended. Empty: no orders are taken.
   static storage::result<std::unique_ptr<server>>
   start(caf::actor_system& system, const cluster_config& cluster, const node_config& node,
-        storage::file_system& files, storage::progress_sink progress = {});
+        storage::file_system& files, storage::progress_sink progress = {},
+        std::function<void()> stop_ordered = {});
   ~server();
   server(const server&) = delete;
   server& operator=(const server&) = delete;
@@ -58,6 +62,7 @@ private:
   static storage::result<void> place(parts& p, const cluster_config& cluster);
   static void start_links(parts& p);
   static void close_doors(parts& p);
+  static storage::result<void> stop_node(parts& p);
   explicit server(std::unique_ptr<parts> p);
   std::unique_ptr<parts> parts_;
 };

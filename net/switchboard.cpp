@@ -118,8 +118,10 @@ peer* switchboard_state::find(const std::string& node) {
 }
 
 void switchboard_state::set_state(peer& p, link_state state, const std::string& reason) {
+  // One that is tried again and again is away since the link broke.
+  if ((p.state == link_state::up) != (state == link_state::up))
+    p.since = self->clock().now();
   p.state = state;
-  p.since = self->clock().now();
   // While it is tried again people want to know why it was not there the last time.
   if (state == link_state::up || !reason.empty())
     p.reason = reason;

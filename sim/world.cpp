@@ -1,6 +1,6 @@
 #include "sim/world.hpp"
 
-#include "actors/interfaces.hpp"
+#include "actors/link_messages.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +18,7 @@ std::unique_ptr<caf::actor_system_config> make_config() {
   auto config = std::make_unique<caf::actor_system_config>();
   config->add_message_types<caf::id_block::troupe>();
   config->add_message_types<caf::id_block::troupe_roles>();
+  config->add_message_types<caf::id_block::troupe_links>();
   config->set("scheduler.policy", caf::atom("testing"));
   return config;
 }

@@ -19,6 +19,15 @@ constexpr std::size_t reserved_connections = 8;
 
 constexpr auto never = clock::duration::max();
 
+/// As the program's own frames have it; empty if it has none.
+std::string bytes_of(caf::node_id program) {
+  std::vector<char> id;
+  caf::binary_serializer sink{nullptr, id};
+  if (sink(program)) // an error
+    return {};
+  return {id.begin(), id.end()};
+}
+
 } // namespace
 
 actor_gate::actor_gate(actor_port_options options, frame_rules rules)
@@ -55,14 +64,17 @@ void actor_gate::expose_in(actor_set actor_gate::*set, const caf::strong_actor_p
 }
 
 void actor_gate::trust(const caf::node_id& program) {
-  std::vector<char> id;
-  caf::binary_serializer sink{nullptr, id};
-  auto whole = program;
-  if (sink(whole)) // an error
-    return;
+  auto id = bytes_of(program);
   std::lock_guard lock(mutex_);
-  if (auto found = nodes_.find(std::string(id.begin(), id.end())); found != nodes_.end())
+  if (auto found = nodes_.find(id); found != nodes_.end())
     found->second.trusted = true;
+}
+
+std::string actor_gate::address_of(const caf::node_id& program) const {
+  auto id = bytes_of(program);
+  std::lock_guard lock(mutex_);
+  auto found = nodes_.find(id);
+  return found != nodes_.end() ? found->second.address : std::string{};
 }
 
 void actor_gate::set_front(const caf::strong_actor_ptr& front) {

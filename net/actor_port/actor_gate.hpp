@@ -41,6 +41,8 @@ public:
   /// it likes to what is exposed for it, and its answers come through. Those who are not connected
   /// here are not remembered.
   void trust(const caf::node_id& program);
+  /// From where the program is connected; empty: it is not. Nobody else can speak in its name.
+  std::string address_of(const caf::node_id& program) const;
 
   /// The actor that those who connect from now on are given, and exposed for them. Null: nobody is
   /// let in.

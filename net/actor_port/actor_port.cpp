@@ -116,6 +116,7 @@ frame_rules rules_of(caf::actor_system& system, bool nodes) {
   admission to{system.types(), rules};
   to.admit(front_actor::signatures{});
   to.admit(store_service::signatures{});
+  to.admit(stop_reports::signatures{});
   if (!nodes)
     admit_no_nodes(system.types(), rules);
   return rules;

@@ -629,3 +629,24 @@ TEST_CASE("session: ends with its client", "[actors]") {
   auto asked = t.stand.world.ask<pull_response>(own, request);
   CHECK(asked.code() == errc::connection_lost);
 }
+
+TEST_CASE("session: one that stops refuses what is new and waits for changes, not for reads",
+          "[actors]") {
+  session_stand s;
+  s.start();
+  auto sent = s.send(put_of("t", {{"x"}}));
+  pull_request pull;
+  pull.topic = "t";
+  pull.wait_ms = 20'000;
+  auto waits = s.stand.world.request<pull_response>(s.session, pull);
+  s.stand.world.drain();
+  auto stopped = s.stand.world.request<bool>(s.session, stop_atom_v);
+  s.stand.world.drain();
+  CHECK_FALSE(stopped.there());
+  CHECK(s.send(put_of("t", {{"x"}})).value().failure.code == errc::unavailable);
+  s.answer_all();
+  s.stand.world.run_until([&] { return stopped.there(); }, 1s);
+  CHECK(stopped.value());
+  CHECK(sent.value().results.at(0).code == errc::none);
+  CHECK_FALSE(waits.there());
+}

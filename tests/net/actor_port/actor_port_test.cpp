@@ -10,9 +10,13 @@
 #include "tests/support/loopback.hpp"
 #include "tests/support/temporary_directory.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <fstream>
+#include <functional>
 #include <mutex>
+#include <optional>
+#include <thread>
 #include <vector>
 
 #include <poll.h>
@@ -59,7 +63,7 @@ private:
 
 /// A whole node with its doors, in this process.
 struct open_node : program_of_its_own {
-  explicit open_node(net::cluster_config with = {}) {
+  explicit open_node(net::cluster_config with = {}, std::function<void()> stop_ordered = {}) {
     net::node_config settings;
     settings.name = "n";
     settings.directory = directory.path();
@@ -69,14 +73,18 @@ struct open_node : program_of_its_own {
     with.options.store.log_file_size_bytes = storage::mib;
     with.options.store.index_slots = 1000;
     with.options.store.index_entries = 4000;
-    auto started = net::server::start(*system, with, settings, storage::posix_file_system());
+    auto started = net::server::start(*system, with, settings, storage::posix_file_system(), {},
+                                      std::move(stop_ordered));
     REQUIRE(started);
     node = std::move(started).value();
     auto published = node->publish();
     REQUIRE(published);
     at = published.value();
   }
-  ~open_node() { CHECK(node->stop()); }
+  ~open_node() {
+    if (node)
+      CHECK(node->stop());
+  }
 
   log_lines log; ///< ends last
   temporary_directory directory;
@@ -397,4 +405,85 @@ TEST_CASE("doors: a front that ends is replaced, and its clients go on", "[actor
   CHECK(stranger(node.at.actor_port).ends_within(1s));
   CHECK(before.served()); // a session does not need the front
   CHECK(rocketmq_client(node.at.remoting_port).hears_within(1s));
+}
+
+namespace {
+
+storage::result<caf::strong_actor_ptr> order_stop(caf::scoped_actor& self, std::uint16_t port) {
+  storage::result<caf::strong_actor_ptr> got = storage::error{errc::unavailable, "no answer"};
+  auto door = self->system().middleman().remote_actor<front_actor>("127.0.0.1", port);
+  REQUIRE(door);
+  self->request(*door, 5s, stop_atom_v, protocol_version, std::string{}, std::string{"n"})
+      .receive([&](const caf::strong_actor_ptr& who) { got = who; },
+               [&](const caf::error& why) { got = from_caf(why); });
+  return got;
+}
+
+} // namespace
+
+TEST_CASE("doors: an order to stop comes in, and how that ended goes out", "[actor-port]") {
+  std::atomic<int> orders{0};
+  open_node node({}, [&] { ++orders; });
+  auto program = std::make_unique<program_of_its_own>();
+  auto self = std::make_unique<caf::scoped_actor>(*program->system);
+  auto desk = order_stop(*self, node.at.actor_port);
+  REQUIRE(desk);
+  CHECK(orders == 1);
+  auto reports = caf::actor_cast<stop_reports>(desk.value());
+  std::optional<stop_report> told;
+  // What else the desk takes is not for clients.
+  caf::anon_send(caf::actor_cast<stop_desk_actor>(desk.value()), stop_report{"a lie"});
+  std::jthread stops([&] {
+    auto began = clock_type::now();
+    CHECK(node.node->stop());
+    CHECK(clock_type::now() - began < 1900ms); // and not the time that it waits for us at most
+    node.node.reset();
+  });
+  (*self)
+      ->request(reports, 10s, fetch_atom_v)
+      .receive([&](const stop_report& report) { told = report; }, [](const caf::error&) {});
+  REQUIRE(told);
+  CHECK(told->left_over.empty());
+  desk = storage::error{};
+  reports = stop_reports{};
+  self.reset();
+  program.reset();
+  stops.join();
+}
+
+TEST_CASE("doors: a node that nobody stops so takes no order", "[actor-port]") {
+  open_node node;
+  program_of_its_own program;
+  caf::scoped_actor self{*program.system};
+  auto desk = order_stop(self, node.at.actor_port);
+  REQUIRE_FALSE(desk);
+  CHECK(desk.error().code == errc::unavailable);
+}
+
+TEST_CASE("doors: it is known from where a program is connected", "[actor-port]") {
+  program_of_its_own here;
+  auto door = here.system->spawn([](front_actor::pointer) -> front_actor::behavior_type {
+    return {[](hello_atom, std::uint32_t, const std::string&,
+               const std::string&) -> caf::result<caf::strong_actor_ptr, welcome> {
+              return make_caf_error(errc::busy, "no sessions here");
+            },
+            [](peer_hello&) -> caf::result<peer_welcome> {
+              return make_caf_error(errc::busy, "no links here");
+            },
+            [](stop_atom, std::uint32_t, const std::string&,
+               const std::string&) -> caf::result<caf::strong_actor_ptr> {
+              return make_caf_error(errc::busy, "it goes on");
+            }};
+  });
+  auto port = net::actor_port::open(*here.system, {}, "127.0.0.1", 0, door);
+  REQUIRE(port);
+  auto gate = port.value().gate();
+  program_of_its_own there;
+  CHECK(gate->address_of(there.system->node()).empty());
+  caf::scoped_actor self{*there.system};
+  CHECK_FALSE(order_stop(self, port.value().port()));
+  CHECK(gate->address_of(there.system->node()) == "127.0.0.1");
+  CHECK(gate->address_of(here.system->node()).empty());
+  port.value().close(*here.system);
+  caf::anon_send_exit(door, caf::exit_reason::kill);
 }

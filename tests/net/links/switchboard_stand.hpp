@@ -128,8 +128,7 @@ struct board_world {
   }
 
   fake_net net; ///< first: connections end with their actors
-  sim::world world{
-      1, [](caf::actor_system_config& c) { c.add_message_types<caf::id_block::troupe_links>(); }};
+  sim::world world{1};
 };
 
 using lines = std::vector<std::string>;

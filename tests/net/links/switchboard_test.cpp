@@ -222,6 +222,7 @@ TEST_CASE("switchboard: a peer that refuses is asked again, and people see why",
   CHECK(a.status_of("b").reason == "node b belongs to another cluster");
   CHECK(a.heard.empty());
   CHECK(w.hellos.back().link == 3);
+  CHECK(a.status_of("b").since_ms == 1000); // however often it was tried meanwhile
 }
 
 TEST_CASE("switchboard: a peer that does not answer a hello is hung up on", "[links]") {
