@@ -27,6 +27,7 @@ struct context {
   std::string config_path = "./cluster.ini";
   std::string node_name; ///< empty: the only one, or the first
   std::string connect;   ///< host:port of a node to ask; empty: take it from the configuration
+  net::tls_files tls;    ///< of this program; not given: take them from the configuration
   output_mode output = output_mode::text;
   action work;
 

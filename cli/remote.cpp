@@ -18,9 +18,12 @@ storage::result<client::connect_options> address_of(const context& ctx) {
     options.host = everywhere ? "127.0.0.1" : chosen.node.actor_host;
     options.port = *chosen.node.actor_port;
     options.cluster = chosen.cluster.cluster_name;
+    options.tls = chosen.cluster.tls;
   } else {
     TROUPE_TRY(options, client::parse_address(ctx.connect));
   }
+  if (ctx.tls.given())
+    options.tls = ctx.tls;
   options.name = "troupe";
   return options;
 }

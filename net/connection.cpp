@@ -29,7 +29,7 @@ std::string connection_state::address() const {
 
 void connection_state::dial() {
   self_
-      ->request(self_->spawn<caf::detached>(dialer), caf::infinite, caf::connect_atom::value,
+      ->request(self_->spawn<caf::detached>(dialer, options_.tls), caf::infinite, caf::connect_atom::value,
                 options_.host, options_.port)
       .then(
           [this](const caf::strong_actor_ptr& front) {
@@ -40,9 +40,12 @@ void connection_state::dial() {
           },
           [this](const caf::error& why) {
             auto reason = from_caf(why);
-            not_connected({errc::unavailable, "cannot connect to " + address() + ": " +
-                                                  reason.message +
-                                                  "; start a node with: troupe serve"});
+            if (reason.code == errc::invalid_argument) // files of [tls]
+              not_connected(reason);
+            else
+              not_connected({errc::unavailable, "cannot connect to " + address() + ": " +
+                                                    reason.message +
+                                                    "; start a node with: troupe serve"});
           });
 }
 
