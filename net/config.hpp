@@ -61,8 +61,8 @@ struct cluster_config {
   node_options options;
   gateway_options gateway;
   actor_port_options actor_port;
-  tls_files tls;         ///< of all actor ports and links; none: plain bytes
-  bool insecure = false; ///< they may be open beyond a machine without it
+  tls_files tls;                  ///< of all actor ports and links; none: plain bytes
+  bool insecure = false;          ///< they may be open beyond a machine without it
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
   std::vector<framework_setting> caf;
 };

@@ -29,8 +29,8 @@ std::string connection_state::address() const {
 
 void connection_state::dial() {
   self_
-      ->request(self_->spawn<caf::detached>(dialer, options_.tls), caf::infinite, caf::connect_atom::value,
-                options_.host, options_.port)
+      ->request(self_->spawn<caf::detached>(dialer, options_.tls), caf::infinite,
+                caf::connect_atom::value, options_.host, options_.port)
       .then(
           [this](const caf::strong_actor_ptr& front) {
             if (front)

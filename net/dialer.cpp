@@ -114,14 +114,14 @@ result<void> carry_on(net::tls_session& session, int socket, milliseconds patien
     if (after == state::done)
       return boost::outcome_v2::success();
     if (after == state::failed)
-      return error{errc::unavailable, session.reason().empty()
-                                          ? "whoever listens there hung up: no node, a full one, "
-                                            "or one without [tls]"
-                                          : "no TLS with whoever listens there: " +
-                                                session.reason()};
-    auto left =
-        std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-    if (!wait_until_ready(socket, after == state::wants_to_read ? POLLIN : POLLOUT, left))
+      return error{errc::unavailable,
+                   session.reason().empty()
+                       ? "whoever listens there hung up: no node, a full one, "
+                         "or one without [tls]"
+                       : "no TLS with whoever listens there: " + session.reason()};
+    auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+    auto event = after == state::wants_to_read ? POLLIN : POLLOUT;
+    if (left.count() <= 0 || !wait_until_ready(socket, static_cast<short>(event), left))
       return error{errc::unavailable, "whoever listens there does not answer in TLS: no node, or a "
                                       "busy one"};
   }
@@ -210,7 +210,7 @@ result<spoken_to> dial(const std::string& host, std::uint16_t port, const net::t
 dialer_actor::behavior_type dialer(dialer_actor::pointer self, const net::tls_files& tls) {
   return {
       [self, tls](caf::connect_atom, const std::string& host,
-             std::uint16_t port) -> caf::result<caf::strong_actor_ptr> {
+                  std::uint16_t port) -> caf::result<caf::strong_actor_ptr> {
         auto connected = dial(host, port, tls);
         if (!connected) {
           self->quit();
@@ -233,7 +233,7 @@ link_dialer_actor::behavior_type link_dialer(link_dialer_actor::pointer self,
                                              const std::shared_ptr<const tls_context>& tls) {
   return {
       [self, patience, tls](caf::connect_atom, const std::string& host,
-                       std::uint16_t port) -> caf::result<dialled> {
+                            std::uint16_t port) -> caf::result<dialled> {
         auto connected = dial(host, port, patience, tls.get());
         auto wire = connected ? wire_of(connected.value().socket) : nullptr;
         if (!wire) {

@@ -42,8 +42,8 @@ using dialer_actor = caf::typed_actor<
     /// The actor that is published at this host and port.
     handles<caf::strong_actor_ptr(caf::connect_atom, std::string, std::uint16_t)>>;
 
-/// Answers, whatever happens, within a few seconds. It blocks: spawn it detached. The files are read
-/// for each, so that a certificate may be replaced while the program runs.
+/// Answers, whatever happens, within a few seconds. It blocks: spawn it detached. The files are
+/// read for each, so that a certificate may be replaced while the program runs.
 dialer_actor::behavior_type dialer(dialer_actor::pointer self, const net::tls_files& tls);
 
 } // namespace troupe::client

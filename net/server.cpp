@@ -64,7 +64,7 @@ struct server::parts {
   std::shared_ptr<gateway_place> gateway = std::make_shared<gateway_place>();
   actor_port_options actor_settings;
   std::shared_ptr<const tls_context> tls; ///< of the actor port and of links; null: plain bytes
-  std::vector<watched_door> doors; ///< those that are open, until somebody watches them
+  std::vector<watched_door> doors;        ///< those that are open, until somebody watches them
   door_watch_actor watch;
   role_set roles = role_set::every();     ///< that run here
   std::vector<link_peer> peers;           ///< the other nodes of the store; none: it is here alone
@@ -116,10 +116,9 @@ storage::result<void> server::load_tls(parts& p, const cluster_config& cluster) 
     return boost::outcome_v2::success();
   TROUPE_TRY(p.tls, tls_context::load(cluster.tls, tls_use::node));
   if (p.tls->days_left() < days_to_renew)
-    storage::log_warning("tls.expires",
-                         {{"days", p.tls->days_left()},
-                          {"certificate", cluster.tls.certificate},
-                          {"hint", "put a new one there and start the node again"}});
+    storage::log_warning("tls.expires", {{"days", p.tls->days_left()},
+                                         {"certificate", cluster.tls.certificate},
+                                         {"hint", "put a new one there and start the node again"}});
   return boost::outcome_v2::success();
 }
 

@@ -36,8 +36,7 @@ public:
 
 protected:
   template <class... Arguments>
-  stream_scribe(caf::io::network::default_multiplexer& multiplexer, int socket,
-                Arguments&&... wire)
+  stream_scribe(caf::io::network::default_multiplexer& multiplexer, int socket, Arguments&&... wire)
       : scribe(caf::io::network::conn_hdl_from_socket(socket)),
         stream_(multiplexer, socket, std::forward<Arguments>(wire)...) {}
 

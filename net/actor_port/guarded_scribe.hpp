@@ -118,7 +118,7 @@ private:
   using base::stream_;
   bool hands_on_gathered_ = false;
   std::size_t wanted_ = 0;
-  std::vector<char> gathered_; ///< what has come of a long payload
+  std::vector<char> gathered_;       ///< what has come of a long payload
   std::unique_ptr<actor_seat> seat_; ///< the base's stream outlives it: gone before the socket is
 };
 

@@ -43,7 +43,6 @@ result<void> check_readable(const char* key, const std::string& file) {
   return wrong(key, file, failed.message + "; does it exist, and may this user read it?");
 }
 
-
 /// Nobody is asked for a passphrase: a node starts alone.
 int no_passphrase(char*, int, int, void*) {
   return 0;
@@ -82,7 +81,8 @@ result<void> check_certificate(SSL_CTX& context, const tls_files& files, X509& o
                                                                         X509_STORE_CTX_free};
   STACK_OF(X509)* between = nullptr;
   SSL_CTX_get0_chain_certs(&context, &between);
-  if (!check || X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(&context), &own, between) != 1)
+  if (!check ||
+      X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(&context), &own, between) != 1)
     return error{errc::unavailable, "no memory to check a certificate"};
   X509_STORE_CTX_set_purpose(check.get(), purpose);
   if (X509_verify_cert(check.get()) == 1)
@@ -107,9 +107,9 @@ result<void> check_certificate(SSL_CTX& context, const tls_files& files, X509& o
                  "may not be used for this: a node's is for servers and clients (extendedKeyUsage "
                  "serverAuth and clientAuth, or none), a program's for clients");
   default:
-    return wrong(key, file,
-                 and_how_to(std::string("would be refused: ") +
-                            X509_verify_cert_error_string(problem)));
+    return wrong(
+        key, file,
+        and_how_to(std::string("would be refused: ") + X509_verify_cert_error_string(problem)));
   }
 }
 

@@ -11,6 +11,13 @@
 
 namespace troupe::net {
 
+namespace {
+
+/// How often to look by oneself, where there was no descriptor left for the bell.
+constexpr int without_bell_ms = 50;
+
+} // namespace
+
 tls_guest::~tls_guest() {
   session.reset();
   seat.reset(); // before its socket's number is another's
@@ -29,7 +36,8 @@ tls_porch::~tls_porch() {
   }
   wake();
   thread_.join();
-  ::close(bell_);
+  if (bell_ >= 0)
+    ::close(bell_);
 }
 
 void tls_porch::enter(std::shared_ptr<tls_guest> guest) {
@@ -62,7 +70,7 @@ void tls_porch::run() {
     sockets.assign(1, pollfd{bell_, POLLIN, 0});
     for (auto& w : waiting_)
       sockets.push_back({w.guest->socket, w.events, 0});
-    if (::poll(sockets.data(), sockets.size(), -1) < 0)
+    if (::poll(sockets.data(), sockets.size(), bell_ < 0 ? without_bell_ms : -1) < 0)
       continue; // a signal
     std::vector<waiting> still;
     for (std::size_t i = 0; i < waiting_.size(); ++i)

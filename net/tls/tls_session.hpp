@@ -35,8 +35,7 @@ public:
 
 private:
   using session_pointer = std::unique_ptr<SSL, decltype(&SSL_free)>;
-  tls_session(session_pointer session, handshake how)
-      : session_(std::move(session)), how_(how) {}
+  tls_session(session_pointer session, handshake how) : session_(std::move(session)), how_(how) {}
   state outcome(int code);
   std::string why() const;
 

@@ -128,7 +128,7 @@ TEST_CASE("config: an empty file means one node with every default", "[net]") {
 TEST_CASE("config: an unknown name is refused with its line and one that is near", "[net]") {
   const std::string all =
       "; there are [cluster] [store] [writer] [dispatcher] [flusher] "
-      "[queue-manager] [cleaner] [pull] [session] [actor-port] [gateway] [caf] [node NAME]";
+      "[queue-manager] [cleaner] [pull] [session] [actor-port] [tls] [gateway] [caf] [node NAME]";
   CHECK(refusal("[store]\n\nflsh = sync\n") ==
         "c.ini:3: unknown key 'flsh' in [store]; the nearest is 'flush'");
   CHECK(refusal("[writer]\nmailbox-capacity = 1\n") ==
@@ -358,7 +358,8 @@ TEST_CASE("config: an actor port beyond the machine takes [tls], or to be said a
 
 TEST_CASE("config: the files of [tls] lie beside the configuration", "[net]") {
   temporary_directory directory;
-  std::ofstream(directory / "c.ini") << "[tls]\ncertificate = n.pem\nkey = /k/n.key\nca = x/ca.pem\n";
+  std::ofstream(directory / "c.ini")
+      << "[tls]\ncertificate = n.pem\nkey = /k/n.key\nca = x/ca.pem\n";
   auto loaded = load_config(directory / "c.ini");
   REQUIRE(loaded);
   CHECK(loaded.value().tls.certificate == directory / "n.pem");

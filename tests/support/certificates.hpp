@@ -74,8 +74,8 @@ private:
                                reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_issuer_name(made.get(), issuer == nullptr ? subject : X509_get_subject_name(issuer));
     if (issuer == nullptr)
-      if (auto* is_ca = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints,
-                                            "critical,CA:TRUE")) {
+      if (auto* is_ca =
+              X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE")) {
         X509_add_ext(made.get(), is_ca, -1);
         X509_EXTENSION_free(is_ca);
       }
