@@ -100,6 +100,7 @@ result<void> check_certificate(SSL_CTX& context, const tls_files& files, X509& o
   case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
   case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
   case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+  case X509_V_ERR_CERT_SIGNATURE_FAILURE: // another one of the same name
     return wrong("certificate", files.certificate,
                  and_how_to("is not of the authority ca = " + files.ca + ": sign it with that"));
   case X509_V_ERR_INVALID_PURPOSE:

@@ -125,9 +125,13 @@ tls_session::state tls_session::outcome(int code) {
 }
 
 std::string tls_session::why() const {
-  auto number = ERR_peek_error();
-  if (ERR_GET_LIB(number) != ERR_LIB_SSL)
+  auto number = ERR_peek_last_error(); // those before are how it came to that
+  if (number == 0)
     return {};
+  auto* text = ERR_reason_error_string(number);
+  const std::string plain = text != nullptr ? text : "TLS error";
+  if (ERR_GET_LIB(number) != ERR_LIB_SSL)
+    return plain;
   switch (ERR_GET_REASON(number)) {
   case SSL_R_UNEXPECTED_EOF_WHILE_READING:
     return {};
@@ -142,13 +146,12 @@ std::string tls_session::why() const {
   case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     return "it wants a certificate";
   case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+  case SSL_R_TLSV1_ALERT_DECRYPT_ERROR: // of another one of the same name
     return "it refuses the certificate of this program, which is of another authority (ca)";
   case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
     return "it refuses the certificate of this program, which has expired";
-  default: {
-    auto* text = ERR_reason_error_string(number);
-    return text != nullptr ? text : "TLS error";
-  }
+  default:
+    return plain;
   }
 }
 

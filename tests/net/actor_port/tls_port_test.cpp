@@ -173,8 +173,11 @@ TEST_CASE("tls: silence and half a handshake end at the greeting's time", "[tls]
 TEST_CASE("tls: who shows no certificate, or one of another authority, is refused", "[tls]") {
   tls_port at;
   witness in(at);
-  certificate_authority other(at.directory.path(), "other");
+  temporary_directory elsewhere;
+  certificate_authority other(elsewhere.path(), "other");
+  certificate_authority namesake(elsewhere.path());
   auto foreign = other.issue("foreign");
+  auto forged = namesake.issue("client");
   for (int i = 0; i < 20; ++i) {
     tls_stranger nameless(at.port());
     CHECK_FALSE(nameless.comes_in());
@@ -182,11 +185,15 @@ TEST_CASE("tls: who shows no certificate, or one of another authority, is refuse
     tls_stranger stranger(at.port(), foreign);
     CHECK_FALSE(stranger.comes_in());
     says(stranger.reason(), {"another authority"});
+    tls_stranger forger(at.port(), forged);
+    CHECK_FALSE(forger.comes_in());
+    says(forger.reason(), {"another authority"});
   }
   CHECK(in.undisturbed());
   CHECK(at.node->log.count("it shows no certificate") == 1);
   // A client of ours, to which the node is the stranger.
   says(refusal_of(at.port(), foreign), {"its certificate is refused"});
+  says(refusal_of(at.port(), forged), {"its certificate is refused"});
   // And one that believes the node, which does not believe it.
   auto believing = foreign;
   believing.ca = at.client_files.ca;
@@ -276,6 +283,11 @@ TEST_CASE("tls: files that no peer would take are named with what to do", "[tls]
   says(with(&net::tls_files::key, "second.key"),
        {"key = ", "second.key", "does not fit", "good.pem"});
   says(with(&net::tls_files::ca, "other.pem"), {"good.pem", "not of the authority", "other.pem"});
+  temporary_directory elsewhere;
+  certificate_authority namesake(elsewhere.path());
+  const auto forged =
+      net::tls_files{directory / "good.pem", directory / "good.key", elsewhere / "ca.pem"};
+  says(load_error(forged), {"good.pem", "not of the authority", elsewhere / "ca.pem"});
   says(load_error(authority.issue("old", {-7200, -60})), {"old.pem", "has expired"});
   says(load_error(authority.issue("early", {600, 7200})), {"early.pem", "not valid yet", "clock"});
 }
