@@ -10,7 +10,7 @@ import unittest
 from pathlib import Path
 
 import spread_test
-from harness import Node, run
+from harness import Node, run, wait_until
 from ports import reserve
 
 TROUPE = spread_test.TROUPE
@@ -104,7 +104,8 @@ class FiveProcesses(spread_test.Spread):
                     while stranger.recv(1000):
                         pass
                     raise StopIteration
-            self.assertIn("actor_port.cut", self.store.nodes[name].log())
+            log = self.store.nodes[name].log
+            wait_until("it is told", lambda: "actor_port.cut" in log())
         self.assertEqual(self.status(self.store.home, "client").code, 0)
         links = json.loads(self.store.run("status", "--output", "json").out)["links"]
         self.assertEqual({link["state"] for link in links}, {"up"})
