@@ -26,8 +26,9 @@ struct context {
 
   std::string config_path = "./cluster.ini";
   std::string node_name; ///< empty: the only one, or the first
-  std::string
-      connect; ///< host:port of a node to ask, or several; empty: take it from the configuration
+  /// host:port of a node to ask, or several; empty: take it from the configuration
+  std::string connect;
+  net::tls_files tls; ///< of this program; not given: take them from the configuration
   output_mode output = output_mode::text;
   action work;
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <span>
 #include <string>
+#include <tuple>
 
 namespace troupe::cli {
 
@@ -27,6 +28,11 @@ void add_global_options(CLI::App& app, context& ctx) {
                  "a store, with commas between, the first that lets us in")
       ->type_name("HOST:PORT[,...]")
       ->check([](const std::string& text) { return problem_of(client::parse_address(text)); });
+  for (auto& [flag, name, what] :
+       {std::tuple{"--tls-certificate", &ctx.tls.certificate, "To show to a node with [tls]"},
+        std::tuple{"--tls-key", &ctx.tls.key, "Its key"},
+        std::tuple{"--tls-ca", &ctx.tls.ca, "The authority of the node's certificate"}})
+    app.add_option(flag, *name, what)->type_name("FILE");
   auto set_output = [&ctx](const std::string& mode) {
     if (mode != "text" && mode != "json")
       throw CLI::ValidationError("--output", "'" + mode + "' is neither text nor json");

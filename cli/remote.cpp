@@ -13,6 +13,7 @@ storage::result<client::connect_options> address_of(const net::cluster_config& c
   options.host = node.actor_host == net::every_address ? "127.0.0.1" : node.actor_host;
   options.port = *node.actor_port;
   options.cluster = cluster.cluster_name;
+  options.tls = cluster.tls;
   options.name = "troupe";
   return options;
 }
@@ -20,10 +21,14 @@ storage::result<client::connect_options> address_of(const net::cluster_config& c
 storage::result<client::connect_options> address_of(const context& ctx) {
   if (ctx.connect.empty()) {
     TROUPE_TRY(auto chosen, ctx.load());
+    if (ctx.tls.given())
+      chosen.cluster.tls = ctx.tls;
     return address_of(chosen.cluster, chosen.node);
   }
   TROUPE_TRY(auto options, client::parse_address(ctx.connect));
   options.name = "troupe";
+  if (ctx.tls.given())
+    options.tls = ctx.tls;
   return options;
 }
 

@@ -129,13 +129,14 @@ void print_ready(const context& ctx, const net::node_config& node, const net::se
 }
 
 /// Nothing at that door asks who comes.
-void warn_of_open_door(const net::node_config& node, const net::server::address& at) {
-  if (at.actor_port == 0 || net::is_loopback(node.actor_host))
+void warn_of_open_door(const context::chosen_node& chosen, const net::server::address& at) {
+  auto& node = chosen.node;
+  if (at.actor_port == 0 || net::is_loopback(node.actor_host) || chosen.cluster.tls.given())
     return;
   storage::log_warning("actor_port.open", {{"host", node.actor_host}, {"port", at.actor_port}});
   print_note("the actor port is open beyond this machine, without encryption: whoever reaches " +
              node.actor_host + ":" + std::to_string(at.actor_port) +
-             " may read, write and delete everything (actor-host)");
+             " may read, write and delete everything (insecure = on)");
 }
 
 /// Actors may hang, on a dead disk or because others could not be made: leaving without waiting for
@@ -204,7 +205,7 @@ result<exit_code> serve(const context& ctx) {
   auto address = published.value();
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
   print_note(durability_text(synchronous));
-  warn_of_open_door(chosen.node, address);
+  warn_of_open_door(chosen, address);
   print_ready(ctx, chosen.node, address);
   return stop(*node, signals.wait(), alone);
 }

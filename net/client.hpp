@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/link_messages.hpp"
+#include "net/tls/tls_files.hpp"
 #include "storage/message_batch.hpp"
 
 #include <chrono>
@@ -19,6 +20,8 @@ struct door_address {
   std::uint16_t port = 0;
 };
 
+using tls_files = net::tls_files;
+
 struct connect_options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 10915; ///< the node's actor port
@@ -27,6 +30,10 @@ struct connect_options {
   std::vector<door_address> others;
   std::string cluster; ///< empty: whichever answers
   std::string name;    ///< of this program, for the node's log
+  /// For a node whose cluster.ini has [tls]: certificate and key of this program, and the authority
+  /// of all. They are read when it connects, and again when it does so anew; what is wrong with
+  /// them is the answer of `hello_atom`.
+  tls_files tls;
   /// How long a request waits while there is no connection; then it ends as `unavailable`, not
   /// sent.
   std::chrono::milliseconds patience{5000};

@@ -221,6 +221,24 @@ result<void> check_together(const source& from, cluster_config& config) {
   return boost::outcome_v2::success();
 }
 
+/// All of [tls] or none, and not beside its opposite.
+result<void> check_tls(const source& from, const cluster_config& config) {
+  auto& tls = config.tls;
+  if (!tls.given())
+    return boost::outcome_v2::success();
+  for (auto& [key, file] : {std::pair{"certificate", &tls.certificate}, std::pair{"key", &tls.key},
+                            std::pair{"ca", &tls.ca}})
+    if (file->empty())
+      return from.wrong("tls", {},
+                        "[tls] lacks " + std::string(key) +
+                            ": it takes certificate, key and ca, all three or none");
+  if (config.insecure)
+    return from.wrong("actor-port", "insecure",
+                      "insecure = on stands beside [tls], which encrypts every actor port: take "
+                      "one of them out");
+  return boost::outcome_v2::success();
+}
+
 /// Where clients are sent must be one address, not the sign for all of a machine's.
 result<void> check_advertised(const source& from, const cluster_config& config) {
   for (auto& n : config.nodes)
@@ -301,6 +319,7 @@ result<cluster_config> parse_config(std::string_view text, const std::string& fi
   cluster_config config;
   TROUPE_TRY(take_tree(from, tree, config));
   TROUPE_TRY(check_together(from, config));
+  TROUPE_TRY(check_tls(from, config));
   if (config.nodes.empty()) {
     config.nodes.emplace_back();
     config.nodes.back().name = "node";
@@ -333,8 +352,14 @@ result<cluster_config> load_config(const std::string& path) {
   auto file = std::filesystem::absolute(path, failed);
   if (failed)
     return storage::system_error(failed.value(), "cannot find the directory of " + path);
+  auto beside_file = [&](std::string& name) {
+    name = (file.parent_path() / name).lexically_normal().string();
+  };
   for (auto& n : config.nodes)
-    n.directory = (file.parent_path() / n.directory).lexically_normal().string();
+    beside_file(n.directory);
+  if (config.tls.given())
+    for (auto* name : {&config.tls.certificate, &config.tls.key, &config.tls.ca})
+      beside_file(*name);
   return config;
 }
 
@@ -365,6 +390,19 @@ node_options options_of(const cluster_config& config, const node_config& node) {
     options.store.store_host_ipv4 = ntohl(address.s_addr);
   options.store.store_port = door.remoting_port;
   return options;
+}
+
+result<void> check_actor_host(const cluster_config& config, const node_config& node) {
+  if (!node.actor_port || is_loopback(node.actor_host) || config.tls.given() || config.insecure)
+    return boost::outcome_v2::success();
+  auto place = node.place_of("actor-host");
+  return error{errc::invalid_argument,
+               (place.empty() ? std::string() : place + ": ") + "actor-host = " + node.actor_host +
+                   " of [node " + node.name +
+                   "] is open beyond this machine, and nothing there is encrypted or asks who "
+                   "comes: make certificates and name them in [tls] (docs/operating.md), leave it "
+                   "at 127.0.0.1, or say insecure = on in [actor-port] if whoever reaches it may "
+                   "do everything"};
 }
 
 bool is_loopback(const std::string& host) {

@@ -4,6 +4,7 @@
 #include "actors/store_role.hpp"
 #include "net/actor_port/options.hpp"
 #include "net/gateway/options.hpp"
+#include "net/tls/tls_files.hpp"
 #include "storage/error.hpp"
 
 #include <cstdint>
@@ -60,6 +61,8 @@ struct cluster_config {
   node_options options;
   gateway_options gateway;
   actor_port_options actor_port;
+  tls_files tls;                  ///< of all actor ports and links; none: plain bytes
+  bool insecure = false;          ///< they may be open beyond a machine without it
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
   std::vector<framework_setting> caf;
 };
@@ -79,6 +82,10 @@ storage::result<node_config> select_node(const cluster_config& config,
 /// The cluster's options with the node's own directory in their place, and the address and port at
 /// which RocketMQ clients reach its store: of one that is spread over nodes, those of the door.
 node_options options_of(const cluster_config& config, const node_config& node);
+
+/// Refuses a node whose actor port would be open beyond its machine without TLS, unless the
+/// configuration says so aloud: whoever reaches it may do everything.
+storage::result<void> check_actor_host(const cluster_config& config, const node_config& node);
 
 /// True for an address that only programs of this machine reach.
 bool is_loopback(const std::string& host);

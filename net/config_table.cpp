@@ -267,6 +267,24 @@ const std::array table = {
         "remote-stop", q::on_off, {0, 1},
         "Let other machines stop the node (troupe stop); nobody asks who they are."),
 
+    setting{.section = "actor-port",
+            .key = "insecure",
+            .kind = q::on_off,
+            .most = 1,
+            .about = "Let an actor-host beyond this machine be open without [tls].",
+            .number = [](const cluster_config& c,
+                         const node_config&) { return to_number(c.insecure); },
+            .set_number = [](cluster_config& c, node_config&,
+                             std::int64_t value) { from_number(c.insecure, value); }},
+
+    text("tls", "certificate",
+         "PEM file, relative to this one, that nodes show and commands too; off: plain bytes.",
+         tls_text<&tls_files::certificate>, set_tls<&tls_files::certificate>),
+    text("tls", "key", "Its key, without a passphrase.", tls_text<&tls_files::key>,
+         set_tls<&tls_files::key>),
+    text("tls", "ca", "The authority: whoever shows no certificate of it is refused.",
+         tls_text<&tls_files::ca>, set_tls<&tls_files::ca>),
+
     gateway<&gateway_options::enabled>("enabled", q::on_off, {0, 1},
                                        "Let RocketMQ clients in at remoting-port."),
     gateway<&gateway_options::connections>("connections", q::count, {1, 100'000},
@@ -321,9 +339,9 @@ const std::array table = {
          roles_text, set_roles),
 };
 
-constexpr std::array<std::string_view, 13> sections = {
+constexpr std::array<std::string_view, 14> sections = {
     "cluster", "store",   "writer",     "dispatcher", "flusher", "queue-manager", "cleaner",
-    "pull",    "session", "actor-port", "gateway",    "caf",     "node"};
+    "pull",    "session", "actor-port", "tls",        "gateway", "caf",           "node"};
 
 /// A number as the file shows it.
 std::string number_text(quantity kind, std::int64_t value) {

@@ -132,6 +132,17 @@ std::string roles_text(const cluster_config&, const node_config& n) {
   return n.roles ? to_text(*n.roles) : std::string(all_roles);
 }
 
+std::string tls_file_text(const std::string& name) {
+  return name.empty() ? "off" : name;
+}
+
+std::string read_tls_file(std::string& into, std::string_view value) {
+  if (value.empty())
+    return "must name a file in PEM form, or be 'off'";
+  into = value == "off" ? std::string_view() : value;
+  return {};
+}
+
 std::string read_address(std::string& into, std::string_view value) {
   std::string host(value == "localhost" ? "127.0.0.1" : value);
   if (!is_address(host))

@@ -21,12 +21,25 @@ std::string set_directory(cluster_config& c, node_config& n, std::string_view va
 std::string roles_text(const cluster_config& c, const node_config& n);
 std::string set_roles(cluster_config& c, node_config& n, std::string_view value);
 
+/// `off`, or the name of a file.
+std::string tls_file_text(const std::string& name);
+std::string read_tls_file(std::string& into, std::string_view value);
 std::string read_address(std::string& into, std::string_view value);
 std::string read_optional_port(std::optional<std::uint16_t>& into, std::string_view value);
 
 template <auto Field>
 std::string set_address(cluster_config&, node_config& n, std::string_view value) {
   return read_address(n.*Field, value);
+}
+
+template <auto Field>
+std::string tls_text(const cluster_config& c, const node_config&) {
+  return tls_file_text(c.tls.*Field);
+}
+
+template <auto Field>
+std::string set_tls(cluster_config& c, node_config&, std::string_view value) {
+  return read_tls_file(c.tls.*Field, value);
 }
 
 template <auto Field>

@@ -44,8 +44,13 @@ void connection_state::dial() {
               not_connected({{errc::unavailable, "no Troupe node answers at " + address()}});
           },
           [this](const caf::error& why) {
-            auto reason = "cannot connect to " + address() + ": " + from_caf(why).message;
-            not_connected({{errc::unavailable, std::move(reason)}, true});
+            auto reason = from_caf(why);
+            if (reason.code == errc::invalid_argument) // files of [tls]
+              not_connected({reason});
+            else
+              not_connected(
+                  {{errc::unavailable, "cannot connect to " + address() + ": " + reason.message},
+                   true});
           });
 }
 
@@ -240,8 +245,9 @@ connection(connection_actor::stateful_pointer<connection_state> self,
 } // namespace
 
 connection_actor connect(caf::actor_system& system, const connect_options& options) {
-  return connect_by(system, options,
-                    [](caf::local_actor* self) { return self->spawn<caf::detached>(dialer); });
+  return connect_by(system, options, [tls = options.tls](caf::local_actor* self) {
+    return self->spawn<caf::detached>(dialer, tls);
+  });
 }
 
 connection_actor connect_by(caf::actor_system& system, const connect_options& options,

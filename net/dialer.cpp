@@ -1,6 +1,8 @@
 #include "net/dialer.hpp"
 
 #include "actors/error.hpp"
+#include "net/tls/dialled_scribe.hpp"
+#include "net/tls/tls_context.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -80,8 +82,7 @@ result<owned_socket> connect_to(const addrinfo& where, milliseconds patience) {
   return made;
 }
 
-/// Connected to the first address of the host that lets us in, where somebody has begun to speak: a
-/// node greets whoever comes.
+/// Connected to the first address of the host that lets us in.
 result<owned_socket> connect_to(const std::string& host, std::uint16_t port,
                                 milliseconds patience) {
   addrinfo wanted{};
@@ -94,17 +95,75 @@ result<owned_socket> connect_to(const std::string& host, std::uint16_t port,
   auto made = connect_to(*all, patience);
   for (auto* next = all->ai_next; !made && next != nullptr; next = next->ai_next)
     made = connect_to(*next, patience);
-  if (made && !wait_until_ready(made.value().get(), POLLIN, patience))
-    return error{errc::unavailable, "whoever listens there does not greet: no node, or a busy one"};
   return made;
+}
+
+/// A connection at whose other end somebody has begun to speak.
+struct spoken_to {
+  owned_socket socket;
+  std::unique_ptr<net::tls_session> session; ///< null: plain bytes
+};
+
+/// Goes on with `step` until it is done, or fails.
+result<void> carry_on(net::tls_session& session, int socket, milliseconds patience,
+                      net::tls_session::state (net::tls_session::*step)()) {
+  using state = net::tls_session::state;
+  auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    auto after = (session.*step)();
+    if (after == state::done)
+      return boost::outcome_v2::success();
+    if (after == state::failed)
+      return error{errc::unavailable,
+                   session.reason().empty()
+                       ? "whoever listens there hung up: no node, a full one, "
+                         "or one without [tls]"
+                       : "no TLS with whoever listens there: " + session.reason()};
+    auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+    auto event = after == state::wants_to_read ? POLLIN : POLLOUT;
+    if (left.count() <= 0 || !wait_until_ready(socket, static_cast<short>(event), left))
+      return error{errc::unavailable, "whoever listens there does not answer in TLS: no node, or a "
+                                      "busy one"};
+  }
+}
+
+/// Waits until the node greets, as it does whoever comes: the framework would wait by its own time.
+result<spoken_to> dial(const std::string& host, std::uint16_t port, milliseconds patience,
+                       const net::tls_context* tls) {
+  TROUPE_TRY(auto connected, connect_to(host, port, patience));
+  spoken_to made{std::move(connected), nullptr};
+  auto socket = made.socket.get();
+  if (tls == nullptr) {
+    if (!wait_until_ready(socket, POLLIN, patience))
+      return error{errc::unavailable,
+                   "whoever listens there does not greet: no node, a busy one, or one that wants "
+                   "TLS ([tls])"};
+    return made;
+  }
+  made.session = tls->connect(socket);
+  if (!made.session)
+    return error{errc::unavailable, "no memory for TLS"};
+  TROUPE_TRY(carry_on(*made.session, socket, patience, &net::tls_session::shake_hands));
+  TROUPE_TRY(carry_on(*made.session, socket, patience, &net::tls_session::look));
+  return made;
+}
+
+/// Null in a simulation.
+caf::io::scribe_ptr scribe_of(caf::io::network::multiplexer& multiplexer, spoken_to connection) {
+  if (!connection.session)
+    return multiplexer.new_scribe(connection.socket.release());
+  auto* real = dynamic_cast<caf::io::network::default_multiplexer*>(&multiplexer);
+  if (real == nullptr)
+    return nullptr;
+  return caf::make_counted<net::dialled_scribe>(*real, connection.socket.release(),
+                                                std::move(connection.session));
 }
 
 /// Hands the connection to the framework, and tells `done` who is published at its other end.
 template <class Self, class Done>
-void greet(Self* self, owned_socket connection, std::uint16_t port, milliseconds patience,
-           Done done) {
+void greet(Self* self, spoken_to connection, std::uint16_t port, milliseconds patience, Done done) {
   auto& middleman = self->system().middleman();
-  auto scribe = middleman.backend().new_scribe(connection.release());
+  auto scribe = scribe_of(middleman.backend(), std::move(connection));
   // The framework's own way to dial (the middleman's actor) never ends when the program ends
   // while the greeting is under way, and the program with it: so the broker is asked here.
   auto broker = middleman.template named_broker<caf::io::basp_broker>(caf::atom("BASP"));
@@ -136,11 +195,23 @@ std::shared_ptr<void> wire_of(const owned_socket& connection) {
 
 namespace client {
 
-dialer_actor::behavior_type dialer(dialer_actor::pointer self) {
+namespace {
+
+result<spoken_to> dial(const std::string& host, std::uint16_t port, const net::tls_files& files) {
+  std::shared_ptr<const net::tls_context> tls;
+  if (files.given()) {
+    TROUPE_TRY(tls, net::tls_context::load(files, net::tls_use::client));
+  }
+  return troupe::dial(host, port, client_patience, tls.get());
+}
+
+} // namespace
+
+dialer_actor::behavior_type dialer(dialer_actor::pointer self, const net::tls_files& tls) {
   return {
-      [self](caf::connect_atom, const std::string& host,
-             std::uint16_t port) -> caf::result<caf::strong_actor_ptr> {
-        auto connected = connect_to(host, port, client_patience);
+      [self, tls](caf::connect_atom, const std::string& host,
+                  std::uint16_t port) -> caf::result<caf::strong_actor_ptr> {
+        auto connected = dial(host, port, tls);
         if (!connected) {
           self->quit();
           return to_caf(connected.error());
@@ -158,12 +229,13 @@ dialer_actor::behavior_type dialer(dialer_actor::pointer self) {
 namespace net {
 
 link_dialer_actor::behavior_type link_dialer(link_dialer_actor::pointer self,
-                                             std::chrono::milliseconds patience) {
+                                             std::chrono::milliseconds patience,
+                                             const std::shared_ptr<const tls_context>& tls) {
   return {
-      [self, patience](caf::connect_atom, const std::string& host,
-                       std::uint16_t port) -> caf::result<dialled> {
-        auto connected = connect_to(host, port, patience);
-        auto wire = connected ? wire_of(connected.value()) : nullptr;
+      [self, patience, tls](caf::connect_atom, const std::string& host,
+                            std::uint16_t port) -> caf::result<dialled> {
+        auto connected = dial(host, port, patience, tls.get());
+        auto wire = connected ? wire_of(connected.value().socket) : nullptr;
         if (!wire) {
           self->quit();
           return to_caf(connected ? unreachable(errno) : connected.error());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/caf.hpp"
+#include "net/tls/tls_files.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -8,6 +9,8 @@
 #include <string>
 
 namespace troupe::net {
+
+class tls_context;
 
 /// A connection that was made, and who is published at its other end.
 struct dialled {
@@ -22,9 +25,10 @@ using link_dialer_actor =
     caf::typed_actor<caf::replies_to<caf::connect_atom, std::string, std::uint16_t>::with<dialled>>;
 
 /// Answers, whatever happens, within a few times the patience; no wire is left over when nobody
-/// waits any more. It blocks: spawn it detached.
+/// waits any more. It blocks: spawn it detached. `tls` is null for plain bytes.
 link_dialer_actor::behavior_type link_dialer(link_dialer_actor::pointer self,
-                                             std::chrono::milliseconds patience);
+                                             std::chrono::milliseconds patience,
+                                             const std::shared_ptr<const tls_context>& tls);
 
 } // namespace troupe::net
 
@@ -38,7 +42,8 @@ using dialer_actor = caf::typed_actor<
     /// The actor that is published at this host and port.
     handles<caf::strong_actor_ptr(caf::connect_atom, std::string, std::uint16_t)>>;
 
-/// Answers, whatever happens, within a few seconds. It blocks: spawn it detached.
-dialer_actor::behavior_type dialer(dialer_actor::pointer self);
+/// Answers, whatever happens, within a few seconds. It blocks: spawn it detached. The files are
+/// read for each, so that a certificate may be replaced while the program runs.
+dialer_actor::behavior_type dialer(dialer_actor::pointer self, const net::tls_files& tls);
 
 } // namespace troupe::client

@@ -11,6 +11,7 @@
 #include "net/placement.hpp"
 #include "net/port_check.hpp"
 #include "net/switchboard.hpp"
+#include "net/tls/tls_context.hpp"
 #include "storage/clock.hpp"
 #include "storage/logging.hpp"
 
@@ -63,7 +64,8 @@ struct server::parts {
   gateway_options gateway_settings;
   std::shared_ptr<gateway_place> gateway = std::make_shared<gateway_place>();
   actor_port_options actor_settings;
-  std::vector<watched_door> doors; ///< those that are open, until somebody watches them
+  std::shared_ptr<const tls_context> tls; ///< of the actor port and of links; null: plain bytes
+  std::vector<watched_door> doors;        ///< those that are open, until somebody watches them
   door_watch_actor watch;
   role_set roles = role_set::every();     ///< that run here
   std::vector<link_peer> peers;           ///< the other nodes of the store; none: it is here alone
@@ -82,6 +84,8 @@ using std::chrono::milliseconds;
 
 /// Longer than a stop desk waits for those whom it has told.
 constexpr auto farewell_patience = std::chrono::seconds(5);
+/// In this time somebody looks at the log.
+constexpr std::int64_t days_to_renew = 30;
 
 /// Beyond it a peer does not answer a dial.
 constexpr auto dial_patience = milliseconds(1000);
@@ -106,6 +110,19 @@ storage::result<void> server::place(parts& p, const cluster_config& cluster) {
     p.peers.push_back({node.name, node.actor_host, node.actor_port.value_or(0)});
     p.placed[node.name] = placed.of(node.name);
   }
+  return boost::outcome_v2::success();
+}
+
+/// Before anything else: no peer would take what is wrong here.
+storage::result<void> server::load_tls(parts& p, const cluster_config& cluster) {
+  TROUPE_TRY(check_actor_host(cluster, p.config));
+  if (!cluster.tls.given() || !p.config.actor_port)
+    return boost::outcome_v2::success();
+  TROUPE_TRY(p.tls, tls_context::load(cluster.tls, tls_use::node));
+  if (p.tls->days_left() < days_to_renew)
+    storage::log_warning("tls.expires", {{"days", p.tls->days_left()},
+                                         {"certificate", cluster.tls.certificate},
+                                         {"hint", "put a new one there and start the node again"}});
   return boost::outcome_v2::success();
 }
 
@@ -196,13 +213,14 @@ storage::result<void> server::open_actor_port(parts& p) {
                         there->expose(session);
                     }};
   setup.stop_desk = p.stop_desk;
-  setup.may_stop = [gate, remote = p.actor_settings.remote_stop](const caf::node_id& program) {
+  setup.may_stop = [gate,
+                    remote = p.actor_settings.remote_stop || p.tls](const caf::node_id& program) {
     auto there = gate->lock();
     return there && (remote || is_loopback(there->address_of(program)));
   };
   auto first = p.system.spawn(front, setup);
   TROUPE_TRY(auto opened, actor_port::open(p.system, p.actor_settings, p.config.actor_host,
-                                           *p.config.actor_port, first, p.spread()));
+                                           *p.config.actor_port, first, p.spread(), p.tls));
   *gate = opened.gate();
   if (p.stop_desk)
     opened.gate()->expose(caf::actor_cast<caf::strong_actor_ptr>(p.stop_desk));
@@ -234,7 +252,7 @@ void server::start_links(parts& p) {
   setup.incarnation = draw_incarnation();
   setup.peers = p.peers;
   setup.listener = caf::actor_cast<link_listener>(p.node);
-  setup.make_dialer = socket_dialers(p.system, dial_patience);
+  setup.make_dialer = socket_dialers(p.system, dial_patience, p.tls);
   setup.expose = [gate = p.actors->gate()](const caf::strong_actor_ptr& who) {
     gate->expose_to_trusted(who);
   };
@@ -260,6 +278,7 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
   p->options = options_of(cluster, node_settings);
   p->actor_settings = cluster.actor_port;
   p->files = &files;
+  TROUPE_TRY(load_tls(*p, cluster));
   TROUPE_TRY(place(*p, cluster));
   auto clients = cluster.gateway.enabled && p->has_door() ? cluster.gateway.connections : 0;
   TROUPE_TRY(auto shares, take_descriptors(clients));

@@ -55,6 +55,7 @@ public:
 
 private:
   struct parts;
+  static storage::result<void> load_tls(parts& p, const cluster_config& cluster);
   static storage::result<void> listen_for_remoting(parts& p, const cluster_config& cluster);
   static storage::result<void> check_doors(parts& p, const cluster_config& cluster);
   static storage::result<void> open_gateway(parts& p);

@@ -429,8 +429,11 @@ switchboard_actor spawn_switchboard(caf::actor_system& system, switchboard_setup
 }
 
 std::function<link_dialer_actor()> socket_dialers(caf::actor_system& system,
-                                                  std::chrono::milliseconds patience) {
-  return [&system, patience] { return system.spawn<caf::detached>(link_dialer, patience); };
+                                                  std::chrono::milliseconds patience,
+                                                  std::shared_ptr<const tls_context> tls) {
+  return [&system, patience, tls = std::move(tls)] {
+    return system.spawn<caf::detached>(link_dialer, patience, tls);
+  };
 }
 
 } // namespace troupe::net

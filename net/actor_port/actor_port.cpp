@@ -1,11 +1,14 @@
 #include "net/actor_port/actor_port.hpp"
 
 #include "net/actor_port/guarded_scribe.hpp"
+#include "net/tls/tls_porch.hpp"
+#include "net/tls/tls_wire.hpp"
 
 #include <caf/io/network/doorman_impl.hpp>
 #include <caf/policy/tcp.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include <unistd.h>
@@ -14,30 +17,56 @@ namespace troupe::net {
 
 namespace {
 
-/// What lies beneath: bytes as they come. Another type with these members may encrypt them.
-struct plain_wire : caf::policy::tcp {
-  static constexpr bool negotiates = false; ///< has something to say before the first frame
-  static std::unique_ptr<plain_wire> accept(caf::actor_system&, int /*socket*/) {
-    return std::make_unique<plain_wire>();
-  }
-};
+/// What lies beneath: bytes as they come, or TLS (net/tls/tls_wire.hpp).
+struct plain_wire : caf::policy::tcp {};
 
-/// Gives every connection a seat, or closes it.
-template <class Wire>
+/// Gives every connection a seat, or closes it. With TLS it waits outside until it has shown its
+/// certificate.
 class guarded_doorman final : public caf::io::network::doorman_impl {
 public:
   guarded_doorman(caf::io::network::default_multiplexer& multiplexer, int socket,
-                  std::shared_ptr<actor_gate> gate)
-      : doorman_impl(multiplexer, socket), gate_(std::move(gate)) {}
+                  std::shared_ptr<actor_gate> gate, std::shared_ptr<const tls_context> tls)
+      : doorman_impl(multiplexer, socket), gate_(std::move(gate)), tls_(std::move(tls)) {
+    if (tls_)
+      open_porch();
+  }
+  ~guarded_doorman() override { *here_ = nullptr; }
 
   bool new_connection() override {
     if (detached())
       return false;
     auto socket = acceptor_.accepted_socket();
-    bool open = publish_front();
-    auto seat = open ? gate_->admit(socket) : nullptr;
-    auto wire = seat ? Wire::accept(parent()->system(), socket) : nullptr;
-    if (!wire) {
+    auto seat = gate_->front() ? gate_->admit(socket) : nullptr;
+    if (!seat) {
+      ::close(socket);
+      return false;
+    }
+    if (!tls_)
+      return let_in(socket, std::make_unique<plain_wire>(), std::move(seat));
+    caf::io::network::nonblocking(socket, true);
+    auto session = tls_->accept(socket);
+    auto guest = std::make_shared<tls_guest>(socket, std::move(seat), std::move(session));
+    if (guest->session)
+      porch_->enter(std::move(guest));
+    return true;
+  }
+
+private:
+  void open_porch() {
+    // Only the network's thread, or who ends the system when that has ended, looks who is here.
+    porch_.emplace([here = here_, &multiplexer = acceptor_.backend()](auto guest) {
+      multiplexer.post([here, guest = std::move(guest)] {
+        if (caf::intrusive_ptr<guarded_doorman> alive{*here}; alive && !alive->detached())
+          alive->let_in(std::exchange(guest->socket, -1),
+                        std::make_unique<tls_wire>(std::move(guest->session)),
+                        std::move(guest->seat));
+      });
+    });
+  }
+
+  template <class Wire>
+  bool let_in(int socket, std::unique_ptr<Wire> wire, std::unique_ptr<actor_seat> seat) {
+    if (!publish_front()) {
       seat.reset();
       ::close(socket);
       return false;
@@ -50,7 +79,6 @@ public:
     return caf::io::doorman::new_connection(&multiplexer, handle);
   }
 
-private:
   /// Lets the framework's broker greet with the front that is there now. False: there is none.
   bool publish_front() {
     auto front = gate_->front();
@@ -65,6 +93,9 @@ private:
   }
 
   std::shared_ptr<actor_gate> gate_;
+  std::shared_ptr<const tls_context> tls_; ///< null: plain
+  std::shared_ptr<guarded_doorman*> here_ = std::make_shared<guarded_doorman*>(this);
+  std::optional<tls_porch> porch_; ///< last: its thread uses the rest
 };
 
 /// As a message holds it.
@@ -127,7 +158,8 @@ frame_rules rules_of(caf::actor_system& system, bool nodes) {
 storage::result<actor_port> actor_port::open(caf::actor_system& system,
                                              const actor_port_options& options,
                                              const std::string& host, std::uint16_t port,
-                                             const front_actor& front, bool nodes) {
+                                             const front_actor& front, bool nodes,
+                                             std::shared_ptr<const tls_context> tls) {
   namespace network = caf::io::network;
   auto* multiplexer = dynamic_cast<network::default_multiplexer*>(&system.middleman().backend());
   if (multiplexer == nullptr)
@@ -143,7 +175,7 @@ storage::result<actor_port> actor_port::open(caf::actor_system& system,
   gate->set_front(published);
   gate->set_published(published);
   caf::io::doorman_ptr doorman =
-      caf::make_counted<guarded_doorman<plain_wire>>(*multiplexer, *socket, gate);
+      caf::make_counted<guarded_doorman>(*multiplexer, *socket, gate, std::move(tls));
   auto bound = doorman->port();
   caf::anon_send(system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP")),
                  caf::publish_atom::value, std::move(doorman), bound, std::move(published),

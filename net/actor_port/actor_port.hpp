@@ -2,6 +2,7 @@
 
 #include "actors/link_messages.hpp"
 #include "net/actor_port/actor_gate.hpp"
+#include "net/tls/tls_context.hpp"
 
 #include <memory>
 #include <string>
@@ -9,19 +10,20 @@
 namespace troupe::net {
 
 /// The door for client actors. Whoever comes is given the front; what they send passes a
-/// `frame_check` before the framework sees it. Works over TCP; what lies beneath is one type of
-/// actor_port.cpp.
+/// `frame_check` before the framework sees it, above TLS if there is a context for it.
 ///
 /// Takes the place of the framework's `publish`, which trusts its peers. Needs sockets: there is no
 /// such port in a simulation.
 class actor_port {
 public:
   /// Listens at the IPv4 address and port (0: any) and lets clients in, and other nodes of the
-  /// store if that is said. `front` is what they reach.
+  /// store if that is said. `front` is what they reach. With `tls` only those who show a
+  /// certificate of its authority come in, and within the greeting's time.
   static storage::result<actor_port> open(caf::actor_system& system,
                                           const actor_port_options& options,
                                           const std::string& host, std::uint16_t port,
-                                          const front_actor& front, bool nodes = false);
+                                          const front_actor& front, bool nodes = false,
+                                          std::shared_ptr<const tls_context> tls = nullptr);
 
   /// As bound.
   std::uint16_t port() const noexcept { return port_; }

@@ -1,10 +1,9 @@
 #pragma once
 
 #include "net/actor_port/actor_gate.hpp"
+#include "net/stream_scribe.hpp"
 
 #include <caf/io/basp_broker.hpp>
-#include <caf/io/network/default_multiplexer.hpp>
-#include <caf/io/network/stream_impl.hpp>
 
 #include <algorithm>
 #include <memory>
@@ -45,21 +44,18 @@ private:
 /// Memory for a long payload grows with what has arrived: the framework would take, and clear, all
 /// that the header announces. The network thread calls.
 template <class Wire>
-class guarded_scribe final : public caf::io::scribe {
+class guarded_scribe final : public stream_scribe<cuttable_wire<Wire>> {
+  using base = stream_scribe<cuttable_wire<Wire>>;
+
 public:
   guarded_scribe(caf::io::network::default_multiplexer& multiplexer, int socket,
                  std::unique_ptr<Wire> wire, std::unique_ptr<actor_seat> seat)
-      : scribe(caf::io::network::conn_hdl_from_socket(socket)),
-        stream_(multiplexer, socket, std::move(wire), *seat), seat_(std::move(seat)) {}
+      : base(multiplexer, socket, std::move(wire), *seat), seat_(std::move(seat)) {}
 
   void configure_read(caf::io::receive_policy::config how) override {
     wanted_ = how.second; // the protocol always asks for exactly so much
     read_on();
-    if (std::exchange(launched_, true))
-      return;
-    stream_.start(this);
-    if constexpr (Wire::negotiates)
-      stream_.force_empty_write(this);
+    this->launch();
   }
 
   bool consume(caf::execution_unit* context, const void* data, std::size_t size) override {
@@ -79,10 +75,10 @@ public:
     if (!seat_->take(std::as_writable_bytes(std::span(whole).first(wanted_))))
       return true;
     hands_on_gathered_ = long_payload;
-    bool go_on = scribe::consume(context, whole.data(), wanted_); // which says what to read next
+    bool go_on = base::consume(context, whole.data(), wanted_); // which says what to read next
     if (std::exchange(hands_on_gathered_, false))
       release();
-    if (!known && seat_->greeted() && !detached())
+    if (!known && seat_->greeted() && !this->detached())
       forget_helper();
     return go_on;
   }
@@ -90,25 +86,9 @@ public:
   void flush() override {
     if (stream_.wr_buf().size() > seat_->unread_limit())
       seat_->cut("answers that are not read");
-    stream_.flush(this);
+    base::flush();
   }
-  void graceful_shutdown() override {
-    stream_.graceful_shutdown();
-    detach(&stream_.backend(), false);
-  }
-  void ack_writes(bool enable) override { stream_.ack_writes(enable); }
-  std::vector<char>& wr_buf() override { return stream_.wr_buf(); }
   std::vector<char>& rd_buf() override { return hands_on_gathered_ ? gathered_ : stream_.rd_buf(); }
-  std::string addr() const override {
-    auto found = caf::io::network::remote_addr_of_fd(stream_.fd());
-    return found ? *found : std::string{};
-  }
-  std::uint16_t port() const override {
-    auto found = caf::io::network::remote_port_of_fd(stream_.fd());
-    return found ? *found : std::uint16_t{0};
-  }
-  void add_to_loop() override { stream_.activate(this); }
-  void remove_from_loop() override { stream_.passivate(); }
 
 private:
   static constexpr std::size_t piece_bytes = 64u << 10;
@@ -127,20 +107,19 @@ private:
   /// The framework spawns an actor for each new program, to spawn actors there, and keeps it in a
   /// table for ever.
   void forget_helper() {
-    auto& broker = static_cast<caf::io::basp_broker&>(*parent());
-    auto found = broker.spawn_servers.find(broker.instance.tbl().lookup_direct(hdl()));
+    auto& broker = static_cast<caf::io::basp_broker&>(*this->parent());
+    auto found = broker.spawn_servers.find(broker.instance.tbl().lookup_direct(this->hdl()));
     if (found == broker.spawn_servers.end())
       return;
     caf::anon_send_exit(found->second, caf::exit_reason::kill);
     broker.spawn_servers.erase(found);
   }
 
-  bool launched_ = false;
+  using base::stream_;
   bool hands_on_gathered_ = false;
   std::size_t wanted_ = 0;
-  std::vector<char> gathered_; ///< what has come of a long payload
-  caf::io::network::stream_impl<cuttable_wire<Wire>> stream_;
-  std::unique_ptr<actor_seat> seat_; ///< behind the stream: gone before the socket is closed
+  std::vector<char> gathered_;       ///< what has come of a long payload
+  std::unique_ptr<actor_seat> seat_; ///< the base's stream outlives it: gone before the socket is
 };
 
 } // namespace troupe::net

@@ -279,6 +279,25 @@ TEST_CASE("client: where nobody listens a request ends as unavailable in time", 
   caf::anon_send(connection, stop_atom_v);
 }
 
+TEST_CASE("client: what is wrong with its certificate is named, with the file", "[net]") {
+  client_system client;
+  client::connect_options options;
+  options.port = 1;
+  options.patience = std::chrono::milliseconds(300);
+  options.tls = {"/nowhere/client.pem", "/nowhere/client.key", "/nowhere/ca.pem"};
+  auto connection = client::connect(*client.system, options);
+  caf::scoped_actor self{*client.system};
+  auto hello = client::ask<welcome>(self, connection, hello_atom_v);
+  REQUIRE_FALSE(hello);
+  CHECK(hello.error().code == errc::invalid_argument);
+  CHECK(hello.error().message.find("[tls] certificate = /nowhere/client.pem cannot be read: No "
+                                   "such file") == 0);
+  auto answer = client::ask<topic_list>(self, connection, list_atom_v);
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().message.find("not sent: [tls] certificate = /nowhere") == 0);
+  caf::anon_send(connection, stop_atom_v);
+}
+
 TEST_CASE("client: a program may end while it dials in vain", "[net]") {
   // The system lets callers in, and nobody ever speaks to them.
   auto door = ::socket(AF_INET, SOCK_STREAM, 0);

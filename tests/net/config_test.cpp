@@ -128,7 +128,7 @@ TEST_CASE("config: an empty file means one node with every default", "[net]") {
 TEST_CASE("config: an unknown name is refused with its line and one that is near", "[net]") {
   const std::string all =
       "; there are [cluster] [store] [writer] [dispatcher] [flusher] "
-      "[queue-manager] [cleaner] [pull] [session] [actor-port] [gateway] [caf] [node NAME]";
+      "[queue-manager] [cleaner] [pull] [session] [actor-port] [tls] [gateway] [caf] [node NAME]";
   CHECK(refusal("[store]\n\nflsh = sync\n") ==
         "c.ini:3: unknown key 'flsh' in [store]; the nearest is 'flush'");
   CHECK(refusal("[writer]\nmailbox-capacity = 1\n") ==
@@ -321,4 +321,48 @@ TEST_CASE("config: the help names every key with its default and its range", "[n
   CHECK(help.find("[dispatcher]\n  mailbox-capacity = 400000\n") != std::string::npos);
   CHECK(help.find("(1 to 100000000)\n") != std::string::npos);
   CHECK(help.find("[node NAME]\n  host = 127.0.0.1\n") != std::string::npos);
+}
+
+TEST_CASE("config: [tls] takes three files or none", "[net]") {
+  CHECK_FALSE(accepted("").tls.given());
+  CHECK_FALSE(accepted("[tls]\ncertificate = off\n").tls.given());
+  const std::string files = "[tls]\ncertificate = n.pem\nkey = n.key\nca = ca.pem\n";
+  auto c = accepted(files);
+  CHECK(c.tls.certificate == "n.pem");
+  CHECK(c.tls.key == "n.key");
+  CHECK(c.tls.ca == "ca.pem");
+  CHECK(refusal("[tls]\ncertificate = n.pem\nca = ca.pem\n") ==
+        "c.ini:1: [tls] lacks key: it takes certificate, key and ca, all three or none");
+  CHECK(refusal("[tls]\nkey =\n") == "c.ini:2: key = '' must name a file in PEM form, or be 'off'");
+  CHECK(refusal(files + "[actor-port]\ninsecure = on\n") ==
+        "c.ini:6: insecure = on stands beside [tls], which encrypts every actor port: take one of "
+        "them out");
+}
+
+TEST_CASE("config: an actor port beyond the machine takes [tls], or to be said aloud", "[net]") {
+  auto check = [](const std::string& text) {
+    auto c = accepted(text);
+    auto checked = check_actor_host(c, c.nodes[0]);
+    return checked ? std::string() : checked.error().message;
+  };
+  const std::string open = "[node a]\nactor-host = 10.0.0.1\n";
+  CHECK(check("").empty());
+  CHECK(check("[node a]\nactor-host = 127.0.0.2\n").empty());
+  CHECK(check(open).starts_with("c.ini:2: actor-host = 10.0.0.1 of [node a] is open beyond"));
+  CHECK_FALSE(check("[node a]\nactor-host = 0.0.0.0\n").empty());
+  CHECK_FALSE(check(open + "[actor-port]\ninsecure = off\n").empty());
+  CHECK(check(open + "actor-port = off\n").empty());
+  CHECK(check(open + "[actor-port]\ninsecure = on\n").empty());
+  CHECK(check(open + "[tls]\ncertificate = n.pem\nkey = n.key\nca = ca.pem\n").empty());
+}
+
+TEST_CASE("config: the files of [tls] lie beside the configuration", "[net]") {
+  temporary_directory directory;
+  std::ofstream(directory / "c.ini")
+      << "[tls]\ncertificate = n.pem\nkey = /k/n.key\nca = x/ca.pem\n";
+  auto loaded = load_config(directory / "c.ini");
+  REQUIRE(loaded);
+  CHECK(loaded.value().tls.certificate == directory / "n.pem");
+  CHECK(loaded.value().tls.key == "/k/n.key");
+  CHECK(loaded.value().tls.ca == directory / "x/ca.pem");
 }

@@ -3,9 +3,12 @@
 #include "net/actor_port/actor_port.hpp"
 #include "net/client.hpp"
 #include "net/switchboard.hpp"
+#include "net/tls/tls_context.hpp"
 #include "tests/net/links/cable.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/certificates.hpp"
 #include "tests/support/comes_true.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 #include <chrono>
 #include <map>
@@ -54,11 +57,21 @@ caf::behavior role_of(caf::event_based_actor* self, std::int32_t number,
           [self](const caf::actor& to, std::int32_t x) { return self->delegate(to, x); }};
 }
 
+/// Null without files.
+std::shared_ptr<const net::tls_context> tls_of(const net::tls_files& files) {
+  if (!files.given())
+    return nullptr;
+  auto loaded = net::tls_context::load(files, net::tls_use::node);
+  REQUIRE(loaded);
+  return loaded.value();
+}
+
 /// A process of the store, within this one.
 class store_node {
 public:
   store_node(std::string name, std::uint64_t incarnation, std::uint16_t port,
-             std::vector<net::link_peer> peers, std::int32_t number)
+             std::vector<net::link_peer> peers, std::int32_t number,
+             const net::tls_files& files = {})
       : name_(std::move(name)) {
     client::configure(config_);
     system_ = std::make_unique<caf::actor_system>(config_);
@@ -67,6 +80,7 @@ public:
           return {[known](const peer_up& u) { known->up(u); },
                   [known](const peer_down& d) { known->down(d); }};
         });
+    auto tls = tls_of(files);
     auto gate = std::make_shared<std::weak_ptr<net::actor_gate>>();
     net::switchboard_setup setup;
     setup.cluster = "shop";
@@ -74,7 +88,7 @@ public:
     setup.incarnation = incarnation;
     setup.peers = std::move(peers);
     setup.listener = listener_;
-    setup.make_dialer = net::socket_dialers(*system_, 1s);
+    setup.make_dialer = net::socket_dialers(*system_, 1s, tls);
     setup.expose = [gate](const caf::strong_actor_ptr& who) {
       if (auto there = gate->lock())
         there->expose_to_trusted(who);
@@ -88,7 +102,7 @@ public:
     door.cluster = "shop";
     // The gate is there before the switchboard, and the switchboard before the front.
     auto first = system_->spawn(front, door);
-    auto opened = net::actor_port::open(*system_, {}, "127.0.0.1", port, first, true);
+    auto opened = net::actor_port::open(*system_, {}, "127.0.0.1", port, first, true, tls);
     REQUIRE(opened);
     port_ = std::make_unique<net::actor_port>(std::move(opened).value());
     *gate = port_->gate();
@@ -323,4 +337,58 @@ TEST_CASE("links: the end that heard nothing of a broken connection is told by t
   CHECK(comes_true([&] { return wire.cut_line_ended(); }));
   CHECK(b.known().downs() == downs + 1);
   CHECK(b.reaches("a", 100));
+}
+
+TEST_CASE("links: with TLS nodes of one authority meet, are lost and meet again", "[links]") {
+  temporary_directory directory;
+  certificate_authority authority(directory.path());
+  auto files = authority.issue("b");
+  auto b = std::make_unique<store_node>("b", 2, 0, std::vector<net::link_peer>{{"a", "", 0}}, 200,
+                                        files);
+  auto port = b->port();
+  store_node a("a", 1, 0, {{"b", "127.0.0.1", port}}, 100, authority.issue("a"));
+  REQUIRE(a.reaches("b", 200));
+  REQUIRE(b->reaches("a", 100));
+  for (int i = 0; i < 1000; ++i)
+    a.self()->send(a.role("b"), std::string(10'000, 'x'));
+  CHECK(comes_true([&] { return b->told() == 1000; }));
+  CHECK(a.ask(a.role("b"), a.exposed_role(), std::int32_t{5}) == 105);
+  b.reset();
+  CHECK(comes_true([&] { return !a.known().of("b"); }, 1s));
+  b = std::make_unique<store_node>("b", 22, port, std::vector<net::link_peer>{{"a", "", 0}}, 220,
+                                   files);
+  CHECK(a.reaches("b", 220));
+  CHECK(b->reaches("a", 100));
+}
+
+TEST_CASE("links: a silent wire under TLS is noticed, and what was under way is not delivered",
+          "[links]") {
+  temporary_directory directory;
+  certificate_authority authority(directory.path());
+  store_node b("b", 2, 0, {{"a", "", 0}}, 200, authority.issue("b"));
+  cable wire(b.port());
+  store_node a("a", 1, 0, {{"b", "127.0.0.1", wire.port()}}, 100, authority.issue("a"));
+  REQUIRE(a.reaches("b", 200));
+  wire.hold();
+  a.self()->send(a.role("b"), std::string{"late"});
+  CHECK(comes_true([&] { return !a.known().of("b") && !b.known().of("a"); }, 4s));
+  wire.release();
+  CHECK(a.reaches("b", 200));
+  CHECK(b.reaches("a", 100));
+  CHECK(b.told() == 0);
+}
+
+TEST_CASE("links: a node of another authority, or without TLS, is no peer", "[links]") {
+  temporary_directory directory;
+  certificate_authority authority(directory.path());
+  certificate_authority other(directory.path(), "other");
+  store_node b("b", 2, 0, {{"a", "", 0}}, 200, authority.issue("b"));
+  store_node foreign("a", 1, 0, {{"b", "127.0.0.1", b.port()}}, 100, other.issue("a"));
+  store_node plain("a", 1, 0, {{"b", "127.0.0.1", b.port()}}, 100);
+  std::this_thread::sleep_for(3s); // several dials
+  for (auto* one : {&foreign, &plain})
+    CHECK_FALSE(one->known().of("b"));
+  CHECK_FALSE(b.known().of("a"));
+  store_node a("a", 1, 0, {{"b", "127.0.0.1", b.port()}}, 100, authority.issue("a"));
+  CHECK(a.reaches("b", 200));
 }
