@@ -6,6 +6,7 @@
 #include "net/quantity.hpp"
 #include "net/stop_order.hpp"
 #include "net/switchboard.hpp"
+#include "net/tls/tls_context.hpp"
 #include "storage/abort_marker.hpp"
 #include "storage/posix_file_system.hpp"
 
@@ -138,7 +139,11 @@ private:
 
   result<net::dialled> dial(const client::connect_options& at) {
     result<net::dialled> made = error{errc::unavailable, "no connection in time"};
-    auto dialer = net::socket_dialers(system_, dial_patience)();
+    std::shared_ptr<const net::tls_context> tls;
+    if (at.tls.given()) {
+      TROUPE_TRY(tls, net::tls_context::load(at.tls, net::tls_use::client));
+    }
+    auto dialer = net::socket_dialers(system_, dial_patience, std::move(tls))();
     self_->request(dialer, caf::infinite, caf::connect_atom::value, at.host, at.port)
         .receive([&](net::dialled& there) { made = std::move(there); },
                  [&](const caf::error& why) { made = from_caf(why); });

@@ -110,6 +110,12 @@ class FiveProcesses(spread_test.Spread):
         links = json.loads(self.store.run("status", "--output", "json").out)["links"]
         self.assertEqual({link["state"] for link in links}, {"up"})
 
+    def test_stop_all_comes_with_a_certificate(self):
+        done = self.store.run("stop", "--all")
+        self.assertEqual(done.code, 0, done.err)
+        for node in self.store.nodes.values():
+            self.assertIsNotNone(node.process.wait(10))
+
 
 class Starts(unittest.TestCase):
     def setUp(self):
