@@ -107,8 +107,8 @@ caf::result<group_members> membership_state::join(const group_join& request) {
 }
 
 storage::result<membership_state::group_map::iterator>
-membership_state::group_of_sender(const std::string& name, const std::string& client_id) {
-  auto found = groups_.find(name);
+membership_state::group_of_sender(const std::string& group_name, const std::string& client_id) {
+  auto found = groups_.find(group_name);
   if (found != groups_.end()) {
     auto m = found->second.members.find(client_id);
     if (m != found->second.members.end() &&
@@ -116,7 +116,7 @@ membership_state::group_of_sender(const std::string& name, const std::string& cl
       return found;
   }
   return storage::error{errc::not_found,
-                        client_id + " is no member of group " + name + " any more"};
+                        client_id + " is no member of group " + group_name + " any more"};
 }
 
 caf::result<group_claim> membership_state::claim(const group_claim& request) {
@@ -161,9 +161,9 @@ caf::result<bool> membership_state::leave(const group_leave& request) {
 }
 
 void membership_state::remove(group_map::iterator at, const std::string& client_id) {
-  auto& [name, g] = *at;
+  auto& [group_name, g] = *at;
   auto gone = g.members.extract(client_id);
-  bytes_ -= bytes_of_member(name, client_id);
+  bytes_ -= bytes_of_member(group_name, client_id);
   std::erase_if(g.holders, [&](auto& held) {
     if (held.second != client_id)
       return false;
@@ -171,8 +171,8 @@ void membership_state::remove(group_map::iterator at, const std::string& client_
     return true;
   });
   gone.mapped().promise.deliver(
-      make_caf_error(errc::not_found, client_id + " is no member of group " + name + " any more"));
-  changed(name, g);
+      make_caf_error(errc::not_found, client_id + " is no member of group " + group_name + " any more"));
+  changed(group_name, g);
   drop_if_empty(at);
 }
 
@@ -180,17 +180,17 @@ void membership_state::pulse() {
   pulse_pending_ = false;
   auto now = self_->clock().now();
   std::vector<std::pair<std::string, std::string>> silent;
-  for (auto& [name, g] : groups_)
+  for (auto& [group_name, g] : groups_)
     for (auto& [id, m] : g.members) {
       if (m.promise.pending() && m.answer_at <= now) {
-        std::exchange(m.promise, {}).deliver(list(name, g));
+        std::exchange(m.promise, {}).deliver(list(group_name, g));
         m.seen = now;
       }
       if (!m.promise.pending() && m.seen + member_silence <= now)
-        silent.emplace_back(name, id);
+        silent.emplace_back(group_name, id);
     }
-  for (auto& [name, id] : silent)
-    if (auto at = groups_.find(name); at != groups_.end())
+  for (auto& [group_name, id] : silent)
+    if (auto at = groups_.find(group_name); at != groups_.end())
       remove(at, id);
   arm();
 }
@@ -228,13 +228,13 @@ void membership_state::watch(const caf::strong_actor_ptr& watcher) {
   if (monitored_.insert(who).second)
     self_->monitor(caf::actor_cast<caf::actor>(watcher));
   auto& to = watchers_[who] = caf::actor_cast<member_watcher>(watcher);
-  for (auto& [name, g] : groups_)
-    self_->send(to, list(name, g, who));
+  for (auto& [group_name, g] : groups_)
+    self_->send(to, list(group_name, g, who));
 }
 
-void membership_state::tell_watchers(const std::string& name, const group& g) {
+void membership_state::tell_watchers(const std::string& group_name, const group& g) {
   for (auto& [who, watcher] : watchers_)
-    self_->send(watcher, list(name, g, who));
+    self_->send(watcher, list(group_name, g, who));
 }
 
 // -- both ----------------------------------------------------------------------------------------
@@ -244,27 +244,27 @@ void membership_state::down(const caf::actor_addr& who) {
   watchers_.erase(who);
   std::vector<std::pair<std::string, std::string>> gone;
   std::vector<std::string> names;
-  for (auto& [name, g] : groups_) {
+  for (auto& [group_name, g] : groups_) {
     for (auto& [id, m] : g.members)
       if (m.session == who)
-        gone.emplace_back(name, id);
+        gone.emplace_back(group_name, id);
     if (g.of_doors.count(who) > 0)
-      names.push_back(name);
+      names.push_back(group_name);
   }
-  for (auto& [name, id] : gone)
-    if (auto at = groups_.find(name); at != groups_.end())
+  for (auto& [group_name, id] : gone)
+    if (auto at = groups_.find(group_name); at != groups_.end())
       remove(at, id);
-  for (auto& name : names) {
-    auto at = groups_.find(name);
+  for (auto& group_name : names) {
+    auto at = groups_.find(group_name);
     at->second.of_doors.erase(who);
-    changed(name, at->second);
+    changed(group_name, at->second);
     drop_if_empty(at);
   }
 }
 
-void membership_state::changed(const std::string& name, group& g) {
-  tell_watchers(name, g);
-  auto now = list(name, g);
+void membership_state::changed(const std::string& group_name, group& g) {
+  tell_watchers(group_name, g);
+  auto now = list(group_name, g);
   for (auto& [id, m] : g.members)
     if (m.promise.pending() && m.known != now.mark) {
       m.seen = self_->clock().now();
@@ -272,7 +272,7 @@ void membership_state::changed(const std::string& name, group& g) {
     }
 }
 
-group_members membership_state::list(const std::string& name, const group& g,
+group_members membership_state::list(const std::string& group_name, const group& g,
                                      const caf::actor_addr& but) {
   std::set<std::string> ids;
   for (auto& [id, m] : g.members)
@@ -280,7 +280,7 @@ group_members membership_state::list(const std::string& name, const group& g,
   for (auto& [door, has] : g.of_doors)
     if (door != but)
       ids.insert(has.begin(), has.end());
-  group_members all{name, {ids.begin(), ids.end()}, 0};
+  group_members all{group_name, {ids.begin(), ids.end()}, 0};
   all.mark = mark_of(all.client_ids);
   return all;
 }
