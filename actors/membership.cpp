@@ -170,8 +170,8 @@ void membership_state::remove(group_map::iterator at, const std::string& client_
     bytes_ -= bytes_of_holder(held.first.first, client_id);
     return true;
   });
-  gone.mapped().promise.deliver(
-      make_caf_error(errc::not_found, client_id + " is no member of group " + group_name + " any more"));
+  gone.mapped().promise.deliver(make_caf_error(
+      errc::not_found, client_id + " is no member of group " + group_name + " any more"));
   changed(group_name, g);
   drop_if_empty(at);
 }

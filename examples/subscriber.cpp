@@ -6,23 +6,24 @@
 #include "net/client.hpp"
 #include "net/subscription.hpp"
 
-#include <cstdio>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <iostream>
 
 using namespace troupe;
 
 /// Answers that it is done with a delivery once the file has it.
 client::delivery_consumer::behavior_type write_down(client::delivery_consumer::pointer,
-                                                    const std::string& name,
-                                                    const std::shared_ptr<std::FILE>& file) {
+                                                    const std::string& name, int file) {
   return {[=](const client::delivery& d) {
     std::string lines;
     for (auto& [view, bytes] : d.messages) { // the view points into the bytes
       lines += name + " " + std::to_string(d.queue_id) + " " + std::to_string(view.queue_position);
       lines.append(" ").append(client::text_of(view.body)).append("\n");
     }
-    return std::fwrite(lines.data(), lines.size(), 1, file.get()) == 1 &&
-           std::fflush(file.get()) == 0; // else it comes again
+    // At once, so that members that share the file mix no lines; if it fails, all comes again.
+    return ::write(file, lines.data(), lines.size()) == static_cast<ssize_t>(lines.size());
   }};
 }
 
@@ -32,15 +33,11 @@ int main(int argc, char** argv) {
     std::cerr << "usage: subscriber HOST:PORT[,HOST:PORT...] GROUP TOPIC NAME FILE\n";
     return 2;
   }
-  std::shared_ptr<std::FILE> file(std::fopen(argv[5], "a"), [](std::FILE* f) {
-    if (f != nullptr)
-      std::fclose(f);
-  });
-  if (!file) {
+  int file = ::open(argv[5], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (file < 0) {
     std::cerr << "cannot write " << argv[5] << "\n";
     return 1;
   }
-  std::setvbuf(file.get(), nullptr, _IOFBF, 1 << 20); // members that share it mix no lines
   caf::actor_system_config config;
   client::configure(config);
   caf::actor_system system{config};
