@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/group_messages.hpp"
 #include "actors/messages.hpp"
 
 /// Every actor of a node and what it answers. `handles<A(B)>` reads "answers B with A"; with `void`
@@ -150,6 +151,21 @@ using registrar_actor =
 using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,
                                        handles<void(role_table)>, handles<void(pulse_atom)>>;
 
+/// Wants to know the members of groups: each list has those of all doors but its own.
+using member_watcher = caf::typed_actor<handles<void(group_members)>>;
+
+/// Knows the members of consumer groups at this node; one in each process that has sessions.
+using membership_actor =
+    caf::typed_actor<handles<group_members(group_join)>, handles<group_claim(group_claim)>,
+                     /// False: it was none.
+                     handles<bool(group_leave)>,
+                     /// The sender, a door, has these members in the group, and no others any more.
+                     handles<void(group_members)>,
+                     /// This `member_watcher` learns of all groups, now and with each change.
+                     handles<void(watch_atom, caf::strong_actor_ptr)>,
+                     // Its own timer.
+                     handles<void(pulse_atom)>>;
+
 /// What a node does for a client, here or behind a connection (net/client.hpp).
 using store_service = caf::typed_actor<
     /// Stores messages; answers each one's result.
@@ -169,7 +185,10 @@ using store_service = caf::typed_actor<
     /// What is kept of this group, or of all when the name is empty.
     handles<group_list(list_atom, std::string)>,
     handles<group_settings(store_atom, group_settings)>,
-    handles<group_settings(remove_atom, group_settings, bool)>, handles<node_status(status_atom)>>;
+    handles<group_settings(remove_atom, group_settings, bool)>, handles<node_status(status_atom)>,
+    // Groups that share queues (net/subscription.hpp):
+    handles<group_members(group_join)>, handles<group_claim(group_claim)>,
+    handles<bool(group_leave)>>;
 
 /// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
 using session_actor =
@@ -222,6 +241,8 @@ using node_actor = caf::typed_actor<
     handles<void(peer_down)>,
     /// Its own links, for the status of another node.
     handles<link_report(list_atom)>,
+    /// The `membership_actor` of this process.
+    handles<caf::strong_actor_ptr(fetch_atom)>,
     // Its own timer.
     handles<void(retry_atom)>>;
 
@@ -235,7 +256,8 @@ struct role_table {
   std::vector<reader_actor> readers;
   registrar_actor registrar;
   cleaner_actor cleaner;
-  node_actor node; ///< of the same process
+  node_actor node;             ///< of the same process
+  membership_actor membership; ///< of the same process
   /// The writer has ended, not only its process out of reach: nobody writes to the log.
   bool writer_ended = false;
   /// The nodes of roles that are placed in other processes, by role.
@@ -245,8 +267,8 @@ struct role_table {
 template <class Inspector>
 auto inspect(Inspector& f, role_table& x) {
   return fields(f, "role_table", x.writer, x.flusher, x.queue_flusher, x.dispatcher,
-                x.queue_manager, x.readers, x.registrar, x.cleaner, x.node, x.writer_ended,
-                x.elsewhere);
+                x.queue_manager, x.readers, x.registrar, x.cleaner, x.node, x.membership,
+                x.writer_ended, x.elsewhere);
 }
 
 /// Each role as people name it.
@@ -268,6 +290,8 @@ template <>
 inline constexpr const char* role_name<registrar_actor> = "registrar";
 template <>
 inline constexpr const char* role_name<cleaner_actor> = "cleaner";
+template <>
+inline constexpr const char* role_name<membership_actor> = "membership";
 
 /// Why a request to a role of which there is no handle was not even sent.
 template <class Handle>
@@ -288,4 +312,8 @@ CAF_ADD_TYPE_ID(troupe_roles, (troupe::entry_suspicion))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::storage::right_entries))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::flush_failure))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::log_state))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_members))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_join))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_claim))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_leave))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

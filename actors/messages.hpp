@@ -21,7 +21,7 @@ using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 6;
+inline constexpr std::uint32_t protocol_version = 7;
 
 /// One life of the commit log, from a start of its writer to the next, which may have had to cut
 /// its end: an offset of one run may mean something else in another. Only compared.

@@ -3,6 +3,7 @@
 #include "actors/cleaner.hpp"
 #include "actors/dispatcher.hpp"
 #include "actors/flusher.hpp"
+#include "actors/membership.hpp"
 #include "actors/queue_flusher.hpp"
 #include "actors/queue_manager.hpp"
 #include "actors/reader.hpp"
@@ -51,6 +52,7 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   topics_.topics = std::make_shared<std::map<std::string, topic_info>>();
   self_->set_down_handler([this](const caf::down_msg& message) { down(message); });
   roles_.node = node_actor{self_};
+  spawn_membership();
   add_roles();
   if (setup_.store && setup_.store->log.needs_repair)
     storage::log_error("log.needs_repair", {{"reason", setup_.store->log.needs_repair->message}});
@@ -227,6 +229,15 @@ cleaner_actor node_state::spawn_cleaner() {
   return spawn_blocking(self_->system(), cleaner, std::move(setup));
 }
 
+/// No role of the store: nothing of it is on disk, and its clients tell it again who they are.
+void node_state::spawn_membership() {
+  roles_.membership = self_->spawn<caf::monitored>(troupe::membership, setup_.options.membership);
+}
+
+caf::strong_actor_ptr node_state::membership() const {
+  return caf::actor_cast<caf::strong_actor_ptr>(roles_.membership);
+}
+
 void node_state::announce() {
   for (auto& r : parts_)
     if (r.state == role_running)
@@ -330,6 +341,13 @@ void node_state::down(const caf::down_msg& message) {
     guests_.remove(message.source);
     return;
   }
+  if (roles_.membership && roles_.membership.address() == message.source && !stopping_) {
+    storage::log_error("role.died",
+                       {{"role", "membership"}, {"reason", describe_end(message.reason)}});
+    spawn_membership();
+    announce();
+    return;
+  }
   auto found = watched_.find(message.source);
   if (found == watched_.end() || stopping_)
     return;
@@ -414,6 +432,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
       [&state](const peer_up& peer) { state.peer_is_up(peer); },
       [&state](const peer_down& peer) { state.peer_is_down(peer); },
       [&state](list_atom) { return state.links(); },
+      [&state](fetch_atom) { return state.membership(); },
       [&state](retry_atom) { state.retry(); },
   };
 }

@@ -64,6 +64,7 @@ struct node_state {
   void peer_is_down(const peer_down& peer);
   void retry();
   caf::result<link_report> links();
+  caf::strong_actor_ptr membership() const;
 
 private:
   /// One of those who are watched.
@@ -109,6 +110,7 @@ private:
   reader_actor spawn_reader();
   registrar_actor spawn_registrar();
   cleaner_actor spawn_cleaner();
+  void spawn_membership();
 
   /// Tells every actor who plays which role now.
   void announce();

@@ -150,6 +150,7 @@ void node_state::finish_stop() {
   auto reason = caf::exit_reason::user_shutdown;
   for (auto& [client, session] : sessions_)
     self_->send_exit(session, reason);
+  self_->send_exit(roles_.membership, reason);
   for (auto& [address, role_name] : watched_)
     self_->send_exit(caf::actor_cast<caf::actor>(address), reason);
   roles_ = {};

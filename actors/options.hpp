@@ -51,6 +51,13 @@ struct session_options {
   std::size_t program_sessions = 16; ///< of one client program
 };
 
+/// Of consumer groups at one node.
+struct membership_options {
+  std::size_t groups = 4096;
+  std::size_t members = 256; ///< of one group, that joined by messages of client actors
+  std::size_t bytes = 16 * storage::mib;
+};
+
 struct node_options {
   storage::options store;
   writer_options writer;
@@ -60,6 +67,7 @@ struct node_options {
   cleaner_options cleaner;
   pull_options pull;
   session_options session;
+  membership_options membership;
   milliseconds stop_deadline{30'000};
 };
 

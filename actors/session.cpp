@@ -421,6 +421,13 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       [&state](status_atom) {
         return state.forward<node_status>(0, state.roles.node, status_atom_v);
       },
+      [&state](group_join& request) { return state.join(std::move(request)); },
+      [&state](const group_claim& request) {
+        return state.forward<group_claim>(0, state.roles.membership, request);
+      },
+      [&state](const group_leave& request) {
+        return state.forward<bool>(0, state.roles.membership, request);
+      },
       [&state](const topic_map& topics) { state.topics = topics; },
       [&state](watch_atom) {
         return state.forward<topic_map>(0, state.roles.registrar, watch_atom_v);

@@ -47,6 +47,7 @@ struct session_state {
     return forward<Result>(0, roles.registrar, action, what);
   }
   caf::result<pull_response> pull(pull_request request);
+  caf::result<group_members> join(group_join request);
   caf::result<record_batch> query(const key_query& query);
   caf::result<topic_description> describe(const std::string& topic);
   caf::result<record_batch> fetch(log_offset offset);

@@ -96,6 +96,14 @@ void session_state::complete(request_id id, const kept_promise<pull_response>& p
   ask<pull_response>(id, promise, *reader, then, std::move(found));
 }
 
+caf::result<group_members> session_state::join(group_join request) {
+  request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
+  kept_promise<group_members> promise{self_};
+  if (auto id = open(promise, {1, 0}, milliseconds{request.wait_ms}))
+    request_from<group_members>(*id, promise, roles.membership, std::move(request));
+  return promise;
+}
+
 const reader_actor* session_state::next_reader() {
   return roles.readers.empty() ? nullptr : &roles.readers[reader_turn_++ % roles.readers.size()];
 }

@@ -236,6 +236,11 @@ connection(connection_actor::stateful_pointer<connection_state> self,
         return state.forward<group_settings>(no_more, a, g, offsets);
       },
       [&state](status_atom a) { return state.forward<node_status>(no_more, a); },
+      [&state](const group_join& j) {
+        return state.forward<group_members>(std::chrono::milliseconds{j.wait_ms}, j);
+      },
+      [&state](const group_claim& c) { return state.forward<group_claim>(no_more, c); },
+      [&state](const group_leave& l) { return state.forward<bool>(no_more, l); },
       [&state](hello_atom) { return state.hello(); },
       [&state](stop_atom) { state.stop(); },
       [&state](retry_atom) { state.retry(); },

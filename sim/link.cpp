@@ -233,6 +233,9 @@ link_state::actor_type::behavior_type link_actor(link_state::actor_type::pointer
         return s->pass<group_settings>(a, which, offsets);
       },
       [s](status_atom a) { return s->pass<node_status>(a); },
+      [s](const group_join& request) { return s->pass<group_members>(request); },
+      [s](const group_claim& request) { return s->pass<group_claim>(request); },
+      [s](const group_leave& request) { return s->pass<bool>(request); },
       [s](commit_atom) { s->pump(); },
       [s](retry_atom) {
         if (s->tick_pending && s->now() >= s->tick_at)

@@ -20,9 +20,11 @@ namespace troupe::net {
 /// answers are let go.
 using gateway_actor =
     caf::typed_actor<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
+                     /// Members of a group that came through other doors.
+                     handles<void(group_members)>,
                      // Its own timers.
                      handles<void(pulse_atom)>, handles<void(commit_atom)>,
-                     handles<void(retry_atom)>>;
+                     handles<void(retry_atom)>, handles<void(watch_atom)>>;
 
 struct gateway_setup {
   node_actor node;

@@ -99,9 +99,10 @@ void gateway_state::list_consumers(const ticket& who, const client_request& requ
   auto h = fields_of<remoting::group_header>(who, request);
   if (!h)
     return;
-  if (!groups_.has_consumers(h->group))
+  auto members = members_of(h->group);
+  if (members.empty())
     return reply(who, response_code::system_error, "no consumer for this group, " + h->group);
-  reply_text(who, remoting::write_consumer_list(groups_.client_ids(h->group)));
+  reply_text(who, remoting::write_consumer_list(members));
 }
 
 void gateway_state::take_lock(const ticket& who, const client_request& request) {
@@ -117,8 +118,14 @@ void gateway_state::take_lock(const ticket& who, const client_request& request) 
   reply_text(who, remoting::write_locked_queues(held, setup_.address.broker));
 }
 
-/// Soon, and once however often a group changes until then: a member may read slowly.
 void gateway_state::notify_groups(const std::vector<std::string>& groups) {
+  for (auto& group : groups)
+    report_members(group);
+  notify_soon(groups);
+}
+
+/// Soon, and once however often a group changes until then: a member may read slowly.
+void gateway_state::notify_soon(const std::vector<std::string>& groups) {
   if (groups.empty())
     return;
   if (changed_groups_.empty())
@@ -139,6 +146,55 @@ void gateway_state::send_notes() {
       remoting::append_frame_head(message.head, news, 0);
       setup_.send(std::move(message));
     }
+}
+
+// -- members that came through other doors -------------------------------------------------------
+
+/// Nobody who answers: there are no other doors.
+void gateway_state::watch_members() {
+  self_->request(setup_.node, caf::infinite, fetch_atom_v)
+      .then(
+          [this](const caf::strong_actor_ptr& who) {
+            if (!who)
+              return;
+            membership_ = caf::actor_cast<membership_actor>(who);
+            self_->monitor(membership_);
+            auto before = std::exchange(others_, {});
+            auto me = caf::actor_cast<caf::strong_actor_ptr>(self_);
+            self_->send(membership_, watch_atom_v, me);
+            for (auto& group : groups_.consumer_groups())
+              report_members(group);
+            for (auto& [group, members] : before) // those that are still there are told again
+              notify_soon({group});
+          },
+          [](const caf::error&) {});
+}
+
+void gateway_state::report_members(const std::string& group) {
+  if (membership_)
+    self_->send(membership_, group_members{group, groups_.client_ids(group), 0});
+}
+
+void gateway_state::take_members(const group_members& others) {
+  auto known = others_.find(others.group);
+  if (others.client_ids.empty()) {
+    if (known == others_.end())
+      return;
+    others_.erase(known);
+  } else {
+    if (known != others_.end() && known->second == others.client_ids)
+      return;
+    others_[others.group] = others.client_ids;
+  }
+  notify_soon({others.group});
+}
+
+std::vector<std::string> gateway_state::members_of(const std::string& group) const {
+  auto own = groups_.client_ids(group);
+  std::set<std::string> all(own.begin(), own.end());
+  if (auto others = others_.find(group); others != others_.end())
+    all.insert(others->second.begin(), others->second.end());
+  return {all.begin(), all.end()};
 }
 
 // -- offsets -------------------------------------------------------------------------------------

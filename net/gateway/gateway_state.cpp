@@ -64,6 +64,9 @@ bool is_question(std::int32_t code) noexcept {
   }
 }
 
+/// For the node to replace one who died.
+constexpr std::chrono::milliseconds members_pause{100};
+
 /// Of one client at a time.
 constexpr std::size_t most_open_questions = 16;
 
@@ -82,10 +85,15 @@ void gateway_state::start(pointer actor, gateway_setup setup) {
   self_->set_down_handler([this](const caf::down_msg& down) {
     if (own_ && own_.address() == down.source)
       own_ = nullptr;
+    if (membership_ && membership_.address() == down.source) {
+      membership_ = nullptr;
+      self_->delayed_send(self_, members_pause, watch_atom_v);
+    }
     for (auto& [id, c] : clients_)
       if (c.session && c.session.address() == down.source)
         c.session = nullptr;
   });
+  watch_members();
 }
 
 gateway_state::ticket gateway_state::ticket_of(connection_id from, const client_request& request,
@@ -415,6 +423,8 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
         [&state](pulse_atom) { state.pulse(); },
         [&state](commit_atom) { state.send_notes(); },
         [&state](retry_atom) { state.send_held_answers(); },
+        [&state](watch_atom) { state.watch_members(); },
+        [&state](const group_members& others) { state.take_members(others); },
     };
   };
   return system.spawn(behavior, std::move(setup));

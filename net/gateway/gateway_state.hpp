@@ -33,6 +33,8 @@ struct gateway_state {
   void pulse();
   void send_notes();
   void send_held_answers();
+  void watch_members();
+  void take_members(const group_members& others);
   /// The client has taken a pull's answer: lets its next pull go.
   void pull_done(connection_id from);
   /// The same for a question.
@@ -207,6 +209,9 @@ private:
   void take_lock(const ticket& who, const client_request& request);
   void make_retry_topics(const ticket& who, const std::vector<std::string>& topics);
   void notify_groups(const std::vector<std::string>& groups);
+  void notify_soon(const std::vector<std::string>& groups);
+  void report_members(const std::string& group);
+  std::vector<std::string> members_of(const std::string& group) const;
   void fetch_offset(client& c, const ticket& who, const client_request& request);
   void first_offset(const ticket& who, const remoting::group_queue_header& wanted);
   void store_offset(client& c, const ticket& who, const client_request& request);
@@ -290,6 +295,9 @@ private:
   std::size_t held_send_count_ = 0;
   std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
   remoting::client_groups groups_;
+  membership_actor membership_; ///< null while there is none
+  /// The members of groups that came through other doors; groups without any are left out.
+  std::map<std::string, std::vector<std::string>> others_;
   remoting::queue_locks locks_;
   remoting::message_counts counts_;
   remoting::daily_total puts_total_, gets_total_;

@@ -173,6 +173,13 @@ client_groups::names client_groups::expire(std::int64_t silent_since_ms) {
   return {changed.begin(), changed.end()};
 }
 
+client_groups::names client_groups::consumer_groups() const {
+  names groups;
+  for (auto& [name, group] : consumers_)
+    groups.push_back(name);
+  return groups;
+}
+
 client_groups::names client_groups::client_ids(const std::string& group) const {
   names ids;
   if (auto found = consumers_.find(group); found != consumers_.end())

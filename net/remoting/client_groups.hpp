@@ -57,6 +57,7 @@ public:
 
   bool empty() const noexcept { return consumers_.empty() && producers_.empty(); }
   bool has_consumers(const std::string& group) const { return consumers_.count(group) > 0; }
+  names consumer_groups() const;
   /// The ids of a consumer group's clients.
   names client_ids(const std::string& group) const;
   std::vector<connection_id> connections(const std::string& group) const;
