@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <optional>
+#include <random>
 #include <utility>
 
 namespace troupe::client {
@@ -105,6 +107,22 @@ bool in_doubt(errc code) {
   return code == errc::connection_lost || code == errc::maybe_stored;
 }
 
+bool may_pass(errc code) {
+  return in_doubt(code) || code == errc::busy || code == errc::unavailable;
+}
+
+storage::error given_up(std::chrono::milliseconds after, const storage::error& why) {
+  return {why.code, "given up after repeating for " + std::to_string(after.count()) +
+                        " ms: " + why.message};
+}
+
+/// What may be stored after one of the tries is not called "not stored" for the last one.
+storage::error after_doubt(const storage::error& last) {
+  if (in_doubt(last.code))
+    return last;
+  return {errc::maybe_stored, "maybe stored by an earlier try; then: " + last.message};
+}
+
 /// Sends the requests one by one, each again until it is surely stored. Two that are open at a time
 /// could change places: the first is refused or lost, the second is stored.
 template <class Shared>
@@ -151,12 +169,10 @@ struct patient_courier_state {
 
   void refused(const storage::error& why) {
     doubt = doubt || in_doubt(why.code);
-    bool passes = in_doubt(why.code) || why.code == errc::busy || why.code == errc::unavailable;
-    if (!passes)
-      return stop(why.code, why.message);
+    if (!may_pass(why.code))
+      return stop(why);
     if (self->clock().now() + pause > give_up)
-      return stop(why.code, "given up after repeating for " + std::to_string(repeat_for.count()) +
-                                " ms: " + why.message);
+      return stop(given_up(repeat_for, why));
     self->delayed_send(self, std::exchange(pause, std::min(2 * pause, longest_pause)),
                        retry_atom_v);
   }
@@ -166,23 +182,130 @@ struct patient_courier_state {
     send();
   }
 
-  /// What may be stored after one of the tries is not called "not stored" for the last one.
-  void stop(errc code, std::string why) {
+  void stop(const storage::error& why) {
     ended = true;
-    if (doubt && !in_doubt(code))
-      shared->failed(put_size(waiting.front()),
-                     {errc::maybe_stored, "maybe stored by an earlier try; then: " + why});
-    else
-      shared->failed(put_size(waiting.front()), {code, std::move(why)});
+    shared->failed(put_size(waiting.front()), doubt ? after_doubt(why) : why);
     waiting.pop_front();
     for (auto& request : std::exchange(waiting, {}))
       shared->dropped(put_size(request));
   }
 };
 
+/// Sends numbered requests, many at a time: the store takes none before its predecessors and none
+/// twice. After an error that may pass everything that is not stored is sent again, in order, once
+/// nothing is under way any more.
 template <class Shared>
-caf::behavior patient_courier(caf::stateful_actor<patient_courier_state<Shared>>* self,
-                              store_service service, std::shared_ptr<Shared> shared,
+struct numbered_courier_state {
+  struct open_batch {
+    put_request request;
+    put_size size;
+    caf::actor_clock::time_point give_up;
+    bool under_way = false;
+    bool doubt = false; ///< it may be stored
+    bool done = false;
+  };
+
+  caf::event_based_actor* self = nullptr;
+  store_service service;
+  std::shared_ptr<Shared> shared;
+  std::chrono::milliseconds repeat_for{0};
+  std::deque<open_batch> open; ///< the first one is not done
+  std::uint64_t first = 0;     ///< number of that one
+  std::size_t under_way = 0;
+  bool failed = false; ///< some have to be sent again; until then nothing new is sent
+  std::optional<storage::error> last_error; ///< after which nothing more is sent
+  std::chrono::milliseconds pause = first_pause;
+
+  void add(put_request& request) {
+    put_size size(request);
+    if (last_error)
+      return shared->dropped(size);
+    open.push_back({std::move(request), size, self->clock().now() + repeat_for});
+    if (!failed)
+      send(first + open.size() - 1);
+  }
+
+  void send(std::uint64_t number) {
+    auto& batch = open[number - first];
+    batch.under_way = true;
+    ++under_way;
+    // The connection owns the deadline and answers in any case.
+    self->request(service, caf::infinite, batch.request)
+        .then(
+            [this, number](const put_response& response) {
+              if (response.failure.code != errc::none)
+                refused(number, response.failure);
+              else
+                stored(number, response);
+            },
+            [this, number](const caf::error& why) { refused(number, from_caf(why)); });
+  }
+
+  void stored(std::uint64_t number, const put_response& response) {
+    auto& batch = open[number - first];
+    batch.under_way = false;
+    batch.done = true;
+    batch.request.messages = {};
+    --under_way;
+    shared->answered(batch.size, response);
+    pause = first_pause;
+    while (!open.empty() && open.front().done) {
+      open.pop_front();
+      ++first;
+    }
+    go_on();
+  }
+
+  void refused(std::uint64_t number, const storage::error& why) {
+    auto& batch = open[number - first];
+    batch.under_way = false;
+    batch.doubt = batch.doubt || in_doubt(why.code);
+    --under_way;
+    failed = true;
+    // Of one behind the first this may be only because the first is missing.
+    if (number == first && !last_error && !may_pass(why.code))
+      last_error = why;
+    else if (number == first && !last_error && self->clock().now() + pause > batch.give_up)
+      last_error = given_up(repeat_for, why);
+    go_on();
+  }
+
+  /// Once the fate of all is known, as far as it will be.
+  void go_on() {
+    if (!failed || under_way > 0)
+      return;
+    if (last_error)
+      return stop();
+    self->delayed_send(self, std::exchange(pause, std::min(2 * pause, longest_pause)),
+                       retry_atom_v);
+  }
+
+  void repeat() {
+    failed = false;
+    for (std::size_t i = 0; i < open.size(); ++i) {
+      if (open[i].done)
+        continue;
+      shared->sent_again(open[i].size);
+      send(first + i);
+    }
+  }
+
+  void stop() {
+    for (auto& batch : std::exchange(open, {})) {
+      if (batch.done)
+        continue;
+      if (batch.doubt)
+        shared->failed(batch.size, after_doubt(*last_error));
+      else
+        shared->failed(batch.size, *last_error);
+    }
+  }
+};
+
+/// `State` sends each request until it is surely stored.
+template <class State, class Shared>
+caf::behavior patient_courier(caf::stateful_actor<State>* self, store_service service,
+                              std::shared_ptr<Shared> shared,
                               std::chrono::milliseconds repeat_for) {
   auto& state = self->state;
   state.self = self;
@@ -197,10 +320,14 @@ caf::behavior patient_courier(caf::stateful_actor<patient_courier_state<Shared>>
 
 template <class Shared>
 caf::actor spawn_courier(caf::actor_system& system, store_service service,
-                         std::shared_ptr<Shared> shared, std::chrono::milliseconds repeat_for) {
-  if (repeat_for.count() <= 0)
+                         std::shared_ptr<Shared> shared, const producer_options& options) {
+  if (options.repeat_for.count() <= 0)
     return system.spawn(courier<Shared>, std::move(service), std::move(shared));
-  return system.spawn(patient_courier<Shared>, std::move(service), std::move(shared), repeat_for);
+  if (options.idempotent)
+    return system.spawn(patient_courier<numbered_courier_state<Shared>, Shared>,
+                        std::move(service), std::move(shared), options.repeat_for);
+  return system.spawn(patient_courier<patient_courier_state<Shared>, Shared>, std::move(service),
+                      std::move(shared), options.repeat_for);
 }
 
 } // namespace
@@ -208,13 +335,55 @@ caf::actor spawn_courier(caf::actor_system& system, store_service service,
 producer::producer(caf::actor_system& system, store_service service,
                    const producer_options& options)
     : options_(options), shared_(std::make_shared<shared>()),
-      courier_(spawn_courier(system, std::move(service), shared_, options.repeat_for)) {}
+      courier_(spawn_courier(system, std::move(service), shared_, options)) {}
 
 producer::~producer() {
   caf::anon_send_exit(courier_, caf::exit_reason::user_shutdown);
 }
 
+producer_identity producer_identity::draw() {
+  std::random_device random;
+  auto half = [&] { return std::uint64_t{random()} << 32 | random(); };
+  auto high = half();
+  return of({high, half()});
+}
+
+producer_identity producer_identity::of(const storage::producer_id& id) {
+  auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto us = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  return {id, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 1))};
+}
+
+/// The number has to be a message's first property, so each is packed again.
+storage::result<void> producer::number(put_request& request) {
+  storage::message_batch_reader messages(request.messages.bytes());
+  storage::producer_sequence sequence{options_.idempotent->id, options_.idempotent->epoch,
+                                      numbered_};
+  (void)builder_.take(); // of one that was refused half-way
+  for (;;) {
+    TROUPE_TRY(auto message, messages.next());
+    if (!message)
+      break;
+    ++sequence.number;
+    auto properties = sequence.property();
+    properties += message->properties;
+    message->properties = properties;
+    message->sysflag |= storage::sysflag::sequenced;
+    builder_.add(*message);
+  }
+  if (builder_.count() != request.count)
+    return storage::error{errc::invalid_argument,
+                          "a batch of " + std::to_string(builder_.count()) +
+                              " messages was announced as " + std::to_string(request.count)};
+  numbered_ = sequence.number;
+  request.messages = builder_.take();
+  return boost::outcome_v2::success();
+}
+
 storage::result<void> producer::send(put_request request) {
+  if (options_.idempotent) {
+    TROUPE_TRY(number(request));
+  }
   put_size size(request);
   {
     std::unique_lock lock(shared_->mutex);
