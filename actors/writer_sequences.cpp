@@ -48,11 +48,11 @@ void writer_state::refuse_sequence(open_group& group,
                        " was started again since, with a higher epoch than " +
                        std::to_string(sequence_.epoch));
   else if (judged.what == verdict::early)
-    refuse_current(group, errc::busy,
+    refuse_current(group, errc::offset_too_large,
                    "not stored: " + which + " comes before message " +
                        std::to_string(judged.last + 1) + ", which has to be sent again first");
   else
-    refuse_current(group, errc::not_found,
+    refuse_current(group, errc::offset_too_small,
                    "not stored: " + which +
                        " is not its first one, and the producer is not known (any more); whether "
                        "the message was stored before cannot be told: go on with a higher epoch");

@@ -1,11 +1,14 @@
 #include "net/producer.hpp"
 
+#include "storage/properties.hpp"
+
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <optional>
 #include <random>
+#include <type_traits>
 #include <utility>
 
 namespace troupe::client {
@@ -191,6 +194,37 @@ struct patient_courier_state {
   }
 };
 
+/// Numbers the messages of a request on from `sequence`. The number has to be the first property, so
+/// each message is packed again; one that it had before goes.
+storage::result<void> number(put_request& request, storage::producer_sequence& sequence) {
+  storage::message_batch_reader messages(request.messages.bytes());
+  storage::message_batch_builder numbered;
+  auto next = sequence;
+  for (;;) {
+    TROUPE_TRY(auto message, messages.next());
+    if (!message)
+      break;
+    if ((message->sysflag & storage::sysflag::sequenced) != 0)
+      message->properties.remove_prefix(
+          std::min(message->properties.find(storage::property::value_end),
+                   message->properties.size() - 1) +
+          1);
+    ++next.number;
+    auto properties = next.property();
+    properties += message->properties;
+    message->properties = properties;
+    message->sysflag |= storage::sysflag::sequenced;
+    numbered.add(*message);
+  }
+  if (numbered.count() != request.count)
+    return storage::error{errc::invalid_argument,
+                          "a batch of " + std::to_string(numbered.count()) +
+                              " messages was announced as " + std::to_string(request.count)};
+  request.messages = numbered.take();
+  sequence = next;
+  return boost::outcome_v2::success();
+}
+
 /// Sends numbered requests, many at a time: the store takes none before its predecessors and none
 /// twice. After an error that may pass everything that is not stored is sent again, in order, once
 /// nothing is under way any more.
@@ -209,10 +243,12 @@ struct numbered_courier_state {
   store_service service;
   std::shared_ptr<Shared> shared;
   std::chrono::milliseconds repeat_for{0};
-  std::deque<open_batch> open; ///< the first one is not done
+  storage::producer_sequence newest; ///< of the last message that was numbered
+  std::deque<open_batch> open;       ///< the first one is not done
   std::uint64_t first = 0;     ///< number of that one
   std::size_t under_way = 0;
-  bool failed = false; ///< some have to be sent again; until then nothing new is sent
+  bool again_from_one = false; ///< the next try is in a new epoch
+  bool failed = false;         ///< some have to be sent again; until then nothing new is sent
   std::optional<storage::error> last_error; ///< after which nothing more is sent
   std::chrono::milliseconds pause = first_pause;
 
@@ -220,6 +256,12 @@ struct numbered_courier_state {
     put_size size(request);
     if (last_error)
       return shared->dropped(size);
+    if (auto numbered = number(request, newest); !numbered) {
+      failed = true;
+      last_error = numbered.error();
+      shared->failed(size, *last_error);
+      return go_on();
+    }
     open.push_back({std::move(request), size, self->clock().now() + repeat_for});
     if (!failed)
       send(first + open.size() - 1);
@@ -262,12 +304,24 @@ struct numbered_courier_state {
     batch.doubt = batch.doubt || in_doubt(why.code);
     --under_way;
     failed = true;
-    // Of one behind the first this may be only because the first is missing.
-    if (number == first && !last_error && !may_pass(why.code))
-      last_error = why;
-    else if (number == first && !last_error && self->clock().now() + pause > batch.give_up)
-      last_error = given_up(repeat_for, why);
+    if (number == first && !last_error) // of one behind it this may be only because it is missing
+      first_refused(batch, why);
     go_on();
+  }
+
+  void first_refused(const open_batch& batch, const storage::error& why) {
+    // All before it were acknowledged. If one of them is missing, none of those behind is stored;
+    // if nobody knows the producer any more, those in doubt may be.
+    again_from_one = why.code == errc::offset_too_large ||
+                     (why.code == errc::offset_too_small && !any_doubt());
+    if (repeat_for.count() <= 0 || (!may_pass(why.code) && !again_from_one))
+      last_error = why;
+    else if (self->clock().now() + pause > batch.give_up)
+      last_error = given_up(repeat_for, why);
+  }
+
+  bool any_doubt() const {
+    return std::any_of(open.begin(), open.end(), [](auto& batch) { return batch.doubt; });
   }
 
   /// Once the fate of all is known, as far as it will be.
@@ -282,6 +336,13 @@ struct numbered_courier_state {
 
   void repeat() {
     failed = false;
+    if (std::exchange(again_from_one, false)) {
+      newest.number = 0;
+      ++newest.epoch;
+      for (auto& batch : open)
+        if (!batch.done)
+          (void)number(batch.request, newest); // which it was before
+    }
     for (std::size_t i = 0; i < open.size(); ++i) {
       if (open[i].done)
         continue;
@@ -305,13 +366,14 @@ struct numbered_courier_state {
 /// `State` sends each request until it is surely stored.
 template <class State, class Shared>
 caf::behavior patient_courier(caf::stateful_actor<State>* self, store_service service,
-                              std::shared_ptr<Shared> shared,
-                              std::chrono::milliseconds repeat_for) {
+                              std::shared_ptr<Shared> shared, const producer_options& options) {
   auto& state = self->state;
   state.self = self;
   state.service = std::move(service);
   state.shared = std::move(shared);
-  state.repeat_for = repeat_for;
+  state.repeat_for = options.repeat_for;
+  if constexpr (std::is_same_v<State, numbered_courier_state<Shared>>)
+    state.newest = {options.idempotent->id, options.idempotent->epoch, 0};
   return {
       [&state](put_request& request) { state.add(request); },
       [&state](retry_atom) { state.repeat(); },
@@ -321,13 +383,13 @@ caf::behavior patient_courier(caf::stateful_actor<State>* self, store_service se
 template <class Shared>
 caf::actor spawn_courier(caf::actor_system& system, store_service service,
                          std::shared_ptr<Shared> shared, const producer_options& options) {
-  if (options.repeat_for.count() <= 0)
-    return system.spawn(courier<Shared>, std::move(service), std::move(shared));
   if (options.idempotent)
     return system.spawn(patient_courier<numbered_courier_state<Shared>, Shared>,
-                        std::move(service), std::move(shared), options.repeat_for);
+                        std::move(service), std::move(shared), options);
+  if (options.repeat_for.count() <= 0)
+    return system.spawn(courier<Shared>, std::move(service), std::move(shared));
   return system.spawn(patient_courier<patient_courier_state<Shared>, Shared>, std::move(service),
-                      std::move(shared), options.repeat_for);
+                      std::move(shared), options);
 }
 
 } // namespace
@@ -354,36 +416,7 @@ producer_identity producer_identity::of(const storage::producer_id& id) {
   return {id, static_cast<std::uint64_t>(std::max<std::int64_t>(us, 1))};
 }
 
-/// The number has to be a message's first property, so each is packed again.
-storage::result<void> producer::number(put_request& request) {
-  storage::message_batch_reader messages(request.messages.bytes());
-  storage::producer_sequence sequence{options_.idempotent->id, options_.idempotent->epoch,
-                                      numbered_};
-  (void)builder_.take(); // of one that was refused half-way
-  for (;;) {
-    TROUPE_TRY(auto message, messages.next());
-    if (!message)
-      break;
-    ++sequence.number;
-    auto properties = sequence.property();
-    properties += message->properties;
-    message->properties = properties;
-    message->sysflag |= storage::sysflag::sequenced;
-    builder_.add(*message);
-  }
-  if (builder_.count() != request.count)
-    return storage::error{errc::invalid_argument,
-                          "a batch of " + std::to_string(builder_.count()) +
-                              " messages was announced as " + std::to_string(request.count)};
-  numbered_ = sequence.number;
-  request.messages = builder_.take();
-  return boost::outcome_v2::success();
-}
-
 storage::result<void> producer::send(put_request request) {
-  if (options_.idempotent) {
-    TROUPE_TRY(number(request));
-  }
   put_size size(request);
   {
     std::unique_lock lock(shared_->mutex);

@@ -42,9 +42,11 @@ struct producer_options {
   /// of each message here and some 80 bytes in the store.
   ///
   /// Not promised: what the program itself sends again, after its own start too, is a new message.
-  /// Of 10 000 producers at one store the one that was silent for longest is forgotten for the next;
-  /// it ends with `not_found` (or `maybe_stored` for a batch in doubt) and stores nothing twice. A
-  /// producer whose id was started with a higher epoch ends with `invalid_argument`.
+  /// Of 10 000 producers at one store the one that was silent for longest is forgotten for the next:
+  /// it goes on in a new epoch, which it counts up itself, unless a batch is in doubt; then it ends
+  /// with `maybe_stored`, and stores nothing twice. So it does when a power cut took acknowledged
+  /// messages of a node that flushes asynchronously; those are not sent again. A producer whose id
+  /// was started with a higher epoch ends with `invalid_argument`.
   std::optional<producer_identity> idempotent;
 
   /// Within what the node grants, so that it has no reason to refuse.
@@ -78,11 +80,7 @@ public:
 
 private:
   struct shared;
-  storage::result<void> number(put_request& request);
-
   producer_options options_;
-  std::uint64_t numbered_ = 0;             ///< messages of an idempotent producer
-  storage::message_batch_builder builder_; ///< puts their numbers into a request
   std::shared_ptr<shared> shared_;
   caf::actor courier_;
 };

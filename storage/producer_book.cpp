@@ -121,7 +121,7 @@ result<log_offset> producer_book::replay(file_system& fs, const options& o, log_
         note(*sequence, {record.offset, record.queue_position});
     return true;
   };
-  auto walked = view.walk(from, to, verify::structure, visit);
+  auto walked = view.walk(from, to, verify::structure_and_crc, visit);
   if (walked)
     return walked.value().end;
   auto& why = walked.error();
