@@ -33,9 +33,8 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
   store_time_ = storage::store_time(setup.last_store_ms);
   numbers_ = topic_numbers{std::move(setup.tombstones), setup.topics};
-  producers_ = setup.producers
-                   ? std::move(setup.producers)
-                   : std::make_shared<storage::producer_book>(*files_, options_.store);
+  producers_ = setup.producers ? std::move(setup.producers)
+                               : std::make_shared<storage::producer_book>(*files_, options_.store);
   groups_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
     refusals_[errc::needs_repair] = setup.read_only;

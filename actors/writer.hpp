@@ -129,7 +129,7 @@ private:
   std::vector<storage::log_gap> gaps_;
   topic_numbers numbers_;
   std::shared_ptr<storage::producer_book> producers_;
-  storage::producer_sequence sequence_; ///< of the message being stored, if it has one
+  storage::producer_sequence sequence_;  ///< of the message being stored, if it has one
   waiting_puts groups_;                  ///< the front is being worked on
   verdict stuck_ = verdict::stored;      ///< why it is parked, if it is
   std::deque<open_group> written_;       ///< staged as a whole, answered after the write

@@ -5,8 +5,8 @@
 namespace troupe {
 
 /// One that was stored before is answered here, with its old place.
-writer_state::sequence_verdict
-writer_state::judge_sequence(open_group& group, const storage::new_message& message) {
+writer_state::sequence_verdict writer_state::judge_sequence(open_group& group,
+                                                            const storage::new_message& message) {
   using verdict = storage::producer_windows::verdict;
   auto sequence = storage::producer_sequence::parse(message.properties);
   if (!sequence) {
@@ -40,8 +40,8 @@ writer_state::judge_sequence(open_group& group, const storage::new_message& mess
 void writer_state::refuse_sequence(open_group& group,
                                    const storage::producer_windows::judgement& judged) {
   using verdict = storage::producer_windows::verdict;
-  auto which = "message " + std::to_string(sequence_.number) + " of producer " +
-               sequence_.producer.text();
+  auto which =
+      "message " + std::to_string(sequence_.number) + " of producer " + sequence_.producer.text();
   if (judged.what == verdict::stale)
     refuse_current(group, errc::invalid_argument,
                    "not stored: producer " + sequence_.producer.text() +

@@ -115,8 +115,8 @@ bool may_pass(errc code) {
 }
 
 storage::error given_up(std::chrono::milliseconds after, const storage::error& why) {
-  return {why.code, "given up after repeating for " + std::to_string(after.count()) +
-                        " ms: " + why.message};
+  return {why.code,
+          "given up after repeating for " + std::to_string(after.count()) + " ms: " + why.message};
 }
 
 /// What may be stored after one of the tries is not called "not stored" for the last one.
@@ -194,8 +194,8 @@ struct patient_courier_state {
   }
 };
 
-/// Numbers the messages of a request on from `sequence`. The number has to be the first property, so
-/// each message is packed again; one that it had before goes.
+/// Numbers the messages of a request on from `sequence`. The number has to be the first property,
+/// so each message is packed again; one that it had before goes.
 storage::result<void> number(put_request& request, storage::producer_sequence& sequence) {
   storage::message_batch_reader messages(request.messages.bytes());
   storage::message_batch_builder numbered;
@@ -217,9 +217,9 @@ storage::result<void> number(put_request& request, storage::producer_sequence& s
     numbered.add(*message);
   }
   if (numbered.count() != request.count)
-    return storage::error{errc::invalid_argument,
-                          "a batch of " + std::to_string(numbered.count()) +
-                              " messages was announced as " + std::to_string(request.count)};
+    return storage::error{errc::invalid_argument, "a batch of " + std::to_string(numbered.count()) +
+                                                      " messages was announced as " +
+                                                      std::to_string(request.count)};
   request.messages = numbered.take();
   sequence = next;
   return boost::outcome_v2::success();
@@ -245,7 +245,7 @@ struct numbered_courier_state {
   std::chrono::milliseconds repeat_for{0};
   storage::producer_sequence newest; ///< of the last message that was numbered
   std::deque<open_batch> open;       ///< the first one is not done
-  std::uint64_t first = 0;     ///< number of that one
+  std::uint64_t first = 0;           ///< number of that one
   std::size_t under_way = 0;
   bool again_from_one = false; ///< the next try is in a new epoch
   bool failed = false;         ///< some have to be sent again; until then nothing new is sent
@@ -312,8 +312,8 @@ struct numbered_courier_state {
   void first_refused(const open_batch& batch, const storage::error& why) {
     // All before it were acknowledged. If one of them is missing, none of those behind is stored;
     // if nobody knows the producer any more, those in doubt may be.
-    again_from_one = why.code == errc::offset_too_large ||
-                     (why.code == errc::offset_too_small && !any_doubt());
+    again_from_one =
+        why.code == errc::offset_too_large || (why.code == errc::offset_too_small && !any_doubt());
     if (repeat_for.count() <= 0 || (!may_pass(why.code) && !again_from_one))
       last_error = why;
     else if (self->clock().now() + pause > batch.give_up)
@@ -384,8 +384,8 @@ template <class Shared>
 caf::actor spawn_courier(caf::actor_system& system, store_service service,
                          std::shared_ptr<Shared> shared, const producer_options& options) {
   if (options.idempotent)
-    return system.spawn(patient_courier<numbered_courier_state<Shared>, Shared>,
-                        std::move(service), std::move(shared), options);
+    return system.spawn(patient_courier<numbered_courier_state<Shared>, Shared>, std::move(service),
+                        std::move(shared), options);
   if (options.repeat_for.count() <= 0)
     return system.spawn(courier<Shared>, std::move(service), std::move(shared));
   return system.spawn(patient_courier<patient_courier_state<Shared>, Shared>, std::move(service),

@@ -42,11 +42,11 @@ struct producer_options {
   /// of each message here and some 80 bytes in the store.
   ///
   /// Not promised: what the program itself sends again, after its own start too, is a new message.
-  /// Of 10 000 producers at one store the one that was silent for longest is forgotten for the next:
-  /// it goes on in a new epoch, which it counts up itself, unless a batch is in doubt; then it ends
-  /// with `maybe_stored`, and stores nothing twice. So it does when a power cut took acknowledged
-  /// messages of a node that flushes asynchronously; those are not sent again. A producer whose id
-  /// was started with a higher epoch ends with `invalid_argument`.
+  /// Of 10 000 producers at one store the one that was silent for longest is forgotten for the
+  /// next. With a batch in doubt it then ends with `maybe_stored`; else it goes on in a new epoch,
+  /// which it counts up itself. When a power cut took acknowledged messages, as it may where flush
+  /// is asynchronous, it goes on in a new epoch with those that are not acknowledged. A producer
+  /// whose id was started with a higher epoch ends with `invalid_argument`.
   std::optional<producer_identity> idempotent;
 
   /// Within what the node grants, so that it has no reason to refuse.

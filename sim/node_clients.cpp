@@ -37,8 +37,7 @@ void node_clients::put(const node_event& event, const store_service& to) {
   open_put sent;
   sent.wait = event.wait;
   sent.numbers = add_messages(event);
-  sent.response =
-      scene_.w.request<put_response>(to, request_of(sent.numbers, event.wait, nullptr));
+  sent.response = scene_.w.request<put_response>(to, request_of(sent.numbers, event.wait, nullptr));
   puts_.push_back(std::move(sent));
 }
 
@@ -46,10 +45,10 @@ std::vector<std::uint64_t> node_clients::add_messages(const node_event& event) {
   std::vector<std::uint64_t> numbers;
   auto queue = static_cast<std::int32_t>(event.queue % scene_.plan.queues);
   for (std::uint32_t i = 0; i < event.count; ++i)
-    numbers.push_back(scene_.ledger
-                          .add(scene_.topic_of(event.queue), queue, event.size,
-                               scene_.node.clock().now_ms())
-                          .number);
+    numbers.push_back(
+        scene_.ledger
+            .add(scene_.topic_of(event.queue), queue, event.size, scene_.node.clock().now_ms())
+            .number);
   return numbers;
 }
 
@@ -205,9 +204,8 @@ void node_clients::collect_changes() {
 }
 
 void node_clients::collect() {
-  take_answered(puts_, [this](open_put& put) {
-    put.numbered ? collect_numbered(put) : collect_put(put);
-  });
+  take_answered(puts_,
+                [this](open_put& put) { put.numbered ? collect_numbered(put) : collect_put(put); });
   take_answered(reads_, [this](open_read& read) { collect_read(read); });
   take_answered(probes_, [this](open_probe& probe) {
     if (probe.response.code() != errc::none)

@@ -40,10 +40,10 @@ private:
   /// What a producer that numbers its messages sends until it is stored.
   struct numbered_batch {
     std::uint32_t producer = 0;
-    std::uint64_t first = 0; ///< its number of the first message
+    std::uint64_t first = 0;            ///< its number of the first message
     std::vector<std::uint64_t> numbers; ///< in the ledger
     bool wait = true;
-    bool doubt = false;    ///< it may be stored
+    bool doubt = false;     ///< it may be stored
     errc code = errc::none; ///< the last answer
   };
   struct numbered_producer {

@@ -57,8 +57,10 @@ void node_clients::send_again(numbered_producer& who) {
   for (auto& batch : failed) {
     for (auto number : batch->numbers) {
       auto& entry = scene_.ledger.at(number);
-      if (entry.state == put_state::gone)
+      if (entry.state == put_state::gone) {
         entry.offset = entry.position = -1;
+        entry.durable = false;
+      }
       if (entry.state != put_state::stored)
         entry.state = put_state::open;
     }

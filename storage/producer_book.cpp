@@ -103,9 +103,8 @@ result<producer_book::found_file> producer_book::load(file_system& fs, const opt
   auto size = static_cast<log_offset>(o.log_file_size_bytes);
   auto back = std::max<log_offset>(0, log.end - producers_searched);
   found.replay_from = std::max(log.min_offset, back - back % size); // where a file begins
-  log_warning("producers.not_used", {{"file", path},
-                                     {"reason", problem},
-                                     {"searched_from", found.replay_from}});
+  log_warning("producers.not_used",
+              {{"file", path}, {"reason", problem}, {"searched_from", found.replay_from}});
   return found;
 }
 

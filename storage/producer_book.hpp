@@ -45,8 +45,7 @@ public:
   void close(log_offset end, log_offset durable);
 
   /// As a start finds them; the log is recovered, and may be written.
-  static result<producer_book> recover(file_system& fs, const options& o,
-                                       const recovered_log& log);
+  static result<producer_book> recover(file_system& fs, const options& o, const recovered_log& log);
 
   std::size_t producers() const noexcept { return windows_.size(); }
 
@@ -63,8 +62,8 @@ private:
   std::string path_;
   log_offset every_ = producers_saved_every;
   producer_windows windows_;
-  log_offset saved_ = -1; ///< what the file is true to; -1: there is none
-  log_offset tried_ = -1; ///< where it was saved last, or that failed
+  log_offset saved_ = -1;          ///< what the file is true to; -1: there is none
+  log_offset tried_ = -1;          ///< where it was saved last, or that failed
   std::vector<std::byte> picture_; ///< of the windows, until the log is durable up to its place
   log_offset picture_at_ = -1;
 };

@@ -122,10 +122,10 @@ result<producer_windows::decoded> producer_windows::decode(byte_view bytes, std:
     if (rest.size() < producer_bytes)
       return damaged("it ends inside a producer");
     auto* at = rest.data();
-    producer_sequence sequence{{big_endian::load<std::uint64_t>(at),
-                                big_endian::load<std::uint64_t>(at + 8)},
-                               big_endian::load<std::uint64_t>(at + 16),
-                               big_endian::load<std::uint64_t>(at + 24)};
+    producer_sequence sequence{
+        {big_endian::load<std::uint64_t>(at), big_endian::load<std::uint64_t>(at + 8)},
+        big_endian::load<std::uint64_t>(at + 16),
+        big_endian::load<std::uint64_t>(at + 24)};
     std::uint64_t places = big_endian::load<std::uint32_t>(at + 32);
     rest = rest.subspan(producer_bytes);
     if (places == 0 || places > places_kept || places > sequence.number ||

@@ -20,8 +20,8 @@ struct sequence_place {
   queue_offset position = -1;
 };
 
-/// How far each producer has come: the rule by which a repeated message is stored once. No clock, no
-/// files.
+/// How far each producer has come: the rule by which a repeated message is stored once. No clock,
+/// no files.
 ///
 /// Invariant: the numbers of one producer and epoch stand in the log in their order, and none is
 /// left out. So every number up to the last one was stored, also one whose place is forgotten.

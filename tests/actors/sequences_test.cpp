@@ -77,8 +77,8 @@ struct unflushed : actor_stand {
     add_queues();
     roles.flusher = world.play<flusher_actor>([this](caf::event_based_actor* self) {
       return caf::message_handler{[this, self](create_atom, log_offset start) {
-        auto file = files.open(storage::log_file_path(options.store, start),
-                               storage::open_mode::create);
+        auto file =
+            files.open(storage::log_file_path(options.store, start), storage::open_mode::create);
         REQUIRE(file.value()->allocate(options.store.log_file_size_bytes, storage::blocks::sparse));
         self->send(roles.writer, ready_atom_v, start);
       }};
@@ -199,8 +199,8 @@ TEST_CASE("sequences: a repeated message waits for the flush like a new one", "[
   unflushed t(storage::flush_policy::sync);
   auto first = t.world.request<put_group_response>(t.roles.writer,
                                                    group_of(numbered_put("a", alice, 1, 100)));
-  auto again = t.world.request<put_group_response>(t.roles.writer,
-                                                   group_of(numbered_put("a", alice, 1, 1)));
+  auto again =
+      t.world.request<put_group_response>(t.roles.writer, group_of(numbered_put("a", alice, 1, 1)));
   t.world.run_for(50ms);
   CHECK_FALSE(first.there());
   CHECK_FALSE(again.there()); // though it was stored so long ago that its place is forgotten
@@ -230,7 +230,7 @@ TEST_CASE("sequences: without a place for the windows nothing is stored", "[acto
   bool broken = true;
   t.files.fault = [&](action, const std::string& path) {
     return broken && path.find("troupe-producers") != std::string::npos ? errc::no_space
-                                                                         : errc::none;
+                                                                        : errc::none;
   };
   CHECK(code_of(t.put(numbered_put("a", alice, 1, 1))) == errc::no_space);
   CHECK(all_stored(t.put(put_of("a", {{"an ordinary one"}}))));

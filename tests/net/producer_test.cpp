@@ -351,7 +351,7 @@ TEST_CASE("producer: an idempotent one goes on in a new epoch when the store los
   for (auto* name : {"1", "2", "3"})
     REQUIRE(s.producer->send(full_batch_of(name)));
   s.answer(stored());
-  s.fail(errc::connection_lost);     // the machine went down, and came back without the first one
+  s.fail(errc::connection_lost); // the machine went down, and came back without the first one
   s.refuse(errc::connection_lost);
   s.refuse(errc::offset_too_large);
   s.refuse(errc::offset_too_large);

@@ -49,9 +49,8 @@ void check_same(producer_windows& a, producer_windows& b, const producer_sequenc
 
 TEST_CASE("producer sequence: the property says what it was made of", "[storage]") {
   producer_sequence one{{0x0123456789abcdef, 0xfedcba9876543210}, 1'800'000'000'000'000, 42};
-  CHECK(one.property() ==
-        "TROUPE_SEQ\1"
-        "0123456789abcdeffedcba9876543210-1800000000000000-42\2");
+  CHECK(one.property() == "TROUPE_SEQ\1"
+                          "0123456789abcdeffedcba9876543210-1800000000000000-42\2");
   CHECK(producer_sequence::parse(one.property()) == one);
   CHECK(producer_sequence::parse(one.property() + "KEYS\1a\2") == one);
   CHECK(find_property(one.property() + "KEYS\1a\2", property::keys) == "a");
