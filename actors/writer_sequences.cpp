@@ -7,7 +7,7 @@ namespace troupe {
 /// One that was stored before is answered here, with its old place.
 writer_state::sequence_verdict writer_state::judge_sequence(open_group& group,
                                                             const storage::new_message& message) {
-  using verdict = storage::producer_windows::verdict;
+  using judged_as = storage::producer_windows::verdict;
   auto sequence = storage::producer_sequence::parse(message.properties);
   if (!sequence) {
     refuse_current(group, errc::invalid_argument,
@@ -17,15 +17,15 @@ writer_state::sequence_verdict writer_state::judge_sequence(open_group& group,
   }
   sequence_ = *sequence;
   auto judged = producers_->judge(sequence_);
-  if (judged.what == verdict::next && !producers_->is_open()) {
+  if (judged.what == judged_as::next && !producers_->is_open()) {
     if (auto opened = producers_->open(flushed_); !opened) {
       refuse_current(group, opened.error().code, "not stored: " + opened.error().message);
       return sequence_verdict::refused;
     }
   }
-  if (judged.what == verdict::next)
+  if (judged.what == judged_as::next)
     return sequence_verdict::store;
-  if (judged.what != verdict::repeated) {
+  if (judged.what != judged_as::repeated) {
     refuse_sequence(group, judged);
     return sequence_verdict::refused;
   }
@@ -39,15 +39,15 @@ writer_state::sequence_verdict writer_state::judge_sequence(open_group& group,
 
 void writer_state::refuse_sequence(open_group& group,
                                    const storage::producer_windows::judgement& judged) {
-  using verdict = storage::producer_windows::verdict;
+  using judged_as = storage::producer_windows::verdict;
   auto which =
       "message " + std::to_string(sequence_.number) + " of producer " + sequence_.producer.text();
-  if (judged.what == verdict::stale)
+  if (judged.what == judged_as::stale)
     refuse_current(group, errc::invalid_argument,
                    "not stored: producer " + sequence_.producer.text() +
                        " was started again since, with a higher epoch than " +
                        std::to_string(sequence_.epoch));
-  else if (judged.what == verdict::early)
+  else if (judged.what == judged_as::early)
     refuse_current(group, errc::offset_too_large,
                    "not stored: " + which + " comes before message " +
                        std::to_string(judged.last + 1) + ", which has to be sent again first");

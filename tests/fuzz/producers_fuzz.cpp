@@ -24,8 +24,8 @@ void check_sequence(byte_view bytes) {
 
 } // namespace
 
-/// The file `config/troupe-producers`, its checksum made right, and the same bytes as the properties
-/// of a message: what is taken is written again as it was.
+/// The file `config/troupe-producers`, its checksum made right, and the same bytes as the
+/// properties of a message: what is taken is written again as it was.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   auto bytes = fuzz::input(data, size).rest();
   check_sequence(bytes);
