@@ -20,6 +20,8 @@ public:
   void put(const node_event& event);
   /// The same beside all wires.
   void put(const node_event& event, const store_service& to);
+  /// Producers that number their messages send again what is not stored and not under way.
+  void send_rest();
   void read(const node_event& event);
   void probe(const node_event& event);
   /// Deletes the topic of the event's queue, or makes it; not while such a request is open.

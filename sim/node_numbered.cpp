@@ -40,6 +40,12 @@ bool node_clients::put_numbered(const node_event& event) {
   return true;
 }
 
+void node_clients::send_rest() {
+  for (auto& [producer, who] : numbered_)
+    if (who.open == 0 && !who.failed.empty())
+      send_again(who);
+}
+
 /// Everything that was not stored, in order. The first answer tells what to do: those before it are
 /// all acknowledged.
 void node_clients::send_again(numbered_producer& who) {
