@@ -95,7 +95,11 @@ auto next_release(front_actor::pointer self, front_actor real) -> front_actor::b
                        const std::string& name) {
             return self->delegate(real, hello, version + 1, cluster, name);
           },
-          [self, real](const peer_hello& hello) { return self->delegate(real, hello); }};
+          [self, real](const peer_hello& hello) { return self->delegate(real, hello); },
+          [self, real](stop_atom stop, std::uint32_t version, const std::string& cluster,
+                       const std::string& node) {
+            return self->delegate(real, stop, version, cluster, node);
+          }};
 }
 
 } // namespace
