@@ -158,6 +158,7 @@ writer_actor node_state::spawn_writer() {
   setup.run = setup_.run;
   setup.tombstones = tombstones_;
   setup.topics = setup_.store->topics;
+  setup.producers = std::make_shared<storage::producer_book>(std::move(setup_.store->producers));
   return spawn_blocking(self_->system(), writer, std::move(setup));
 }
 

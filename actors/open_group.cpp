@@ -43,7 +43,7 @@ void open_group::next_request() {
 bool open_group::stored() const {
   for (auto& each : response.responses)
     for (auto& message : each.results)
-      if (message.offset >= 0)
+      if (message.code == errc::none)
         return true;
   return false;
 }

@@ -46,7 +46,7 @@ struct open_group {
   /// What is left of it is parked.
   void delay() noexcept { delayed = std::max(delayed, group.requests.size() - request); }
 
-  /// Some message was appended.
+  /// Some message is in the log, now or since before.
   bool stored() const;
 };
 

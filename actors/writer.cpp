@@ -33,6 +33,8 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   log_ = std::make_unique<storage::commit_log>(options_.store, setup.end, std::move(setup.current));
   store_time_ = storage::store_time(setup.last_store_ms);
   numbers_ = topic_numbers{std::move(setup.tombstones), setup.topics};
+  producers_ = setup.producers ? std::move(setup.producers)
+                               : std::make_shared<storage::producer_book>(*files_, options_.store);
   groups_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
     refusals_[errc::needs_repair] = setup.read_only;
@@ -134,6 +136,11 @@ writer_state::verdict writer_state::store_current(open_group& group) {
     group.messages.emplace(request.messages.bytes());
     group.answer().results.reserve(request.count);
   }
+  return store_messages(group);
+}
+
+writer_state::verdict writer_state::store_messages(open_group& group) {
+  auto& request = group.current();
   auto now = store_time_now();
   auto& numbers = numbers_.of(request.topic);
   auto& results = group.answer().results;
@@ -146,9 +153,23 @@ writer_state::verdict writer_state::store_current(open_group& group) {
                      message ? "fewer messages than announced" : message.error().message);
       return verdict::stored;
     }
+    auto sequenced = (message.value()->sysflag & storage::sysflag::sequenced) != 0;
+    if (sequenced) {
+      auto judged = judge_sequence(group, *message.value());
+      if (judged == sequence_verdict::refused)
+        return verdict::stored;
+      if (judged == sequence_verdict::repeated) {
+        group.messages = cursor;
+        continue;
+      }
+    }
     if (!stage_message(group, *message.value(), numbers, now)) {
       want_file();
       return verdict::wait_for_file;
+    }
+    if (sequenced && results.back().code != errc::none) { // those behind it would leave a gap
+      refuse_current(group, results.back().code, group.answer().failure.message);
+      return verdict::stored;
     }
     group.messages = cursor;
     store_time_.note(now);
@@ -219,6 +240,8 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
     result.offset = place.offset;
     result.queue_position = place.queue_position;
     add_position(fields, place);
+    if ((message.sysflag & storage::sysflag::sequenced) != 0)
+      note_sequence(place);
     break;
   }
   results.push_back(result);
@@ -255,6 +278,7 @@ void writer_state::write_staged() {
     positions_.start(end);
     self_->send(roles_.dispatcher, std::move(list));
     self_->send(roles_.flusher, log_written{end, store_time_.last()});
+    keep_sequences();
   }
   answer_written();
 }
@@ -433,8 +457,11 @@ caf::result<log_offset> writer_state::stop() {
 }
 
 void writer_state::stop_if_idle() {
-  if (stopping_ && groups_.empty() && unflushed_.empty() && stop_promise_.pending())
+  if (stopping_ && groups_.empty() && unflushed_.empty() && stop_promise_.pending()) {
+    if (!log_->failed())
+      producers_->close(log_->end(), flushed_);
     stop_promise_.deliver(log_->end());
+  }
 }
 
 writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> self,

@@ -7,6 +7,7 @@
 #include "actors/waiting_puts.hpp"
 #include "storage/clock.hpp"
 #include "storage/commit_log.hpp"
+#include "storage/producer_book.hpp"
 #include "storage/recovery.hpp"
 #include "storage/store_time.hpp"
 
@@ -34,6 +35,7 @@ struct writer_setup {
   std::string read_only; ///< why nothing may be written, after a recovery that needs an operator
   std::vector<storage::log_gap> gaps; ///< damage before `end`, behind which no queue comes
   log_run run = 0;
+  std::shared_ptr<storage::producer_book> producers; ///< as recovered; null: nobody is known
 };
 
 /// The writer's state and logic. Works through the groups in arrival order: each request is stored,
@@ -77,7 +79,15 @@ private:
     put_promise promise;
   };
 
+  /// What a message's sequence says about it.
+  enum class sequence_verdict { store, repeated, refused };
+
   verdict store_current(open_group& group);
+  verdict store_messages(open_group& group);
+  sequence_verdict judge_sequence(open_group& group, const storage::new_message& message);
+  void refuse_sequence(open_group& group, const storage::producer_windows::judgement& judged);
+  void note_sequence(const storage::record_place& place);
+  void keep_sequences();
   bool reserve_room(open_group& group);
   void meet_flusher();
   void meet_dispatcher();
@@ -118,6 +128,8 @@ private:
   log_offset start_ = 0; ///< where the log ended when this writer began
   std::vector<storage::log_gap> gaps_;
   topic_numbers numbers_;
+  std::shared_ptr<storage::producer_book> producers_;
+  storage::producer_sequence sequence_;  ///< of the message being stored, if it has one
   waiting_puts groups_;                  ///< the front is being worked on
   verdict stuck_ = verdict::stored;      ///< why it is parked, if it is
   std::deque<open_group> written_;       ///< staged as a whole, answered after the write

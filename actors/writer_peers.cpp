@@ -125,6 +125,7 @@ void writer_state::flushed(const log_flushed& what) {
   flushed_ = std::max(flushed_, what.end);
   log_->flushed(flushed_);
   answer_flushed();
+  keep_sequences();
   if (!groups_.empty() && !flush_runs())
     wake();
 }

@@ -87,10 +87,12 @@ inline result<client::consumer> follow(caf::actor_system& system, caf::scoped_ac
   return client::consumer::open(system, node, options, note);
 }
 
-/// A producer that repeats until the node has a batch: at least once, in order.
+/// A producer that repeats until the node has a batch: in order, and each message once. After a
+/// start of its program it is another one.
 inline client::producer_options patient() {
   client::producer_options options;
   options.repeat_for = 10min;
+  options.idempotent = client::producer_identity::draw();
   return options;
 }
 

@@ -1,12 +1,26 @@
 #pragma once
 
 #include "net/client.hpp"
+#include "storage/producer_sequence.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 namespace troupe::client {
+
+/// Under which name a producer numbers its messages.
+struct producer_identity {
+  storage::producer_id id;
+  /// Larger at each start with the same id: what an earlier start still has under way is refused.
+  std::uint64_t epoch = 0;
+
+  /// A new id.
+  static producer_identity draw();
+  /// The producer with this id, started again: the epoch is the time of day in microseconds.
+  static producer_identity of(const storage::producer_id& id);
+};
 
 /// What is open at a time, at most (one request is always let through, however large), and what
 /// happens after an error.
@@ -23,6 +37,17 @@ struct producer_options {
   /// sent again may be stored more than once, but nothing stands before its predecessors' first
   /// copies.
   std::chrono::milliseconds repeat_for{0};
+  /// Numbers the messages, so that what is sent again is stored once, also over restarts of the
+  /// node; then several batches are on their way at a time, in order all the same. It costs a copy
+  /// of each message here and some 80 bytes in the store.
+  ///
+  /// Not promised: what the program itself sends again, after its own start too, is a new message.
+  /// Of 10 000 producers at one store the one that was silent for longest is forgotten for the
+  /// next. With a batch in doubt it then ends with `maybe_stored`; else it goes on in a new epoch,
+  /// which it counts up itself. When a power cut took acknowledged messages, as it may where flush
+  /// is asynchronous, it goes on in a new epoch with those that are not acknowledged. A producer
+  /// whose id was started with a higher epoch ends with `invalid_argument`.
+  std::optional<producer_identity> idempotent;
 
   /// Within what the node grants, so that it has no reason to refuse.
   static producer_options within(const welcome& granted);
@@ -49,7 +74,8 @@ public:
   /// Messages acknowledged so far. Any thread may ask.
   std::uint64_t acknowledged() const;
 
-  /// Messages that were sent again so far, each time counted: as many may be stored twice.
+  /// Messages that were sent again so far, each time counted: as many may be stored twice if the
+  /// producer is not idempotent.
   std::uint64_t repeated() const;
 
 private:

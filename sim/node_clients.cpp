@@ -29,37 +29,58 @@ topic_info node_clients::topic(std::uint32_t queue) const {
 }
 
 void node_clients::put(const node_event& event) {
-  put(event, scene_.wire(event.client % scene_.plan.producers).service());
+  if (!scene_.plan.numbered || !put_numbered(event))
+    put(event, scene_.wire(event.client % scene_.plan.producers).service());
 }
 
 void node_clients::put(const node_event& event, const store_service& to) {
-  auto& plan = scene_.plan;
   open_put sent;
   sent.wait = event.wait;
+  sent.numbers = add_messages(event);
+  sent.response = scene_.w.request<put_response>(to, request_of(sent.numbers, event.wait, nullptr));
+  puts_.push_back(std::move(sent));
+}
+
+std::vector<std::uint64_t> node_clients::add_messages(const node_event& event) {
+  std::vector<std::uint64_t> numbers;
+  auto queue = static_cast<std::int32_t>(event.queue % scene_.plan.queues);
+  for (std::uint32_t i = 0; i < event.count; ++i)
+    numbers.push_back(
+        scene_.ledger
+            .add(scene_.topic_of(event.queue), queue, event.size, scene_.node.clock().now_ms())
+            .number);
+  return numbers;
+}
+
+/// The messages as they are in the ledger, numbered on from `sequence` if there is one.
+put_request node_clients::request_of(const std::vector<std::uint64_t>& numbers, bool wait,
+                                     storage::producer_sequence* sequence) {
   storage::message_batch_builder batch;
-  for (std::uint32_t i = 0; i < event.count; ++i) {
-    auto queue = static_cast<std::int32_t>(event.queue % plan.queues);
-    auto& entry = scene_.ledger.add(scene_.topic_of(event.queue), queue, event.size,
-                                    scene_.node.clock().now_ms());
+  for (auto number : numbers) {
+    auto& entry = scene_.ledger.at(number);
     auto body = node_ledger::body_of(entry);
     storage::properties_builder properties;
     if (!properties.add(storage::property::keys, node_ledger::key_of(entry)) ||
         !properties.add(storage::property::tags, node_ledger::tag_of(entry)))
       throw broken{"a key or tag that cannot be stored"};
     storage::new_message message;
-    message.queue_id = queue;
+    auto text = properties.take();
+    if (sequence != nullptr) {
+      ++sequence->number;
+      text.insert(0, sequence->property());
+      message.sysflag = storage::sysflag::sequenced;
+    }
+    message.queue_id = entry.queue;
     message.body = std::as_bytes(std::span(body));
-    message.properties = properties.text();
+    message.properties = text;
     batch.add(message);
-    sent.numbers.push_back(entry.number);
   }
   put_request request;
-  request.topic = scene_.topic_of(event.queue);
+  request.topic = scene_.ledger.at(numbers.front()).topic;
   request.count = batch.count();
   request.messages = batch.take();
-  request.wait = event.wait;
-  sent.response = scene_.w.request<put_response>(to, std::move(request));
-  puts_.push_back(std::move(sent));
+  request.wait = wait;
+  return request;
 }
 
 void node_clients::read(const node_event& event) {
@@ -183,7 +204,8 @@ void node_clients::collect_changes() {
 }
 
 void node_clients::collect() {
-  take_answered(puts_, [this](open_put& put) { collect_put(put); });
+  take_answered(puts_,
+                [this](open_put& put) { put.numbered ? collect_numbered(put) : collect_put(put); });
   take_answered(reads_, [this](open_read& read) { collect_read(read); });
   take_answered(probes_, [this](open_probe& probe) {
     if (probe.response.code() != errc::none)

@@ -70,6 +70,7 @@ struct node_plan {
   bool record_crc = false;
   std::int64_t cleaner_ms = 0;  ///< how often it looks; 0: as a node does
   std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
+  bool numbered = false; ///< producers number their messages, and send again what is not stored
   std::vector<node_event> events;
 
   /// True if the wall clock is set in the run: the age of files means nothing then.

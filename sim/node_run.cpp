@@ -365,9 +365,10 @@ void node_runner::store_one_more() {
   node_event last;
   last.size = 10;
   clients_.create_topic(last);
+  clients_.send_rest();
   scene_.w.run_for(std::chrono::seconds(3));
   clients_.collect();
-  clients_.put(last);
+  clients_.put(last, scene_.wire(0).service());
   scene_.w.run_for(std::chrono::seconds(3));
   clients_.collect();
   auto& stored = scene_.ledger.entries().back();

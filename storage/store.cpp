@@ -149,6 +149,8 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   TROUPE_TRY(auto tombstones, tombstone_table::load(fs, o));
   if (!store.log.needs_repair) {
     TROUPE_TRY(pull_back(tombstones, store.log.end));
+    TROUPE_TRY(auto producers, producer_book::recover(fs, o, store.log));
+    store.producers = std::move(producers);
   }
   store.tombstones = tombstones.all();
   // Read again by the registrar; a file that cannot be is said now, before anything is served.

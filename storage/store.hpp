@@ -3,6 +3,7 @@
 #include "storage/checkpoint.hpp"
 #include "storage/clock.hpp"
 #include "storage/options.hpp"
+#include "storage/producer_book.hpp"
 #include "storage/recovery.hpp"
 #include "storage/topic_table.hpp"
 
@@ -21,6 +22,7 @@ struct opened_store {
   recovered_log log;
   std::set<std::string> topics;      ///< in topics.json
   std::vector<tombstone> tombstones; ///< of topics that were deleted
+  producer_book producers;           ///< of a log that may be written
 };
 
 /// Opens the directory of `o`, made if it is missing: lock, abort marker, recovery of the log.

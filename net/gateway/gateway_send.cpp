@@ -2,6 +2,7 @@
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
 #include "storage/mutant.hpp"
+#include "storage/producer_sequence.hpp"
 #include "storage/properties.hpp"
 #include "storage/system_topics.hpp"
 
@@ -137,7 +138,7 @@ storage::result<void> gateway_state::add_messages(const ticket& who, const clien
   storage::new_message m;
   m.queue_id = part.queue_id;
   m.flag = header.flag;
-  m.sysflag = header.sysflag;
+  m.sysflag = header.sysflag & ~storage::sysflag::sequenced; // may be copied from a message
   m.born_timestamp = header.born_timestamp;
   m.reconsume_times = header.reconsume_times;
   m.body = request.body.bytes();

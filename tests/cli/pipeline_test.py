@@ -128,6 +128,17 @@ class Pipeline(NodeTest):
         self.finish()
         self.assertGreater(under_load, ROUNDS // 2)
 
+    def test_where_only_the_node_is_killed_each_line_is_stored_once(self):
+        print(f"PIPELINE_SEED={SEED}")
+        under_load = self.disturb(["node"], random.Random(SEED + 2))
+
+        def arrived():
+            self.go_on()
+            return self.written() >= len(self.lines)
+        wait_until("all lines arrived", arrived)
+        self.assertEqual((self.count("raw"), self.count("capitals")), (len(self.lines),) * 2)
+        self.assertGreater(under_load, ROUNDS // 2)
+
 
 class Usage(unittest.TestCase):
     def test_each_says_how_it_is_called(self):

@@ -34,7 +34,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 43> mutants = {{
+constexpr std::array<mutant, 45> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -83,6 +83,8 @@ constexpr std::array<mutant, 43> mutants = {{
      simulation::storage},
     {"numbers-not-kept", "queues that are built again forget the numbers they had given",
      simulation::storage},
+    {"repeat-stored-again", "a message that its producer sends again is stored again"},
+    {"sequences-not-replayed", "a start knows of producers what their file says, and no more"},
     {"doubt-answered-as-refusal", "a producer is told that what may be stored is not",
      simulation::gateway},
 }};

@@ -125,6 +125,8 @@ void actor_stand::add_writer(const std::string& read_only) {
   for (auto& t : store->tombstones)
     setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
   setup.topics = store->topics;
+  if (read_only.empty())
+    setup.producers = std::make_shared<storage::producer_book>(std::move(store->producers));
   roles.writer = world.system().spawn(writer, std::move(setup));
 }
 
