@@ -53,6 +53,15 @@ struct greet_again {
   std::uint64_t link = 0;
 };
 
+/// So much of what crossed the link has been taken at this end: the other one may send more.
+struct link_taken {
+  std::string node; ///< who speaks
+  std::string to;
+  std::uint64_t incarnation = 0; ///< of the one who speaks
+  std::uint64_t link = 0;
+  std::uint64_t bytes = 0; ///< since the link came up, as `net::link_cost` counts them
+};
+
 /// At home: what this node offers from now on.
 struct role_offer {
   std::vector<offered_role> roles;
@@ -80,8 +89,10 @@ constexpr std::string_view name_of(link_state state) noexcept {
   return names[static_cast<std::size_t>(state)];
 }
 
+/// What a node says of itself.
 struct link_report {
   std::vector<link_status> links;
+  std::vector<role_status> roles; ///< that it plays; of a switchboard: none
 };
 
 template <class Inspector>
@@ -106,6 +117,10 @@ auto inspect(Inspector& f, greet_again& x) {
   return fields(f, "greet_again", x.node, x.incarnation, x.link);
 }
 template <class Inspector>
+auto inspect(Inspector& f, link_taken& x) {
+  return fields(f, "link_taken", x.node, x.to, x.incarnation, x.link, x.bytes);
+}
+template <class Inspector>
 auto inspect(Inspector& f, role_offer& x) {
   return fields(f, "role_offer", x.roles);
 }
@@ -119,7 +134,7 @@ auto inspect(Inspector& f, peer_down& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, link_report& x) {
-  return fields(f, "link_report", x.links);
+  return fields(f, "link_report", x.links, x.roles);
 }
 
 } // namespace troupe
@@ -133,13 +148,15 @@ CAF_ADD_TYPE_ID(troupe_links, (troupe::role_offer))
 CAF_ADD_TYPE_ID(troupe_links, (troupe::peer_up))
 CAF_ADD_TYPE_ID(troupe_links, (troupe::peer_down))
 CAF_ADD_TYPE_ID(troupe_links, (troupe::link_report))
+CAF_ADD_TYPE_ID(troupe_links, (troupe::link_taken))
 CAF_END_TYPE_ID_BLOCK(troupe_links)
 
 namespace troupe {
 
 /// What one switchboard answers to another.
-using peer_service = caf::typed_actor<handles<peer_welcome(peer_hello)>,
-                                      handles<void(peer_goodbye)>, handles<void(greet_again)>>;
+using peer_service =
+    caf::typed_actor<handles<peer_welcome(peer_hello)>, handles<void(peer_goodbye)>,
+                     handles<void(greet_again)>, handles<void(link_taken)>>;
 
 /// Who is told of links. Of each node: up, down, up, down.
 using link_listener = caf::typed_actor<handles<void(peer_up)>, handles<void(peer_down)>>;

@@ -2,11 +2,12 @@
 
 #include "actors/error.hpp"
 #include "actors/unexpected.hpp"
-#include "net/link_port.hpp"
+#include "net/link_end.hpp"
 #include "storage/log_limit.hpp"
 #include "storage/logging.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace troupe::net {
@@ -30,11 +31,11 @@ struct peer {
   std::string reason;
   std::uint64_t incarnation = 0;
   std::uint64_t link = 0; ///< the newest that was asked for, by whoever dials
-  /// Of this link: the actor that ends with the peer's process, the ports that the peer was given
-  /// and the roles behind them.
+  /// Of this link: the actor that ends with the peer's process, what stands between its roles and
+  /// ours, and those of ours that it was given.
   caf::strong_actor_ptr switchboard;
+  std::shared_ptr<link_end> end;
   std::vector<offered_role> roles;
-  std::vector<caf::strong_actor_ptr> ports;
   std::shared_ptr<void> wire; ///< if we dialled
   milliseconds pause{0};
   caf::actor_addr dialer; ///< that has not answered yet
@@ -70,6 +71,8 @@ struct switchboard_state {
 
   std::vector<offered_role> open_ports(peer& p);
   void close_ports(peer& p);
+  void took(const link_taken& what);
+  void overflowed(std::uint64_t index, std::uint64_t link);
   void say_goodbye(peer& p, const std::string& reason);
   void set_state(peer& p, link_state state, const std::string& reason = {});
   peer* find(const std::string& node);
@@ -278,6 +281,8 @@ void switchboard_state::come_up(peer& p, std::uint64_t incarnation,
   set_state(p, link_state::up);
   storage::log_info("link.up",
                     {{"node", p.where.node}, {"incarnation", incarnation}, {"link", p.link}});
+  for (auto& role : theirs)
+    role.port = p.end->exit_before(role.port);
   self->send(setup.listener, peer_up{p.where.node, incarnation, p.link, std::move(theirs)});
 }
 
@@ -311,11 +316,25 @@ void switchboard_state::give_up(peer& p, const std::string& reason) {
 
 std::vector<offered_role> switchboard_state::open_ports(peer& p) {
   close_ports(p);
+  // What the link does is told by way of this actor's mailbox, from whatever thread.
+  auto index = static_cast<std::uint64_t>(&p - peers.data());
+  auto tell = [board = self->address()](auto... what) {
+    if (auto alive = caf::actor_cast<caf::actor>(board))
+      caf::anon_send(alive, std::move(what)...);
+  };
+  link_taken report{setup.node, p.where.node, setup.incarnation, p.link, 0};
+  p.end = std::make_shared<link_end>(
+      self->system(), setup.limits,
+      link_end::callbacks{[tell, report](std::uint64_t total) {
+                            auto now = report;
+                            now.bytes = total;
+                            tell(std::move(now));
+                          },
+                          [tell, index, link = p.link] { tell(failed_atom_v, index, link); }});
   p.roles = offered;
   auto given = offered;
   for (auto& r : given) {
-    r.port = link_port::open(self->system(), r.port);
-    p.ports.push_back(r.port);
+    r.port = p.end->port_before(r.port);
     if (setup.expose)
       setup.expose(r.port);
   }
@@ -323,10 +342,30 @@ std::vector<offered_role> switchboard_state::open_ports(peer& p) {
 }
 
 void switchboard_state::close_ports(peer& p) {
-  for (auto& port : p.ports)
-    link_port::close(port);
-  p.ports.clear();
+  if (p.end)
+    p.end->close();
+  p.end = nullptr;
   p.roles.clear();
+}
+
+/// Of this end it is told to the other one, which may send more.
+void switchboard_state::took(const link_taken& what) {
+  auto* p = find(what.node == setup.node ? what.to : what.node);
+  if (p == nullptr || p->state != link_state::up || p->link != what.link)
+    return;
+  if (what.node == setup.node)
+    self->send(caf::actor_cast<peer_service>(p->switchboard), what);
+  else if (p->incarnation == what.incarnation && p->end)
+    p->end->peer_took(what.bytes);
+}
+
+void switchboard_state::overflowed(std::uint64_t index, std::uint64_t link) {
+  auto& p = peers[index];
+  if (p.state != link_state::up || p.link != link)
+    return;
+  auto reason = "it does not take what it is sent";
+  say_goodbye(p, reason);
+  give_up(p, reason);
 }
 
 /// The other end may believe that the link is up.
@@ -409,12 +448,20 @@ bool switchboard_state::stop() {
 switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
                                              switchboard_setup setup) {
   ignore_unexpected(self, "switchboard");
+  // A process without links is of no use to the others: like the node, this ends it, they notice,
+  // and it is started again.
+  self->set_exception_handler(
+      [](caf::scheduled_actor*, std::exception_ptr&) -> caf::error { std::terminate(); });
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
       [&state](peer_hello& h) { return state.hello(h); },
       [&state](const peer_goodbye& g) { state.goodbye(g); },
       [&state](const greet_again& g) { state.again(g); },
+      [&state](const link_taken& what) { state.took(what); },
+      [&state](failed_atom, std::uint64_t peer, std::uint64_t link) {
+        state.overflowed(peer, link);
+      },
       [&state](role_offer& o) { state.offer(o); },
       [&state](status_atom) { return state.status(); },
       [&state](stop_atom) { return state.stop(); },

@@ -2,6 +2,7 @@
 
 #include "actors/link_messages.hpp"
 #include "net/dialer.hpp"
+#include "net/link_end.hpp"
 
 #include <chrono>
 #include <functional>
@@ -38,12 +39,13 @@ struct switchboard_setup {
   /// Called with the program of each peer whose hello is taken, before it is answered.
   std::function<void(const caf::node_id&)> trust = {};
   link_timings timings = {};
+  link_limits limits = {};
 };
 
 /// Keeps the links between this node and the others of its store: dials those whose names are
 /// larger, answers those whose names are smaller, and tells the listener of each link that comes or
 /// goes. Handles of peers come straight from them, never by way of a third node, and what peers are
-/// given are ports (net/link_port.hpp), which live as long as the link.
+/// given are ports (net/link_end.hpp), which live as long as the link.
 ///
 /// What it keeps is bounded by the configured peers: nothing is remembered of anybody else.
 using switchboard_actor = peer_service::extend<
@@ -51,6 +53,8 @@ using switchboard_actor = peer_service::extend<
     handles<void(role_offer)>, handles<link_report(status_atom)>,
     /// Ends every link, and the actor.
     handles<bool(stop_atom)>,
+    /// The other end of a link to a peer does not take what waits for it.
+    handles<void(failed_atom, std::uint64_t, std::uint64_t)>,
     /// Its own timer: for which peer.
     handles<void(retry_atom, std::uint64_t)>>;
 

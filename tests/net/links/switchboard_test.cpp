@@ -1,7 +1,8 @@
 #include "tests/net/links/switchboard_stand.hpp"
 
+#include <caf/actor_proxy.hpp>
+
 #include "actors/front.hpp"
-#include "net/link_port.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
@@ -88,15 +89,12 @@ TEST_CASE("switchboard: the smaller name dials, and roles are reached both ways"
 
 TEST_CASE("switchboard: what peers are given is exposed, and never the role itself", "[links]") {
   pair_of_boards w;
-  auto exposed_by = [](board& who, const caf::actor& given) {
-    return std::ranges::count(who.exposed, caf::actor_cast<caf::strong_actor_ptr>(given)) == 1;
-  };
   CHECK(w.both_ways());
-  CHECK(exposed_by(*w.b, w.a->role("b")));
-  CHECK(exposed_by(*w.a, w.b->role("a")));
-  for (auto* node : {w.a.get(), w.b.get()})
+  for (auto* node : {w.a.get(), w.b.get()}) {
+    CHECK(node->exposed.size() > 1);
     for (auto& who : node->exposed)
-      CHECK((who == node->published() || dynamic_cast<net::link_port*>(who->get()) != nullptr));
+      CHECK((who == node->published() || dynamic_cast<caf::actor_proxy*>(who->get()) != nullptr));
+  }
 }
 
 TEST_CASE("switchboard: the pauses between dials double up to the longest", "[links]") {

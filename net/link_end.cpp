@@ -1,0 +1,299 @@
+#include "net/link_end.hpp"
+
+#include "actors/messages.hpp"
+#include "storage/mutant.hpp"
+
+#include <caf/actor_proxy.hpp>
+
+#include <atomic>
+#include <shared_mutex>
+#include <utility>
+#include <vector>
+
+namespace troupe::net {
+
+namespace {
+
+/// For the message itself, whatever it carries.
+constexpr std::uint64_t message_bytes = 256;
+constexpr std::uint64_t position_bytes = 64;
+constexpr std::uint64_t result_bytes = 24;
+
+std::uint64_t cost_of(const put_group& group) {
+  std::uint64_t sum = 0;
+  for (auto& request : group.requests)
+    sum += request.messages.size() + request.topic.size();
+  return sum;
+}
+
+std::uint64_t cost_of(const put_group_response& answer) {
+  std::uint64_t sum = 0;
+  for (auto& response : answer.responses)
+    sum += response.results.size() * result_bytes;
+  return sum;
+}
+
+std::uint64_t cost_of(const position_list& list) {
+  return list.batch ? list.batch->positions.size() * position_bytes : 0;
+}
+
+std::uint64_t cost_of(const std::vector<storage::slice>& records) {
+  std::uint64_t sum = 0;
+  for (auto& record : records)
+    sum += record.size();
+  return sum;
+}
+
+std::uint64_t cost_of(const pull_response& answer) {
+  return cost_of(answer.records);
+}
+
+std::uint64_t cost_of(const record_batch& batch) {
+  return cost_of(batch.records);
+}
+
+std::uint64_t cost_of(const read_request& request) {
+  return request.records.size() * sizeof(record_location);
+}
+
+std::uint64_t cost_of(const queue_state& state) {
+  std::uint64_t sum = 0;
+  for (auto& [topic, next] : state.next_offsets)
+    sum += topic.size() + next.size() * sizeof(queue_offset);
+  return sum;
+}
+
+std::uint64_t cost_of(const topic_map& map) {
+  return map.topics ? map.topics->size() * 64 : 0;
+}
+
+/// If that is the type of its last part; those before it are atoms and numbers.
+template <class Message>
+bool add_cost(const caf::type_erased_tuple& content, std::uint64_t& cost) {
+  auto last = content.size() - 1;
+  if (!content.match_element<Message>(last))
+    return false;
+  cost += cost_of(content.get_as<Message>(last));
+  return true;
+}
+
+template <class... Messages>
+void add_cost_of(const caf::type_erased_tuple& content, std::uint64_t& cost) {
+  (void)(add_cost<Messages>(content, cost) || ...);
+}
+
+} // namespace
+
+std::uint64_t link_cost(const caf::type_erased_tuple& content) {
+  auto cost = message_bytes;
+  if (content.size() > 0)
+    add_cost_of<put_group, put_group_response, position_list, pull_response, read_request,
+                record_batch, queue_state, topic_map>(content, cost);
+  return cost;
+}
+
+// -- what stands before actors -------------------------------------------------------------------
+
+/// Before an actor of this process: what the peer sends reaches it without a step in between.
+class link_port final : public caf::actor_proxy {
+public:
+  link_port(caf::actor_config& config, std::weak_ptr<link_end> link, caf::strong_actor_ptr own)
+      : actor_proxy(config), link_(std::move(link)), own_(std::move(own)) {}
+
+  const char* name() const override { return "link-port"; }
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* unit) override {
+    // Whoever is at the other end does not decide when an actor ends.
+    if (what->content().match_elements<caf::exit_msg>())
+      return;
+    {
+      std::shared_lock lock(mutex_);
+      auto link = open_ ? link_.lock() : nullptr;
+      if (link) {
+        link->arrived(link_cost(what->content()));
+        if (what->sender && what->mid.is_request())
+          what->sender = link->exit_before(what->sender);
+        own_->enqueue(std::move(what), unit);
+        return;
+      }
+    }
+    bounce(what, caf::sec::request_receiver_down);
+  }
+  void kill_proxy(caf::execution_unit* unit, caf::error why) override {
+    {
+      std::lock_guard lock(mutex_);
+      open_ = false;
+    }
+    cleanup(std::move(why), unit);
+  }
+
+private:
+  std::shared_mutex mutex_; ///< held while a message is handed on
+  bool open_ = true;
+  const std::weak_ptr<link_end> link_;
+  const caf::strong_actor_ptr own_;
+};
+
+/// Before an actor of the peer: what it is sent waits for room in the window.
+class link_exit final : public caf::actor_proxy {
+public:
+  link_exit(caf::actor_config& config, std::weak_ptr<link_end> link, caf::strong_actor_ptr theirs)
+      : actor_proxy(config), link_(std::move(link)), theirs_(std::move(theirs)) {}
+
+  const char* name() const override { return "link-exit"; }
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit*) override {
+    if (what->content().match_elements<caf::exit_msg>())
+      return;
+    auto link = link_.lock();
+    if (link) {
+      // The answer comes back by way of a port. Who asks for none is of no matter there.
+      if (what->mid.is_request() && what->sender)
+        what->sender = link->port_before(what->sender);
+      else
+        what->sender = nullptr;
+    }
+    if (!link || !link->send(theirs_, what))
+      bounce(what, caf::sec::request_receiver_down);
+  }
+  void kill_proxy(caf::execution_unit* unit, caf::error why) override {
+    cleanup(std::move(why), unit);
+  }
+
+private:
+  const std::weak_ptr<link_end> link_;
+  const caf::strong_actor_ptr theirs_;
+};
+
+// -- the end of a link ---------------------------------------------------------------------------
+
+link_end::link_end(caf::actor_system& system, const link_limits& limits, callbacks tell)
+    : system_(system), limits_(limits), tell_(std::move(tell)) {}
+
+link_end::~link_end() {
+  close();
+}
+
+/// One for each actor, which ends with it: those who ask come and go.
+template <class Proxy>
+caf::strong_actor_ptr link_end::stand_before(actor_map& made, const caf::strong_actor_ptr& who,
+                                             const caf::node_id& node) {
+  caf::strong_actor_ptr proxy;
+  {
+    std::lock_guard lock(mutex_);
+    auto& place = made[who->id()];
+    if (place)
+      return place;
+    caf::actor_config config;
+    proxy = place = caf::make_actor<Proxy, caf::strong_actor_ptr>(
+        system_.next_actor_id(), node, &system_, config, weak_from_this(), who);
+    if (!open_)
+      made.erase(who->id());
+  }
+  who->get()->attach_functor(
+      [link = weak_from_this(), &made, id = who->id()](const caf::error& why) {
+        auto alive = link.lock();
+        if (!alive)
+          return;
+        std::unique_lock lock(alive->mutex_);
+        auto found = made.find(id);
+        if (found == made.end())
+          return;
+        auto ended = std::move(found->second);
+        made.erase(found);
+        lock.unlock();
+        static_cast<Proxy*>(ended->get())->kill_proxy(nullptr, why);
+      });
+  return proxy;
+}
+
+caf::strong_actor_ptr link_end::port_before(const caf::strong_actor_ptr& own) {
+  return stand_before<link_port>(ports_, own, system_.node());
+}
+
+caf::strong_actor_ptr link_end::exit_before(const caf::strong_actor_ptr& theirs) {
+  return stand_before<link_exit>(exits_, theirs, theirs->node());
+}
+
+bool link_end::send(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr& what) {
+  auto cost = link_cost(what->content());
+  std::unique_lock lock(mutex_);
+  if (!open_)
+    return false;
+  if (waiting_bytes_ + cost > limits_.waiting_bytes) {
+    lock.unlock();
+    tell_.overflowed();
+    return false;
+  }
+  waiting_bytes_ += cost;
+  waiting_.push_back({to, std::move(what), cost});
+  send_waiting(lock);
+  return true;
+}
+
+/// One thread at a time, so that the order stays; and without the lock while it calls others.
+void link_end::send_waiting(std::unique_lock<std::mutex>& lock) {
+  if (std::exchange(sending_, true))
+    return;
+  while (!waiting_.empty() && sent_ - taken_ < limits_.open_bytes) {
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    waiting_bytes_ -= next.cost;
+    sent_ += next.cost;
+    lock.unlock();
+    next.to->enqueue(std::move(next.what), nullptr);
+    lock.lock();
+  }
+  sending_ = false;
+}
+
+void link_end::peer_took(std::uint64_t total) {
+  std::unique_lock lock(mutex_);
+  if (total <= taken_ || total > sent_) // late, or of nobody who counts as we do
+    return;
+  taken_ = total;
+  send_waiting(lock);
+}
+
+void link_end::arrived(std::uint64_t cost) {
+  std::uint64_t total = 0;
+  {
+    std::lock_guard lock(mutex_);
+    arrived_ += cost;
+    if (arrived_ - told_ < limits_.open_bytes / 4)
+      return;
+    total = told_ = arrived_;
+  }
+  tell_.took(total);
+}
+
+void link_end::close() {
+  if (TROUPE_MUTANT("old-link-lives"))
+    return;
+  actor_map ports;
+  actor_map exits;
+  std::deque<waiting_message> unsent;
+  {
+    std::lock_guard lock(mutex_);
+    open_ = false;
+    ports.swap(ports_);
+    exits.swap(exits_);
+    unsent.swap(waiting_);
+    waiting_bytes_ = 0;
+  }
+  for (auto& [id, port] : ports)
+    static_cast<link_port*>(port->get())->kill_proxy(nullptr, caf::exit_reason::normal);
+  for (auto& [id, exit] : exits)
+    static_cast<link_exit*>(exit->get())
+        ->kill_proxy(nullptr, caf::exit_reason::remote_link_unreachable);
+}
+
+std::uint64_t link_end::open_bytes() const {
+  std::lock_guard lock(mutex_);
+  return sent_ - taken_;
+}
+
+std::uint64_t link_end::waiting_bytes() const {
+  std::lock_guard lock(mutex_);
+  return waiting_bytes_;
+}
+
+} // namespace troupe::net
