@@ -1,5 +1,6 @@
 #include "actors/dispatcher.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -76,7 +77,8 @@ void dispatcher_state::find_end() {
   self_->request(roles_.writer, writer_patience, status_atom_v)
       .then([go_on](const writer_status& writer) { go_on(writer.end); },
             [this, go_on, epoch = epoch_](const caf::error& why) {
-              if (writer_is_gone(from_caf(why)) || TROUPE_MUTANT("silence-taken-for-death")) {
+              if (shows_writer_ended(self_, roles_, from_caf(why)) ||
+                  TROUPE_MUTANT("silence-taken-for-death")) {
                 // Without a writer nobody writes: all that is there may be read.
                 go_on(written_ > 0 ? written_ : unknown_end);
               } else if (epoch == epoch_) {
@@ -85,12 +87,6 @@ void dispatcher_state::find_end() {
                 self_->delayed_send(self_, replay_pause, retry_atom_v);
               }
             });
-}
-
-bool dispatcher_state::writer_is_gone(const storage::error& why) const {
-  if (why.code != errc::connection_lost)
-    return false;
-  return roles_.writer ? roles_.writer.node() == self_->node() : roles_.writer_ended;
 }
 
 /// All of the log has been passed on; the queues may need to know that nothing is behind it.
@@ -194,7 +190,7 @@ void dispatcher_state::resume(log_offset from) {
   next_ = from;
   // Queues that were started again may know less than those before them confirmed.
   applied_ = from;
-  if (writer_met_ && applied_ > 0) // it may have missed a confirmation
+  if (writer_met_ && applied_ > 0 && !TROUPE_MUTANT("credit-said-once")) // it may have missed one
     self_->send(roles_.writer, applied_atom_v, applied_);
   find_end();
 }
@@ -246,7 +242,7 @@ void dispatcher_state::writer_met(const log_state& log) {
     return;
   }
   written_ = std::max(written_, log.end);
-  if (applied_ > 0)
+  if (applied_ > 0 && !TROUPE_MUTANT("credit-said-once"))
     self_->send(roles_.writer, applied_atom_v, applied_);
   if (unreadable_.code != errc::none)
     self_->send(roles_.writer, unreadable_);
@@ -290,10 +286,10 @@ void dispatcher_state::set_roles(const role_table& table) {
     writer_met_ = false;
     meet_writer();
   }
-  if (other_queues)
+  if (other_queues && !TROUPE_MUTANT("queues-not-met"))
     meet_queues();
   // A reader that is gone, or out of reach, does not answer.
-  bool unanswered = catching_up_ == catching_up::reading &&
+  bool unanswered = catching_up_ == catching_up::reading && !TROUPE_MUTANT("reader-awaited") &&
                     std::ranges::find(roles_.readers, asked_) == roles_.readers.end();
   if (unanswered)
     ++epoch_;

@@ -26,7 +26,6 @@ private:
   void meet_writer();
   void writer_met(const log_state& log);
   void meet_queues();
-  bool writer_is_gone(const storage::error& why) const;
   void drop_known();
   void pass_on(const position_list& list);
   void work();

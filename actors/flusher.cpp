@@ -1,5 +1,6 @@
 #include "actors/flusher.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/check.hpp"
 #include "storage/mutant.hpp"
 #include "storage/sparse_file.hpp"
@@ -162,9 +163,7 @@ void flusher_state::create(log_offset start) {
     self_->send(roles_.writer, ready_atom_v, start);
     return;
   }
-  auto made = storage::create_log_file(*files_, options_.store, start);
-  if (!made && made.error().code == errc::exists)
-    made = made_before(start);
+  auto made = make_file(start);
   if (!made) {
     wanted_file_ = start;
     self_->send(roles_.writer, failed_atom_v,
@@ -175,6 +174,23 @@ void flusher_state::create(log_offset start) {
   }
   open_[start] = std::move(made.value());
   self_->send(roles_.writer, ready_atom_v, start);
+}
+
+/// Not on a full disk, also where the cleaner is away and cannot say that it is.
+storage::result<std::shared_ptr<storage::file>> flusher_state::make_file(log_offset start) {
+  auto& directory = options_.store.directory;
+  bool cleaner_is_near = roles_.cleaner && !is_elsewhere(self_, roles_.cleaner);
+  auto usage = files_->usage(directory);
+  auto percent = usage ? usage.value().used_percent() : 0;
+  if (!cleaner_is_near && percent > options_.store.disk_warning_percent)
+    return storage::error{errc::no_space,
+                          "the disk of " + directory + " is " + std::to_string(percent) +
+                              " % full (disk-space-warning-level-ratio = " +
+                              std::to_string(options_.store.disk_warning_percent) + ")"};
+  auto made = storage::create_log_file(*files_, options_.store, start);
+  if (!made && made.error().code == errc::exists)
+    return made_before(start);
+  return made;
 }
 
 /// By a flusher in another process, which did not get round to say so.
@@ -224,10 +240,15 @@ flusher_status flusher_state::status() const {
 void flusher_state::set_roles(const role_table& table) {
   roles_ = table;
   // Whoever is new does not know it yet.
-  self_->send(roles_.writer, flushed_);
-  self_->send(roles_.queue_manager, flushed_);
+  if (!TROUPE_MUTANT("flushed-said-once")) {
+    self_->send(roles_.writer, flushed_);
+    self_->send(roles_.queue_manager, flushed_);
+  }
   if (!failure_.empty())
     self_->send(roles_.writer, flush_failure{failure_});
+  if (!open_.empty() && open_.rbegin()->first >= written_.end &&
+      !TROUPE_MUTANT("file-said-once")) // made for one who may not know it
+    self_->send(roles_.writer, ready_atom_v, open_.rbegin()->first);
   retry_create();
 }
 

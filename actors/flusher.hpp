@@ -51,6 +51,7 @@ private:
   void begin(const log_state& log);
   storage::result<void> sync_to(log_offset end);
   storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
+  storage::result<std::shared_ptr<storage::file>> make_file(log_offset start);
   storage::result<std::shared_ptr<storage::file>> made_before(log_offset start);
   void answer_waiting();
   void fail(const storage::error& why);

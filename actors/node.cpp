@@ -4,6 +4,7 @@
 #include "actors/dispatcher.hpp"
 #include "actors/flusher.hpp"
 #include "actors/membership.hpp"
+#include "actors/patience.hpp"
 #include "actors/queue_flusher.hpp"
 #include "actors/queue_manager.hpp"
 #include "actors/reader.hpp"
@@ -71,6 +72,7 @@ void node_state::add_role(const char* role_name, bool replaceable, Handle role_t
   r.replaceable = replaceable;
   r.spawn = [this, role_name, place, make] { roles_.*place = watch(role_name, (this->*make)()); };
   r.announce = [this, place] { self_->send(roles_.*place, roles_); };
+  r.forget = [this, place] { roles_.*place = Handle{}; };
   r.needs_log = !std::is_same_v<Handle, dispatcher_actor>; // has no files
   parts_.push_back(std::move(r));
   begin(parts_.back());
@@ -119,9 +121,10 @@ void node_state::add_readers() {
       roles_.readers.push_back(watch(role_name<reader_actor>, spawn_reader()));
     begun = true;
   };
+  reader.forget = [] {}; // each is taken out when it ends
   reader.announce = [this] {
     for (auto& one : roles_.readers)
-      if (one.node() == self_->node())
+      if (!is_elsewhere(self_, one))
         self_->send(one, roles_);
   };
   parts_.push_back(std::move(reader));
@@ -326,11 +329,8 @@ void node_state::topics_changed(const topic_map& topics) {
   topics_known_ = true;
   for (auto& [client, session] : sessions_)
     self_->send(session, topics_);
-  if (plays(store_role::registrar))
-    for (auto& [peer, roles] : peers_)
-      for (auto& given : roles)
-        if (given.role == role_name<node_actor>)
-          self_->send(caf::actor_cast<node_actor>(given.port), topics_);
+  for (auto& [peer, roles] : peers_)
+    tell_topics(roles);
   if (may_serve_ && !serving_)
     serve();
 }
@@ -358,6 +358,7 @@ void node_state::down(const caf::down_msg& message) {
   storage::log_error("role.died", {{"role", r.name}, {"reason", why}});
   std::erase_if(roles_.readers,
                 [&](const reader_actor& reader) { return reader.address() == message.source; });
+  r.forget(); // nobody is offered who has ended
   if (r.replaceable && may_restart(r))
     restart(r);
   else
@@ -377,25 +378,31 @@ bool node_state::may_restart(watched_role& r) {
 
 void node_state::fail_stop(watched_role& r, const std::string& why) {
   set_state(r, role_stopped);
-  auto what = "the " + r.name + " stopped (" + why + ")";
-  auto said = what + "; restart the node: reads go on";
-  if (r.name == "flusher")
-    self_->send(roles_.writer, flush_failure{said});
-  else
-    self_->send(roles_.writer, write_refusal{errc::write_stopped, said});
-  if (r.name == "writer") {
-    roles_.writer = nullptr;
-    roles_.writer_ended = true;
-  }
+  r.failure = "the " + r.name + " stopped (" + why + ")";
+  roles_.writer_ended = roles_.writer_ended || r.name == role_name<writer_actor>;
+  tell_failures();
   announce();
   offer_roles();
   if (serving_)
     return;
-  start_failure_ = {errc::unavailable,
-                    "node " + setup_.name + " cannot serve: " + what + "; see the log for why"};
+  start_failure_ = {errc::unavailable, "node " + setup_.name + " cannot serve: " + r.failure +
+                                           "; see the log for why"};
   for (auto& promise : waiting_)
     promise.deliver(to_caf(start_failure_));
   waiting_.clear();
+}
+
+/// To a writer that is new, too: it takes no messages without them.
+void node_state::tell_failures() {
+  for (auto& r : parts_) {
+    if (r.state != role_stopped)
+      continue;
+    auto said = r.failure + "; restart the node: reads go on";
+    if (r.name == role_name<flusher_actor>)
+      self_->send(roles_.writer, flush_failure{said});
+    else
+      self_->send(roles_.writer, write_refusal{errc::write_stopped, said});
+  }
 }
 
 void node_state::restart(watched_role& r) {
@@ -409,6 +416,8 @@ void node_state::restart(watched_role& r) {
   // It opens its files by what the writer says now.
   log_.reset();
   set_state(r, role_waiting);
+  announce();
+  offer_roles();
   retry();
 }
 

@@ -74,6 +74,8 @@ private:
     bool needs_log = true;          ///< opens files that the writer recovers first
     std::function<void()> spawn;    ///< and puts it into `roles_`
     std::function<void()> announce; ///< tells it who plays which role
+    std::function<void()> forget;   ///< takes one that has ended for good out of `roles_`
+    std::string failure;            ///< why it has stopped
     std::string state = role_running;
     caf::actor_clock::time_point since; ///< when it came into that state
     std::uint32_t restarts = 0;
@@ -120,6 +122,7 @@ private:
   void restart(watched_role& r);
 
   void take_role(const offered_role& given);
+  void tell_topics(const std::vector<offered_role>& peer);
   void drop_role(const offered_role& given);
   void offer_roles();
   void roles_changed();
@@ -133,6 +136,9 @@ private:
   std::map<std::string, std::string> places_elsewhere() const;
   bool may_restart(watched_role& r);
   void fail_stop(watched_role& r, const std::string& why);
+  void tell_failures();
+  std::vector<role_status> own_roles() const;
+  std::function<void()> await_one(const std::shared_ptr<gathering>& g);
   template <class Status, class Handle>
   void ask(const std::shared_ptr<gathering>& g, const Handle& whom, Status node_status::*part);
   void ask_links(const std::shared_ptr<gathering>& g);

@@ -2,7 +2,9 @@
 
 #include "actors/node.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -37,16 +39,15 @@ std::optional<store_role> role_of_word(std::string_view word) {
   return std::nullopt;
 }
 
-template <class Handle>
-void set_place(Handle& place, const std::string& word, const caf::strong_actor_ptr& who) {
-  if (word == role_name<Handle>)
-    place = caf::actor_cast<Handle>(who);
-}
-
-template <class Handle>
-void clear_place(Handle& place, const std::string& word, const caf::strong_actor_ptr& who) {
-  if (word == role_name<Handle> && caf::actor_cast<caf::strong_actor_ptr>(place) == who)
-    place = Handle{};
+/// Calls `what` with each role that one actor plays, and its place.
+template <class Table, class Function>
+void for_each_place(Table& roles, const Function& what) {
+  what(store_role::writer, roles.writer);
+  what(store_role::flusher, roles.flusher);
+  what(store_role::cleaner, roles.cleaner);
+  what(store_role::dispatcher, roles.dispatcher);
+  what(store_role::queue_manager, roles.queue_manager);
+  what(store_role::registrar, roles.registrar);
 }
 
 template <class Handle>
@@ -70,18 +71,12 @@ void node_state::offer_roles() {
   if (!switchboard_)
     return;
   role_offer all;
-  auto add = [&](store_role role, const auto& who) {
+  for_each_place(roles_, [&](store_role role, const auto& who) {
     if (plays(role))
       offer(all.roles, who);
-  };
-  add(store_role::writer, roles_.writer);
-  add(store_role::flusher, roles_.flusher);
-  add(store_role::cleaner, roles_.cleaner);
-  add(store_role::dispatcher, roles_.dispatcher);
-  add(store_role::queue_manager, roles_.queue_manager);
-  add(store_role::registrar, roles_.registrar);
+  });
   for (auto& one : roles_.readers)
-    if (one.node() == self_->node() && plays(store_role::readers))
+    if (!is_elsewhere(self_, one))
       offer(all.roles, one);
   offer(all.roles, roles_.node);
   caf::anon_send(caf::actor_cast<caf::actor>(switchboard_), std::move(all));
@@ -97,26 +92,24 @@ bool node_state::may_offer(const std::string& peer, const offered_role& given) c
 }
 
 void node_state::take_role(const offered_role& given) {
-  set_place(roles_.writer, given.role, given.port);
-  set_place(roles_.flusher, given.role, given.port);
-  set_place(roles_.cleaner, given.role, given.port);
-  set_place(roles_.dispatcher, given.role, given.port);
-  set_place(roles_.queue_manager, given.role, given.port);
-  set_place(roles_.registrar, given.role, given.port);
+  for_each_place(roles_, [&](store_role, auto& place) {
+    using handle = std::decay_t<decltype(place)>;
+    if (given.role == role_name<handle>)
+      place = caf::actor_cast<handle>(given.port);
+  });
   if (given.role == role_name<reader_actor>)
     roles_.readers.push_back(caf::actor_cast<reader_actor>(given.port));
 }
 
 void node_state::drop_role(const offered_role& given) {
-  clear_place(roles_.writer, given.role, given.port);
-  clear_place(roles_.flusher, given.role, given.port);
-  clear_place(roles_.cleaner, given.role, given.port);
-  clear_place(roles_.dispatcher, given.role, given.port);
-  clear_place(roles_.queue_manager, given.role, given.port);
-  clear_place(roles_.registrar, given.role, given.port);
-  std::erase_if(roles_.readers, [&](const reader_actor& one) {
-    return caf::actor_cast<caf::strong_actor_ptr>(one) == given.port;
+  auto is_given = [&](const auto& who) {
+    return caf::actor_cast<caf::strong_actor_ptr>(who) == given.port;
+  };
+  for_each_place(roles_, [&](store_role, auto& place) {
+    if (is_given(place))
+      place = std::decay_t<decltype(place)>{};
   });
+  std::erase_if(roles_.readers, is_given);
 }
 
 void node_state::peer_is_up(const peer_up& peer) {
@@ -129,11 +122,17 @@ void node_state::peer_is_up(const peer_up& peer) {
     take_role(given);
   }
   roles_changed();
-  // Whoever comes new has to learn the topics: the registrar tells only its own node of changes.
-  if (plays(store_role::registrar) && topics_known_)
-    for (auto& given : roles)
-      if (given.role == role_name<node_actor>)
-        self_->send(caf::actor_cast<node_actor>(given.port), topics_);
+  if (topics_known_ && !TROUPE_MUTANT("topics-said-once"))
+    tell_topics(roles);
+}
+
+/// The registrar tells only its own node of changes.
+void node_state::tell_topics(const std::vector<offered_role>& peer) {
+  if (!plays(store_role::registrar))
+    return;
+  for (auto& given : peer)
+    if (given.role == role_name<node_actor>)
+      self_->send(caf::actor_cast<node_actor>(given.port), topics_);
 }
 
 /// Silence is not death: nothing more is concluded than that these handles are of no use now.
@@ -150,6 +149,7 @@ void node_state::peer_is_down(const peer_down& peer) {
 
 void node_state::roles_changed() {
   announce();
+  tell_failures();
   if (!log_)
     ask_log();
   settle_groups();

@@ -25,7 +25,25 @@ void complete_nodes(node_status& s) {
   }
 }
 
+/// A node knows of its own roles what others do not see. One that does not answer itself is silent
+/// all the same.
+void take_word(std::vector<role_status>& known, const std::vector<role_status>& own) {
+  for (auto& word : own)
+    for (auto& role : known)
+      if (role.role == word.role && role.node == word.node && role.state != role_silent)
+        role = word;
+}
+
 } // namespace
+
+/// Whoever brings one more part of the answer calls this in the end; the last one gives the answer.
+std::function<void()> node_state::await_one(const std::shared_ptr<gathering>& g) {
+  ++g->open;
+  return [g] {
+    if (--g->open == 0)
+      g->promise.deliver(std::move(g->status));
+  };
+}
 
 template <class Status, class Handle>
 void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
@@ -33,11 +51,7 @@ void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
   constexpr auto who = role_name<Handle>;
   if (!whom || !answers(g->status, who))
     return;
-  ++g->open;
-  auto finished = [g] {
-    if (--g->open == 0)
-      g->promise.deliver(std::move(g->status));
-  };
+  auto finished = await_one(g);
   self_->request(whom, status_timeout, status_atom_v)
       .then(
           [g, part, finished](const Status& answer) {
@@ -68,10 +82,26 @@ void node_state::add_roles_elsewhere(std::vector<role_status>& all) const {
   }
 }
 
+std::vector<role_status> node_state::own_roles() const {
+  std::vector<role_status> all;
+  for (auto& r : parts_)
+    all.push_back({r.name, r.state, r.restarts, setup_.name, ms_since(r.since)});
+  return all;
+}
+
 caf::result<link_report> node_state::links() {
+  link_report own{{}, own_roles()};
   if (!switchboard_)
-    return link_report{};
-  return self_->delegate(caf::actor_cast<link_status_source>(switchboard_), status_atom_v);
+    return own;
+  kept_promise<link_report> promise{self_};
+  self_->request(caf::actor_cast<link_status_source>(switchboard_), status_timeout, status_atom_v)
+      .then(
+          [promise, own](link_report& report) mutable {
+            own.links = std::move(report.links);
+            promise.deliver(std::move(own));
+          },
+          [promise, own](const caf::error&) mutable { promise.deliver(std::move(own)); });
+  return promise;
 }
 
 /// Each of the others knows its own links, and whether it is there at all.
@@ -91,16 +121,13 @@ void node_state::ask_nodes(const std::shared_ptr<gathering>& g) {
     for (auto& given : up->second) {
       if (given.role != role_name<node_actor>)
         continue;
-      ++g->open;
-      auto finished = [g] {
-        if (--g->open == 0)
-          g->promise.deliver(std::move(g->status));
-      };
+      auto finished = await_one(g);
       self_->request(caf::actor_cast<node_actor>(given.port), status_timeout, list_atom_v)
           .then(
               [g, index, finished](link_report& report) {
                 g->status.nodes[index].state = role_running;
                 g->status.nodes[index].links = std::move(report.links);
+                take_word(g->status.roles, report.roles);
                 finished();
               },
               [finished](const caf::error&) { finished(); });
@@ -111,11 +138,7 @@ void node_state::ask_nodes(const std::shared_ptr<gathering>& g) {
 void node_state::ask_links(const std::shared_ptr<gathering>& g) {
   if (!switchboard_)
     return;
-  ++g->open;
-  auto finished = [g] {
-    if (--g->open == 0)
-      g->promise.deliver(std::move(g->status));
-  };
+  auto finished = await_one(g);
   self_->request(caf::actor_cast<link_status_source>(switchboard_), status_timeout, status_atom_v)
       .then(
           [g, finished](link_report& report) {
@@ -139,10 +162,9 @@ caf::result<node_status> node_state::status() {
   s.sessions = static_cast<std::uint32_t>(sessions_.size());
   s.max_message_bytes = setup_.options.store.max_message_size_bytes;
   s.waits_for = waits_for();
-  for (auto& r : parts_)
-    s.roles.push_back({r.name, r.state, r.restarts, setup_.name, ms_since(r.since)});
+  s.roles = own_roles();
   add_roles_elsewhere(s.roles);
-  ++g->open; // until all are asked
+  auto all_asked = await_one(g);
   ask(g, roles_.writer, &node_status::writer);
   ask(g, roles_.flusher, &node_status::flusher);
   ask(g, roles_.dispatcher, &node_status::dispatcher);
@@ -154,9 +176,9 @@ caf::result<node_status> node_state::status() {
     s.writer.refusal = "the writer stopped; restart the node";
   else if (!roles_.writer)
     s.writer.refusal = not_reachable<writer_actor>(roles_).message;
-  if (--g->open == 0)
-    g->promise.deliver(std::move(g->status));
-  return g->promise;
+  auto answer = g->promise;
+  all_asked();
+  return answer;
 }
 
 } // namespace troupe

@@ -109,7 +109,11 @@ storage::result<void> queue_manager_state::look_up(const pull_request& request,
     answer.max = std::max(answer.min, end);
   }
   answer.next = request.from;
-  if (request.from < answer.min) {
+  if (request.from < answer.min && queue == nullptr && !complete()) {
+    // Only the number behind all that it had is known: what the log still has of it is to come.
+    answer.status = pull_status::no_queue;
+    answer.next = answer.min;
+  } else if (request.from < answer.min) {
     answer.status = pull_status::offset_too_small;
     answer.next = TROUPE_MUTANT("expired-not-told") ? request.from : answer.min;
   } else if (request.from >= answer.max && TROUPE_MUTANT("end-leads-on")) {

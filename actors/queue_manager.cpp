@@ -1,5 +1,6 @@
 #include "actors/queue_manager.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
@@ -100,7 +101,7 @@ void queue_manager_state::rebuild(const std::string& why) {
 // -- applying ------------------------------------------------------------------------------------
 
 void queue_manager_state::add(const position_list& list) {
-  if (list.run != run_) // what it says of offsets means nothing here
+  if (list.run != run_ && !TROUPE_MUTANT("positions-of-another-run"))
     return;
   waiting_.push_back(list);
   if (!retry_pending_)
@@ -307,7 +308,7 @@ void queue_manager_state::drop(log_offset min) {
 /// What is behind the place where a run began was of the log's former end, which is lost: the next
 /// queue-manager opens the queues without it.
 caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_offset cut) {
-  if (applied_ > cut) {
+  if (applied_ > cut && !TROUPE_MUTANT("cut-forgotten")) {
     storage::log_warning("queues.cut", {{"applied", applied_}, {"log_begins_again_at", cut}});
     self_->quit(
         make_caf_error(errc::connection_lost, "the log begins again at " + std::to_string(cut)));
@@ -394,10 +395,7 @@ void queue_manager_state::ask_catch_up_end() {
   self_->request(roles_.writer, writer_patience, status_atom_v)
       .then([this](const writer_status& writer) { log_ends(writer.end); },
             [this](const caf::error& why) {
-              bool ended =
-                  from_caf(why).code == errc::connection_lost &&
-                  (roles_.writer ? roles_.writer.node() == self_->node() : roles_.writer_ended);
-              ask_end_again_ = !ended;
+              ask_end_again_ = !shows_writer_ended(self_, roles_, from_caf(why));
               if (ask_end_again_)
                 arm_pulse();
             });

@@ -293,8 +293,11 @@ void session_state::store(put_request request, kept_promise<put_response> promis
     return;
   }
   auto& gathered = gathered_.group.requests;
-  if (!gathered.empty() && gathered.front().wait != request.wait)
+  bool full = is_elsewhere(self_, roles.writer) &&
+              gathered_.bytes + request.messages.size() > largest_piece;
+  if (!gathered.empty() && (full || gathered.front().wait != request.wait))
     send_gathered(); // messages of one client keep their order, whether they wait or not
+  gathered_.bytes += request.messages.size();
   gathered_.ids.push_back(open_put(std::move(promise), request));
   gathered.push_back(std::move(request));
   if (!send_pending_) {
@@ -308,7 +311,8 @@ void session_state::send_gathered() {
   if (gathered_.ids.empty())
     return;
   auto sent = std::exchange(gathered_, {});
-  sent.group.sent_ms = clock_ms(self_->clock().now());
+  if (!is_elsewhere(self_, roles.writer)) // another machine has another clock
+    sent.group.sent_ms = clock_ms(self_->clock().now());
   if (!roles.writer) {
     auto why = not_reachable<writer_actor>(roles);
     if (roles.writer_ended)
@@ -344,7 +348,7 @@ void session_state::answer_group(const std::vector<request_id>& ids, put_group_r
 /// What was asked of an actor in another process that is out of reach now is answered by nobody.
 template <class Handle>
 void session_state::replace(const Handle& before, const Handle& now) {
-  if (!before || before == now || before.node() == self_->node())
+  if (!before || before == now || !is_elsewhere(self_, before))
     return;
   storage::error lost{errc::connection_lost, std::string("the connection to the ") +
                                                  role_name<Handle> +
@@ -368,7 +372,7 @@ void session_state::set_roles(const role_table& table) {
   for (auto& one : before.readers)
     if (std::find(roles.readers.begin(), roles.readers.end(), one) == roles.readers.end())
       replace(one, reader_actor{});
-  if (!before.writer || before.writer == roles.writer || before.writer.node() == self_->node())
+  if (!before.writer || before.writer == roles.writer || !is_elsewhere(self_, before.writer))
     return;
   put_response doubt;
   doubt.failure = {errc::maybe_stored, "maybe stored: the connection to the writer broke"};

@@ -99,6 +99,7 @@ private:
   struct outgoing {
     put_group group;
     std::vector<request_id> ids;
+    std::uint64_t bytes = 0;
   };
 
   /// Asks a role on behalf of an open request: an error is its end, and `then` goes on with the
@@ -141,6 +142,9 @@ private:
       promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
   }
   const reader_actor* next_reader();
+  bool reads_elsewhere() const;
+  struct piecewise_query;
+  void read_next(const std::shared_ptr<piecewise_query>& query);
 
   /// Refused as busy when the client has too much open, and when the node stops. A request that is
   /// alone is always let in, however large: its size is bounded by the checks.

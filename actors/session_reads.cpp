@@ -49,7 +49,10 @@ caf::result<pull_response> session_state::pull(pull_request request) {
   if (!std::is_sorted(tags.begin(), tags.end()))
     std::sort(tags.begin(), tags.end());
   request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
-  request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, options_.pull.max_bytes);
+  auto most = options_.pull.max_bytes;
+  if (reads_elsewhere())
+    most = std::min<std::uint64_t>(most, largest_piece);
+  request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, most);
   request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
   kept_promise<pull_response> promise{self_};
   auto bytes = std::max(request.max_bytes, least_pull_charge);
@@ -108,15 +111,67 @@ const reader_actor* session_state::next_reader() {
   return roles.readers.empty() ? nullptr : &roles.readers[reader_turn_++ % roles.readers.size()];
 }
 
+bool session_state::reads_elsewhere() const {
+  return !roles.readers.empty() && is_elsewhere(self_, roles.readers.front());
+}
+
+/// A query whose answer comes from another process, a message at a time.
+struct session_state::piecewise_query {
+  request_id id = 0;
+  kept_promise<record_batch> promise;
+  key_read rest;
+  record_batch found; ///< from the newest on
+  std::uint64_t bytes = 0;
+};
+
 caf::result<record_batch> session_state::query(const key_query& query) {
   kept_promise<record_batch> promise{self_};
-  if (auto id = open(promise, {1, max_query_bytes})) {
-    auto then = [this, id = *id, promise](key_read& found) {
+  auto id = open(promise, {1, max_query_bytes});
+  if (!id)
+    return promise;
+  auto then = [this, id = *id, promise](key_read& found) {
+    if (!reads_elsewhere()) {
       request_from_reader<record_batch>(id, promise, std::move(found));
-    };
-    ask<key_read>(*id, promise, roles.queue_manager, then, query);
-  }
+      return;
+    }
+    auto pieces = std::make_shared<piecewise_query>();
+    pieces->id = id;
+    pieces->promise = promise;
+    pieces->rest = std::move(found);
+    read_next(pieces);
+  };
+  ask<key_read>(*id, promise, roles.queue_manager, then, query);
   return promise;
+}
+
+void session_state::read_next(const std::shared_ptr<piecewise_query>& query) {
+  auto& found = query->found;
+  auto& offsets = query->rest.offsets;
+  if (offsets.empty() || found.records.size() >= query->rest.query.max) {
+    std::reverse(found.records.begin(), found.records.end());
+    close(query->id);
+    query->promise.deliver(std::move(found));
+    return;
+  }
+  auto* reader = next_reader();
+  if (reader == nullptr) {
+    close(query->id);
+    query->promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
+    return;
+  }
+  key_read one{query->rest.query, {offsets.back()}};
+  offsets.pop_back();
+  auto then = [this, query](record_batch& piece) {
+    for (auto& record : piece.records) {
+      query->bytes += record.size();
+      if (query->bytes > max_query_bytes && !query->found.records.empty())
+        ++query->found.left_out;
+      else
+        query->found.records.push_back(std::move(record));
+    }
+    read_next(query);
+  };
+  ask<record_batch>(query->id, query->promise, *reader, then, std::move(one));
 }
 
 caf::result<topic_description> session_state::describe(const std::string& topic) {

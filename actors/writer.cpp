@@ -1,5 +1,6 @@
 #include "actors/writer.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/check.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
@@ -451,7 +452,7 @@ caf::result<log_offset> writer_state::stop() {
   auto answer = stop_promise_;
   work();
   // A flusher elsewhere may be stopping too, or be out of reach.
-  if (!roles_.flusher || roles_.flusher.node() != self_->node())
+  if (!roles_.flusher || is_elsewhere(self_, roles_.flusher))
     sync_alone();
   return answer;
 }

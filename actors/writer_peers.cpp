@@ -24,8 +24,10 @@ void writer_state::set_roles(const role_table& table) {
   roles_ = table;
   has_roles_ = true;
   file_requested_ = false;
-  if (other_flusher)
+  if (other_flusher) {
+    refusals_.erase(errc::no_space); // of the one before; this one says it again
     meet_flusher();
+  }
   if (log_->bytes_left_in_file() == 0 && log_->wants_file())
     want_file();
   if (other_queues)
@@ -37,7 +39,7 @@ void writer_state::set_roles(const role_table& table) {
 /// It asks where the log ends as soon as it has found this actor, which may be sooner than the
 /// other way round: what was written in between went nowhere. It sees the gap.
 void writer_state::meet_dispatcher() {
-  if (!roles_.dispatcher || roles_.dispatcher.node() == self_->node())
+  if (!is_elsewhere(self_, roles_.dispatcher) || TROUPE_MUTANT("end-not-said"))
     return;
   storage::position_batch nothing;
   nothing.from = nothing.to = log_->end();
@@ -51,9 +53,10 @@ void writer_state::meet_dispatcher() {
 void writer_state::meet_flusher() {
   if (!roles_.flusher)
     return;
-  if (roles_.flusher.node() != self_->node())
+  if (is_elsewhere(self_, roles_.flusher))
     sync_alone();
-  self_->send(roles_.flusher, attach_atom_v, log());
+  if (!TROUPE_MUTANT("log-not-attached"))
+    self_->send(roles_.flusher, attach_atom_v, log());
 }
 
 void writer_state::sync_alone() {
@@ -120,7 +123,7 @@ void writer_state::confirm(log_offset end) {
 }
 
 void writer_state::flushed(const log_flushed& what) {
-  if (what.run != run_)
+  if (what.run != run_ && !TROUPE_MUTANT("flush-of-another-run"))
     return;
   flushed_ = std::max(flushed_, what.end);
   log_->flushed(flushed_);
