@@ -263,8 +263,9 @@ void add_sim(CLI::App& app, context& ctx) {
       "sim", "Run nodes with faults in a simulated world, and check every promise");
   verb->add_option(
           "--what", args->what,
-          "node: whole nodes and clients; gateway: with RocketMQ's port; storage: a store alone")
-      ->check(CLI::IsMember({"node", "gateway", "storage"}))
+          "node: whole nodes and clients; gateway: with RocketMQ's port; spread: nodes in several "
+          "processes; storage: a store alone")
+      ->check(CLI::IsMember({"node", "gateway", "spread", "storage"}))
       ->capture_default_str();
   add_number(*verb, "--seed", args->first, "The first seed (default: a fresh one)", 1,
              UINT64_MAX - 1);

@@ -48,17 +48,18 @@ std::optional<failed_run> run_apart(const std::function<std::optional<failed_run
   return failed;
 }
 
-seed_outcome run_node(std::uint64_t seed, const sim_kind::class_set& classes,
-                      const sim_kind::line_sink& say, const sim::open_door& door) {
-  auto plan = sim::draw_plan(seed, classes);
+using draw_function = sim::node_plan (*)(std::uint64_t seed, const sim_kind::class_set& classes);
+
+seed_outcome run_plan(const sim::node_plan& plan, const sim_kind::line_sink& say,
+                      const sim::open_door& door) {
   if (say)
     say(to_string(plan));
   auto done = sim::run_node(plan, say, door);
   return {done.failure, done.trace, done.steps, done.messages, done.restarts};
 }
 
-void shorten_node(std::uint64_t seed, const sim_kind::class_set& classes,
-                  const sim_kind::line_sink& say, const sim::open_door& door) {
+void shorten_node(const sim::node_plan& whole, const sim_kind::line_sink& say,
+                  const sim::open_door& door) {
   auto run = [&door](const sim::node_plan& plan) {
     auto apart = [&]() -> std::optional<failed_run> {
       auto done = sim::run_node(plan, nullptr, door);
@@ -73,7 +74,7 @@ void shorten_node(std::uint64_t seed, const sim_kind::class_set& classes,
     }
     return outcome;
   };
-  auto plan = sim::shorten(sim::draw_plan(seed, classes), run);
+  auto plan = sim::shorten(whole, run);
   say("the shortest plan that still fails: " + to_string(plan));
   for (auto& event : plan.events)
     say("  " + to_string(event));
@@ -119,15 +120,16 @@ std::unique_ptr<sim::other_door> open_gateway(sim::node_scene& scene) {
 }
 
 /// Whole nodes, with this door beside their sessions.
-sim_kind node_kind(const char* name, const sim::open_door& door) {
+sim_kind node_kind(const char* name, const std::vector<std::string>& classes, draw_function draw,
+                   const sim::open_door& door) {
   using class_set = sim_kind::class_set;
   using line_sink = sim_kind::line_sink;
-  return {name, sim::fault_classes(), sim::usual_classes(sim::fault_classes()),
-          [door](std::uint64_t seed, const class_set& classes, const line_sink& say) {
-            return run_node(seed, classes, say, door);
+  return {name, classes, sim::usual_classes(classes),
+          [draw, door](std::uint64_t seed, const class_set& chosen, const line_sink& say) {
+            return run_plan(draw(seed, chosen), say, door);
           },
-          [door](std::uint64_t seed, const class_set& classes, const line_sink& say) {
-            shorten_node(seed, classes, say, door);
+          [draw, door](std::uint64_t seed, const class_set& chosen, const line_sink& say) {
+            shorten_node(draw(seed, chosen), say, door);
           }};
 }
 
@@ -136,8 +138,9 @@ sim_kind node_kind(const char* name, const sim::open_door& door) {
 const sim_kind* find_sim_kind(std::string_view name) {
   // What is not usual has to be asked for.
   static const std::vector<sim_kind> kinds = {
-      node_kind("node", nullptr),
-      node_kind("gateway", open_gateway),
+      node_kind("node", sim::fault_classes(), sim::draw_plan, nullptr),
+      node_kind("gateway", sim::fault_classes(), sim::draw_plan, open_gateway),
+      node_kind("spread", sim::spread_fault_classes(), sim::draw_spread_plan, nullptr),
       {"storage", sim::storage_fault_classes(), sim::usual_classes(sim::storage_fault_classes()),
        run_storage, shorten_storage},
   };

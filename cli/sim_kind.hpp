@@ -35,8 +35,8 @@ struct sim_kind {
   std::function<void(std::uint64_t seed, const class_set& classes, const line_sink& say)> shorten;
 };
 
-/// "node", with its clients, "gateway", with RocketMQ's too, or "storage", a store alone; null when
-/// there is none of this name.
+/// "node", with its clients, "gateway", with RocketMQ's too, "spread", in several processes, or
+/// "storage", a store alone; null when there is none of this name.
 const sim_kind* find_sim_kind(std::string_view name);
 
 } // namespace troupe::cli

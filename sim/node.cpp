@@ -1,8 +1,12 @@
 #include "sim/node.hpp"
 
 #include "actors/node.hpp"
+#include "net/switchboard.hpp"
+#include "sim/net.hpp"
 #include "storage/store.hpp"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 
 namespace troupe::sim {
@@ -11,6 +15,11 @@ namespace {
 
 /// A start that takes longer in virtual time does not come to an end.
 constexpr auto start_limit = std::chrono::minutes(10);
+
+/// Does a process with these roles use the store's directory?
+bool has_files(const role_set& roles) {
+  return !((roles & role_set{store_role::dispatcher, store_role::door}) == roles);
+}
 
 } // namespace
 
@@ -30,9 +39,17 @@ node_options small_node_options() {
   return options;
 }
 
-simulated_node::simulated_node(world& w, process_id process, node_options options, std::string name)
-    : world_(w), process_(process), options_(std::move(options)), name_(std::move(name)), clock_(w),
+simulated_node::simulated_node(world& w, process_id process, node_options options, std::string name,
+                               std::vector<role_set> placement)
+    : world_(w), process_(process), options_(std::move(options)), clock_(w),
       actor_(std::make_shared<node_actor>()) {
+  for (std::size_t i = 0; i < placement.size(); ++i) {
+    parts_.push_back({i == 0 ? name : name + "-" + std::to_string(i), placement[i]});
+    if (placement[i].has(store_role::door))
+      door_ = i;
+  }
+  if (parts_.size() > 1)
+    net_ = std::make_unique<simulated_net>(w);
   disk_.on_operation = [this](const operation& done) {
     world_.note(static_cast<std::uint64_t>(done.kind));
     world_.note(done.offset);
@@ -45,77 +62,236 @@ simulated_node::~simulated_node() {
   kill();
 }
 
+// -- starting ------------------------------------------------------------------------------------
+
 storage::result<void> simulated_node::start() {
-  disk_.set_time_ms(clock_.now_ms());
-  auto opened = storage::open_store(disk_, options_.store, clock_);
-  if (!opened)
-    return std::move(opened).error();
-  store_ = std::make_shared<storage::opened_store>(std::move(opened).value());
-  running_ = true;
-  world_.in_process(process_, [this] {
-    node_setup setup{name_, "troupe", options_, &disk_, &clock_, store_};
-    *actor_ = world_.system().spawn(troupe::node, std::move(setup));
-  });
-  auto ready = world_.request<std::string>(*actor_, ready_atom_v);
-  world_.run_until([&] { return ready.there() || disk_.crashed(); }, start_limit);
-  if (!ready.there() || ready.code() != errc::none) {
-    auto why = ready.there()     ? ready.get().error()
-               : disk_.crashed() ? storage::error{errc::io_error, "the process died"}
-                                 : storage::error{errc::busy, "the node does not come up"};
+  if (!running_)
+    disk_.set_time_ms(clock_.now_ms());
+  auto done = open_all();
+  if (done)
+    done = wait_until_ready();
+  if (done && net_)
+    done = settle(start_limit);
+  if (!done) {
     kill();
-    return why;
+    return done;
   }
   if (on_start)
-    world_.in_process(process_, on_start);
+    world_.in_process(process(), on_start);
+  return done;
+}
+
+/// In an order that is drawn.
+storage::result<void> simulated_node::open_all() {
+  auto first = world_.random() % parts_.size();
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto next = (first + i) % parts_.size();
+    if (!runs(next)) {
+      TROUPE_TRY(begin(next));
+    }
+  }
+  running_ = true;
   return boost::outcome_v2::success();
 }
 
-storage::result<void> simulated_node::stop() {
-  auto report = world_.request<stop_report>(*actor_, stop_atom_v);
-  world_.run_until([&] { return report.there() || disk_.crashed(); }, options_.stop_deadline);
-  storage::result<void> result = boost::outcome_v2::success();
-  if (!report.there())
-    result = storage::error{errc::busy, "the actors did not finish in time"};
-  else if (report.code() != errc::none)
-    result = report.get().error();
-  else if (!report.value().left_over.empty())
-    result = storage::error{errc::io_error, report.value().left_over};
-  else
-    result = storage::close_store(disk_, options_.store);
+storage::result<void> simulated_node::begin(std::size_t i) {
+  auto& p = parts_[i];
+  node_setup setup{p.name, "troupe", options_, &disk_, &clock_, nullptr, p.roles};
+  setup.run = ++incarnations_;
+  for (auto& other : parts_)
+    if (other.name != p.name)
+      setup.peers[other.name] = other.roles;
+  if (p.roles.has(store_role::writer)) {
+    TROUPE_TRY(auto opened, storage::open_store(disk_, options_.store, clock_));
+    store_ = std::make_shared<storage::opened_store>(std::move(opened));
+    setup.store = store_;
+  }
+  world_.in_process(process_at(i), [&] {
+    p.node = world_.system().spawn(troupe::node, std::move(setup));
+    if (net_)
+      spawn_links(p, process_at(i));
+  });
+  if (i == door_)
+    *actor_ = p.node;
+  return boost::outcome_v2::success();
+}
+
+void simulated_node::spawn_links(part& p, process_id process) {
+  net::switchboard_setup setup;
+  setup.cluster = "troupe";
+  setup.node = p.name;
+  setup.incarnation = ++incarnations_;
+  for (std::size_t j = 0; j < parts_.size(); ++j)
+    setup.peers.push_back({parts_[j].name, "host", static_cast<std::uint16_t>(process_at(j))});
+  setup.listener = caf::actor_cast<link_listener>(p.node);
+  setup.make_dialer = net_->dialers(process);
+  auto board = net::spawn_switchboard(world_.system(), std::move(setup));
+  p.switchboard = caf::actor_cast<caf::strong_actor_ptr>(board);
+  net_->listen(process, p.switchboard);
+  caf::anon_send(p.node, attach_atom_v, p.switchboard);
+}
+
+storage::result<void> simulated_node::wait_until_ready() {
+  std::vector<answer<std::string>> ready;
+  for (auto& p : parts_)
+    ready.push_back(world_.request<std::string>(p.node, ready_atom_v));
+  auto all_there = [&] { return std::ranges::all_of(ready, [](auto& r) { return r.there(); }); };
+  world_.run_until([&] { return all_there() || disk_.crashed(); }, start_limit);
+  if (disk_.crashed())
+    return storage::error{errc::io_error, "the process died"};
+  for (std::size_t i = 0; i < parts_.size(); ++i) {
+    auto who = parts_.size() > 1 ? " (" + parts_[i].name + ")" : std::string{};
+    if (!ready[i].there())
+      return storage::error{errc::busy, "the node does not come up" + who};
+    if (ready[i].code() != errc::none)
+      return ready[i].get().error();
+  }
+  return boost::outcome_v2::success();
+}
+
+/// What keeps the store from being whole; empty: nothing.
+std::string simulated_node::missing(const node_status& now) const {
+  for (auto& role : now.roles)
+    if (role.state != role_running)
+      return "the " + role.role + " is " + role.state;
+  for (auto& node : now.nodes) {
+    if (node.state != role_running)
+      return "node " + node.node + " is " + node.state + ": " + node.reason;
+    for (auto& link : node.links)
+      if (link.state != "up")
+        return "the link from " + node.node + " to " + link.node + " is " + link.state + ": " +
+               link.reason;
+  }
+  if (!now.writer.refusal.empty()) // it says why, and the queues may not get any further
+    return {};
+  if (now.queues.applied < now.writer.end)
+    return "the log ends at " + std::to_string(now.writer.end) + ", and the queues have it up to " +
+           std::to_string(now.queues.applied) + ", dispatched up to " +
+           std::to_string(now.dispatcher.next);
+  if (options_.store.flush == storage::flush_policy::sync && now.flusher.flushed < now.writer.end)
+    return "the log ends at " + std::to_string(now.writer.end) + ", and is flushed up to " +
+           std::to_string(now.flusher.flushed);
+  return {};
+}
+
+storage::result<void> simulated_node::settle(std::chrono::milliseconds limit) {
+  constexpr auto look_again = std::chrono::milliseconds(200);
+  auto end = world_.now() + limit;
+  std::string why = "nobody has answered";
+  while (world_.now() < end && !disk_.crashed()) {
+    auto given = world_.request<node_status>(parts_[door_].node, status_atom_v);
+    world_.run_until([&] { return given.there() || disk_.crashed(); }, end - world_.now());
+    if (given.there() && given.code() == errc::none)
+      why = missing(given.value());
+    if (why.empty())
+      return boost::outcome_v2::success();
+    world_.run_for(look_again);
+  }
+  return storage::error{errc::busy, "the store does not come to rest: " + why};
+}
+
+// -- ending --------------------------------------------------------------------------------------
+
+storage::result<void> simulated_node::stop(bool writer_first) {
+  storage::result<void> left = boost::outcome_v2::success();
+  std::set<std::size_t> first;
+  std::set<std::size_t> rest;
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    if (runs(i))
+      (writer_first && parts_[i].roles.has(store_role::writer) ? first : rest).insert(i);
+  stop_parts(first, left);
+  stop_parts(rest, left);
   kill();
-  return result;
+  return left;
+}
+
+void simulated_node::stop_parts(std::set<std::size_t> open, storage::result<void>& left) {
+  std::map<std::size_t, answer<stop_report>> reports;
+  for (auto i : open)
+    reports[i] = world_.request<stop_report>(parts_[i].node, stop_atom_v);
+  auto over = [&](std::size_t i) { return reports[i].there(); };
+  auto end = world_.now() + options_.stop_deadline;
+  while (!open.empty() && world_.now() < end && !disk_.crashed()) {
+    world_.run_until([&] { return std::ranges::any_of(open, over) || disk_.crashed(); },
+                     end - world_.now());
+    // Whose node has stopped says goodbye to the others.
+    std::erase_if(open, [&](std::size_t i) {
+      if (over(i) && parts_[i].switchboard)
+        caf::anon_send(caf::actor_cast<caf::actor>(parts_[i].switchboard), stop_atom_v);
+      return over(i);
+    });
+  }
+  for (auto& [i, report] : reports) {
+    storage::result<void> own = boost::outcome_v2::success();
+    if (!report.there())
+      own = storage::error{errc::busy, "the actors did not finish in time"};
+    else if (report.code() != errc::none)
+      own = report.get().error();
+    else if (!report.value().left_over.empty())
+      own = storage::error{errc::io_error, report.value().left_over};
+    else if (parts_[i].roles.has(store_role::writer))
+      own = storage::close_store(disk_, options_.store);
+    if (!own && left)
+      left = own;
+  }
+}
+
+void simulated_node::end(std::size_t i) {
+  forget(i, false);
 }
 
 void simulated_node::kill() {
-  forget();
+  disk_.crash();
+  forget_all();
   disk_.restart();
 }
 
 survival simulated_node::cut_power(random_source& random) {
-  forget();
+  disk_.crash();
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    if (has_files(parts_[i].roles))
+      forget(i, true);
+  running_ = false;
   return disk_.power_cut(random);
 }
 
 void simulated_node::cut_power(survival how, random_source& random) {
-  forget();
+  disk_.crash();
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    if (has_files(parts_[i].roles))
+      forget(i, true);
+  running_ = false;
   disk_.power_cut(how, random);
 }
 
-/// The actors end, and nothing that they still do reaches the disk.
-void simulated_node::forget() {
-  disk_.crash();
+void simulated_node::forget_all() {
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    forget(i, false);
   running_ = false;
-  *actor_ = nullptr;
-  world_.kill_process(process_);
-  store_.reset();
+}
+
+/// The actors end, and nothing that they still do reaches the disk.
+void simulated_node::forget(std::size_t i, bool silently) {
+  auto& p = parts_[i];
+  if (i == door_)
+    *actor_ = nullptr;
+  if (net_)
+    net_->end(process_at(i), silently);
+  p.node = nullptr;
+  p.switchboard = nullptr;
+  world_.kill_process(process_at(i));
+  if (p.roles.has(store_role::writer))
+    store_.reset();
 }
 
 void simulated_node::kill_actor(const std::string& role) {
-  world_.kill_actor(process_, role);
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    world_.kill_actor(process_at(i), role);
 }
 
 void simulated_node::stall(const std::string& role, std::chrono::milliseconds span) {
-  world_.stall(process_, role, span);
+  for (std::size_t i = 0; i < parts_.size(); ++i)
+    world_.stall(process_at(i), role, span);
 }
 
 std::unique_ptr<simulated_link> simulated_node::connect(process_id client) {

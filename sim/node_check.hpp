@@ -31,7 +31,8 @@ private:
   queue_offset pass_damage(const session_actor& session, const found_queue& where,
                            queue_offset from, const pull_response& answer);
   void check_topics(const session_actor& session, std::vector<seen_message>& seen, bool lost_power);
-  void check_ledger(const std::vector<seen_message>& seen, bool lost_power, const node_status& now);
+  void check_ledger(const std::vector<seen_message>& seen, missing_rule may,
+                    const node_status& now);
   void check_hidden(const session_actor& session, const node_status& now);
   void check_replay(const std::vector<seen_message>& seen, log_offset known_end,
                     const node_status& now);

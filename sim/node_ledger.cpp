@@ -61,7 +61,7 @@ queue_offset node_ledger::next_position(const std::string& topic, std::int32_t q
 
 void node_ledger::flushed(log_offset end) {
   for (auto& entry : entries_)
-    if (entry.state == put_state::stored && entry.offset < end)
+    if (entry.state == put_state::stored && !entry.cut_off && entry.offset < end)
       entry.durable = true; // records are flushed as a whole
 }
 
@@ -132,28 +132,37 @@ node_ledger::problem node_ledger::check_order(const std::vector<seen_message>& s
   return std::nullopt;
 }
 
-/// Nothing is missing that has to be there, and what is left is a prefix.
-node_ledger::problem node_ledger::check_missing(const std::vector<seen_message>& seen,
-                                                const std::set<std::uint64_t>& there,
+bool node_ledger::may_be_missing(const ledger_entry& entry, const missing_rule& may) const {
+  return entry.offset >= 0 &&
+         (entry.offset < may.min || deleted(entry, entry.offset) || may.excused(entry));
+}
+
+/// Nothing is missing that has to be there.
+node_ledger::problem node_ledger::check_missing(const std::set<std::uint64_t>& there,
                                                 const missing_rule& may) const {
-  auto first_lost = std::numeric_limits<log_offset>::max();
-  for (auto& entry : entries_) {
-    if (there.count(entry.number) > 0 || entry.state == put_state::gone)
-      continue;
-    bool known = entry.offset >= 0;
-    if (known && (entry.offset < may.min || deleted(entry, entry.offset) || may.excused(entry)))
+  for (auto& entry : may.known) {
+    if (there.count(entry.number) > 0 || entry.state == put_state::gone ||
+        may_be_missing(entry, may))
       continue;
     if (entry.seen)
       return name_of(entry) + " was shown as durable, and is lost";
-    if (entry.state != put_state::stored)
-      continue;
-    if (entry.durable || !may.lost_power)
+    bool excused = may.lost_power || entry.cut_off;
+    if (entry.state == put_state::stored && (entry.durable || !excused))
       return name_of(entry) + " was acknowledged, and is lost";
-    first_lost = std::min(first_lost, entry.offset);
   }
-  for (auto& message : seen)
-    if (auto& entry = *find(message.body);
-        entry.state == put_state::stored && entry.offset > first_lost)
+  return std::nullopt;
+}
+
+node_ledger::problem node_ledger::check_prefix(const std::set<std::uint64_t>& there,
+                                               const missing_rule& may) const {
+  auto first_lost = std::numeric_limits<log_offset>::max();
+  for (auto& entry : last_life_)
+    if (entry.state == put_state::stored && there.count(entry.number) == 0 &&
+        !may_be_missing(entry, may))
+      first_lost = std::min(first_lost, entry.offset);
+  for (auto& entry : last_life_)
+    if (entry.state == put_state::stored && there.count(entry.number) > 0 &&
+        entry.offset > first_lost)
       return "what remains is no prefix: " + name_of(entry) + " is there, one at offset " +
              std::to_string(first_lost) + " is lost";
   return std::nullopt;
@@ -173,21 +182,29 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
       return name_of(*find(message.body)) + " is served from before the log's begin at " +
              std::to_string(may.min);
   }
-  if (!may.all)
-    if (auto wrong = check_missing(seen, there, may))
-      return wrong;
+  auto wrong = may.all ? std::nullopt : check_missing(there, may);
+  if (!may.all && !wrong && may.lost_power)
+    wrong = check_prefix(there, may);
+  if (wrong)
+    return wrong;
   for (auto& message : seen) {
     auto& entry = entries_[find(message.body)->number];
     if (entry.state != put_state::open) {
       entry.state = put_state::stored;
-      entry.durable = true;
+      entry.durable = entry.durable || message.offset < may.flushed;
     }
+    entry.cut_off = false;
     entry.offset = message.offset;
     entry.position = message.position;
   }
-  for (auto& entry : entries_)
-    if (there.count(entry.number) == 0 && !may.all && !may.excused(entry) &&
-        (entry.state == put_state::stored || entry.state == put_state::maybe)) {
+  for (auto& before : last_life_)
+    if (may.lost_power && before.state == put_state::open && there.count(before.number) == 0)
+      entries_[before.number].cut_off = true;
+  for (auto& known : may.known)
+    if (there.count(known.number) == 0 && !may.all && !may.excused(known) &&
+        (known.state == put_state::stored ||
+         (known.state == put_state::maybe && !may.under_way))) {
+      auto& entry = entries_[known.number];
       entry.state = put_state::gone;
       entry.seen = false;
     }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <set>
 #include <string>
@@ -32,8 +33,11 @@ struct ledger_entry {
   std::int32_t queue = 0;
   std::uint32_t size = 0;
   put_state state = put_state::open;
-  bool durable = false;   ///< has to survive a power cut
-  bool seen = false;      ///< was shown to a consumer when only what is durable is shown
+  bool durable = false; ///< has to survive a power cut
+  bool seen = false;    ///< was shown to a consumer when only what is durable is shown
+  /// Was not there after a power cut at which it was open: an acknowledgement that comes later may
+  /// speak of what was lost then.
+  bool cut_off = false;
   log_offset offset = -1; ///< of one that was stored
   queue_offset position = -1;
   log_offset deleted_before = 0; ///< what was known of its topic when it was sent
@@ -53,11 +57,17 @@ struct seen_message {
 
 /// What may be missing when everything is read.
 struct missing_rule {
+  /// What was known before it was read: what came since need not be among it.
+  std::vector<ledger_entry> known;
   bool lost_power = false; ///< what was not durable
   log_offset min = 0;      ///< what lies before it in the log: old files are gone
+  /// What is there below it in the log is durable.
+  log_offset flushed = std::numeric_limits<log_offset>::max();
   /// A single one, because its bytes are damaged.
   std::function<bool(const ledger_entry&)> excused = [](const ledger_entry&) { return false; };
   bool all = false; ///< anything: only what is there has to be right
+  /// Some process lives on, and may still have what a client was told is in doubt.
+  bool under_way = false;
 };
 
 /// What clients were told, and whether that is still true: the promises of the fault model. Every
@@ -72,6 +82,9 @@ public:
   ledger_entry& at(std::uint64_t number) { return entries_.at(number); }
   const std::vector<ledger_entry>& entries() const noexcept { return entries_; }
   topic_ledger& topics() noexcept { return topics_; }
+
+  /// The node has ended: what is acknowledged from now on may be of its next life.
+  void end_life() { last_life_ = entries_; }
   const topic_ledger& topics() const noexcept { return topics_; }
 
   /// Body, key and tag of a message: the number, and bytes that follow from it.
@@ -93,8 +106,8 @@ public:
   /// The same, and it is none of a topic that was deleted before it was asked for.
   problem check_living(const seen_message& seen) const;
 
-  /// All that is there after a restart, queue by queue. What is there is known to be durable from
-  /// now on; what is not there is gone.
+  /// All that is there after a restart, queue by queue. What is there and flushed is known to be
+  /// durable from now on; what is not there is gone.
   problem check_all(const std::vector<seen_message>& seen, const missing_rule& may);
 
   /// The message that was sent with this body; null if nobody did.
@@ -102,11 +115,14 @@ public:
 
 private:
   problem check_order(const std::vector<seen_message>& seen) const;
-  problem check_missing(const std::vector<seen_message>& seen, const std::set<std::uint64_t>& there,
-                        const missing_rule& may) const;
+  problem check_missing(const std::set<std::uint64_t>& there, const missing_rule& may) const;
+  /// What a power cut has left is a prefix of what was acknowledged before.
+  problem check_prefix(const std::set<std::uint64_t>& there, const missing_rule& may) const;
+  bool may_be_missing(const ledger_entry& entry, const missing_rule& may) const;
   bool deleted(const ledger_entry& entry, log_offset offset) const;
 
-  std::vector<ledger_entry> entries_; ///< by number
+  std::vector<ledger_entry> entries_;   ///< by number
+  std::vector<ledger_entry> last_life_; ///< as they were when it ended
   topic_ledger topics_;
 };
 

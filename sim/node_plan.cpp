@@ -7,10 +7,12 @@ namespace troupe::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 19> event_names = {
-    "put",   "read",         "probe",        "stop",      "kill",       "power-cut",  "kill-actor",
-    "stall", "hold",         "heal",         "cut",       "disk-fault", "write-back", "clock",
-    "rest",  "remove-topic", "create-topic", "fill-disk", "rot"};
+constexpr std::array<std::string_view, 25> event_names = {
+    "put",           "read",         "probe",      "stop",      "kill",
+    "power-cut",     "kill-actor",   "stall",      "hold",      "heal",
+    "cut",           "disk-fault",   "write-back", "clock",     "rest",
+    "remove-topic",  "create-topic", "fill-disk",  "rot",       "end-process",
+    "begin-process", "freeze",       "cut-link",   "hold-link", "heal-link"};
 
 /// Those that a node replaces, and those that end writing.
 constexpr std::array<const char*, 8> roles = {"dispatcher", "queue-manager", "queue-flusher",
@@ -302,10 +304,30 @@ std::string to_string(const node_event& event) {
   case event_kind::clock:
     text += " by=" + std::to_string(event.span_ms) + "ms";
     break;
+  case event_kind::end_process:
+  case event_kind::begin_process:
+    text += " process=" + std::to_string(event.client);
+    break;
+  case event_kind::freeze:
+    text +=
+        " process=" + std::to_string(event.client) + " for=" + std::to_string(event.span_ms) + "ms";
+    break;
+  case event_kind::cut_link:
+  case event_kind::hold_link:
+  case event_kind::heal_link:
+    text += " from=" + std::to_string(event.client) + " to=" + std::to_string(event.queue);
+    break;
   default:
     break;
   }
   return text;
+}
+
+static std::string placement_of(const node_plan& plan) {
+  std::string text;
+  for (auto& roles : plan.placement)
+    text += (text.empty() ? "[" : " | ") + to_text(roles);
+  return text + "] delay=" + std::to_string(plan.net_delay_ms) + "ms";
 }
 
 std::string to_string(const node_plan& plan) {
@@ -318,6 +340,7 @@ std::string to_string(const node_plan& plan) {
          (plan.numbered ? " numbered" : "") +
          (plan.cleaner_ms > 0 ? " cleaner=" + std::to_string(plan.cleaner_ms) + "ms" : "") +
          (plan.reserved_ms > 0 ? " reserved=" + std::to_string(plan.reserved_ms) + "ms" : "") +
+         (plan.placement.size() > 1 ? " processes=" + placement_of(plan) : "") +
          " events=" + std::to_string(plan.events.size());
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/store_role.hpp"
 #include "sim/fault_plan.hpp"
 #include "sim/random.hpp"
 
@@ -34,6 +35,13 @@ enum class event_kind : std::uint8_t {
   create_topic,
   fill_disk, ///< so much of it is in use from now on
   rot,       ///< a bit of a stored file turns over
+  // Of a store in several processes:
+  end_process,   ///< kill -9 of one of them, which stays away
+  begin_process, ///< it is started again
+  freeze,        ///< SIGSTOP, and SIGCONT after a while
+  cut_link,      ///< the connection between two of them breaks
+  hold_link,     ///< what is sent in one direction waits
+  heal_link,
 };
 std::string_view name_of(event_kind kind) noexcept;
 
@@ -44,14 +52,15 @@ const std::vector<std::string>& fault_classes();
 struct node_event {
   event_kind kind = event_kind::put;
   std::chrono::milliseconds after{0}; ///< since the event before
-  std::uint32_t client = 0;           ///< which producer, consumer or wire
-  std::uint32_t queue = 0;            ///< over all topics
+  std::uint32_t client = 0;           ///< which producer, consumer or wire; or process
+  std::uint32_t queue = 0;            ///< over all topics; or the other process of a link
   std::uint32_t count = 1;            ///< messages of a batch
   std::uint32_t size = 0;             ///< bytes of a body, about
   bool wait = true;   ///< a put's own flag; of `hold`: requests; of `rot`: it is down
   bool other = false; ///< of `hold`: answers
   std::string role;   ///< of `kill_actor` and `stall`
-  /// Of `stall`, `clock` and `rest`; of `heal` the new delay; of `fill_disk` the percent in use.
+  /// Of `stall`, `freeze`, `clock` and `rest`; of `heal` the new delay; of `fill_disk` the percent
+  /// in use.
   std::int64_t span_ms = 0;
   std::uint64_t seed = 0; ///< for what the event itself has to draw
   fault disk;             ///< of `disk_fault`
@@ -71,6 +80,8 @@ struct node_plan {
   std::int64_t cleaner_ms = 0;  ///< how often it looks; 0: as a node does
   std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
   bool numbered = false; ///< producers number their messages, and send again what is not stored
+  std::vector<role_set> placement = {role_set::every()}; ///< of each process
+  std::int64_t net_delay_ms = 0;                         ///< between processes
   std::vector<node_event> events;
 
   /// True if the wall clock is set in the run: the age of files means nothing then.
@@ -82,5 +93,10 @@ std::string to_string(const node_plan& plan);
 
 /// What the seed says; only with faults of these classes.
 node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes);
+
+/// Those of a store in several processes, with some more.
+const std::vector<std::string>& spread_fault_classes();
+/// The same for a store whose roles the seed places in two to five processes.
+node_plan draw_spread_plan(std::uint64_t seed, const std::set<std::string>& classes);
 
 } // namespace troupe::sim

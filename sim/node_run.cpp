@@ -1,5 +1,6 @@
 #include "sim/node_run.hpp"
 
+#include "sim/net.hpp"
 #include "sim/node_check.hpp"
 #include "sim/node_clients.hpp"
 #include "sim/node_follower.hpp"
@@ -55,6 +56,8 @@ private:
   void follow(const store_service& service, const std::string& group, bool told_begin) {
     followers_.push_back(std::make_unique<node_follower>(scene_, service, group, told_begin));
   }
+  void spread(const node_event& event, random_source& random);
+  void check_spread();
   void stop();
   void restart(bool lost_power = false);
   void collect();
@@ -64,6 +67,7 @@ private:
   void check_refusal();
   void say(const std::string& what) const;
   void finish();
+  void begin_all();
   void store_one_more();
 
   const node_tracer& tracer_;
@@ -177,9 +181,41 @@ void node_runner::happen(const node_event& event) {
   case event_kind::rot:
     rot(event, random);
     break;
+  default:
+    spread(event, random);
   }
   if (!node.running() && !over_) // its process died by a fault of the disk
     restart();
+}
+
+/// Events of a store in several processes.
+void node_runner::spread(const node_event& event, random_source& random) {
+  auto& node = scene_.node;
+  auto& net = *node.net();
+  auto from = node.process_at(event.client);
+  auto to = node.process_at(event.queue);
+  switch (event.kind) {
+  case event_kind::end_process:
+    for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
+      scene_.w.step();
+    node.end(event.client);
+    break;
+  case event_kind::begin_process:
+    if (!node.runs(event.client)) // with a disk that fails it does not; another one may
+      (void)node.begin(event.client);
+    break;
+  case event_kind::freeze:
+    net.freeze(from, milliseconds(event.span_ms));
+    break;
+  case event_kind::cut_link:
+    net.cut(from, to);
+    break;
+  case event_kind::hold_link:
+    net.hold(from, to);
+    break;
+  default:
+    net.heal(from, to);
+  }
 }
 
 /// Some go through the other door, where there is one; frames always wait.
@@ -226,11 +262,14 @@ void node_runner::collect() {
 void node_runner::restart(bool lost_power) {
   ++outcome_.restarts;
   auto& node = scene_.node;
+  if (node.net() != nullptr)
+    node.net()->heal();
   scene_.w.drain(); // clients learn that it is away
   collect();
   if (lost_power)
     for (auto& each : followers_)
       each->power_lost();
+  scene_.ledger.end_life();
   scene_.ledger.topics().new_life();
   auto path = storage::checkpoint_path(node.options().store);
   auto known = storage::load_checkpoint(node.disk(), path);
@@ -263,7 +302,7 @@ void node_runner::rot(const node_event& event, random_source& random) {
 
 /// The node's own state; nothing if it does not answer now.
 std::optional<node_status> node_runner::status() {
-  if (!scene_.node.running())
+  if (!scene_.node.running() || !scene_.node.actor())
     return std::nullopt;
   auto session =
       scene_.w.ask<session_actor>(scene_.node.actor(), hello_atom_v, caf::strong_actor_ptr{});
@@ -303,7 +342,8 @@ void node_runner::fill_disk(const node_event& event) {
       return;
     }
   }
-  if (node.running() && !scene_.disk_lied)
+  bool whole = node.net() == nullptr || node.settle(std::chrono::seconds(1));
+  if (node.running() && whole && !scene_.disk_lied)
     throw broken{"the disk is " + std::to_string(percent) + " % full since " +
                  std::to_string(cleaner_patience_s) + " s, and writes are " +
                  (percent > full_percent ? "not " : "") + "refused"};
@@ -334,10 +374,12 @@ void node_runner::finish() {
   scene_.node.disk().set_faults({});
   scene_.node.disk().set_other_bytes(0);
   scene_.node.disk().set_capacity(endless);
+  begin_all();
   scene_.w.run_for(until_all_answered);
   clients_.collect();
   if (!clients_.all_answered())
     throw broken{"a request was not answered within a minute"};
+  check_spread();
   if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
     throw broken{"the disk has room, and writes are refused: " + now->writer.refusal};
   if (scene_.node.running())
@@ -350,7 +392,7 @@ void node_runner::finish() {
   if (over_)
     return;
   store_one_more();
-  auto stopped = scene_.node.stop();
+  auto stopped = scene_.node.stop(true);
   if (!stopped && !scene_.rot.in_log() && !scene_.disk_lied)
     throw broken{"a healthy node does not stop in order: " + stopped.error().message};
   restart();
@@ -359,6 +401,38 @@ void node_runner::finish() {
   for (auto& each : followers_)
     each->catch_up(check_.found());
   collect();
+}
+
+/// The processes that are away come back.
+void node_runner::begin_all() {
+  auto& node = scene_.node;
+  if (node.crashed())
+    node.kill();
+  if (node.net() == nullptr || !node.running())
+    return;
+  node.net()->heal();
+  for (std::size_t i = 0; i < node.process_count(); ++i) {
+    if (node.runs(i))
+      continue;
+    if (auto begun = node.begin(i); !begun && !scene_.disk_lied)
+      throw broken{"a process does not start: " + begun.error().message};
+  }
+}
+
+/// Whatever ended or was cut off, without a restart of the rest all is there and can be read; but
+/// for those who end writing until one.
+void node_runner::check_spread() {
+  auto& node = scene_.node;
+  if (node.net() == nullptr || !node.running())
+    return;
+  auto settled = node.settle(until_all_answered);
+  auto now = status();
+  auto ended = [&](const role_status& role) { return role.state == role_stopped; };
+  if (now && (std::ranges::any_of(now->roles, ended) || !now->writer.refusal.empty()))
+    return;
+  if (!settled)
+    throw broken{settled.error().message};
+  check_.after_start(false, vouched_);
 }
 
 void node_runner::store_one_more() {

@@ -1,5 +1,6 @@
 #include "sim/node_scene.hpp"
 
+#include "sim/net.hpp"
 #include "storage/big_endian.hpp"
 #include "storage/properties.hpp"
 
@@ -55,7 +56,10 @@ seen_message decode(storage::byte_view bytes) {
 
 } // namespace
 
-node_scene::node_scene(const node_plan& p) : plan(p), w(p.seed), node(w, 1, options_of(p)) {
+node_scene::node_scene(const node_plan& p)
+    : plan(p), w(p.seed), node(w, 1, options_of(p), "n1", p.placement) {
+  if (node.net() != nullptr)
+    node.net()->set_delay(std::chrono::milliseconds(plan.net_delay_ms));
   w.between_steps = [this] {
     node.disk().set_time_ms(node.clock().now_ms());
     if (node.running() && node.crashed())

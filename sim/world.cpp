@@ -49,6 +49,7 @@ world::~world() {
   between_steps = nullptr;
   on_step = nullptr;
   last_stall_ = now_;
+  frozen_.clear();
   for (auto& [id, known] : known_)
     known.stalled_until = now_;
   kill_all();
@@ -107,7 +108,7 @@ std::optional<std::size_t> world::choose() {
   ready_.clear();
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     auto* actor = dynamic_cast<caf::local_actor*>(jobs[i]);
-    if (actor == nullptr || known_[actor->id()].stalled_until <= now_)
+    if (actor == nullptr || stands_until(known_[actor->id()]) <= now_)
       ready_.push_back(i);
   }
   if (ready_.empty())
@@ -160,6 +161,7 @@ void world::in_process(process_id process, const std::function<void()>& what) {
 void world::kill_process(process_id process) {
   remember_busy();
   note(process);
+  frozen_.erase(process);
   // An exit message overtakes everything in a mailbox, so nobody does another step of work; but the
   // exit of one may wake another one of them, who must be dead first: all are told before any ends.
   for (auto& [id, known] : known_)
@@ -195,6 +197,17 @@ void world::stall(process_id process, std::string_view actor, time span) {
   last_stall_ = std::max(last_stall_, now_ + span);
 }
 
+void world::freeze(process_id process, time span) {
+  auto& until = frozen_[process];
+  until = std::max(until, now_ + span);
+  last_stall_ = std::max(last_stall_, until);
+}
+
+world::time world::stands_until(const known_actor& who) const {
+  auto frozen = frozen_.find(who.process);
+  return frozen == frozen_.end() ? who.stalled_until : std::max(who.stalled_until, frozen->second);
+}
+
 void world::drain() {
   while (step()) {
   }
@@ -212,8 +225,8 @@ bool world::advance(time limit) {
     span = std::clamp(wait, time{0}, span);
   }
   for (auto& [id, known] : known_)
-    if (last_stall_ > now_ && known.stalled_until > now_)
-      span = std::min(span, known.stalled_until - now_);
+    if (last_stall_ > now_ && stands_until(known) > now_)
+      span = std::min(span, stands_until(known) - now_);
   now_ += span;
   clock.advance_time(span);
   return true;

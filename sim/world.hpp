@@ -122,6 +122,8 @@ public:
   void kill_actor(process_id process, std::string_view actor);
   /// Nobody of this name in the process does a step for a while, as if it waited for the disk.
   void stall(process_id process, std::string_view actor, time span);
+  /// Nobody in the process does a step for a while, whoever is spawned there meanwhile included.
+  void freeze(process_id process, time span);
 
   /// An actor that plays a role with the handlers that `make` returns; it refuses the rest.
   template <class Role>
@@ -195,9 +197,17 @@ public:
   }
 
 private:
+  struct known_actor {
+    std::string name;
+    caf::actor_addr address;
+    process_id process = 0;
+    time stalled_until{0};
+  };
+
   void in_client(std::function<void(caf::event_based_actor*)> run);
   caf::scheduler::test_coordinator& scheduler();
   bool advance(time limit);
+  time stands_until(const known_actor& who) const;
   void remember_busy();
   std::optional<std::size_t> choose();
   void run(std::size_t chosen);
@@ -206,12 +216,7 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   random_source random_;
   caf::actor client_;
-  struct known_actor {
-    std::string name;
-    caf::actor_addr address;
-    process_id process = 0;
-    time stalled_until{0};
-  };
+  std::map<process_id, time> frozen_;
   std::map<caf::actor_id, known_actor> known_; ///< everybody who ever had something to do
   process_id current_ = 0;                     ///< of the actor that did the last step
   time last_stall_{0};                         ///< nobody is stalled for longer

@@ -24,9 +24,10 @@ namespace {
 constexpr std::uint64_t first_seed = 1;
 constexpr std::uint64_t budget = 2500;
 constexpr std::uint64_t gateway_budget = 2000;
+constexpr std::uint64_t spread_budget = 2000;
 constexpr std::uint64_t storage_budget = 8000;
 
-enum class simulation { node, gateway, storage };
+enum class simulation { node, gateway, spread, storage };
 
 struct mutant {
   const char* name;
@@ -34,7 +35,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 45> mutants = {{
+constexpr std::array<mutant, 57> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -87,6 +88,24 @@ constexpr std::array<mutant, 45> mutants = {{
     {"sequences-not-replayed", "a start knows of producers what their file says, and no more"},
     {"doubt-answered-as-refusal", "a producer is told that what may be stored is not",
      simulation::gateway},
+    {"flushed-said-once", "the flusher does not tell who is new how far the log is durable",
+     simulation::spread},
+    {"file-said-once", "a file that was made for a writer out of reach is not told it again",
+     simulation::spread},
+    {"end-not-said", "a dispatcher that is found again is not told where the log ends",
+     simulation::spread},
+    {"log-not-attached", "a new flusher is not told which log it flushes", simulation::spread},
+    {"flush-of-another-run", "what was durable in another run of the log counts in this one",
+     simulation::spread},
+    {"credit-said-once", "positions that were confirmed to a writer out of reach cost for ever",
+     simulation::spread},
+    {"queues-not-met", "the dispatcher goes on with new queues where it was with the old ones",
+     simulation::spread},
+    {"reader-awaited", "what was asked of a reader that is gone is awaited", simulation::spread},
+    {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
+    {"positions-of-another-run", "the queues take positions of another run", simulation::spread},
+    {"old-link-lives", "what an old connection still delivers gets through", simulation::spread},
+    {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
 }};
 
 /// Planted, and not caught, for the hidden test. A writer that is silent in the middle of a write:
@@ -99,6 +118,8 @@ std::optional<std::string> run(simulation which, std::uint64_t seed) {
   open_door door;
   if (which == simulation::gateway)
     door = [](node_scene& scene) { return std::make_unique<gateway_door>(scene); };
+  if (which == simulation::spread)
+    return run_node(draw_spread_plan(seed, usual_classes(spread_fault_classes()))).failure;
   if (which != simulation::storage)
     return run_node(draw_plan(seed, usual_classes(fault_classes())), nullptr, door).failure;
   auto failure = run_storage(draw_scenario(seed, usual_classes(storage_fault_classes()))).failure;
@@ -121,6 +142,8 @@ std::uint64_t budget_of(simulation which) {
     return budget;
   case simulation::gateway:
     return gateway_budget;
+  case simulation::spread:
+    return spread_budget;
   case simulation::storage:
     break;
   }
@@ -161,7 +184,8 @@ TEST_CASE("mutants: those that are proposed are caught", "[.proposed]") {
 
 TEST_CASE("mutants: without one the same seeds pass", "[mutants]") {
   storage::set_log_sink([](std::string_view) {});
-  for (auto which : {simulation::node, simulation::gateway, simulation::storage}) {
+  for (auto which :
+       {simulation::node, simulation::gateway, simulation::spread, simulation::storage}) {
     std::string what;
     auto seed = first_failure(which, budget_of(which), what);
     INFO("seed " << seed << ": " << what);

@@ -1,0 +1,85 @@
+// Plans for a store in several processes.
+
+#include "sim/node_plan.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace troupe::sim {
+
+namespace {
+
+constexpr std::array<const char*, 3> own_classes = {"processes", "links", "frozen"};
+
+/// Each role at one of two to five processes.
+std::vector<role_set> draw_placement(random_source& random) {
+  for (;;) {
+    std::vector<role_set> all(random.between(2, 5));
+    for (auto role : every_role)
+      all[random.below(all.size())].add(role);
+    std::erase_if(all, [](const role_set& roles) { return roles.empty(); });
+    if (all.size() > 1)
+      return all;
+  }
+}
+
+/// Seconds pass now and then, so that silence is noticed and links come back.
+std::chrono::milliseconds draw_pause(random_source& random) {
+  return std::chrono::milliseconds(random.below(random.one_in(3) ? 4000 : 60));
+}
+
+node_event draw_spread_fault(std::string_view name, const node_plan& plan, random_source& random) {
+  node_event event;
+  auto count = plan.placement.size();
+  event.after = draw_pause(random);
+  event.seed = random.next();
+  event.client = static_cast<std::uint32_t>(random.below(count));
+  event.queue = static_cast<std::uint32_t>((event.client + random.between(1, count - 1)) % count);
+  if (name == "processes") {
+    event.kind = random.one_in(2) ? event_kind::end_process : event_kind::begin_process;
+  } else if (name == "frozen") {
+    event.kind = event_kind::freeze;
+    event.span_ms = static_cast<std::int64_t>(random.between(1, random.one_in(3) ? 400 : 5000));
+  } else {
+    constexpr std::array kinds = {event_kind::cut_link, event_kind::hold_link,
+                                  event_kind::heal_link, event_kind::heal_link};
+    event.kind = kinds[random.below(kinds.size())];
+  }
+  return event;
+}
+
+} // namespace
+
+const std::vector<std::string>& spread_fault_classes() {
+  static const std::vector<std::string> names = [] {
+    auto all = fault_classes();
+    all.insert(all.end(), own_classes.begin(), own_classes.end());
+    return all;
+  }();
+  return names;
+}
+
+node_plan draw_spread_plan(std::uint64_t seed, const std::set<std::string>& classes) {
+  auto plan = draw_plan(seed, classes);
+  auto random = stream(seed, "spread");
+  plan.placement = draw_placement(random);
+  // What such a producer repeats may be under way in a process that lives on: the ledger does not
+  // know that yet.
+  plan.numbered = false;
+  constexpr std::array<std::int64_t, 5> delays = {0, 0, 1, 5, 40};
+  plan.net_delay_ms = delays[random.below(delays.size())];
+  std::vector<std::string_view> on;
+  for (auto* name : own_classes)
+    if (classes.count(name) > 0 && !random.one_in(3))
+      on.emplace_back(name);
+  if (on.empty())
+    return plan;
+  for (auto count = random.between(1, 16); count > 0; --count) {
+    auto at = random.below(plan.events.size() + 1);
+    auto fault = draw_spread_fault(on[random.below(on.size())], plan, random);
+    plan.events.insert(plan.events.begin() + static_cast<std::ptrdiff_t>(at), fault);
+  }
+  return plan;
+}
+
+} // namespace troupe::sim
