@@ -1,4 +1,4 @@
-"""One store in five processes: each is killed, stopped and started again while producers and
+"""One store in five processes: each is killed, frozen, stopped and started again while producers and
 consumers are at work. spread_test.py TROUPE EXAMPLES"""
 import json
 import os
@@ -248,6 +248,16 @@ class Spread(unittest.TestCase):
 
     def test_kill_front(self):
         self.check_kill("front")
+
+    def test_frozen(self):
+        producer = self.load()
+        for node in self.store.nodes.values():
+            node.signal(signal.SIGSTOP)
+            time.sleep(3)
+            node.signal(signal.SIGCONT)
+            self.wait_for_more(producer, 50)
+        producer.stop()
+        self.assert_complete(producer)
 
     def test_all_are_told_to_end_at_once(self):
         producer = self.load()

@@ -66,7 +66,7 @@ class TlsStore(spread_test.Store):
 
 
 class FiveProcesses(spread_test.Spread):
-    test_kill_log = test_kill_files = test_kill_order = test_kill_front = None
+    test_kill_log = test_kill_files = test_kill_order = test_kill_front = test_frozen = None
     test_all_are_told_to_end_at_once = test_all_are_killed_at_once = None
 
     def setUp(self):
