@@ -154,6 +154,8 @@ caf::result<tombstone> writer_state::retire(const std::string& topic) {
                           "a write to the log failed; restart the node, it will recover");
   if (auto damaged = refusals_.find(errc::needs_repair); damaged != refusals_.end())
     return make_caf_error(errc::needs_repair, damaged->second);
+  if (!numbers_.known()) // the topic, made again, would begin at 0
+    return make_caf_error(errc::unavailable, "the queues are not recovered yet; try again later");
   return numbers_.retire(topic, log_->end());
 }
 
