@@ -202,8 +202,7 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
       entries_[before.number].cut_off = true;
   for (auto& known : may.known)
     if (there.count(known.number) == 0 && !may.all && !may.excused(known) &&
-        (known.state == put_state::stored ||
-         (known.state == put_state::maybe && !may.under_way))) {
+        (known.state == put_state::stored || (known.state == put_state::maybe && !may.under_way))) {
       auto& entry = entries_[known.number];
       entry.state = put_state::gone;
       entry.seen = false;
