@@ -24,7 +24,7 @@ namespace {
 constexpr std::uint64_t first_seed = 1;
 constexpr std::uint64_t budget = 2500;
 constexpr std::uint64_t gateway_budget = 2000;
-constexpr std::uint64_t spread_budget = 2000;
+constexpr std::uint64_t spread_budget = 500;
 constexpr std::uint64_t storage_budget = 8000;
 
 enum class simulation { node, gateway, spread, storage };
