@@ -247,21 +247,22 @@ void simulated_node::kill() {
 }
 
 survival simulated_node::cut_power(random_source& random) {
-  disk_.crash();
-  for (std::size_t i = 0; i < parts_.size(); ++i)
-    if (has_files(parts_[i].roles))
-      forget(i, true);
-  running_ = false;
+  forget_machine();
   return disk_.power_cut(random);
 }
 
 void simulated_node::cut_power(survival how, random_source& random) {
+  forget_machine();
+  disk_.power_cut(how, random);
+}
+
+/// Those that share it with the disk end, and nobody is told.
+void simulated_node::forget_machine() {
   disk_.crash();
   for (std::size_t i = 0; i < parts_.size(); ++i)
     if (has_files(parts_[i].roles))
       forget(i, true);
   running_ = false;
-  disk_.power_cut(how, random);
 }
 
 void simulated_node::forget_all() {

@@ -121,6 +121,7 @@ private:
   /// The first thing that is left over goes into `left`.
   void stop_parts(std::set<std::size_t> open, storage::result<void>& left);
   void forget(std::size_t i, bool silently);
+  void forget_machine();
   void forget_all();
 
   world& world_;

@@ -59,7 +59,20 @@ struct stand {
                                  [&overflowed] { ++overflowed; }});
   }
 
+  /// Counts how often the exit's end is seen.
+  caf::actor watch_exit() {
+    auto watcher =
+        world.play<caf::actor>([this](caf::event_based_actor* self) -> caf::message_handler {
+          self->set_down_handler([this](const caf::down_msg&) { ++downs; });
+          self->monitor(exit);
+          return {[](watch_atom) {}};
+        });
+    world.drain();
+    return watcher;
+  }
+
   sim::world world;
+  int downs = 0;
   bool carries = true; ///< word of what has been taken
   int overflows = 0;
   std::shared_ptr<net::link_end> here;
@@ -116,33 +129,19 @@ TEST_CASE("link end: nothing passes a closed one, and who asks is told", "[links
 
 TEST_CASE("link end: its end is seen, and the role lives on", "[links]") {
   stand s;
-  int downs = 0;
-  auto watcher =
-      s.world.play<caf::actor>([&](caf::event_based_actor* self) -> caf::message_handler {
-        self->set_down_handler([&](const caf::down_msg&) { ++downs; });
-        self->monitor(s.exit);
-        return {[](watch_atom) {}};
-      });
-  s.world.drain();
+  auto watcher = s.watch_exit();
   s.here->close();
   s.world.drain();
-  CHECK(downs == 1);
+  CHECK(s.downs == 1);
   CHECK(s.world.ask<std::int32_t>(s.role, std::int32_t{4}).value() == 5);
 }
 
 TEST_CASE("link end: the end of a role is seen at the other end", "[links]") {
   stand s;
-  int downs = 0;
-  auto watcher =
-      s.world.play<caf::actor>([&](caf::event_based_actor* self) -> caf::message_handler {
-        self->set_down_handler([&](const caf::down_msg&) { ++downs; });
-        self->monitor(s.exit);
-        return {[](watch_atom) {}};
-      });
-  s.world.drain();
+  auto watcher = s.watch_exit();
   s.world.kill(s.role);
   s.world.drain();
-  CHECK(downs == 1);
+  CHECK(s.downs == 1);
 }
 
 TEST_CASE("link end: a peer does not end the role", "[links]") {
