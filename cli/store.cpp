@@ -20,6 +20,7 @@ using storage::store_files;
 struct arguments {
   std::string directory;
   storage::index_shape geometry;
+  std::vector<std::string> queues; ///< directories of queues that are not beside the log
 };
 
 void print_finding(const finding& f, bool json) {
@@ -40,7 +41,7 @@ void note_finding(const finding& f) {
 result<store_files> open_store(const arguments& args, const storage::finding_sink& report) {
   end_with_the_reader();
   TROUPE_TRY(auto files, storage::find_store_files(storage::posix_file_system(), args.directory,
-                                                   args.geometry, report));
+                                                   args.geometry, report, args.queues));
   if (files.abort_marker)
     print_note(args.directory + "/abort is there: a node runs on this directory or did not stop in "
                                 "order; what is consistent now is read");
@@ -222,8 +223,11 @@ void add_store(CLI::App& app, context& ctx) {
   auto args = std::make_shared<arguments>();
   add_verb(*noun, "dump", "Print every message as a JSON line, in log order", args)
       ->callback([&ctx, args] { ctx.then([args] { return dump(*args); }); });
-  add_verb(*noun, "verify", "Check log, queues and index, and name every place that is wrong", args)
-      ->callback([&ctx, args] { ctx.then([&ctx, args] { return verify(*args, ctx.json()); }); });
+  auto* check = add_verb(*noun, "verify",
+                         "Check log, queues and index, and name every place that is wrong", args);
+  check->add_option("--queues", args->queues,
+                    "Where queues are that are not beside the log; may be given more than once");
+  check->callback([&ctx, args] { ctx.then([&ctx, args] { return verify(*args, ctx.json()); }); });
   add_verb(*noun, "stats", "Say what the store holds", args)->callback([&ctx, args] {
     ctx.then([&ctx, args] { return stats(*args, ctx.json()); });
   });

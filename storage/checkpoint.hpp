@@ -23,6 +23,10 @@ struct file_sizes {
   bool operator==(const file_sizes&) const = default;
 };
 
+/// As the number of queues: queues and index are kept in other directories, each with a checkpoint
+/// of its own, and this one speaks of the log alone.
+inline constexpr std::uint32_t queues_elsewhere = 0xffffffff;
+
 /// Content of the file `checkpoint`: times that RocketMQ keeps, and what this store adds behind
 /// them. It is a hint where a recovery may begin, written last: log, queues and index must be
 /// synced before, with the values read before those syncs began.
@@ -37,12 +41,15 @@ struct checkpoint {
   /// RocketMQ broker ran on the directory. The fields below then mean nothing.
   bool extension_valid = false;
   log_offset safe_offset = 0;    ///< log, queues and index are durable for records that end here
-  std::uint32_t queue_count = 0; ///< queues at that point
+  std::uint32_t queue_count = 0; ///< queues at that point; `queues_elsewhere`: the log's alone
   std::uint64_t entry_total = 0; ///< sum of their next offsets
   std::uint32_t index_files = 0; ///< files of the key index
 
   /// With which sizes the store was last run; also void without a valid addition.
   file_sizes sizes;
+
+  /// True if it says nothing of queues and index.
+  bool only_log() const noexcept { return extension_valid && queue_count == queues_elsewhere; }
 
   /// From which store time on a recovery by time must begin: RocketMQ's rule.
   std::int64_t minimum_time() const noexcept;

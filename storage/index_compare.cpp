@@ -220,6 +220,8 @@ result<std::optional<index_fault>> index_comparison::compare_newest() {
 /// Of the newest part of the log, in its order.
 result<std::vector<indexed_key>> index_comparison::newest_keys() {
   std::vector<indexed_key> keys;
+  if (scope_.newest_bytes == 0) // the log may not even be here
+    return keys;
   TROUPE_TRY(auto log, list_log(fs_, options_));
   if (log.listing.files.empty())
     return keys;

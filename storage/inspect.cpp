@@ -117,6 +117,8 @@ start_forecast try_to_start(file_system& fs, const store_files& files, const wal
   found.to = log.end;
   found.cut = log.cut;
   found.read_only = log.needs_repair.has_value();
+  if (files.queues_elsewhere)
+    return found;
   queue_table_options own;
   own.read_only = found.read_only;
   auto queues = recover_queues(
@@ -151,8 +153,11 @@ result<verified_store> verify_store(file_system& fs, const store_files& files,
   TROUPE_TRY(std::move(failure));
   if (out.log.torn_tail && !files.abort_marker)
     report(*out.log.torn_tail);
-  TROUPE_TRY(out.queues, queues.finish(out.log));
-  TROUPE_TRY(out.index, index_check(fs, files, report).run(out.log.end));
+  bool has_queues = !files.queues_elsewhere || !files.queues.empty();
+  if (has_queues) {
+    TROUPE_TRY(out.queues, queues.finish(out.log));
+    TROUPE_TRY(out.index, index_check(fs, files, report).run(out.log.end));
+  }
   out.start = try_to_start(fs, files, clock);
   if (out.start.refused)
     report({files.settings.directory, 0,

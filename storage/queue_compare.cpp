@@ -24,6 +24,13 @@ std::string shown(const std::string& topic, const position& record) {
          std::to_string(record.queue_id) + " (log offset " + std::to_string(record.offset) + ")";
 }
 
+void tell_corrected(const std::string& topic, const position& record) {
+  log_warning("queue.corrected", {{"topic", topic},
+                                  {"queue", record.queue_id},
+                                  {"message", record.queue_position},
+                                  {"offset", record.offset}});
+}
+
 /// One comparison at work.
 class comparison {
 public:
@@ -141,10 +148,7 @@ result<void> comparison::compare(const std::string& topic, const position& recor
     }
     blocks_.erase(queue);
     out_.corrected += 1;
-    log_warning("queue.corrected", {{"topic", topic},
-                                    {"queue", record.queue_id},
-                                    {"message", number},
-                                    {"offset", record.offset}});
+    tell_corrected(topic, record);
   }
   found_[queue] += 1;
   return boost::outcome_v2::success();
@@ -203,6 +207,36 @@ void comparison::tell(log_offset at) {
 }
 
 } // namespace
+
+result<queue_comparison> compare_records(queue_table& table, const position_batch& records,
+                                         log_offset until) {
+  queue_comparison out;
+  for (auto& record : records.positions) {
+    auto& topic = records.topics[record.topic];
+    const queue_entry right{record.offset, record.size, record.tags_code};
+    if (!record.has_queue_entry || !queue_table::usable(record) || right.end() > until ||
+        check_topic_name(topic).has_error())
+      continue;
+    out.records += 1;
+    auto* queue = table.find(topic, record.queue_id);
+    auto number = record.queue_position;
+    if (queue == nullptr || number < queue->min() || number >= queue->next()) {
+      out.reason = shown(topic, record) + " has no entry in its queue";
+      break;
+    }
+    TROUPE_TRY(auto entry, queue->entry(number));
+    if (entry == right)
+      continue;
+    TROUPE_TRY(auto corrected, queue->correct(number, {&right, 1}));
+    if (!corrected) {
+      out.reason = "the entry of " + shown(topic, record) + " is wrong";
+      break;
+    }
+    tell_corrected(topic, record);
+    out.corrected += 1;
+  }
+  return out;
+}
 
 result<queue_comparison> compare_queues(file_system& fs, const options& o, queue_table& table,
                                         const wall_clock& clock, const compare_scope& scope) {

@@ -35,4 +35,9 @@ struct queue_comparison {
 result<queue_comparison> compare_queues(file_system& fs, const options& o, queue_table& table,
                                         const wall_clock& clock, const compare_scope& scope);
 
+/// The same for records that somebody else has read from the log; those that end behind `until` are
+/// passed over. All of them are of topics that live.
+result<queue_comparison> compare_records(queue_table& table, const position_batch& records,
+                                         log_offset until);
+
 } // namespace troupe::storage

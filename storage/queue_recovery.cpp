@@ -121,6 +121,38 @@ result<void> keep_missing_number(file_system& fs, const options& o, const queue_
   return numbers.save();
 }
 
+/// The log's files are elsewhere: it is read again from a record on that an entry names, the first
+/// one behind `recent`.
+result<void> read_again(recovered_queues& queues, log_offset recent) {
+  auto until = queues.applied;
+  auto from = until;
+  result<void> searched = boost::outcome_v2::success();
+  queues.table->for_each([&](const queue_table::topic_queues&, const consume_queue& queue) {
+    if (!searched || queue.log_end() <= recent)
+      return;
+    auto number = queue.find_first(recent);
+    if (!number) {
+      searched = std::move(number).error();
+    } else if (number.value() < queue.next()) {
+      auto entry = queue.entry(number.value());
+      if (!entry)
+        searched = std::move(entry).error();
+      else if (entry.value().valid() && !entry.value().filler())
+        from = std::min(from, entry.value().offset);
+    }
+  });
+  if (!searched && searched.error().code == errc::corrupt) {
+    queues.rebuild_reason = searched.error().message;
+    return boost::outcome_v2::success();
+  }
+  TROUPE_TRY(searched);
+  if (from < until) {
+    queues.applied = from;
+    queues.compare_until = until;
+  }
+  return boost::outcome_v2::success();
+}
+
 // -- what vouches --------------------------------------------------------------------------------
 
 /// Checks what the checkpoint says about them, which may be a reason to build them again.
@@ -139,6 +171,10 @@ result<void> keep_vouched(file_system& fs, const options& o, const wall_clock& c
   }
   TROUPE_TRY(keep_missing_number(fs, o, *queues.table, known));
   TROUPE_TRY(queues.table->remove_empty());
+  if (known.only_log()) {
+    queues.rebuild_reason = "they were kept in another directory";
+    return boost::outcome_v2::success();
+  }
   if (queues.table->queue_count() != known.queue_count ||
       queues.table->entry_total() != known.entry_total) {
     queues.rebuild_reason = "the checkpoint speaks of other queues";
@@ -148,12 +184,16 @@ result<void> keep_vouched(file_system& fs, const options& o, const wall_clock& c
       std::max(plan.log_min, known.safe_offset - static_cast<log_offset>(o.compared_bytes));
   if (TROUPE_MUTANT("queues-not-compared"))
     recent = known.safe_offset;
-  TROUPE_TRY(
-      compare(fs, o, clock, queues,
-              {plan.log_min, recent, known.safe_offset, plan.dead, std::set<std::string>{}}));
+  queues.applied = known.safe_offset;
+  if (plan.log_is_here) {
+    TROUPE_TRY(
+        compare(fs, o, clock, queues,
+                {plan.log_min, recent, known.safe_offset, plan.dead, std::set<std::string>{}}));
+  } else {
+    TROUPE_TRY(read_again(queues, recent));
+  }
   if (!queues.rebuild_reason.empty())
     return boost::outcome_v2::success();
-  queues.applied = known.safe_offset;
   // Files of the index that went with the oldest of the log, or got lost. It is made anew; the
   // queues skip what they know, and keep the numbers of those that have no more records.
   if (queues.index->file_count() < known.index_files) {
@@ -230,11 +270,14 @@ result<void> keep_foreign(file_system& fs, const options& o, const wall_clock& c
 /// What hides keys is taken away, to be indexed again from the log; the queues skip what they know.
 result<void> keep_sound_index(file_system& fs, const options& o, recovered_queues& queues,
                               const queue_recovery_plan& plan) {
-  if (queues.applied <= plan.log_min)
+  auto end = std::max(queues.applied, queues.compare_until);
+  if (end <= plan.log_min)
     return boost::outcome_v2::success();
   auto files = queues.index->paths();
-  auto fault = compare_index(
-      fs, o, {files, plan.log_min, queues.applied, o.compared_bytes, o.compared_bytes, plan.dead});
+  index_scope scope{files, plan.log_min, end, o.compared_bytes, o.compared_bytes, plan.dead};
+  if (!plan.log_is_here) // what can be seen without it
+    scope = {files, end, end, 0, 0, {}};
+  auto fault = compare_index(fs, o, scope);
   if (fault.has_error()) {
     log_warning("index.not_compared", {{"reason", fault.error().message}});
     return boost::outcome_v2::success();
@@ -285,7 +328,7 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
     queues.rebuild_reason = queues.table->damaged().front().reason;
   } else if (queues.vouched) {
     TROUPE_TRY(keep_vouched(fs, o, clock, queues, plan));
-  } else if (plan.trust_queues && queues.table->queue_count() > 0) {
+  } else if (plan.trust_queues && plan.log_is_here && queues.table->queue_count() > 0) {
     TROUPE_TRY(keep_foreign(fs, o, clock, queues, plan));
   } else if (queues.table->queue_count() > 0 || queues.index->file_count() > 0) {
     queues.rebuild_reason = "no checkpoint of this store vouches for them";
@@ -300,6 +343,7 @@ result<recovered_queues> recover_queues(file_system& fs, const options& o,
     TROUPE_TRY(auto kept, discard_queues(fs, o, *queues.table, *queues.index, plan.log_min));
     queues.numbers = std::move(kept);
     queues.applied = plan.log_min;
+    queues.compare_until = 0;
   }
   return queues;
 }

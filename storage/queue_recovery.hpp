@@ -21,6 +21,7 @@ struct queue_recovery_plan {
   bool trust_queues = false; ///< the last stop was an orderly one
   /// Deleted topics: their records before the offset are dead.
   std::map<std::string, log_offset> dead = {};
+  bool log_is_here = true; ///< in the same directory; else nothing is compared with it here
 };
 
 /// Queues and index that agree with the log below `applied`; what follows is to be added.
@@ -33,10 +34,14 @@ struct recovered_queues {
   std::optional<queue_numbers> numbers; ///< of queues that nothing else knows; always set
   std::uint64_t corrected = 0;          ///< damaged entries that were written anew
   std::string rebuild_reason; ///< not empty: they were emptied, to be built again from the log
+  /// Without the log's files: what lies from `applied` up to here is in the queues, and is to be
+  /// compared with the log as it is read again.
+  log_offset compare_until = 0;
 };
 
 /// Loads queues and index and takes away what nothing vouches for: derived data is no evidence.
-/// Queues of another store are compared with all of the log, our own with its newest part.
+/// Queues of another store are compared with all of the log, our own with its newest part. Where
+/// the log's files are elsewhere only what a checkpoint vouches for is kept.
 /// With `own.read_only` nothing on the disk is changed, and what follows can be added in memory.
 /// Doing it again, also after dying in the middle, gives the same.
 result<recovered_queues> recover_queues(file_system& fs, const options& o,

@@ -161,6 +161,21 @@ result<opened_store> open_store(file_system& fs, const options& o, const wall_cl
   return store;
 }
 
+result<std::unique_ptr<file_lock>> open_queue_directory(file_system& fs, const options& o) {
+  TROUPE_TRY(make_directories(fs, o.directory));
+  if (auto log = fs.list(log_directory(o)); log.has_value() && !log.value().empty())
+    return error{errc::invalid_argument,
+                 o.directory + " holds a log: it is the directory of a whole store, and the queues "
+                               "of another one need theirs"};
+  TROUPE_TRY(auto lock, fs.lock(o.directory + "/lock"));
+  TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(o)));
+  TROUPE_TRY(check_sizes(fs, o, known.sizes));
+  TROUPE_TRY(make_directories(fs, queue_directory(o)));
+  TROUPE_TRY(make_directories(fs, index_directory(o)));
+  TROUPE_TRY(make_directories(fs, config_directory(o)));
+  return lock;
+}
+
 result<void> close_store(file_system& fs, const options& o) {
   TROUPE_TRY(check_directory_is_ours(fs, o.directory));
   return remove_abort_marker(fs, o.directory);

@@ -30,6 +30,10 @@ struct opened_store {
 result<opened_store> open_store(file_system& fs, const options& o, const wall_clock& clock,
                                 progress_sink progress = {});
 
+/// Opens a directory for queues and index whose log is elsewhere, made if it is missing. That of a
+/// whole store is refused.
+result<std::unique_ptr<file_lock>> open_queue_directory(file_system& fs, const options& o);
+
 /// The last step of an orderly stop, after everything was flushed.
 result<void> close_store(file_system& fs, const options& o);
 

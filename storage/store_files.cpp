@@ -1,5 +1,6 @@
 #include "storage/store_files.hpp"
 
+#include "storage/checkpoint.hpp"
 #include "storage/queue_entry.hpp"
 
 #include <algorithm>
@@ -101,8 +102,16 @@ std::optional<std::int32_t> parse_queue_id(std::string_view name) {
   return id;
 }
 
-result<void> find_queues(file_system& fs, store_files& out, const finding_sink& report) {
-  auto root = queue_directory(out.settings);
+options in_directory(const store_files& files, const std::string& directory) {
+  auto settings = files.settings;
+  settings.directory = directory;
+  return settings;
+}
+
+result<void> find_queues(file_system& fs, const std::string& directory, store_files& out,
+                         const finding_sink& report) {
+  auto root = queue_directory(in_directory(out, directory));
+  const auto first = out.queues.size();
   TROUPE_TRY(auto topics, list_if_there(fs, root));
   std::vector<offset_files> files;
   usual_length length;
@@ -136,11 +145,8 @@ result<void> find_queues(file_system& fs, store_files& out, const finding_sink& 
   for (std::size_t i = 0; i < files.size(); ++i)
     take_well_formed(files[i], usual, report,
                      [&](std::int64_t start, const directory_entry&, const std::string& path) {
-                       out.queues[i].files.push_back({start, path});
+                       out.queues[first + i].files.push_back({start, path});
                      });
-  std::ranges::sort(out.queues, {}, [](const store_files::queue& q) {
-    return std::pair<std::string_view, std::int32_t>(q.topic, q.id);
-  });
   return boost::outcome_v2::success();
 }
 
@@ -169,9 +175,9 @@ bool is_index_name(std::string_view name) {
   return name.size() == 17 && name.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-result<void> find_indexes(file_system& fs, store_files& out, const index_shape& geometry,
-                          const finding_sink& report) {
-  auto root = index_directory(out.settings);
+result<void> find_indexes(file_system& fs, const std::string& directory, store_files& out,
+                          const index_shape& geometry, const finding_sink& report) {
+  auto root = index_directory(in_directory(out, directory));
   TROUPE_TRY(auto names, list_if_there(fs, root));
   usual_length length;
   for (auto& entry : names)
@@ -216,7 +222,8 @@ std::vector<std::vector<log_file_entry>> store_files::contiguous_log() const {
 }
 
 result<store_files> find_store_files(file_system& fs, const std::string& directory,
-                                     const index_shape& geometry, const finding_sink& report) {
+                                     const index_shape& geometry, const finding_sink& report,
+                                     const std::vector<std::string>& queues) {
   store_files out;
   out.settings.directory = directory;
   TROUPE_TRY(auto entries, fs.list(directory));
@@ -229,8 +236,23 @@ result<store_files> find_store_files(file_system& fs, const std::string& directo
                                       "message store"};
   out.abort_marker = has("abort");
   TROUPE_TRY(find_log(fs, out, report));
-  TROUPE_TRY(find_queues(fs, out, report));
-  TROUPE_TRY(find_indexes(fs, out, geometry, report));
+  TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(out.settings)));
+  out.queues_elsewhere = known.only_log();
+  auto directories = queues;
+  if (directories.empty() && !out.queues_elsewhere)
+    directories.push_back(directory);
+  for (auto& each : directories) {
+    TROUPE_TRY(find_queues(fs, each, out, report));
+    TROUPE_TRY(find_indexes(fs, each, out, geometry, report));
+  }
+  std::ranges::sort(out.queues, {}, [](const store_files::queue& q) {
+    return std::pair<std::string_view, std::int32_t>(q.topic, q.id);
+  });
+  if (out.queues_elsewhere && queues.empty())
+    report({directory, 0,
+            "the queues and the index are kept in other directories; they are not "
+            "looked at unless --queues names those",
+            true});
   return out;
 }
 

@@ -39,6 +39,7 @@ struct store_files {
   std::vector<queue> queues;        ///< sorted by topic and number
   std::vector<std::string> indexes; ///< paths, oldest first
   bool abort_marker = false;        ///< a node runs here, or did not stop in order
+  bool queues_elsewhere = false;    ///< queues and index are in other directories, as is written
 
   /// Runs of log files without a hole between them.
   std::vector<std::vector<log_file_entry>> contiguous_log() const;
@@ -52,8 +53,9 @@ struct index_shape {
 };
 
 /// `not_found` if this is no store's directory. Files of a wrong name or length are reported and
-/// left out.
+/// left out. Queues and index that are kept in directories of their own are found in `queues`.
 result<store_files> find_store_files(file_system& fs, const std::string& directory,
-                                     const index_shape& geometry, const finding_sink& report);
+                                     const index_shape& geometry, const finding_sink& report,
+                                     const std::vector<std::string>& queues = {});
 
 } // namespace troupe::storage

@@ -3,6 +3,7 @@
 #include "storage/abort_marker.hpp"
 #include "storage/log_view.hpp"
 #include "storage/posix_file_system.hpp"
+#include "storage/queue_compare.hpp"
 #include "storage/repair.hpp"
 #include "storage/store.hpp"
 #include "storage/topic_table.hpp"
@@ -91,6 +92,46 @@ queue_offset next_number(const running& node, const std::string& topic, std::int
   auto* queue = node.queues.table->find(topic, id);
   return queue != nullptr ? queue->next() : node.queues.numbers->of(topic, id);
 }
+
+/// Queues of a store whose log is elsewhere: the same files but for the log's own.
+struct queues_apart {
+  explicit queues_apart(const golden_copy& store) : log(store.options()) {
+    own = log;
+    own.directory = store.root() + "-queues";
+    disk::remove_all(own.directory);
+    disk::create_directories(own.directory);
+    for (auto* part : {"consumequeue", "index", "config"})
+      disk::copy(store.root() + "/" + part, own.directory + "/" + part,
+                 disk::copy_options::recursive);
+    disk::copy(store.root() + "/checkpoint", own.directory + "/checkpoint");
+  }
+  ~queues_apart() { disk::remove_all(own.directory); }
+
+  recovered_queues recover(log_offset end) const {
+    auto known = load_checkpoint(fast_files(), checkpoint_path(own)).value();
+    queue_recovery_plan plan{0, end, known, false, {}, false};
+    return recover_queues(fast_files(), own, {}, clock_of_tests, plan).value();
+  }
+  /// What the log says of them as it is read again.
+  queue_comparison read_again(recovered_queues& queues) const {
+    log_view view(fast_files(), log, 0);
+    auto batch = view.positions(queues.applied, queues.compare_until, 100'000).value();
+    REQUIRE(batch.to == queues.compare_until);
+    return compare_records(*queues.table, batch, queues.compare_until).value();
+  }
+  std::string file(const std::string& queue) const {
+    return own.directory + "/consumequeue/" + queue + "/00000000000000000000";
+  }
+  /// Of one entry the offset in the log.
+  void spoil(const std::string& queue, queue_offset number) const {
+    std::fstream entry(file(queue), std::ios::in | std::ios::out | std::ios::binary);
+    entry.seekp(number * 20 + 7);
+    entry.put('\x77');
+  }
+
+  options log;
+  options own;
+};
 
 } // namespace
 
@@ -391,4 +432,113 @@ TEST_CASE("queue_recovery: groups are settled only where no message can be gone"
     CHECK(opened.value().known.extension_valid); // of the new store, which knows no lost numbers
     CHECK_FALSE(settled());
   }
+}
+
+TEST_CASE("queue_recovery: queues away from the log keep what a checkpoint vouches for",
+          "[storage][spread]") {
+  golden_copy store("normal-5.3.3");
+  auto node = start(store.options());
+  auto end = node.store.log.end;
+  save_own_checkpoint(store.options(), node);
+  queues_apart apart(store);
+  auto queues = apart.recover(end);
+  CHECK(queues.rebuild_reason == "");
+  CHECK(queues.vouched);
+  CHECK(queues.table->entry_total() == node.queues.table->entry_total());
+  // The newest part, here all of it, is compared as it is read again.
+  CHECK(queues.compare_until == end);
+  CHECK(queues.applied == 0);
+  auto compared = apart.read_again(queues);
+  CHECK(compared.reason == "");
+  CHECK(compared.corrected == 0);
+  auto lines = read_manifest("normal-5.3.3");
+  CHECK(compared.records == static_cast<std::uint64_t>(std::ranges::count_if(
+                                lines, [](auto& line) { return line.has_queue_entry(); })));
+}
+
+TEST_CASE("queue_recovery: queues away from the log are compared with it", "[storage][spread]") {
+  golden_copy store("normal-5.3.3");
+  auto node = start(store.options());
+  save_own_checkpoint(store.options(), node);
+  queues_apart apart(store);
+  std::string name;
+  node.queues.table->for_each([&](auto& topic, const consume_queue& queue) {
+    if (queue.next() >= 6)
+      name = topic.name + "/" + std::to_string(queue.queue_id());
+  });
+  REQUIRE(!name.empty());
+  SECTION("one damaged entry is written anew") {
+    apart.spoil(name, 3);
+    auto queues = apart.recover(node.store.log.end);
+    REQUIRE(queues.rebuild_reason == "");
+    auto compared = apart.read_again(queues);
+    CHECK(compared.reason == "");
+    CHECK(compared.corrected == 1);
+    CHECK(apart.read_again(queues).corrected == 0);
+  }
+  SECTION("entries of another log are not believed") {
+    for (queue_offset number : {2, 3, 4, 5})
+      apart.spoil(name, number);
+    auto queues = apart.recover(node.store.log.end);
+    auto reason = queues.rebuild_reason;
+    if (reason.empty())
+      reason = apart.read_again(queues).reason;
+    CHECK(reason != "");
+  }
+}
+
+TEST_CASE("queue_recovery: queues away from the log are no evidence without a checkpoint",
+          "[storage][spread]") {
+  golden_copy store("normal-5.3.3");
+  auto node = start(store.options());
+  auto end = node.store.log.end;
+  SECTION("that of Java says nothing of them") {}
+  SECTION("nor does that of the log alone") {
+    checkpoint of_log;
+    of_log.safe_offset = end;
+    of_log.queue_count = queues_elsewhere;
+    REQUIRE(save_checkpoint(fast_files(), checkpoint_path(store.options()), of_log));
+  }
+  SECTION("nor one behind which the log now ends") {
+    save_own_checkpoint(store.options(), node);
+    end -= 1;
+  }
+  queues_apart apart(store);
+  auto queues = apart.recover(end);
+  CHECK(queues.rebuild_reason != "");
+  CHECK(queues.applied == 0);
+  CHECK(queues.compare_until == 0);
+  CHECK(queues.table->queue_count() == 0);
+}
+
+TEST_CASE("queue_recovery: queues that come back beside the log are built again",
+          "[storage][spread]") {
+  golden_copy store("normal-5.3.3");
+  auto node = start(store.options());
+  checkpoint of_log;
+  of_log.log_time = node.store.log.last_store_timestamp - 1;
+  of_log.safe_offset = node.store.log.end;
+  of_log.queue_count = queues_elsewhere;
+  of_log.sizes = file_sizes::of(store.options());
+  stop(store.options());
+  node = running{};
+  REQUIRE(save_checkpoint(fast_files(), checkpoint_path(store.options()), of_log));
+  auto again = start(store.options());
+  CHECK(again.queues.rebuild_reason == "they were kept in another directory");
+  CHECK(first_fault(again, "normal-5.3.3") == "");
+}
+
+TEST_CASE("queue_recovery: a directory for queues alone is locked, and is no store",
+          "[storage][spread]") {
+  golden_copy store("normal-5.3.3");
+  auto refused = open_queue_directory(fast_files(), store.options());
+  REQUIRE(refused.has_error());
+  CHECK(refused.error().code == errc::invalid_argument);
+  CHECK(refused.error().message.find("holds a log") != std::string::npos);
+  auto own = store.options();
+  own.directory = store.root() + "/queues-1-of-2";
+  auto lock = open_queue_directory(fast_files(), own);
+  REQUIRE(lock.has_value());
+  CHECK(disk::exists(own.directory + "/consumequeue"));
+  CHECK(open_queue_directory(fast_files(), own).error().code == errc::locked);
 }
