@@ -174,14 +174,27 @@ void dispatcher_state::replayed(const position_list& list) {
     read_log();
 }
 
-void dispatcher_state::applied(log_offset end) {
-  if (!started_ || end <= applied_)
+/// Everything is in the queues that is in those of each queue-manager.
+void dispatcher_state::applied(std::uint32_t share, log_offset end) {
+  if (!started_)
     return;
-  applied_ = end;
-  if (writer_met_)
-    self_->send(roles_.writer, applied_atom_v, applied_);
+  auto& by = applied_by_[share];
+  by = std::max(by, end);
+  if (applied_by_.size() < queue_managers_)
+    return;
+  auto slowest =
+      std::ranges::min_element(applied_by_, {}, [](const auto& one) { return one.second; });
+  if (slowest->second <= applied_)
+    return;
+  applied_ = slowest->second;
+  give_credit();
   if (catching_up_ == catching_up::feeding && applied_ >= next_)
     read_log();
+}
+
+void dispatcher_state::give_credit() {
+  if (writer_met_ && missing_ == 0)
+    self_->send(roles_.writer, applied_atom_v, applied_);
 }
 
 void dispatcher_state::resume(log_offset from) {
@@ -190,8 +203,9 @@ void dispatcher_state::resume(log_offset from) {
   next_ = from;
   // Queues that were started again may know less than those before them confirmed.
   applied_ = from;
-  if (writer_met_ && applied_ > 0 && !TROUPE_MUTANT("credit-said-once")) // it may have missed one
-    self_->send(roles_.writer, applied_atom_v, applied_);
+  applied_by_.clear();
+  if (applied_ > 0 && !TROUPE_MUTANT("credit-said-once")) // the writer may have missed one
+    give_credit();
   find_end();
 }
 
@@ -243,7 +257,7 @@ void dispatcher_state::writer_met(const log_state& log) {
   }
   written_ = std::max(written_, log.end);
   if (applied_ > 0 && !TROUPE_MUTANT("credit-said-once"))
-    self_->send(roles_.writer, applied_atom_v, applied_);
+    give_credit();
   if (unreadable_.code != errc::none)
     self_->send(roles_.writer, unreadable_);
   if (started_ && catching_up_ == catching_up::no)
@@ -270,10 +284,13 @@ void dispatcher_state::meet_queues() {
               return;
             if (roles_.writer_ended) // nobody else says which run it was
               run_ = queues.run;
-            if (queues.run != run_)
+            if (queues.run != run_) {
               again();
-            else
-              resume(queues.applied);
+              return;
+            }
+            queue_managers_ = std::max<std::size_t>(1, queues.parts.size());
+            missing_ = queues.missing;
+            resume(queues.applied);
           },
           [again](const caf::error&) { again(); });
 }
@@ -303,8 +320,8 @@ dispatcher(dispatcher_actor::stateful_pointer<dispatcher_state> self) {
   state.start(self);
   return {
       [&state](const position_list& list) { state.add(list); },
-      [&state](applied_atom, log_offset end) { state.applied(end); },
-      [&state](resume_atom, log_offset from) { state.resume(from); },
+      [&state](applied_atom, std::uint32_t share, log_offset end) { state.applied(share, end); },
+      [&state](resume_atom, std::uint32_t, log_offset from) { state.resume(from); },
       [&state](status_atom) { return state.status(); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](retry_atom) { state.retry(); },

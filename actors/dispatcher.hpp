@@ -2,7 +2,9 @@
 
 #include "actors/interfaces.hpp"
 
+#include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 
 namespace troupe {
@@ -16,7 +18,7 @@ struct dispatcher_state {
   void start(dispatcher_actor::stateful_pointer<dispatcher_state> actor) { self_ = actor; }
 
   void add(const position_list& list);
-  void applied(log_offset end);
+  void applied(std::uint32_t share, log_offset end);
   void resume(log_offset from);
   void retry();
   dispatcher_status status() const;
@@ -26,6 +28,7 @@ private:
   void meet_writer();
   void writer_met(const log_state& log);
   void meet_queues();
+  void give_credit();
   void drop_known();
   void pass_on(const position_list& list);
   void work();
@@ -57,8 +60,12 @@ private:
   reader_actor asked_; ///< for a piece of the log
   catching_up catching_up_ = catching_up::no;
   log_offset next_ = 0;    ///< where the next batch must begin
-  log_offset applied_ = 0; ///< everything below is in the queues
-  log_offset written_ = 0; ///< the log is known to be written up to here
+  log_offset applied_ = 0; ///< everything below is in the queues, as far as they are there
+  /// Of several queue-managers: how far those are that have spoken since the last `resume`.
+  std::map<std::uint32_t, log_offset> applied_by_;
+  std::size_t queue_managers_ = 1; ///< that are there
+  std::uint32_t missing_ = 0;      ///< and that are not: no credit is given without them
+  log_offset written_ = 0;         ///< the log is known to be written up to here
   std::deque<position_list>
       held_; ///< arrived while the log is read; not confirmed, so the writer's credit bounds it
   std::uint64_t replayed_ = 0;

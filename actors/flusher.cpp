@@ -2,6 +2,8 @@
 
 #include "actors/patience.hpp"
 #include "storage/check.hpp"
+#include "storage/checkpoint.hpp"
+#include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 #include "storage/sparse_file.hpp"
 
@@ -23,6 +25,7 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
   self_ = actor;
   options_ = std::move(setup.options);
   files_ = setup.files;
+  keeps_checkpoint_ = setup.keeps_checkpoint && !setup.read_only;
   log_state log;
   log.run = setup.run;
   log.flushed = log.end = setup.end;
@@ -103,6 +106,7 @@ void flusher_state::pulse() {
   }
   flushed_ = {target.end, target.store_ms, run_};
   ++count_;
+  arm_checkpoint();
   answer_waiting();
   self_->send(roles_.writer, flushed_);
   if (options_.store.flush == storage::flush_policy::sync)
@@ -148,6 +152,44 @@ void flusher_state::fail(const storage::error& why) {
              "); restart the node to recover: reads go on";
   answer_waiting();
   self_->send(roles_.writer, flush_failure{failure_});
+}
+
+// -- the checkpoint ------------------------------------------------------------------------------
+
+/// Not with every flush: it costs as much, and is only a hint where a recovery may begin.
+void flusher_state::arm_checkpoint() {
+  if (!keeps_checkpoint_ || flushed_.end <= checkpoint_ || std::exchange(checkpoint_pending_, true))
+    return;
+  self_->delayed_send(self_, options_.flusher.queue_interval, write_atom_v);
+}
+
+void flusher_state::keep_checkpoint() {
+  checkpoint_pending_ = false;
+  save_checkpoint();
+  arm_checkpoint();
+}
+
+/// Of the log alone. To RocketMQ the times say that no queue is durable, so it builds them again.
+void flusher_state::save_checkpoint() {
+  if (!keeps_checkpoint_ || flushed_.end <= checkpoint_)
+    return;
+  auto path = storage::checkpoint_path(options_.store);
+  auto done = [&]() -> storage::result<void> {
+    TROUPE_TRY(auto content, storage::load_checkpoint(*files_, path));
+    // One millisecond earlier: a record of the same one may have come after the flush.
+    content.log_time = std::max<std::int64_t>(0, flushed_.store_ms - 1);
+    content.queue_time = content.index_time = 0;
+    content.safe_offset = flushed_.end;
+    content.queue_count = storage::queues_elsewhere;
+    content.entry_total = 0;
+    content.index_files = 0;
+    content.sizes = storage::file_sizes::of(options_.store);
+    return storage::save_checkpoint(*files_, path, content);
+  }();
+  if (done)
+    checkpoint_ = flushed_.end;
+  else
+    storage::log_warning("checkpoint.not_saved", {{"reason", done.error().message}});
 }
 
 // -- files ---------------------------------------------------------------------------------------
@@ -222,6 +264,7 @@ stop_report flusher_state::stop(log_offset end) {
   wanted_file_ = -1;
   written_.end = std::max(written_.end, end);
   pulse();
+  save_checkpoint();
   stop_report report;
   report.left_over = failure_;
   // A writer that did not say where it stopped may be writing behind what is known here.
@@ -267,6 +310,7 @@ flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_sta
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](pulse_atom) { state.pulse(); },
       [&state](retry_atom) { state.retry_create(); },
+      [&state](write_atom) { state.keep_checkpoint(); },
   };
 }
 

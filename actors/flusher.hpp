@@ -19,6 +19,8 @@ struct flusher_setup {
   std::int64_t store_ms = 0; ///< of the newest record below `end`
   bool read_only = false;    ///< damage in the log: nothing will be written
   log_run run = 0;
+  /// Nobody else writes the checkpoint of the log's directory: the queues have one of their own.
+  bool keeps_checkpoint = false;
 };
 
 /// Makes the log durable. What is written while a flush runs shares the next one. A flush that
@@ -37,6 +39,7 @@ struct flusher_state {
   void create(log_offset start);
   void retry_create();
   void drop(log_offset min);
+  void keep_checkpoint();
   stop_report stop(log_offset end);
   flusher_status status() const;
   void set_roles(const role_table& table);
@@ -55,6 +58,8 @@ private:
   storage::result<std::shared_ptr<storage::file>> made_before(log_offset start);
   void answer_waiting();
   void fail(const storage::error& why);
+  void arm_checkpoint();
+  void save_checkpoint();
 
   flusher_actor::stateful_pointer<flusher_state> self_;
   node_options options_;
@@ -70,6 +75,9 @@ private:
   std::string failure_;
   log_offset wanted_file_ = -1; ///< could not be created yet
   std::uint64_t count_ = 0;
+  bool keeps_checkpoint_ = false;
+  bool checkpoint_pending_ = false; ///< a timer runs
+  log_offset checkpoint_ = 0;       ///< what the last one said
 };
 
 flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_state> self,

@@ -277,6 +277,11 @@ auto inspect(Inspector& f, tombstone& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, deleted_topics& x) {
+  return fields(f, "deleted_topics", x.topics);
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, group_offset& x) {
   return fields(f, "group_offset", x.group, x.topic, x.queue_id, x.offset);
 }
@@ -307,7 +312,7 @@ auto inspect(Inspector& f, flush_failure& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, write_refusal& x) {
-  return fields(f, "write_refusal", x.code, x.reason);
+  return fields(f, "write_refusal", x.code, x.reason, x.share);
 }
 
 template <class Inspector>
@@ -338,9 +343,14 @@ auto inspect(Inspector& f, dispatcher_status& x) {
 }
 
 template <class Inspector>
+auto inspect(Inspector& f, queue_share_status& x) {
+  return fields(f, "queue_share_status", x.share, x.applied, x.durable);
+}
+
+template <class Inspector>
 auto inspect(Inspector& f, queue_manager_status& x) {
   return fields(f, "queue_manager_status", x.run, x.applied, x.durable, x.queues, x.entries,
-                x.parked_pulls, x.damaged_messages, x.failure);
+                x.parked_pulls, x.damaged_messages, x.failure, x.share, x.parts, x.missing);
 }
 
 template <class Inspector>

@@ -62,7 +62,9 @@ using flusher_actor = caf::typed_actor<
     /// Flushes the rest; when the log is known to end at the offset, removes what was made ahead of
     /// it. With `unknown_log_end` nothing is removed.
     handles<stop_report(stop_atom, log_offset)>, handles<void(role_table)>,
-    handles<void(pulse_atom)>, handles<void(retry_atom)>>;
+
+    // Its own timers.
+    handles<void(pulse_atom)>, handles<void(retry_atom)>, handles<void(write_atom)>>;
 
 /// Makes the queues and the index durable, then writes the checkpoint.
 using queue_flusher_actor =
@@ -70,14 +72,15 @@ using queue_flusher_actor =
 
 /// The one ordered way from the log to the queues. Finds gaps and reads them from the log.
 using dispatcher_actor = caf::typed_actor<handles<void(position_list)>,
-                                          /// The queue-manager has applied everything below.
-                                          handles<void(applied_atom, log_offset)>,
-                                          /// Start, or start again, from here.
-                                          handles<void(resume_atom, log_offset)>,
+                                          /// The queue-manager (its number, of several) has
+                                          /// applied everything below.
+                                          handles<void(applied_atom, std::uint32_t, log_offset)>,
+                                          /// It goes on from here, and not where it was.
+                                          handles<void(resume_atom, std::uint32_t, log_offset)>,
                                           handles<dispatcher_status(status_atom)>,
                                           handles<void(role_table)>, handles<void(retry_atom)>>;
 
-/// Owns consume queues and the key index.
+/// Owns consume queues and the key index. Several may share the queues (actors/queue_shares.hpp).
 using queue_manager_actor = caf::typed_actor<
     handles<void(position_list)>,
     /// Where the messages lie: whoever asked lets a reader complete the answer, unless it names
@@ -125,27 +128,26 @@ using reader_actor = caf::typed_actor<
     handles<void(drop_atom, log_offset)>, handles<void(role_table)>, handles<void(retry_atom)>>;
 
 /// Topics, and how far consumer groups are.
-using registrar_actor =
-    caf::typed_actor<handles<topic_info(create_atom, topic_info)>,
-                     /// Creates the topic, or changes its numbers.
-                     handles<topic_info(update_atom, topic_info)>,
-                     handles<tombstone(remove_atom, std::string)>, handles<topic_list(list_atom)>,
-                     /// Every topic now; the node gets a new map after each change.
-                     handles<topic_map(watch_atom)>,
-                     /// A topic that was only found in the log.
-                     handles<void(seen_atom, std::string, std::int32_t)>,
-                     handles<group_offset(fetch_atom, group_offset)>,
-                     handles<group_offset(store_atom, group_offset)>,
-                     /// Of this group, or of all when the name is empty.
-                     handles<group_list(list_atom, std::string)>,
-                     handles<group_settings(store_atom, group_settings)>,
-                     /// Forgets the group's settings, and its offsets if that is wanted.
-                     handles<group_settings(remove_atom, group_settings, bool)>,
-                     /// Where the queues end: groups that are beyond are set back.
-                     handles<void(queue_state)>, handles<stop_report(stop_atom)>,
-                     handles<void(role_table)>,
-                     // Its own timers.
-                     handles<void(write_atom)>, handles<void(commit_atom)>>;
+using registrar_actor = caf::typed_actor<
+    handles<topic_info(create_atom, topic_info)>,
+    /// Creates the topic, or changes its numbers.
+    handles<topic_info(update_atom, topic_info)>, handles<tombstone(remove_atom, std::string)>,
+    handles<topic_list(list_atom)>, handles<deleted_topics(deleted_atom)>,
+    /// Every topic now; the node gets a new map after each change.
+    handles<topic_map(watch_atom)>,
+    /// A topic that was only found in the log.
+    handles<void(seen_atom, std::string, std::int32_t)>,
+    handles<group_offset(fetch_atom, group_offset)>,
+    handles<group_offset(store_atom, group_offset)>,
+    /// Of this group, or of all when the name is empty.
+    handles<group_list(list_atom, std::string)>,
+    handles<group_settings(store_atom, group_settings)>,
+    /// Forgets the group's settings, and its offsets if that is wanted.
+    handles<group_settings(remove_atom, group_settings, bool)>,
+    /// Where the queues end: groups that are beyond are set back.
+    handles<void(queue_state)>, handles<stop_report(stop_atom)>, handles<void(role_table)>,
+    // Its own timers.
+    handles<void(write_atom)>, handles<void(commit_atom)>>;
 
 /// Decides what is deleted, and when the disk is too full to write.
 using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,
@@ -250,7 +252,7 @@ using node_actor = caf::typed_actor<
 struct role_table {
   writer_actor writer;
   flusher_actor flusher;
-  queue_flusher_actor queue_flusher;
+  queue_flusher_actor queue_flusher; ///< of whom the table is sent to
   dispatcher_actor dispatcher;
   queue_manager_actor queue_manager;
   std::vector<reader_actor> readers;

@@ -62,6 +62,12 @@ struct link_taken {
   std::uint64_t bytes = 0; ///< since the link came up, as `net::link_cost` counts them
 };
 
+/// A part of a message that is large, in the order of its bytes (net/link_pieces.hpp).
+struct link_piece {
+  storage::slice bytes;
+  std::uint64_t left = 0; ///< bytes of the message behind these; 0: it is whole
+};
+
 /// At home: what this node offers from now on.
 struct role_offer {
   std::vector<offered_role> roles;
@@ -121,6 +127,11 @@ auto inspect(Inspector& f, link_taken& x) {
   return fields(f, "link_taken", x.node, x.to, x.incarnation, x.link, x.bytes);
 }
 template <class Inspector>
+auto inspect(Inspector& f, link_piece& x) {
+  slice_field bytes{x.bytes};
+  return fields(f, "link_piece", bytes, x.left);
+}
+template <class Inspector>
 auto inspect(Inspector& f, role_offer& x) {
   return fields(f, "role_offer", x.roles);
 }
@@ -149,6 +160,7 @@ CAF_ADD_TYPE_ID(troupe_links, (troupe::peer_up))
 CAF_ADD_TYPE_ID(troupe_links, (troupe::peer_down))
 CAF_ADD_TYPE_ID(troupe_links, (troupe::link_report))
 CAF_ADD_TYPE_ID(troupe_links, (troupe::link_taken))
+CAF_ADD_TYPE_ID(troupe_links, (troupe::link_piece))
 CAF_END_TYPE_ID_BLOCK(troupe_links)
 
 namespace troupe {

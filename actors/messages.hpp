@@ -2,6 +2,7 @@
 
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
+#include "actors/status.hpp"
 #include "storage/entry_search.hpp"
 #include "storage/options.hpp"
 #include "storage/position.hpp"
@@ -17,15 +18,10 @@
 /// inside a process and copied between processes.
 namespace troupe {
 
-using storage::log_offset;
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 7;
-
-/// One life of the commit log, from a start of its writer to the next, which may have had to cut
-/// its end: an offset of one run may mean something else in another. Only compared.
-using log_run = std::uint64_t;
+inline constexpr std::uint32_t protocol_version = 8;
 
 /// What a node grants to a client: beyond it, requests are refused as busy.
 struct welcome {
@@ -242,6 +238,10 @@ struct tombstone {
   std::vector<queue_offset> next_offsets;
 };
 
+/// All that were deleted, also those made again.
+struct deleted_topics {
+  std::vector<tombstone> topics;
+};
 /// Progress of a group in one queue.
 struct group_offset {
   std::string group;
@@ -289,6 +289,7 @@ struct flush_failure {
 struct write_refusal {
   errc code = errc::none;
   std::string reason;
+  std::uint32_t share = 0; ///< of several queue-managers the one that says it
 };
 
 /// What the queue-manager has written and wants durable, together with the state it stands for.
@@ -306,112 +307,6 @@ struct queue_sync {
 struct queue_synced {
   log_offset durable = 0;
 };
-
-// -- state for people ----------------------------------------------------------------------------
-
-struct writer_status {
-  log_offset end = 0;
-  log_offset min = 0;
-  std::string refusal; ///< empty: writable
-  std::uint64_t backlog = 0;
-  std::uint64_t backlog_max = 0;
-  std::uint64_t delayed_requests = 0;
-  std::uint64_t delayed_ms = 0;
-  std::uint64_t parked_requests = 0;
-  std::uint64_t dirty_bytes = 0;
-};
-
-struct flusher_status {
-  log_offset flushed = 0;
-  std::uint64_t flushes = 0;
-  std::string failure;
-};
-
-struct dispatcher_status {
-  log_offset next = 0;
-  log_offset applied = 0;
-  std::uint64_t replayed = 0; ///< positions read from the log instead of from the writer
-  std::uint64_t pauses = 0;   ///< times that the log could not be read
-};
-
-struct queue_manager_status {
-  log_run run = 0;
-  log_offset applied = 0;
-  log_offset durable = 0;
-  std::uint64_t queues = 0;
-  std::uint64_t entries = 0;
-  std::uint64_t parked_pulls = 0;
-  std::uint64_t damaged_messages = 0; ///< met by pulls and left out, each counted once
-  std::string failure;
-};
-
-struct cleaner_status {
-  std::int32_t disk_used_percent = 0;
-  std::uint64_t files_deleted = 0;
-  std::string failure;
-  std::string clock; ///< why no file counts as expired; empty: the clock is believed
-};
-
-inline constexpr const char* role_running = "running";
-inline constexpr const char* role_stopped = "stopped";
-inline constexpr const char* role_silent = "not answering";
-inline constexpr const char* role_waiting = "waiting"; ///< for the log's writer
-inline constexpr const char* role_away = "not reachable";
-
-struct role_status {
-  std::string role;
-  std::string state; ///< one of the above; what only the role knows is known if it is "running"
-  std::uint32_t restarts = 0;
-  std::string node;          ///< where it is placed
-  std::int64_t since_ms = 0; ///< for how long it is in that state
-};
-
-/// The link to another node of the store.
-struct link_status {
-  std::string node;
-  std::string state;             ///< as `name_of` says it
-  std::int64_t since_ms = 0;     ///< for how long
-  std::uint64_t incarnation = 0; ///< of the peer, the newest known; 0: none
-  std::string reason;            ///< why there is no link; empty: nothing is known to be wrong
-};
-
-/// One node of a store that is spread over several, as the one that was asked sees it.
-struct node_view {
-  std::string node;
-  std::string roles;              ///< that cluster.ini gives it
-  std::string state;              ///< as of a role
-  std::int64_t since_ms = 0;      ///< for how long it is in that state
-  std::string reason;             ///< why it is not reachable
-  std::vector<link_status> links; ///< its own word, if its state is "running"
-};
-
-struct node_status {
-  std::string node;
-  std::string cluster;
-  std::string directory;
-  std::string flush;
-  std::int64_t uptime_ms = 0;
-  std::uint32_t sessions = 0;
-  std::uint64_t max_message_bytes = 0; ///< of one body
-  std::vector<role_status> roles;
-  writer_status writer;
-  flusher_status flusher;
-  dispatcher_status dispatcher;
-  queue_manager_status queues;
-  cleaner_status cleaner;
-  std::string waits_for;              ///< without whom the node does not serve; empty: it does
-  std::vector<link_status> links;     ///< of a store that is spread over several processes
-  std::vector<node_view> nodes;       ///< of the same, itself included
-  std::uint64_t backlog_capacity = 0; ///< positions that may be between writer and queues
-};
-
-/// False when what only the role knows is not known: then the numbers of its part say nothing.
-inline bool answers(const node_status& status, std::string_view role) {
-  for (auto& r : status.roles)
-    if (r.role == role)
-      return r.state == role_running;
-  return false;
-}
 
 /// How an orderly stop ended; empty: everything is durable.
 struct stop_report {
@@ -444,6 +339,7 @@ CAF_ADD_TYPE_ID(troupe, (troupe::topic_map))
 CAF_ADD_TYPE_ID(troupe, (troupe::topic_list))
 CAF_ADD_TYPE_ID(troupe, (troupe::topic_description))
 CAF_ADD_TYPE_ID(troupe, (troupe::tombstone))
+CAF_ADD_TYPE_ID(troupe, (troupe::deleted_topics))
 CAF_ADD_TYPE_ID(troupe, (troupe::welcome))
 CAF_ADD_TYPE_ID(troupe, (troupe::group_offset))
 CAF_ADD_TYPE_ID(troupe, (troupe::group_settings))
@@ -488,4 +384,5 @@ CAF_ADD_ATOM(troupe, troupe, stop_atom, "stop")
 CAF_ADD_ATOM(troupe, troupe, follow_atom, "follow")
 CAF_ADD_ATOM(troupe, troupe, attach_atom, "attach")
 CAF_ADD_ATOM(troupe, troupe, meet_atom, "meet")
+CAF_ADD_ATOM(troupe, troupe, deleted_atom, "deleted")
 CAF_END_TYPE_ID_BLOCK(troupe)

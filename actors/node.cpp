@@ -5,8 +5,6 @@
 #include "actors/flusher.hpp"
 #include "actors/membership.hpp"
 #include "actors/patience.hpp"
-#include "actors/queue_flusher.hpp"
-#include "actors/queue_manager.hpp"
 #include "actors/reader.hpp"
 #include "actors/registrar.hpp"
 #include "actors/session.hpp"
@@ -36,6 +34,7 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   started_ = self_->clock().now();
   for (auto& [peer, roles] : setup_.peers)
     seen_[peer].since = started_;
+  queue_parts_.resize(std::max<std::size_t>(1, setup_.queue_nodes.size()));
   if (setup_.store) {
     for (auto& t : setup_.store->tombstones)
       tombstones_.push_back({t.topic, t.deleted_at, t.next_offsets});
@@ -58,6 +57,7 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
   if (setup_.store && setup_.store->log.needs_repair)
     storage::log_error("log.needs_repair", {{"reason", setup_.store->log.needs_repair->message}});
   announce();
+  ask_deletions();
   // A node that plays nothing which opens files serves at once, but for the topics.
   if (!plays(store_role::writer) &&
       std::ranges::all_of(parts_, [](const watched_role& r) { return r.state == role_running; }))
@@ -78,9 +78,13 @@ void node_state::add_role(const char* role_name, bool replaceable, Handle role_t
   begin(parts_.back());
 }
 
-/// At once, or when the log is there.
+bool node_state::may_begin(const watched_role& r) const {
+  return (!r.needs_log || log_) && (!r.needs_deletions || deletions_);
+}
+
+/// At once, or when there is what it has to know.
 void node_state::begin(watched_role& r) {
-  bool waits = r.needs_log && !log_;
+  bool waits = !may_begin(r);
   set_state(r, waits ? role_waiting : role_running);
   if (!waits)
     r.spawn();
@@ -96,12 +100,14 @@ void node_state::add_roles() {
     add_role("writer", false, &role_table::writer, &node_state::spawn_writer);
   if (plays(store_role::dispatcher))
     add_role("dispatcher", true, &role_table::dispatcher, &node_state::spawn_dispatcher);
-  if (plays(store_role::queue_manager))
-    add_role("queue-manager", true, &role_table::queue_manager, &node_state::spawn_queue_manager);
+  for (std::uint32_t share = 0; share < queue_count(); ++share)
+    if (own_queues(share))
+      add_queue_manager(share);
   if (plays(store_role::flusher))
     add_role("flusher", false, &role_table::flusher, &node_state::spawn_flusher);
-  if (plays(store_role::queue_manager))
-    add_role("queue-flusher", true, &role_table::queue_flusher, &node_state::spawn_queue_flusher);
+  for (std::uint32_t share = 0; share < queue_count(); ++share)
+    if (own_queues(share))
+      add_queue_flusher(share);
   if (plays(store_role::cleaner))
     add_role("cleaner", true, &role_table::cleaner, &node_state::spawn_cleaner);
   if (plays(store_role::registrar))
@@ -138,13 +144,6 @@ node_state::watched_role& node_state::find_role(const std::string& role_name) {
   return *found;
 }
 
-template <class Handle>
-Handle node_state::watch(const std::string& role_name, Handle handle) {
-  watched_[handle.address()] = role_name;
-  self_->monitor(handle);
-  return handle;
-}
-
 writer_actor node_state::spawn_writer() {
   writer_setup setup;
   setup.options = setup_.options;
@@ -173,45 +172,12 @@ flusher_actor node_state::spawn_flusher() {
   setup.store_ms = log_->store_ms;
   setup.read_only = !log_->read_only.empty();
   setup.run = log_->run;
+  setup.keeps_checkpoint = !setup_.queues_beside_log;
   return spawn_blocking(self_->system(), flusher, std::move(setup));
 }
 
 dispatcher_actor node_state::spawn_dispatcher() {
   return self_->system().spawn(dispatcher);
-}
-
-queue_flusher_actor node_state::spawn_queue_flusher() {
-  queue_flusher_setup setup{setup_.options, setup_.files};
-  return spawn_blocking(self_->system(), queue_flusher, std::move(setup));
-}
-
-queue_manager_actor node_state::spawn_queue_manager() {
-  queue_manager_setup setup;
-  setup.options = setup_.options;
-  setup.files = setup_.files;
-  setup.clock = setup_.clock;
-  setup.run = log_->run;
-  setup.log_min = log_->min;
-  setup.read_only = !log_->read_only.empty();
-  setup.tombstones = tombstones_;
-  // Once the writer is open the log grows, and the flusher says how far it is durable.
-  constexpr auto unknown = std::numeric_limits<log_offset>::max();
-  if (setup_.store) {
-    setup.log_end = writer_open_ ? unknown : log_->end;
-    setup.flushed = writer_open_ ? 0 : log_->end;
-    setup.restarted = serving_;
-    setup.replacement = find_role("queue-manager").restarts > 0;
-    setup.checkpoint = setup_.store->known;
-    setup.trust_queues = setup_.store->after_orderly_stop;
-  } else {
-    // What clients have seen is not known here. Queues that the writer has not met in this run may
-    // have more than the log.
-    setup.log_end = log_->queues_unknown ? log_->start : unknown;
-    setup.flushed = log_->flushed;
-    setup.restarted = true;
-    setup.replacement = true;
-  }
-  return spawn_blocking(self_->system(), queue_manager, std::move(setup));
 }
 
 reader_actor node_state::spawn_reader() {
@@ -243,6 +209,7 @@ caf::strong_actor_ptr node_state::membership() const {
 }
 
 void node_state::announce() {
+  join_queues();
   for (auto& r : parts_)
     if (r.state == role_running)
       r.announce();
@@ -349,6 +316,12 @@ void node_state::down(const caf::down_msg& message) {
     announce();
     return;
   }
+  if (queue_count() > 1 && roles_.queue_manager &&
+      roles_.queue_manager.address() == message.source && !stopping_) {
+    roles_.queue_manager = nullptr;
+    announce();
+    return;
+  }
   auto found = watched_.find(message.source);
   if (found == watched_.end() || stopping_)
     return;
@@ -406,19 +379,16 @@ void node_state::tell_failures() {
 }
 
 void node_state::restart(watched_role& r) {
-  if (setup_.store || !r.needs_log) {
-    set_state(r, role_running);
-    r.spawn();
-    announce();
-    offer_roles();
-    return;
-  }
-  // It opens its files by what the writer says now.
-  log_.reset();
-  set_state(r, role_waiting);
+  // It opens its files by what the writer says now, and the registrar.
+  if (!setup_.store && r.needs_log)
+    log_.reset();
+  if (r.needs_deletions)
+    deletions_.reset();
+  begin(r);
   announce();
   offer_roles();
-  retry();
+  if (r.state == role_waiting)
+    retry();
 }
 
 node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, node_setup setup) {

@@ -29,6 +29,12 @@ struct node_setup {
   role_set roles = role_set::every();           ///< that this process plays
   std::map<std::string, role_set> peers = {};   ///< the other nodes of the store, with theirs
   log_run run = 1;                              ///< of the writer, if it is here
+  /// Of several queue-managers the node of each; none: there is one, at whichever node has the
+  /// role.
+  std::vector<std::string> queue_nodes = {};
+  /// The queues are in the directory of the log. Otherwise `options.store.directory` is, where the
+  /// queue-manager is, that of the queues, or holds one for each of several.
+  bool queues_beside_log = true;
 };
 
 /// Starts the actors of a store, watches them, and stops them in order.
@@ -72,6 +78,7 @@ private:
     std::string name;
     bool replaceable = false;       ///< only derives data or reads
     bool needs_log = true;          ///< opens files that the writer recovers first
+    bool needs_deletions = false;   ///< has to be told which topics were deleted
     std::function<void()> spawn;    ///< and puts it into `roles_`
     std::function<void()> announce; ///< tells it who plays which role
     std::function<void()> forget;   ///< takes one that has ended for good out of `roles_`
@@ -97,22 +104,47 @@ private:
                 Handle (node_state::*make)());
   void add_roles();
   void add_readers();
+  void add_queue_manager(std::uint32_t share);
+  void add_queue_flusher(std::uint32_t share);
   void begin(watched_role& r);
+  bool may_begin(const watched_role& r) const;
+  void begin_waiting();
   void set_state(watched_role& r, const char* state);
   bool plays(store_role role) const { return setup_.roles.has(role); }
   bool spread() const { return !setup_.peers.empty(); }
   watched_role& find_role(const std::string& role_name);
   template <class Handle>
-  Handle watch(const std::string& role_name, Handle handle);
+  Handle watch(const std::string& role_name, Handle handle) {
+    watched_[handle.address()] = role_name;
+    self_->monitor(handle);
+    return handle;
+  }
   writer_actor spawn_writer();
   flusher_actor spawn_flusher();
   dispatcher_actor spawn_dispatcher();
-  queue_flusher_actor spawn_queue_flusher();
-  queue_manager_actor spawn_queue_manager();
+  queue_flusher_actor spawn_queue_flusher(std::uint32_t share);
+  queue_manager_actor spawn_queue_manager(std::uint32_t share);
   reader_actor spawn_reader();
   registrar_actor spawn_registrar();
   cleaner_actor spawn_cleaner();
   void spawn_membership();
+
+  // Queue-managers: node_queues.cpp.
+  /// One of the store's, and what flushes for it if both are here.
+  struct queue_part {
+    queue_manager_actor manager;
+    queue_flusher_actor flusher;
+  };
+  std::uint32_t queue_count() const { return static_cast<std::uint32_t>(queue_parts_.size()); }
+  std::string queue_name(std::uint32_t share) const;
+  bool has_queues(const std::string& node, std::uint32_t share) const;
+  bool own_queues(std::uint32_t share) const { return has_queues(setup_.name, share); }
+  bool queues_elsewhere() const;
+  std::string away_queues() const;
+  node_options queue_options(std::uint32_t share) const;
+  void join_queues();
+  void ask_deletions();
+  void stop_own_queues(const std::function<void()>& next);
 
   /// Tells every actor who plays which role now.
   void announce();
@@ -160,6 +192,8 @@ private:
   node_setup setup_;
   role_table roles_;
   std::vector<watched_role> parts_;
+  std::vector<queue_part> queue_parts_;     ///< all of the store's, by number
+  std::vector<queue_manager_actor> joined_; ///< those that `roles_.queue_manager` speaks for
   std::map<caf::actor_addr, std::string> watched_;
   std::map<caf::actor_addr, session_actor> sessions_;
   guest_list guests_; ///< those of `sessions_` that belong to clients from outside
@@ -170,6 +204,8 @@ private:
   std::map<std::string, seen_peer> seen_;                  ///< all of them
   std::optional<log_state> log_;                           ///< what the writer said; here or there
   bool asking_log_ = false;
+  std::optional<std::vector<tombstone>> deletions_; ///< what the registrar said
+  bool asking_deletions_ = false;
   bool retry_pending_ = false;
   bool groups_settled_ = false; ///< the registrar knows where the queues end
   std::string said_waiting_;

@@ -39,21 +39,22 @@ std::optional<store_role> role_of_word(std::string_view word) {
   return std::nullopt;
 }
 
-/// Calls `what` with each role that one actor plays, and its place.
+/// Calls `what` with each role that one actor plays, and its place, but for the queue-manager, of
+/// which there may be several.
 template <class Table, class Function>
 void for_each_place(Table& roles, const Function& what) {
   what(store_role::writer, roles.writer);
   what(store_role::flusher, roles.flusher);
   what(store_role::cleaner, roles.cleaner);
   what(store_role::dispatcher, roles.dispatcher);
-  what(store_role::queue_manager, roles.queue_manager);
   what(store_role::registrar, roles.registrar);
 }
 
 template <class Handle>
-void offer(std::vector<offered_role>& all, const Handle& who) {
+void offer(std::vector<offered_role>& all, const Handle& who,
+           const std::string& role = role_name<Handle>) {
   if (who)
-    all.push_back({role_name<Handle>, caf::actor_cast<caf::strong_actor_ptr>(who)});
+    all.push_back({role, caf::actor_cast<caf::strong_actor_ptr>(who)});
 }
 
 } // namespace
@@ -75,6 +76,9 @@ void node_state::offer_roles() {
     if (plays(role))
       offer(all.roles, who);
   });
+  for (std::uint32_t share = 0; share < queue_count(); ++share)
+    if (own_queues(share))
+      offer(all.roles, queue_parts_[share].manager, queue_name(share));
   for (auto& one : roles_.readers)
     if (!is_elsewhere(self_, one))
       offer(all.roles, one);
@@ -88,6 +92,9 @@ bool node_state::may_offer(const std::string& peer, const offered_role& given) c
   auto known = setup_.peers.find(peer);
   if (known == setup_.peers.end() || !given.port)
     return false;
+  for (std::uint32_t share = 0; share < queue_count(); ++share)
+    if (given.role == queue_name(share))
+      return has_queues(peer, share);
   return role ? known->second.has(*role) : given.role == role_name<node_actor>;
 }
 
@@ -97,6 +104,9 @@ void node_state::take_role(const offered_role& given) {
     if (given.role == role_name<handle>)
       place = caf::actor_cast<handle>(given.port);
   });
+  for (std::uint32_t share = 0; share < queue_count(); ++share)
+    if (given.role == queue_name(share))
+      queue_parts_[share].manager = caf::actor_cast<queue_manager_actor>(given.port);
   if (given.role == role_name<reader_actor>)
     roles_.readers.push_back(caf::actor_cast<reader_actor>(given.port));
 }
@@ -109,6 +119,9 @@ void node_state::drop_role(const offered_role& given) {
     if (is_given(place))
       place = std::decay_t<decltype(place)>{};
   });
+  for (auto& part : queue_parts_)
+    if (is_given(part.manager))
+      part.manager = nullptr;
   std::erase_if(roles_.readers, is_given);
 }
 
@@ -152,6 +165,7 @@ void node_state::roles_changed() {
   tell_failures();
   if (!log_)
     ask_log();
+  ask_deletions();
   settle_groups();
   say_waiting();
 }
@@ -174,9 +188,14 @@ void node_state::ask_log() {
 
 void node_state::log_known(const log_state& log) {
   log_ = log;
+  ask_deletions();
+  begin_waiting();
+}
+
+void node_state::begin_waiting() {
   bool begun = false;
   for (auto& r : parts_) {
-    if (r.state != role_waiting)
+    if (r.state != role_waiting || !may_begin(r))
       continue;
     begin(r);
     begun = true;
@@ -185,7 +204,8 @@ void node_state::log_known(const log_state& log) {
     return;
   announce();
   offer_roles();
-  if (!plays(store_role::writer))
+  if (!plays(store_role::writer) &&
+      std::ranges::none_of(parts_, [](const watched_role& r) { return r.state == role_waiting; }))
     serve();
 }
 
@@ -211,9 +231,12 @@ void node_state::retry() {
   retry_pending_ = false;
   if (!log_)
     ask_log();
+  ask_deletions();
   settle_groups();
   say_waiting();
-  bool waits = !serving_ || !log_ || (writer_open_ && !groups_settled_);
+  bool begun =
+      std::ranges::none_of(parts_, [](const watched_role& r) { return r.state == role_waiting; });
+  bool waits = !serving_ || !log_ || !begun || (writer_open_ && !groups_settled_);
   if (!spread() || stopping_ || !waits || std::exchange(retry_pending_, true))
     return;
   self_->delayed_send(self_, retry_pause, retry_atom_v);
@@ -232,8 +255,13 @@ std::string node_state::nodes_with(store_role role) const {
 std::map<std::string, std::string> node_state::places_elsewhere() const {
   std::map<std::string, std::string> places;
   for (auto& w : words)
-    if (auto names = nodes_with(w.role); !names.empty() && !plays(w.role))
+    if (auto names = nodes_with(w.role);
+        !names.empty() && !plays(w.role) && w.role != store_role::queue_manager)
       places[std::string(w.word)] = names;
+  for (std::uint32_t share = 0; share < queue_count(); ++share)
+    if (!own_queues(share))
+      places[queue_name(share)] =
+          queue_count() > 1 ? setup_.queue_nodes[share] : nodes_with(store_role::queue_manager);
   return places;
 }
 
@@ -247,9 +275,17 @@ std::string node_state::waits_for() const {
     return {};
   if (!plays(store_role::writer) && !log_)
     return of(store_role::writer);
-  if (plays(store_role::writer) && !writer_open_ && !plays(store_role::queue_manager))
-    return roles_.queue_manager ? of(store_role::queue_manager) + " to catch up with the log"
-                                : of(store_role::queue_manager);
+  auto waits_for_deletions = [this](const watched_role& r) {
+    return r.needs_deletions && r.state == role_waiting && !deletions_;
+  };
+  if (!plays(store_role::registrar) && std::ranges::any_of(parts_, waits_for_deletions))
+    return of(store_role::registrar);
+  if (plays(store_role::writer) && !writer_open_ && queues_elsewhere()) {
+    auto away = away_queues();
+    return away.empty()
+               ? of(store_role::queue_manager) + " to catch up with the log"
+               : "node " + away + " (" + std::string(name_of(store_role::queue_manager)) + ")";
+  }
   if (plays(store_role::door) && !topics_known_ && !plays(store_role::registrar))
     return of(store_role::registrar);
   return {};

@@ -67,7 +67,7 @@ void node_state::stop_queues(log_offset end) {
   // If something was left over already, nobody may be there who brings the queues up to the end.
   auto reachable = left_over_.empty() ? end : log_offset{0};
   awaits_queues_ = true;
-  if (!plays(store_role::queue_manager)) {
+  if (queues_elsewhere()) {
     await_durable(reachable, self_->clock().now() + others_patience);
     return;
   }
@@ -105,7 +105,9 @@ void node_state::await_durable(log_offset end, caf::actor_clock::time_point dead
   self_->request(roles_.queue_manager, look_again, status_atom_v)
       .then(
           [this, end, again](const queue_manager_status& queues) {
-            if (queues.durable < end)
+            if (queues.missing > 0)
+              again("are not all reachable");
+            else if (queues.durable < end)
               again("are not durable up to the end of the log");
             else
               stop_rest();
@@ -120,7 +122,7 @@ void node_state::stop_rest() {
     stop_role(store_role::registrar, roles_.registrar, [this] { finish_stop(); });
   };
   auto then = [this, last] { stop_role(store_role::flusher, roles_.flusher, last, log_end_); };
-  stop_role(store_role::queue_manager, roles_.queue_manager, then);
+  stop_own_queues(then);
 }
 
 template <class Handle, class... Arguments>
@@ -151,6 +153,8 @@ void node_state::finish_stop() {
   for (auto& [client, session] : sessions_)
     self_->send_exit(session, reason);
   self_->send_exit(roles_.membership, reason);
+  if (queue_count() > 1)
+    self_->send_exit(roles_.queue_manager, reason);
   for (auto& [address, role_name] : watched_)
     self_->send_exit(caf::actor_cast<caf::actor>(address), reason);
   roles_ = {};

@@ -1,6 +1,8 @@
 #include "actors/queue_manager.hpp"
 
+#include "actors/patience.hpp"
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -16,6 +18,7 @@ constexpr std::size_t most_doubts = 4;
 /// Places that were compared in vain and are remembered: each would be compared at every pull.
 constexpr std::size_t most_compared = 1000;
 constexpr auto search_patience = std::chrono::seconds(60);
+constexpr auto writer_patience = std::chrono::seconds(1);
 
 caf::error doubt_error(const std::string& why) {
   return make_caf_error(errc::unavailable,
@@ -108,11 +111,39 @@ void queue_manager_state::look_in_log(std::shared_ptr<entry_doubt> doubt) {
       .then(
           [this, doubt](const storage::right_entries& right) {
             --doubts_;
-            compared(*doubt, right);
+            if (right.entries.empty())
+              missed_in_log(doubt, right);
+            else
+              compared(*doubt, right);
           },
           [this, doubt](const caf::error& why) {
             --doubts_;
             doubt->promise.deliver(doubt_error(from_caf(why).message));
+          });
+}
+
+/// It is damaged, or lost with the end of a log whose next run these queues have not met yet: then
+/// it is not theirs to say that it is passed over.
+void queue_manager_state::missed_in_log(const std::shared_ptr<entry_doubt>& doubt,
+                                        const storage::right_entries& right) {
+  if (TROUPE_MUTANT("lost-end-passed-over") || (!roles_.writer && roles_.writer_ended)) {
+    compared(*doubt, right);
+    return;
+  }
+  self_->request(roles_.writer, patience(self_, roles_.writer, writer_patience), follow_atom_v)
+      .then(
+          [this, doubt, right](const log_state& log) {
+            if (log.run == run_)
+              compared(*doubt, right);
+            else
+              doubt->promise.deliver(doubt_error("the log began anew, and the queues do not know "
+                                                 "yet where"));
+          },
+          [this, doubt, right](const caf::error& why) {
+            if (shows_writer_ended(self_, roles_, from_caf(why)))
+              compared(*doubt, right);
+            else
+              doubt->promise.deliver(doubt_error("nobody says whether the log still has it"));
           });
 }
 

@@ -81,7 +81,15 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
               failed_ = done.error();
             promise.deliver(to_caf(done.error()));
           },
-          [promise](caf::error& why) { promise.deliver(std::move(why)); });
+          [promise](caf::error& why) {
+            // That the log is in doubt says nothing of the queues' own files. Another run of it
+            // begins with what is durable.
+            auto cause = from_caf(why);
+            if (cause.code == errc::write_stopped)
+              promise.deliver(make_caf_error(errc::unavailable, cause.message));
+            else
+              promise.deliver(std::move(why));
+          });
   return promise;
 }
 

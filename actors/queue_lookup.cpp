@@ -1,5 +1,6 @@
 #include "actors/queue_manager.hpp"
 
+#include "actors/queue_share.hpp"
 #include "storage/mutant.hpp"
 #include "storage/properties.hpp"
 
@@ -273,9 +274,12 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
   auto numbered = made_behind;
   if (auto kept = numbers_->all().find(topic); kept != numbers_->all().end())
     numbered = std::max(numbered, kept->second.size());
+  const auto hash = topic_hash(topic);
   for (std::size_t i = 0; i < std::max(known, numbered); ++i) {
     auto* queue = i < known ? found->by_id[i].get() : nullptr;
     auto id = static_cast<std::int32_t>(i);
+    if (share_of(hash, id, shares_) != share_) // somebody else's, who knows it
+      continue;
     auto begin = queue ? first_living(topic, *queue) : first_number(topic, id);
     if (!queue && begin <= 0)
       continue;

@@ -19,9 +19,6 @@ constexpr auto writer_patience = std::chrono::seconds(1);
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 /// Places of damaged messages that are remembered, so that each is told once.
 constexpr std::size_t most_damage_told = 1000;
-/// Entries that queues which must not be written may have beside their files.
-constexpr std::size_t most_in_memory = 1 << 20;
-
 } // namespace
 
 // -- starting ------------------------------------------------------------------------------------
@@ -32,6 +29,8 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   options_ = setup.options;
   files_ = setup.files;
   clock_ = setup.clock;
+  share_ = setup.share;
+  shares_ = setup.shares;
   if (setup.replacement)
     look_again(setup);
   run_ = setup.run;
@@ -50,9 +49,11 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
 /// how far the queues can be trusted.
 void queue_manager_state::look_again(queue_manager_setup& setup) const {
   setup.trust_queues = false;
-  setup.log_min = storage::log_start(*files_, options_.store, setup.log_min);
   if (auto known = storage::load_checkpoint(*files_, storage::checkpoint_path(options_.store)))
     setup.checkpoint = known.value();
+  if (!setup.log_is_here)
+    return;
+  setup.log_min = storage::log_start(*files_, options_.store, setup.log_min);
   if (auto dead = storage::tombstone_table::load(*files_, options_.store)) {
     setup.tombstones.clear();
     for (auto& t : dead.value().all())
@@ -67,7 +68,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   if (options_.queue_manager.open_files > 0)
     own.open_files = options_.queue_manager.open_files;
   storage::queue_recovery_plan plan{
-      setup.log_min, setup.log_end, setup.checkpoint, setup.trust_queues, {}};
+      setup.log_min, setup.log_end, setup.checkpoint, setup.trust_queues, {}, setup.log_is_here};
   for (auto& [topic, dead] : dead_)
     plan.dead[topic] = dead.deleted_at;
   TROUPE_TRY(auto queues, storage::recover_queues(*files_, options_.store, own, *clock_, plan));
@@ -80,6 +81,7 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   if (rebuilt_)
     storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", queues.rebuild_reason}});
   applied_ = queues.applied;
+  compare_until_ = queues.compare_until;
   durable_ = applied_;
   checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_ || queues.removed_dead);
   flushed_ = setup.flushed;
@@ -89,8 +91,9 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
 void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
   rebuilt_ = true;
-  catch_up_to_ = std::max(catch_up_to_, applied_);
+  catch_up_to_ = std::max({catch_up_to_, applied_, compare_until_});
   applied_ = log_min_;
+  compare_until_ = 0;
   auto kept = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
   if (kept)
     numbers_ = std::move(kept.value());
@@ -98,121 +101,7 @@ void queue_manager_state::rebuild(const std::string& why) {
     failed(kept.error(), apply_tries_);
 }
 
-// -- applying ------------------------------------------------------------------------------------
-
-void queue_manager_state::add(const position_list& list) {
-  if (list.run != run_ && !TROUPE_MUTANT("positions-of-another-run"))
-    return;
-  waiting_.push_back(list);
-  if (!retry_pending_)
-    work();
-}
-
-void queue_manager_state::work() {
-  while (!waiting_.empty() && failure_.empty()) {
-    auto& batch = *waiting_.front().batch;
-    if (batch.from > applied_ && batch.to > applied_) {
-      // Something is missing before it: the dispatcher goes back to where we are.
-      waiting_.clear();
-      self_->send(roles_.dispatcher, resume_atom_v, applied_);
-      return;
-    }
-    if (batch.to > applied_) {
-      auto done = apply(batch);
-      if (!done) {
-        failed(done.error(), apply_tries_);
-        return;
-      }
-      if (!done.value())
-        return;
-      applied_ = batch.to;
-      if (!batch.positions.empty())
-        last_store_ms_ = batch.positions.back().store_timestamp;
-    }
-    apply_tries_ = 0;
-    unblocked();
-    waiting_.pop_front();
-    self_->send(roles_.dispatcher, applied_atom_v, applied_);
-  }
-  answer_states();
-  answer_waiting();
-  if (applied_ > durable_ && table_->wants_sync())
-    next_sync_ = std::min(next_sync_, self_->clock().now());
-  if (applied_ > durable_)
-    arm_pulse();
-}
-
-storage::result<bool> queue_manager_state::apply(const storage::position_batch& given) {
-  auto filtered = dead_.empty() ? std::nullopt : without_dead(given);
-  auto& batch = filtered ? *filtered : given;
-  auto queues = table_->queue_count();
-  std::vector<std::pair<std::string, std::int32_t>> touched;
-  storage::queue_table::applied done;
-  done.count = done_in_front_;
-  front_begun_ = true;
-  auto outcome = table_->apply(
-      batch, done_in_front_, done,
-      [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
-        ++added_;
-        if (!parked_.empty() && (touched.empty() || touched.back().second != queue.queue_id() ||
-                                 touched.back().first != topic.name))
-          touched.emplace_back(topic.name, queue.queue_id());
-      });
-  done_in_front_ = done.count;
-  if (table_->queue_count() != queues)
-    report_topics(batch);
-  for (auto& [topic, queue] : touched)
-    wake(topic, queue);
-  TROUPE_TRY(outcome);
-  if (done.gap) {
-    done_in_front_ = 0;
-    if (rebuilt_ || read_only_)
-      return storage::error{errc::needs_repair,
-                            "the log lacks messages of a queue before offset " +
-                                std::to_string(batch.positions[done.count].offset) +
-                                ": see troupe store verify"};
-    front_begun_ = false;
-    rebuild("entries are missing");
-    waiting_.clear();
-    self_->send(roles_.dispatcher, resume_atom_v, applied_);
-    return false;
-  }
-  if (read_only_ && added_ > most_in_memory)
-    return storage::error{errc::needs_repair, "more than " + std::to_string(most_in_memory) +
-                                                  " entries are not in the files, which must not "
-                                                  "be written before `troupe store repair`"};
-  if (!batch.key_hashes.empty() && !read_only_ && !TROUPE_MUTANT("keys-forgotten")) {
-    TROUPE_TRY(index_->add(batch));
-  }
-  done_in_front_ = 0;
-  front_begun_ = false;
-  return true;
-}
-
-std::optional<storage::position_batch>
-queue_manager_state::without_dead(const storage::position_batch& batch) const {
-  std::vector<log_offset> dead_until; // as `batch.topics`
-  for (auto& topic : batch.topics) {
-    auto found = dead_.find(topic);
-    dead_until.push_back(found == dead_.end() ? 0 : found->second.deleted_at);
-  }
-  auto is_dead = [&](const storage::position& p) {
-    return p.offset < dead_until[p.topic] && !TROUPE_MUTANT("dead-dispatched");
-  };
-  if (std::none_of(batch.positions.begin(), batch.positions.end(), is_dead))
-    return std::nullopt;
-  storage::position_batch rest{batch.from, batch.to, batch.topics, {}, {}};
-  std::size_t key = 0;
-  for (auto& p : batch.positions) {
-    if (!is_dead(p)) {
-      rest.positions.push_back(p);
-      for (std::size_t k = 0; k < p.keys; ++k)
-        rest.key_hashes.push_back(batch.key_hashes[key + k]);
-    }
-    key += p.keys;
-  }
-  return rest;
-}
+// -- what others say ------------------------------------------------------------------------------
 
 /// Topics that only the queues on disk know, as after the loss of topics.json.
 void queue_manager_state::report_known_topics() {
@@ -252,6 +141,8 @@ void queue_manager_state::log_ends(log_offset end) {
 
 void queue_manager_state::log_unreadable(const write_refusal& why) {
   log_readable_ = why.reason.empty();
+  if (why.code == errc::needs_repair && !log_readable_ && applied_ < compare_until_)
+    stop_comparing();
   wake_all(); // whoever waits for the queues to catch up learns that they do not
   answer_waiting();
 }
@@ -320,8 +211,11 @@ caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_off
     done_in_front_ = 0;
     // A run begins with what recovery has made durable. The flusher's own word of it may have come
     // before this, and counted for nothing.
-    if (cut != unknown_end)
+    if (cut != unknown_end) {
       flushed_ = cut;
+      for (auto& [topic, dead] : dead_) // what is written there from now on is not what was deleted
+        dead.deleted_at = std::min(dead.deleted_at, cut);
+    }
     wake_flushed();
     answer_waiting();
   }
@@ -378,6 +272,7 @@ queue_manager_status queue_manager_state::status() const {
   s.parked_pulls = parked_.size();
   s.damaged_messages = damaged_.size();
   s.failure = failure_;
+  s.share = share_;
   return s;
 }
 
@@ -407,9 +302,9 @@ void queue_manager_state::set_roles(const role_table& table) {
     ask_catch_up_end();
   if (!std::exchange(topics_reported_, true))
     report_known_topics();
-  self_->send(roles_.dispatcher, applied_atom_v, applied_);
+  self_->send(roles_.dispatcher, applied_atom_v, share_, applied_);
   if (!failure_.empty())
-    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_, share_});
   tell_obstacle(); // also when there is none: one before this may have died with it
   if (wants_sync())
     arm_pulse();

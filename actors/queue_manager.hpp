@@ -30,6 +30,11 @@ struct queue_manager_setup {
   bool replacement = false;       ///< another one came before: what is said above may be old
   std::vector<tombstone> tombstones;
   log_run run = 0;
+  /// The queues have a directory of their own, away from the log's files. Then the checkpoint is
+  /// found there, and nothing else is looked up on disk.
+  bool log_is_here = true;
+  std::uint32_t share = 0; ///< the queues of this number, of so many (actors/queue_share.hpp)
+  std::uint32_t shares = 1;
 };
 
 /// Owns the consume queues and the key index: applies positions in the order of the log, finds
@@ -108,6 +113,11 @@ private:
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
+  std::optional<storage::position_batch> own_of(const storage::position_batch& batch) const;
+  storage::result<bool> apply_own(const storage::position_batch& batch);
+  storage::result<bool> agrees(const storage::position_batch& batch);
+  void build_again(const std::string& why);
+  void stop_comparing();
   /// Once more in a moment: each way to the disk counts its own tries. When there were too many,
   /// the writer refuses until it gets through.
   void failed(const storage::error& why, int& tries);
@@ -175,6 +185,8 @@ private:
   storage::result<storage::suspect_entries>
   around(const storage::consume_queue& queue, const std::string& topic, queue_offset number) const;
   void look_in_log(std::shared_ptr<entry_doubt> doubt);
+  void missed_in_log(const std::shared_ptr<entry_doubt>& doubt,
+                     const storage::right_entries& right);
   void compared(entry_doubt& doubt, const storage::right_entries& right);
   void correct(const entry_doubt& doubt, const storage::right_entries& right);
 
@@ -189,10 +201,13 @@ private:
   /// Of queues without files whose messages have all expired; set from the opening on.
   std::optional<storage::queue_numbers> numbers_;
 
+  std::uint32_t share_ = 0;
+  std::uint32_t shares_ = 1;
   log_run run_ = 0;
   log_offset log_min_ = 0;
   log_offset applied_ = 0;
   log_offset durable_ = 0;
+  log_offset compare_until_ = 0; ///< the queues know what comes up to here; it is only compared
   log_offset flushed_ = 0;
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit

@@ -45,7 +45,7 @@ void queue_manager_state::give_up(const storage::error& why) {
   failure_ = "writing the queues failed (" + why.message +
              "); restart the node when the cause is gone: reads go on";
   if (roles_.writer)
-    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_});
+    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_, share_});
   answer_states();
   answer_waiting();
   stop_promise_.deliver(stop_report{failure_});
@@ -65,7 +65,7 @@ void queue_manager_state::blocked(const storage::error& why) {
 /// A node that waits for the queues in order to start serves reads meanwhile.
 void queue_manager_state::tell_obstacle() {
   if (roles_.writer)
-    self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_});
+    self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_, share_});
   bool tell = obstacle_.empty() ? node_knows_obstacle_ : !states_.empty();
   if (roles_.node && tell)
     self_->send(roles_.node, failed_atom_v, write_refusal{obstacle_code, obstacle_});
@@ -139,7 +139,7 @@ void queue_manager_state::sync() {
   auto running = std::make_shared<running_sync>();
   // Entries of a batch that is half applied lie behind what the checkpoint vouches for.
   storage::result<storage::queue_table::totals> totals = table_->all_totals();
-  if (front_begun_)
+  if (front_begun_ || applied_ < compare_until_)
     totals = table_->totals_until(applied_);
   if (!totals) {
     storage::log_warning("queues.not_counted", {{"reason", totals.error().message}});

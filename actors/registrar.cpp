@@ -270,6 +270,13 @@ void registrar_state::meet_queues() {
     tell_queues({dead.topic, dead.deleted_at, dead.next_offsets});
 }
 
+deleted_topics registrar_state::deleted() const {
+  deleted_topics all;
+  for (auto& dead : tombstones_->all())
+    all.topics.push_back({dead.topic, dead.deleted_at, dead.next_offsets});
+  return all;
+}
+
 storage::result<void> registrar_state::bury(const tombstone& dead) {
   // First the tombstone: a topic that is gone without one would come back from the log.
   tombstones_->put({dead.topic, dead.deleted_at, dead.next_offsets});
@@ -434,6 +441,7 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
       [&state](update_atom, const topic_info& wanted) { return state.update(wanted); },
       [&state](remove_atom, const std::string& topic) { return state.remove(topic); },
       [&state](list_atom) { return state.list(); },
+      [&state](deleted_atom) { return state.deleted(); },
       [&state](watch_atom) { return state.snapshot(); },
       [&state](seen_atom, const std::string& topic, std::int32_t queue) {
         state.seen(topic, queue);

@@ -41,6 +41,7 @@ struct registrar_state {
   caf::result<topic_info> update(const topic_info& wanted);
   caf::result<tombstone> remove(const std::string& topic);
   topic_list list() const;
+  deleted_topics deleted() const;
   /// What the node was told last; shared, so asking costs nothing.
   topic_map snapshot();
   void seen(const std::string& topic, std::int32_t queue);

@@ -78,6 +78,16 @@ public:
     other.bits_ = other.bits_ & bits_;
     return other;
   }
+  /// Those that are in one of them.
+  constexpr role_set with(role_set other) const noexcept {
+    other.bits_ = other.bits_ | bits_;
+    return other;
+  }
+  /// Those that are not in the other.
+  constexpr role_set without(role_set other) const noexcept {
+    other.bits_ = bits_ & ~other.bits_;
+    return other;
+  }
   constexpr bool operator==(const role_set&) const noexcept = default;
 
 private:

@@ -38,7 +38,7 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
                                : std::make_shared<storage::producer_book>(*files_, options_.store);
   groups_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
-    refusals_[errc::needs_repair] = setup.read_only;
+    refusals_[{errc::needs_repair}] = setup.read_only;
   positions_.start(setup.end);
 }
 
@@ -317,7 +317,7 @@ void writer_state::answer_flushed() {
 void writer_state::fail_stop(const storage::error& why) {
   auto reason = "writing the commit log failed (" + why.message +
                 "); restart the node to recover: reads go on";
-  refusals_[errc::write_stopped] = reason;
+  refusals_[{errc::write_stopped}] = reason;
   // What reached the file is unknown, so nobody is told "not stored".
   for (auto& group : written_) {
     doubt(group.response, "maybe stored: " + reason);
@@ -370,7 +370,7 @@ std::string writer_state::missing_room() const {
 
 void writer_state::want_file() {
   // Nothing new goes into a log that is damaged in the middle.
-  if (file_requested_ || !has_roles_ || refusals_.count(errc::needs_repair) > 0)
+  if (file_requested_ || !has_roles_ || refusals_.count({errc::needs_repair}) > 0)
     return;
   file_requested_ = true;
   self_->send(roles_.flusher, create_atom_v, log_->next_file_start());
@@ -388,14 +388,14 @@ void writer_state::file_ready(log_offset start) {
     return;
   }
   file_requested_ = false;
-  refusals_.erase(errc::no_space);
+  refusals_.erase({errc::no_space});
   log_->add_file(start, std::move(opened.value()));
   work();
 }
 
 void writer_state::file_failed(const write_refusal& why) {
   // The flusher keeps trying on a timer; until then writes are refused, with the reason.
-  refusals_[errc::no_space] = why.reason;
+  refusals_[{errc::no_space}] = why.reason;
   work();
 }
 
@@ -424,15 +424,16 @@ log_state writer_state::log() const {
   l.end = log_->end();
   l.flushed = flushed_;
   l.store_ms = store_time_.last();
-  if (auto damaged = refusals_.find(errc::needs_repair); damaged != refusals_.end())
+  if (auto damaged = refusals_.find({errc::needs_repair}); damaged != refusals_.end())
     l.read_only = damaged->second;
   l.queues_unknown = !numbers_.known();
   return l;
 }
 
 /// What only a restart mends comes before what may pass.
-std::map<errc, std::string>::const_iterator writer_state::gravest_refusal() const {
-  auto final = refusals_.find(errc::write_stopped);
+writer_state::bars::const_iterator writer_state::gravest_refusal() const {
+  auto final = std::ranges::find(refusals_, errc::write_stopped,
+                                 [](const auto& entry) { return entry.first.code; });
   return final != refusals_.end() ? final : refusals_.begin();
 }
 
@@ -441,7 +442,7 @@ std::string writer_state::refusal_text() const {
 }
 
 errc writer_state::refusal_code() const {
-  return gravest_refusal()->first;
+  return gravest_refusal()->first.code;
 }
 
 // -- stopping ------------------------------------------------------------------------------------

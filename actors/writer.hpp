@@ -69,6 +69,15 @@ struct writer_state {
   void retry();
 
 private:
+  /// Why nothing is written. Each reason is of one source, which alone takes it back: of the
+  /// queue-managers each is one.
+  struct bar {
+    errc code = errc::none;
+    std::uint32_t share = 0;
+    auto operator<=>(const bar&) const = default;
+  };
+  using bars = std::map<bar, std::string>;
+
   /// What to do with the request at the front.
   enum class verdict { stored, wait_for_room, wait_for_file };
 
@@ -112,7 +121,7 @@ private:
   void arm_retry();
   void want_file();
   void stop_if_idle();
-  std::map<errc, std::string>::const_iterator gravest_refusal() const;
+  bars::const_iterator gravest_refusal() const;
   std::string refusal_text() const;
   errc refusal_code() const;
 
@@ -139,7 +148,7 @@ private:
   position_credit credit_;
   std::uint64_t staged_positions_ = 0;
 
-  std::map<errc, std::string> refusals_;
+  bars refusals_;
   log_offset min_ = 0;
   log_offset flushed_ = 0;
   log_offset flushing_ = 0; ///< somebody waits until the log is durable up to here

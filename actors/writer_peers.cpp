@@ -25,7 +25,7 @@ void writer_state::set_roles(const role_table& table) {
   has_roles_ = true;
   file_requested_ = false;
   if (other_flusher) {
-    refusals_.erase(errc::no_space); // of the one before; this one says it again
+    refusals_.erase({errc::no_space}); // of the one before; this one says it again
     meet_flusher();
   }
   if (log_->bytes_left_in_file() == 0 && log_->wants_file())
@@ -141,9 +141,9 @@ void writer_state::flush_failed(const flush_failure& why) {
 
 void writer_state::refuse(const write_refusal& why) {
   if (why.reason.empty())
-    refusals_.erase(why.code);
+    refusals_.erase({why.code, why.share});
   else
-    refusals_[why.code] = why.reason;
+    refusals_[{why.code, why.share}] = why.reason;
   if (!groups_.empty()) // some may wait for a flush that does not come any more
     wake();
 }
@@ -152,7 +152,7 @@ caf::result<tombstone> writer_state::retire(const std::string& topic) {
   if (log_->failed()) // what it left behind the end may be found and taken for a new message
     return make_caf_error(errc::write_stopped,
                           "a write to the log failed; restart the node, it will recover");
-  if (auto damaged = refusals_.find(errc::needs_repair); damaged != refusals_.end())
+  if (auto damaged = refusals_.find({errc::needs_repair}); damaged != refusals_.end())
     return make_caf_error(errc::needs_repair, damaged->second);
   if (!numbers_.known()) // the topic, made again, would begin at 0
     return make_caf_error(errc::unavailable, "the queues are not recovered yet; try again later");

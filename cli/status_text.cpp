@@ -18,11 +18,17 @@ std::string json_text(std::string_view text) {
   return quoted;
 }
 
+/// Of several who play it the first that does not run says it.
 std::string state_of(const node_status& s, std::string_view role) {
-  for (auto& r : s.roles)
-    if (r.role == role)
-      return r.state;
-  return role_silent;
+  std::string state = role_silent;
+  for (auto& r : s.roles) {
+    if (!plays(r, role))
+      continue;
+    state = r.state;
+    if (state != role_running)
+      break;
+  }
+  return state;
 }
 
 /// What a role that is silent or gone would say is not known, and nothing is shown in its place.
@@ -169,7 +175,7 @@ void set_link(status_edge& e, const node_status& s) {
 
 std::vector<status_edge> edges_of(const node_status& s) {
   std::vector<status_edge> all;
-  auto add = [&](const char* from, const char* to, const char* unit, const char* what,
+  auto add = [&](const std::string& from, const std::string& to, const char* unit, const char* what,
                  std::initializer_list<std::string_view> roles, std::int64_t backlog) {
     auto& e = all.emplace_back();
     e.from = from;
@@ -187,12 +193,27 @@ std::vector<status_edge> edges_of(const node_status& s) {
       static_cast<std::int64_t>(s.writer.backlog));
   if (s.backlog_capacity > 0)
     all.back().capacity = static_cast<std::int64_t>(s.backlog_capacity);
-  add("dispatcher", "queue-manager", "bytes", "passed on and not applied",
-      {"dispatcher", "queue-manager"}, s.dispatcher.next - s.queues.applied);
-  add("writer", "queue-manager", "bytes", "of the log not applied", {"writer", "queue-manager"},
-      s.writer.end - s.queues.applied);
-  add("queue-manager", "queue-flusher", "bytes", "applied and not durable", {"queue-manager"},
-      s.queues.applied - s.queues.durable);
+  // Each of several has its own.
+  for (auto& r : s.roles) {
+    if (!plays(r, "queue-manager"))
+      continue;
+    log_offset applied = s.queues.applied;
+    log_offset durable = s.queues.durable;
+    bool there = r.role == "queue-manager";
+    for (auto& part : s.queues.parts)
+      if (r.role.ends_with(" " + std::to_string(part.share + 1))) {
+        applied = part.applied;
+        durable = part.durable;
+        there = true;
+      }
+    auto flusher = "queue-flusher" + r.role.substr(std::string_view("queue-manager").size());
+    auto whom = there ? std::string_view(r.role) : unknown;
+    add("dispatcher", r.role, "bytes", "passed on and not applied", {"dispatcher", whom},
+        s.dispatcher.next - applied);
+    add("writer", r.role, "bytes", "of the log not applied", {"writer", whom},
+        s.writer.end - applied);
+    add(r.role, flusher, "bytes", "applied and not durable", {whom}, applied - durable);
+  }
   return all;
 }
 

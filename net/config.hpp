@@ -36,6 +36,7 @@ struct node_config {
   /// None: all of them, a store of its own. The nodes that name roles are one store together
   /// (net/placement.hpp).
   std::optional<role_set> roles;
+  std::uint32_t queue_managers = 1; ///< that it runs, if it has the role
   /// file:line of each key that is given, and under "" of the section; empty without a file.
   std::map<std::string, std::string, std::less<>> places;
 
@@ -43,7 +44,8 @@ struct node_config {
     return advertised_host.empty() ? host : advertised_host;
   }
   /// Opens the ports for RocketMQ clients.
-  bool has_door() const noexcept { return !roles || roles->has(store_role::door); }
+  bool has_door() const noexcept { return has(store_role::door); }
+  bool has(store_role role) const noexcept { return !roles || roles->has(role); }
   /// Where the key stands; where it was left out, the section.
   std::string place_of(std::string_view key) const;
 };

@@ -1,5 +1,6 @@
 #include "net/config_table.hpp"
 
+#include "actors/queue_share.hpp"
 #include "net/config_texts.hpp"
 #include "net/quantity.hpp"
 
@@ -63,6 +64,19 @@ constexpr setting number(std::string_view section, std::string_view key, quantit
           .set_number = [](cluster_config& c, node_config&,
                            std::int64_t value) { from_number((c.options.*Part).*Field, value); }};
 }
+
+constexpr setting queue_managers = {
+    .section = "node",
+    .key = "queue-managers",
+    .kind = quantity::count,
+    .least = 1,
+    .most = most_queue_shares,
+    .about = "Of the role queue-manager: so many run here, each with a share of the queues in a "
+             "directory below this one.",
+    .number = [](const cluster_config&,
+                 const node_config& n) { return std::int64_t{n.queue_managers}; },
+    .set_number = [](cluster_config&, node_config& n,
+                     std::int64_t value) { n.queue_managers = static_cast<std::uint32_t>(value); }};
 
 /// A number at `*Part.*Field` of what is no option of the actors.
 template <auto Part, auto Field>
@@ -337,6 +351,7 @@ const std::array table = {
          "all, or some of: writer flusher cleaner readers dispatcher queue-manager registrar door, "
          "parted by ','. The nodes that name some are one store together.",
          roles_text, set_roles),
+    queue_managers,
 };
 
 constexpr std::array<std::string_view, 14> sections = {

@@ -1,5 +1,7 @@
 #include "net/placement.hpp"
 
+#include "actors/queue_share.hpp"
+
 #include <algorithm>
 #include <filesystem>
 
@@ -11,11 +13,10 @@ using storage::result;
 
 namespace {
 
-/// Those that open files of the log, or of what lies beside it. The queues could be elsewhere as
-/// well, if whoever keeps them did not compare them with the log's own files.
-constexpr role_set log_seat = {store_role::writer,    store_role::flusher,
-                               store_role::cleaner,   store_role::readers,
-                               store_role::registrar, store_role::queue_manager};
+/// Those that open files of the log, or of what lies beside it.
+constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
+                               store_role::readers, store_role::registrar};
+constexpr role_set may_be_several = {store_role::readers, store_role::queue_manager};
 
 /// The nodes that are one store together, in the order of the file.
 using store_nodes = std::vector<const node_config*>;
@@ -53,11 +54,11 @@ result<void> check_each_role_once(const store_nodes& store) {
     for (auto* n : store) {
       if (!roles_of(*n).has(role))
         continue;
-      if (first != nullptr && role != store_role::readers)
+      if (first != nullptr && !may_be_several.has(role))
         return wrong(*n, "roles",
                      section(*n) + " has the role '" + std::string(name_of(role)) +
                          "', which is at " + section(*first) +
-                         " already; only readers may be at several nodes");
+                         " already; only readers and queue-managers may be at several nodes");
       first = n;
       placed.add(role);
     }
@@ -107,6 +108,41 @@ result<void> check_log_seat(const store_nodes& store) {
     known = n;
   }
   return boost::outcome_v2::success();
+}
+
+result<void> check_queue_managers(const cluster_config& config) {
+  std::uint32_t all = 0;
+  for (auto& n : config.nodes) {
+    if (!n.has(store_role::queue_manager)) {
+      if (n.places.contains("queue-managers"))
+        return wrong(n, "queue-managers",
+                     "queue-managers = " + std::to_string(n.queue_managers) + " of " + section(n) +
+                         ", which has not the role 'queue-manager'");
+      continue;
+    }
+    all = n.roles ? all + n.queue_managers : n.queue_managers;
+    if (all > most_queue_shares)
+      return wrong(n, "queue-managers",
+                   "with " + section(n) + " there are " + std::to_string(all) +
+                       " queue-managers, more than the " + std::to_string(most_queue_shares) +
+                       " that may share the queues of a store");
+  }
+  return boost::outcome_v2::success();
+}
+
+/// One queue-manager, in another directory than the log, or in one of that name on another machine.
+bool is_apart(const store_nodes& store) {
+  auto with = [&](store_role role) {
+    return *std::ranges::find_if(store, [role](auto* n) { return roles_of(*n).has(role); });
+  };
+  auto& queues = *with(store_role::queue_manager);
+  if (plain(queues.directory) != plain(with(store_role::writer)->directory))
+    return true;
+  // Loopback may be of any machine.
+  return !is_loopback(queues.actor_host) && std::ranges::any_of(store, [&](auto* n) {
+    return !(roles_of(*n) & log_seat).empty() && !is_loopback(n->actor_host) &&
+           n->actor_host != queues.actor_host;
+  });
 }
 
 /// Each node has an address of its own that all others can dial.
@@ -180,14 +216,28 @@ std::vector<std::string> placement::where(store_role role) const {
   return names;
 }
 
+std::vector<std::string> placement::queue_nodes(std::string_view name) const {
+  std::vector<std::string> names;
+  for (auto& n : nodes)
+    if (together || n.name == name)
+      names.insert(names.end(), n.queue_managers, n.name);
+  return names;
+}
+
+bool placement::queues_beside_log(std::string_view name) const {
+  return !queues_apart && queue_nodes(name).size() == 1;
+}
+
 result<placement> place_roles(const cluster_config& config) {
   placement placed;
   store_nodes store;
   for (auto& n : config.nodes) {
-    placed.nodes.push_back({n.name, roles_of(n)});
+    auto count = n.has(store_role::queue_manager) ? n.queue_managers : 0;
+    placed.nodes.push_back({n.name, roles_of(n), count});
     if (n.roles)
       store.push_back(&n);
   }
+  TROUPE_TRY(check_queue_managers(config));
   if (store.empty())
     return placed;
   placed.together = true;
@@ -198,6 +248,7 @@ result<placement> place_roles(const cluster_config& config) {
     TROUPE_TRY(check_found(store));
   }
   TROUPE_TRY(check_remoting_ports(store));
+  placed.queues_apart = is_apart(store);
   return placed;
 }
 

@@ -2,6 +2,7 @@
 
 #include "actors/front.hpp"
 #include "actors/node.hpp"
+#include "actors/queue_share.hpp"
 #include "actors/stop_desk.hpp"
 #include "net/actor_port/actor_port.hpp"
 #include "net/descriptors.hpp"
@@ -58,6 +59,7 @@ struct server::parts {
   node_options options;
   storage::file_system* files = nullptr;
   std::shared_ptr<storage::opened_store> store;
+  std::vector<std::unique_ptr<storage::file_lock>> queue_locks; ///< of directories of their own
   node_actor node;
   std::optional<actor_port> actors;       ///< none: the actor port is off
   std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
@@ -70,8 +72,10 @@ struct server::parts {
   role_set roles = role_set::every();     ///< that run here
   std::vector<link_peer> peers;           ///< the other nodes of the store; none: it is here alone
   std::map<std::string, role_set> placed; ///< and their roles
-  switchboard_actor switchboard;          ///< null without peers
-  stop_desk_actor stop_desk;              ///< null: no orders to stop are taken
+  std::vector<std::string> queue_nodes;   ///< the node of each queue-manager of the store
+  bool queues_beside_log = true;
+  switchboard_actor switchboard; ///< null without peers
+  stop_desk_actor stop_desk;     ///< null: no orders to stop are taken
   bool stopped = false;
 
   bool spread() const noexcept { return !peers.empty(); }
@@ -101,6 +105,8 @@ std::uint64_t draw_incarnation() {
 /// What runs here, and where the rest is.
 storage::result<void> server::place(parts& p, const cluster_config& cluster) {
   TROUPE_TRY(auto placed, place_roles(cluster));
+  p.queue_nodes = placed.queue_nodes(p.config.name);
+  p.queues_beside_log = placed.queues_beside_log(p.config.name);
   if (!placed.spread())
     return boost::outcome_v2::success();
   p.roles = placed.of(p.config.name);
@@ -165,6 +171,20 @@ storage::result<void> server::check_doors(parts& p, const cluster_config& cluste
       return lock.error();
   }
   return listening;
+}
+
+/// Those of this process that are away from the log: nobody else may use their directories.
+storage::result<void> server::open_queues(parts& p) {
+  auto count = static_cast<std::uint32_t>(p.queue_nodes.size());
+  for (std::uint32_t share = 0; share < count && !p.queues_beside_log; ++share) {
+    if (p.queue_nodes[share] != p.config.name)
+      continue;
+    auto options = p.options.store;
+    options.directory = share_directory(options.directory, share, count);
+    TROUPE_TRY(auto lock, storage::open_queue_directory(*p.files, options));
+    p.queue_locks.push_back(std::move(lock));
+  }
+  return boost::outcome_v2::success();
 }
 
 /// Answers when the sockets let clients in. A gateway that ends takes its connections with it:
@@ -296,10 +316,13 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
                                        {"log_end", opened.log.end}});
     p->store = std::make_shared<storage::opened_store>(std::move(opened));
   }
+  TROUPE_TRY(open_queues(*p));
   node_setup setup{node_settings.name, cluster.cluster_name, p->options, &files, &clock, p->store};
   setup.roles = p->roles;
   setup.peers = p->placed;
   setup.run = draw_incarnation();
+  setup.queue_nodes = p->queue_nodes;
+  setup.queues_beside_log = p->queues_beside_log;
   p->node = system.spawn(troupe::node, std::move(setup));
   if (stop_ordered)
     p->stop_desk = spawn_stop_desk(system, {p->node, std::move(stop_ordered)});
@@ -416,6 +439,7 @@ storage::result<void> server::stop_node(parts& p) {
   if (result && p.store)
     result = storage::close_store(*p.files, p.options.store);
   p.store.reset();
+  p.queue_locks.clear();
   return result;
 }
 

@@ -58,6 +58,7 @@ private:
   static storage::result<void> load_tls(parts& p, const cluster_config& cluster);
   static storage::result<void> listen_for_remoting(parts& p, const cluster_config& cluster);
   static storage::result<void> check_doors(parts& p, const cluster_config& cluster);
+  static storage::result<void> open_queues(parts& p);
   static storage::result<void> open_gateway(parts& p);
   static storage::result<void> open_actor_port(parts& p);
   static storage::result<void> place(parts& p, const cluster_config& cluster);

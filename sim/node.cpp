@@ -1,6 +1,7 @@
 #include "sim/node.hpp"
 
 #include "actors/node.hpp"
+#include "actors/queue_share.hpp"
 #include "net/switchboard.hpp"
 #include "sim/net.hpp"
 #include "storage/store.hpp"
@@ -16,10 +17,12 @@ namespace {
 /// A start that takes longer in virtual time does not come to an end.
 constexpr auto start_limit = std::chrono::minutes(10);
 
-/// Does a process with these roles use the store's directory?
-bool has_files(const role_set& roles) {
-  return !((roles & role_set{store_role::dispatcher, store_role::door}) == roles);
-}
+/// Those that use the directory of the log, or what is beside it.
+constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
+                               store_role::readers, store_role::registrar};
+constexpr role_set at_files = {store_role::writer,    store_role::flusher,
+                               store_role::cleaner,   store_role::readers,
+                               store_role::registrar, store_role::queue_manager};
 
 } // namespace
 
@@ -40,17 +43,33 @@ node_options small_node_options() {
 }
 
 simulated_node::simulated_node(world& w, process_id process, node_options options, std::string name,
-                               std::vector<role_set> placement)
+                               std::vector<role_set> placement, queue_placement queues)
     : world_(w), process_(process), options_(std::move(options)), clock_(w),
-      actor_(std::make_shared<node_actor>()) {
+      queues_(std::move(queues)), actor_(std::make_shared<node_actor>()) {
   for (std::size_t i = 0; i < placement.size(); ++i) {
     parts_.push_back({i == 0 ? name : name + "-" + std::to_string(i), placement[i]});
     if (placement[i].has(store_role::door))
       door_ = i;
+    if (queues_.beside_log() || !placement[i].has(store_role::queue_manager) ||
+        !(placement[i] & log_seat).empty())
+      continue;
+    parts_[i].own_disk = std::make_unique<simulated_disk>();
+    watch(*parts_[i].own_disk);
   }
   if (parts_.size() > 1)
     net_ = std::make_unique<simulated_net>(w);
-  disk_.on_operation = [this](const operation& done) {
+  watch(disk_);
+}
+
+void simulated_node::set_disk_times() {
+  disk_.set_time_ms(clock_.now_ms());
+  for (auto& p : parts_)
+    if (p.own_disk)
+      p.own_disk->set_time_ms(clock_.now_ms());
+}
+
+void simulated_node::watch(simulated_disk& disk) {
+  disk.on_operation = [this](const operation& done) {
     world_.note(static_cast<std::uint64_t>(done.kind));
     world_.note(done.offset);
     if (!done.path.ends_with("/abort")) // holds the process's number
@@ -66,7 +85,7 @@ simulated_node::~simulated_node() {
 
 storage::result<void> simulated_node::start() {
   if (!running_)
-    disk_.set_time_ms(clock_.now_ms());
+    set_disk_times();
   auto done = open_all();
   if (done)
     done = wait_until_ready();
@@ -94,9 +113,29 @@ storage::result<void> simulated_node::open_all() {
   return boost::outcome_v2::success();
 }
 
+storage::result<void> simulated_node::open_queues(std::size_t i) {
+  auto& p = parts_[i];
+  auto several = std::max<std::size_t>(1, queues_.processes.size());
+  for (std::size_t share = 0; share < several && !queues_.beside_log(); ++share) {
+    bool here =
+        queues_.apart ? p.roles.has(store_role::queue_manager) : queues_.processes[share] == i;
+    if (!here)
+      continue;
+    auto options = options_.store;
+    options.directory = share_directory(options.directory, static_cast<std::uint32_t>(share),
+                                        static_cast<std::uint32_t>(several));
+    TROUPE_TRY(auto lock, storage::open_queue_directory(disk_of(p), options));
+    p.locks.push_back(std::move(lock));
+  }
+  return boost::outcome_v2::success();
+}
+
 storage::result<void> simulated_node::begin(std::size_t i) {
   auto& p = parts_[i];
-  node_setup setup{p.name, "troupe", options_, &disk_, &clock_, nullptr, p.roles};
+  node_setup setup{p.name, "troupe", options_, &disk_of(p), &clock_, nullptr, p.roles};
+  setup.queues_beside_log = queues_.beside_log();
+  for (auto process : queues_.processes)
+    setup.queue_nodes.push_back(parts_[process].name);
   setup.run = ++incarnations_;
   for (auto& other : parts_)
     if (other.name != p.name)
@@ -106,6 +145,7 @@ storage::result<void> simulated_node::begin(std::size_t i) {
     store_ = std::make_shared<storage::opened_store>(std::move(opened));
     setup.store = store_;
   }
+  TROUPE_TRY(open_queues(i));
   world_.in_process(process_at(i), [&] {
     p.node = world_.system().spawn(troupe::node, std::move(setup));
     if (net_)
@@ -162,6 +202,8 @@ std::string simulated_node::missing(const node_status& now) const {
         return "the link from " + node.node + " to " + link.node + " is " + link.state + ": " +
                link.reason;
   }
+  if (now.queues.missing > 0)
+    return std::to_string(now.queues.missing) + " queue-managers are missing";
   if (!now.writer.refusal.empty()) // it says why, and the queues may not get any further
     return {};
   if (now.queues.applied < now.writer.end)
@@ -240,10 +282,26 @@ void simulated_node::end(std::size_t i) {
   forget(i, false);
 }
 
+bool simulated_node::cut_power_at(std::size_t i, random_source& random) {
+  auto& p = parts_[i];
+  if (!p.own_disk)
+    return false;
+  p.own_disk->crash();
+  forget(i, true);
+  p.own_disk->power_cut(random);
+  return true;
+}
+
 void simulated_node::kill() {
   disk_.crash();
+  for (auto& p : parts_)
+    if (p.own_disk)
+      p.own_disk->crash();
   forget_all();
   disk_.restart();
+  for (auto& p : parts_)
+    if (p.own_disk)
+      p.own_disk->restart();
 }
 
 survival simulated_node::cut_power(random_source& random) {
@@ -260,7 +318,7 @@ void simulated_node::cut_power(survival how, random_source& random) {
 void simulated_node::forget_machine() {
   disk_.crash();
   for (std::size_t i = 0; i < parts_.size(); ++i)
-    if (has_files(parts_[i].roles))
+    if (!parts_[i].own_disk && !(parts_[i].roles & at_files).empty())
       forget(i, true);
   running_ = false;
 }
@@ -281,6 +339,7 @@ void simulated_node::forget(std::size_t i, bool silently) {
   p.node = nullptr;
   p.switchboard = nullptr;
   world_.kill_process(process_at(i));
+  p.locks.clear();
   if (p.roles.has(store_role::writer))
     store_.reset();
 }

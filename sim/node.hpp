@@ -5,6 +5,7 @@
 #include "actors/store_role.hpp"
 #include "sim/disk.hpp"
 #include "sim/link.hpp"
+#include "sim/queue_placement.hpp"
 #include "sim/world.hpp"
 #include "storage/clock.hpp"
 
@@ -43,13 +44,15 @@ class simulated_net;
 /// started, stopped, killed and cut off from power as often as wanted; the disk stays.
 ///
 /// Its roles may be placed in several processes, which meet over a simulated net. Those that have
-/// files share the disk and its machine; the others are on machines of their own.
+/// files share the disk and its machine, but for queue-managers that have a directory of their own:
+/// they may be on a machine of theirs, as those are that have no files.
 class simulated_node {
 public:
   /// Nothing runs yet. The process's number tells nodes of one world apart; several processes take
   /// those that follow.
   simulated_node(world& w, process_id process, node_options options = small_node_options(),
-                 std::string name = "n1", std::vector<role_set> placement = {role_set::every()});
+                 std::string name = "n1", std::vector<role_set> placement = {role_set::every()},
+                 queue_placement queues = {});
   ~simulated_node();
   simulated_node(const simulated_node&) = delete;
   simulated_node& operator=(const simulated_node&) = delete;
@@ -93,6 +96,8 @@ public:
   storage::result<void> begin(std::size_t i);
   /// As `kill -9` ends a process.
   void end(std::size_t i);
+  /// A machine for queues alone loses power, and its process with it. False: it has none.
+  bool cut_power_at(std::size_t i, random_source& random);
   /// Null if there is one process only.
   simulated_net* net() noexcept { return net_.get(); }
   /// Runs the world until every role is where it should be and the queues have all of the log, or
@@ -111,10 +116,16 @@ private:
     std::string name;
     role_set roles;
     node_actor node = {};
-    caf::strong_actor_ptr switchboard = {}; ///< null if there is one process only
+    caf::strong_actor_ptr switchboard = {};        ///< null if there is one process only
+    std::unique_ptr<simulated_disk> own_disk = {}; ///< of a machine for its queues alone
+    std::vector<std::unique_ptr<storage::file_lock>> locks = {};
   };
 
   storage::result<void> open_all();
+  storage::result<void> open_queues(std::size_t i);
+  simulated_disk& disk_of(part& p) noexcept { return p.own_disk ? *p.own_disk : disk_; }
+  void watch(simulated_disk& disk);
+  void set_disk_times();
   storage::result<void> wait_until_ready();
   std::string missing(const node_status& now) const;
   void spawn_links(part& p, process_id process);
@@ -130,6 +141,7 @@ private:
   simulated_disk disk_;
   world_clock clock_;
   std::vector<part> parts_;
+  queue_placement queues_;
   std::size_t door_ = 0;
   std::unique_ptr<simulated_net> net_;
   std::uint64_t incarnations_ = 0; ///< of all processes

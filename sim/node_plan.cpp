@@ -305,6 +305,7 @@ std::string to_string(const node_event& event) {
     text += " by=" + std::to_string(event.span_ms) + "ms";
     break;
   case event_kind::end_process:
+  case event_kind::cut_queues:
   case event_kind::begin_process:
     text += " process=" + std::to_string(event.client);
     break;
@@ -327,7 +328,14 @@ static std::string placement_of(const node_plan& plan) {
   std::string text;
   for (auto& roles : plan.placement)
     text += (text.empty() ? "[" : " | ") + to_text(roles);
-  return text + "] delay=" + std::to_string(plan.net_delay_ms) + "ms";
+  text += "]";
+  if (plan.queue_places.apart)
+    text += " queues=apart";
+  for (auto process : plan.queue_places.processes)
+    text +=
+        (process == plan.queue_places.processes.front() && text.back() == ']' ? " queues=" : ",") +
+        std::to_string(process);
+  return text + " delay=" + std::to_string(plan.net_delay_ms) + "ms";
 }
 
 std::string to_string(const node_plan& plan) {

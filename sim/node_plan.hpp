@@ -2,6 +2,7 @@
 
 #include "actors/store_role.hpp"
 #include "sim/fault_plan.hpp"
+#include "sim/queue_placement.hpp"
 #include "sim/random.hpp"
 
 #include <chrono>
@@ -37,6 +38,7 @@ enum class event_kind : std::uint8_t {
   rot,       ///< a bit of a stored file turns over
   // Of a store in several processes:
   end_process,   ///< kill -9 of one of them, which stays away
+  cut_queues,    ///< the same, where the machine is one for queues alone, by a power cut
   begin_process, ///< it is started again
   freeze,        ///< SIGSTOP, and SIGCONT after a while
   cut_link,      ///< the connection between two of them breaks
@@ -81,12 +83,15 @@ struct node_plan {
   std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
   bool numbered = false; ///< producers number their messages, and send again what is not stored
   std::vector<role_set> placement = {role_set::every()}; ///< of each process
-  std::int64_t net_delay_ms = 0;                         ///< between processes
+  queue_placement queue_places;
+  std::int64_t net_delay_ms = 0; ///< between processes
   std::vector<node_event> events;
 
   /// True if the wall clock is set in the run: the age of files means nothing then.
   bool sets_clock() const noexcept;
   bool breaks_disk() const noexcept;
+  /// Queues apart from the log, and nothing else with files, are at this process.
+  bool has_queues_alone(std::size_t process) const noexcept;
 };
 /// The knobs in one line.
 std::string to_string(const node_plan& plan);

@@ -200,6 +200,11 @@ void node_runner::spread(const node_event& event, random_source& random) {
       scene_.w.step();
     node.end(event.client);
     break;
+  case event_kind::cut_queues:
+    for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
+      scene_.w.step();
+    (void)node.cut_power_at(event.client, random);
+    break;
   case event_kind::begin_process:
     if (!node.runs(event.client)) // with a disk that fails it does not; another one may
       (void)node.begin(event.client);

@@ -57,7 +57,7 @@ seen_message decode(storage::byte_view bytes) {
 } // namespace
 
 node_scene::node_scene(const node_plan& p)
-    : plan(p), w(p.seed), node(w, 1, options_of(p), "n1", p.placement) {
+    : plan(p), w(p.seed), node(w, 1, options_of(p), "n1", p.placement, p.queue_places) {
   if (node.net() != nullptr)
     node.net()->set_delay(std::chrono::milliseconds(plan.net_delay_ms));
   w.between_steps = [this] {

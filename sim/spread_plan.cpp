@@ -10,17 +10,55 @@ namespace troupe::sim {
 namespace {
 
 constexpr std::array<const char*, 3> own_classes = {"processes", "links", "frozen"};
+constexpr std::size_t most_processes = 5;
+/// Who has one of these uses the directory of the log.
+constexpr role_set at_log = {store_role::writer, store_role::flusher, store_role::cleaner,
+                             store_role::readers, store_role::registrar};
 
 /// Each role at one of two to five processes.
 std::vector<role_set> draw_placement(random_source& random) {
   for (;;) {
-    std::vector<role_set> all(random.between(2, 5));
+    std::vector<role_set> all(random.between(2, most_processes));
     for (auto role : every_role)
       all[random.below(all.size())].add(role);
     std::erase_if(all, [](const role_set& roles) { return roles.empty(); });
     if (all.size() > 1)
       return all;
   }
+}
+
+/// Some have their queues apart from the log, or several queue-managers, which are at any of the
+/// processes.
+queue_placement draw_queues(std::vector<role_set>& all, random_source& random) {
+  queue_placement queues;
+  if (random.one_in(2))
+    return queues;
+  role_set queue_role = {store_role::queue_manager};
+  for (auto& roles : all)
+    roles = roles.without(queue_role);
+  std::erase_if(all, [](const role_set& roles) { return roles.empty(); });
+  if (random.one_in(2)) {
+    auto free = std::ranges::find_if(all, [](auto& roles) { return (roles & at_log).empty(); });
+    if (free != all.end() && (all.size() == most_processes || random.one_in(3))) {
+      free->add(store_role::queue_manager);
+    } else if (all.size() == most_processes) { // each has a part of the log: two go together
+      all[0] = all[0].with(all.back());
+      all.back() = queue_role;
+    } else {
+      all.push_back(queue_role);
+    }
+    queues.apart = true;
+    return queues;
+  }
+  if (all.size() == 1 || (all.size() < most_processes && random.one_in(2)))
+    all.emplace_back();
+  for (auto count = random.between(2, 4); count > 0; --count)
+    queues.processes.push_back(random.below(all.size()));
+  if (all.back().empty())
+    queues.processes.back() = all.size() - 1;
+  for (auto process : queues.processes)
+    all[process].add(store_role::queue_manager);
+  return queues;
 }
 
 /// Seconds pass now and then, so that silence is noticed and links come back.
@@ -36,7 +74,11 @@ node_event draw_spread_fault(std::string_view name, const node_plan& plan, rando
   event.client = static_cast<std::uint32_t>(random.below(count));
   event.queue = static_cast<std::uint32_t>((event.client + random.between(1, count - 1)) % count);
   if (name == "processes") {
-    event.kind = random.one_in(2) ? event_kind::end_process : event_kind::begin_process;
+    constexpr std::array kinds = {event_kind::end_process, event_kind::cut_queues,
+                                  event_kind::begin_process, event_kind::begin_process};
+    event.kind = kinds[random.below(kinds.size())];
+    if (event.kind == event_kind::cut_queues && !plan.has_queues_alone(event.client))
+      event.kind = event_kind::end_process;
   } else if (name == "frozen") {
     event.kind = event_kind::freeze;
     event.span_ms = static_cast<std::int64_t>(random.between(1, random.one_in(3) ? 400 : 5000));
@@ -49,6 +91,12 @@ node_event draw_spread_fault(std::string_view name, const node_plan& plan, rando
 }
 
 } // namespace
+
+bool node_plan::has_queues_alone(std::size_t process) const noexcept {
+  auto& roles = placement[process];
+  return !queue_places.beside_log() && roles.has(store_role::queue_manager) &&
+         (roles & at_log).empty();
+}
 
 const std::vector<std::string>& spread_fault_classes() {
   static const std::vector<std::string> names = [] {
@@ -63,6 +111,7 @@ node_plan draw_spread_plan(std::uint64_t seed, const std::set<std::string>& clas
   auto plan = draw_plan(seed, classes);
   auto random = stream(seed, "spread");
   plan.placement = draw_placement(random);
+  plan.queue_places = draw_queues(plan.placement, random);
   // What such a producer repeats may be under way in a process that lives on: the ledger does not
   // know that yet.
   plan.numbered = false;

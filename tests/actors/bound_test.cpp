@@ -60,7 +60,9 @@ struct stuck_queues {
   }
 
   log_offset lists_end() const { return lists.empty() ? 0 : lists.back().batch->to; }
-  void confirm(log_offset end) { stand.world.tell(stand.roles.dispatcher, applied_atom_v, end); }
+  void confirm(log_offset end) {
+    stand.world.tell(stand.roles.dispatcher, applied_atom_v, std::uint32_t{0}, end);
+  }
   void confirm_all() {
     confirm(lists_end());
     stand.world.drain();

@@ -76,12 +76,12 @@ struct dispatcher_stand {
     for (auto& p : list.batch->positions)
       seen.push_back(p.offset);
     if (confirms)
-      stand.world.tell(stand.roles.dispatcher, applied_atom_v, next);
+      stand.world.tell(stand.roles.dispatcher, applied_atom_v, std::uint32_t{0}, next);
   }
 
   void resume(log_offset from) {
     next = from;
-    stand.world.tell(stand.roles.dispatcher, resume_atom_v, from);
+    stand.world.tell(stand.roles.dispatcher, resume_atom_v, std::uint32_t{0}, from);
     stand.world.drain();
   }
   void send(log_offset from, log_offset to) {
@@ -226,11 +226,13 @@ TEST_CASE("dispatcher: catches up in pieces, the next only when the queues have 
   t.stand.world.run_for(10s);
   CHECK(t.next == 100 * 4096);
   // A confirmation of a part of it is not enough.
-  t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, log_offset{100 * 4000});
+  t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, std::uint32_t{0},
+                     log_offset{100 * 4000});
   t.stand.world.drain();
   CHECK(t.next == 100 * 4096);
   t.confirms = true;
-  t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, log_offset{100 * 4096});
+  t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, std::uint32_t{0},
+                     log_offset{100 * 4096});
   t.stand.world.drain();
   CHECK(t.next == 100 * 10'000);
   CHECK(t.seen.size() == 10'000);
@@ -325,7 +327,7 @@ TEST_CASE("dispatcher: confirmations reach the writer in rising order only", "[a
   t.resume(0);
   t.send(0, 1000);
   for (log_offset end : {300, 100, 300, 900, 400})
-    t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, end);
+    t.stand.world.tell(t.stand.roles.dispatcher, applied_atom_v, std::uint32_t{0}, end);
   t.stand.world.drain();
   CHECK(t.confirmed == std::vector<log_offset>{300, 900});
   // A writer that was out of reach hears where things stand.
@@ -335,6 +337,51 @@ TEST_CASE("dispatcher: confirmations reach the writer in rising order only", "[a
   t.stand.world.tell(t.stand.roles.dispatcher, t.stand.roles);
   t.stand.world.drain();
   CHECK(t.confirmed == std::vector<log_offset>{300, 900, 900});
+}
+
+TEST_CASE("dispatcher: of several queue-managers the slowest gives the credit",
+          "[actors][spread]") {
+  dispatcher_stand t;
+  t.confirms = false;
+  auto& world = t.stand.world;
+  queue_manager_status status;
+  status.parts = {{0, 0, 0}, {2, 0, 0}};
+  status.missing = 1;
+  auto roles = t.stand.roles;
+  auto meet = [&] {
+    roles.queue_manager = world.play<queue_manager_actor>([&](caf::event_based_actor*) {
+      return caf::message_handler{[&](const position_list& list) { t.got(list); },
+                                  [&](status_atom) { return status; }};
+    });
+    world.tell(t.stand.roles.dispatcher, roles);
+    world.drain();
+  };
+  auto applied = [&](std::uint32_t share, log_offset end) {
+    world.tell(t.stand.roles.dispatcher, applied_atom_v, share, end);
+    world.drain();
+  };
+  meet();
+  t.send(0, 1000);
+  CHECK(t.next == 1000);
+  applied(0, 1000);
+  applied(2, 1000);
+  // What the third has nobody knows: it gets it from the log, when it is there.
+  CHECK(t.confirmed.empty());
+  status.parts = {{0, 1000, 0}, {1, 400, 0}, {2, 1000, 0}};
+  status.applied = 400;
+  status.missing = 0;
+  t.next = 400;
+  t.confirmed.clear();
+  meet();
+  CHECK(t.confirmed == std::vector<log_offset>{400});
+  CHECK(t.next == 1000);
+  applied(0, 1000);
+  applied(2, 1000);
+  CHECK(t.confirmed == std::vector<log_offset>{400});
+  applied(1, 700);
+  CHECK(t.confirmed == std::vector<log_offset>{400, 700});
+  applied(1, 1000);
+  CHECK(t.confirmed == std::vector<log_offset>{400, 700, 1000});
 }
 
 TEST_CASE("dispatcher: before it is told where to begin it passes nothing on", "[actors]") {

@@ -1,3 +1,5 @@
+#include "actors/flusher.hpp"
+#include "storage/checkpoint.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 
@@ -261,4 +263,39 @@ TEST_CASE("flusher: an old request makes no file where the log has been", "[acto
   t.world.tell(t.roles.flusher, create_atom_v, log_offset{0});
   t.world.drain();
   CHECK_FALSE(std::filesystem::exists(t.options.store.directory + first_file));
+}
+
+TEST_CASE("flusher: without queues beside the log it keeps the checkpoint", "[actors][spread]") {
+  sync_pipeline t;
+  t.open();
+  t.add_pipeline();
+  flusher_setup setup;
+  setup.options = t.options;
+  setup.files = &t.files;
+  setup.end = t.store->log.end;
+  setup.keeps_checkpoint = true;
+  t.roles.flusher = t.world.system().spawn(flusher, std::move(setup));
+  t.start();
+  auto checkpoint = [&] {
+    return storage::load_checkpoint(t.files, storage::checkpoint_path(t.options.store)).value();
+  };
+  auto before = checkpoint();
+  REQUIRE(all_stored(t.put(put_of("a", {{"first"}}))));
+  auto end = t.flushed();
+  REQUIRE(end > 0);
+  CHECK(checkpoint().safe_offset == before.safe_offset); // not with every flush
+  t.world.run_for(t.options.flusher.queue_interval + 10ms);
+  auto kept = checkpoint();
+  CHECK(kept.only_log());
+  CHECK(kept.safe_offset == end);
+  CHECK(kept.log_time > 0);
+  // RocketMQ reads here how far its queues are durable.
+  CHECK(kept.queue_time == 0);
+  CHECK(kept.index_time == 0);
+  CHECK(kept.minimum_time() == 0);
+  CHECK(kept.sizes == storage::file_sizes::of(t.options.store));
+  REQUIRE(all_stored(t.put(put_of("a", {{"second"}}))));
+  auto last = t.flushed();
+  t.world.ask<stop_report>(t.roles.flusher, stop_atom_v, last).value();
+  CHECK(checkpoint().safe_offset == last);
 }

@@ -212,7 +212,7 @@ TEST_CASE("queue_manager: queues that know less than was shown never say too lar
   CHECK(searched.code() == errc::unavailable);
   t.roles.writer = writer;
   t.announce();
-  t.world.tell(t.roles.dispatcher, resume_atom_v, log_offset{0});
+  t.world.tell(t.roles.dispatcher, resume_atom_v, std::uint32_t{0}, log_offset{0});
   t.world.run_for(3s);
   CHECK(t.pull(15).value().records.size() == 5);
   CHECK(t.pull(25).value().status == pull_status::offset_too_large);

@@ -57,7 +57,7 @@ struct queues_stand : actor_stand {
     add_queues();
     announce();
     auto state = world.ask<queue_state>(roles.queue_manager, resume_atom_v, log_offset{0});
-    world.tell(roles.dispatcher, resume_atom_v, state.value().applied);
+    world.tell(roles.dispatcher, resume_atom_v, std::uint32_t{0}, state.value().applied);
     auto end = writer_state().end;
     world.ask<queue_state>(roles.queue_manager, resume_atom_v, end).value();
   }

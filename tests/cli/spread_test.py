@@ -1,5 +1,5 @@
-"""One store in five processes: each is killed, frozen, stopped and started again while producers and
-consumers are at work. spread_test.py TROUPE EXAMPLES"""
+"""One store in several processes: each is killed, frozen, stopped and started again while producers
+and consumers are at work. spread_test.py TROUPE EXAMPLES"""
 import json
 import os
 import random
@@ -84,15 +84,18 @@ class Process:
 
 
 class Store:
-    def __init__(self, home, flush="async", places=PLACES):
+    def __init__(self, home, flush="async", places=PLACES, own=None):
+        """own: what else stands in the sections of some nodes, by node."""
         self.home = Path(home)
         self.config = self.home / "cluster.ini"
         self.directory = self.home / "data"
         ports = reserve(len(places) + 2)
         text = SETTINGS.format(flush=flush)
         for name, roles in places.items():
+            lines = {"directory": self.directory, **(own or {}).get(name, {})}
             text += NODE.format(name=name, roles=roles, port=ports.pop(),
-                                directory=self.directory)
+                                directory=lines.pop("directory"))
+            text += "".join(f"{key} = {value}\n" for key, value in lines.items())
             if "door" in roles:
                 text += DOOR.format(ports.pop(), ports.pop())
         self.config.write_text(text)
@@ -154,11 +157,13 @@ class Producer:
 
 class Spread(unittest.TestCase):
     flush = "async"
+    places, own, queue_directories = PLACES, {}, []
+    stop_order = ("front", "log", "order", "queues", "files")
 
     def setUp(self):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
-        self.store = Store(temporary.name, self.flush)
+        self.store = Store(temporary.name, self.flush, self.places, self.own)
         self.addCleanup(self.store.clean_up)
         self.store.start()
         self.assertEqual(self.store.run("topic", "create", "t", "--queues", 4).code, 0)
@@ -199,12 +204,15 @@ class Spread(unittest.TestCase):
             self.assertEqual(lines, sorted(set(lines)))
 
     def stop_in_order(self):
-        for name in ("front", "log", "order", "queues", "files"):
+        for name in self.stop_order:
             self.assertEqual(self.store.nodes[name].end(signal.SIGTERM), 0, self.store.logs())
 
     def verify(self):
-        done = run(TROUPE, "store", "verify", str(self.store.directory))
+        queues = [part for name in self.queue_directories
+                  for part in ("--queues", str(self.store.home / name))]
+        done = run(TROUPE, "store", "verify", str(self.store.directory), *queues)
         self.assertEqual(done.code, 0, done.out.decode())
+        return done
 
     def test_works_and_stops_in_order(self):
         producer = self.load()
@@ -285,6 +293,81 @@ class Spread(unittest.TestCase):
 
 class SpreadWithSynchronousFlush(Spread):
     flush = "sync"
+
+
+class QueuesApart(Spread):
+    """The queues have a directory of their own, as on another machine."""
+    test_kill_files = test_kill_order = test_kill_front = None  # nothing else than above
+    own = {"queues": {"directory": "queue-files"}}
+    queue_directories = ["queue-files"]
+
+    def verify(self):
+        done = super().verify()
+        self.assertFalse((self.store.directory / "consumequeue/t").exists())
+        self.assertTrue((self.store.home / "queue-files/consumequeue/t").exists())
+        # The log is looked at alone where its queues are not named.
+        alone = run(TROUPE, "store", "verify", str(self.store.directory))
+        self.assertEqual(alone.code, 0, alone.out.decode())
+        self.assertIn("kept in other directories", alone.err)
+
+    def test_queues_are_built_again_beside_the_log(self):
+        """And are not taken for what lies there, whichever way they go."""
+        producer = self.load()
+        producer.stop()
+        self.stop_in_order()
+        text = self.store.config.read_text()
+        self.store.config.write_text(text.replace("directory = queue-files\n",
+                                                  f"directory = {self.store.directory}\n"))
+        self.store.start()
+        self.assert_complete(producer)
+        self.assertIn("they were kept in another directory", self.store.nodes["queues"].log())
+        self.stop_in_order()
+        self.store.config.write_text(text)
+        self.store.start()
+        self.wait_for_more(producer, 0)
+        self.assert_complete(producer)
+
+    def test_a_store_is_no_directory_for_queues(self):
+        self.store.nodes["queues"].end(signal.SIGKILL)
+        other = self.store.home / "queue-files/commitlog"
+        other.mkdir()
+        (other / "00000000000000000000").write_bytes(b"")
+        queues = self.store.nodes["queues"]
+        queues.start()
+        self.assertEqual(queues.wait(), 1)
+        self.assertIn("holds a log", queues.log())
+
+
+class SeveralQueueManagers(Spread):
+    """Three share the queues, two of them in one process."""
+    test_kill_files = test_kill_order = test_kill_front = None
+    test_all_are_told_to_end_at_once = None
+    places = {**PLACES, "more": "queue-manager"}
+    own = {"queues": {"queue-managers": 2}, "more": {"directory": "more-files"}}
+    queue_directories = ["data/queues-1-of-3", "data/queues-2-of-3", "more-files/queues-3-of-3"]
+    stop_order = ("front", "log", "order", "queues", "more", "files")
+
+    def test_kill_more(self):
+        self.check_kill("more")
+
+    def test_the_others_go_on(self):
+        producer = self.load()
+        producer.stop()
+        self.assert_complete(producer)
+        self.store.nodes["more"].end(signal.SIGKILL)
+        wait_until("its queues are missed",
+                   lambda: any(not self.consumed(queue) for queue in range(4)))
+        there = [queue for queue in range(4) if self.consumed(queue)]
+        self.assertGreater(len(there), 1)
+        status = json.loads(self.store.run("status", "--output", "json").out)
+        states = {role["role"]: role["state"] for role in status["roles"]}
+        self.assertEqual(states["queue-manager 1"], "running")
+        self.assertEqual(states["queue-manager 3"], "not reachable")
+        edges = {(edge["from"], edge["to"]): edge["backlog"] for edge in status["edges"]}
+        self.assertEqual(edges["writer", "queue-manager 1"], 0)
+        self.assertIsNone(edges["writer", "queue-manager 3"])
+        self.assertTrue(status["writable"])
+        self.assertEqual(self.store.run("produce", "t", stdin=b"one more\n").code, 0)
 
 
 if __name__ == "__main__":

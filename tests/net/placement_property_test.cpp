@@ -23,8 +23,8 @@ struct drawn_node {
 
 const std::vector<std::string> role_names = {"writer",     "flusher",       "cleaner",   "readers",
                                              "dispatcher", "queue-manager", "registrar", "door"};
-const std::set<std::string> at_the_log = {"writer",  "flusher",   "cleaner",
-                                          "readers", "registrar", "queue-manager"};
+const std::set<std::string> at_the_log = {"writer", "flusher", "cleaner", "readers", "registrar"};
+const std::set<std::string> may_be_several = {"readers", "queue-manager"};
 
 /// From the whole range, also in the first of a hundred cases.
 int drawn(int from, int to) {
@@ -108,13 +108,32 @@ bool allowed(const std::vector<drawn_node>& nodes) {
       fine = fine && n.port > 0 && n.machine >= 0;
   }
   for (auto& role : role_names)
-    fine = fine && (placed.count(role) == 1 || (role == "readers" && placed.count(role) > 1));
+    fine = fine &&
+           (placed.count(role) == 1 || (may_be_several.contains(role) && placed.count(role) > 1));
   if (nodes.size() > 1) {
     fine = fine && addresses.size() == nodes.size();
     fine = fine && !(machines.contains(0) && machines.size() > 2);
   }
   log_machines.erase(0);
   return fine && log_directories.size() <= 1 && log_machines.size() <= 1;
+}
+
+/// One queue-manager that sees the files of the log: loopback is the machine of all others here.
+bool are_beside_log(const std::vector<drawn_node>& nodes) {
+  const drawn_node* queues = nullptr;
+  std::set<int> machines;
+  std::string directory;
+  for (auto& n : nodes) {
+    if (n.roles.contains("queue-manager") && std::exchange(queues, &n) != nullptr)
+      return false;
+    if (n.roles.contains("writer"))
+      directory = n.directory;
+    if (std::ranges::any_of(n.roles, [](auto& role) { return at_the_log.contains(role); }))
+      machines.insert(n.machine);
+  }
+  machines.erase(0);
+  return queues->directory == directory &&
+         (machines.empty() || queues->machine == 0 || machines.contains(queues->machine));
 }
 
 cluster_config config_of(const std::vector<drawn_node>& nodes) {
@@ -159,6 +178,11 @@ TEST_CASE("placement: accepted are exactly those that keep the rules", "[net]") 
       return;
     RC_ASSERT(placed.value().spread() == (nodes.size() > 1 && !nodes.front().whole));
     spread += placed.value().spread() ? 1 : 0;
+    auto managers = placed.value().where(store_role::queue_manager);
+    if (placed.value().spread()) {
+      RC_ASSERT(placed.value().queue_nodes(config.nodes.front().name) == managers);
+      RC_ASSERT(placed.value().queues_beside_log("n0") == are_beside_log(nodes));
+    }
     for (auto& role : role_names) {
       std::vector<std::string> expected;
       for (std::size_t i = 0; i < nodes.size(); ++i) {

@@ -95,7 +95,7 @@ TEST_CASE("placement: every role is at exactly one node", "[net]") {
                   "registrar, door; ") == 0);
   CHECK(refusal(log_and_front + queues + "[node b]\nroles = readers, cleaner\nactor-port = 4\n") ==
         "c.ini:11: [node b] has the role 'cleaner', which is at [node log] already; only readers "
-        "may be at several nodes");
+        "and queue-managers may be at several nodes");
 }
 
 TEST_CASE("placement: the log has one directory", "[net]") {
@@ -114,8 +114,53 @@ TEST_CASE("placement: the log has one directory", "[net]") {
         "c.ini:5: registrar of [node front] must be in the directory of the log, where the writer "
         "of [node log] is: directory = ./data is not /d");
   CHECK(placed(log_and_front + "directory = x/../data/\n" + queues).spread());
-  CHECK(refusal(log_and_front + queues + "directory = /q\n").find("c.ini:10: queue-manager of") ==
-        0);
+}
+
+TEST_CASE("placement: the queues may have a directory, and a machine, of their own", "[net]") {
+  CHECK(placed(log_and_front + queues).queues_beside_log("queues"));
+  CHECK(placed(log_and_front + queues + "directory = x/../data/\n").queues_beside_log("log"));
+  auto apart = placed(log_and_front + queues + "directory = /q\n");
+  CHECK_FALSE(apart.queues_beside_log("queues"));
+  CHECK_FALSE(apart.queues_beside_log("log"));
+  CHECK(apart.queue_nodes("log") == names{"queues"});
+  // Of the same name on another machine than the log: no part of it says that it is elsewhere.
+  auto at = [](const std::string& log, const std::string& files, const std::string& host) {
+    return "[node log]\nroles = writer, flusher, registrar, door\nactor-port = 1\nactor-host = " +
+           log + "\n[node files]\nroles = readers, cleaner\nactor-port = 2\nactor-host = " + files +
+           "\n[node queues]\nroles = queue-manager, dispatcher\nactor-port = 3\n" +
+           "actor-host = " + host + "\n";
+  };
+  CHECK_FALSE(placed(at("10.0.0.1", "10.0.0.1", "10.0.0.2")).queues_beside_log("queues"));
+  CHECK(placed(at("10.0.0.1", "10.0.0.1", "10.0.0.1")).queues_beside_log("queues"));
+  CHECK(placed(at("10.0.0.1", "10.0.0.1", "127.0.0.1")).queues_beside_log("queues"));
+  CHECK(placed(at("127.0.0.1", "127.0.0.1", "10.0.0.2")).queues_beside_log("queues"));
+  // Whoever opens files of the log does not come along.
+  CHECK(refusal("[node log]\nroles = writer, flusher, cleaner, readers, door\nactor-port = 1\n"
+                "[node queues]\nroles = dispatcher, queue-manager, registrar\nactor-port = 2\n"
+                "directory = /q\n")
+            .find("c.ini:7: registrar of [node queues] must be in the directory of the log") == 0);
+}
+
+TEST_CASE("placement: several queue-managers share the queues", "[net]") {
+  const std::string more = "[node more]\nroles = queue-manager\nactor-port = 4\n";
+  auto two = placed(log_and_front + queues + more);
+  CHECK(two.queue_nodes("front") == names{"queues", "more"});
+  CHECK_FALSE(two.queues_beside_log("queues"));
+  auto five =
+      placed(log_and_front + queues + "queue-managers = 2\n" + more + "queue-managers = 3\n");
+  CHECK(five.queue_nodes("log") == names{"queues", "queues", "more", "more", "more"});
+  // Stores of their own have their own.
+  auto whole = placed("[node a]\nqueue-managers = 2\n[node b]\nactor-port = 1\n"
+                      "remoting-port = 2\nname-server-port = off\ndirectory = /b\n");
+  CHECK(whole.queue_nodes("a") == names{"a", "a"});
+  CHECK_FALSE(whole.queues_beside_log("a"));
+  CHECK(whole.queue_nodes("b") == names{"b"});
+  CHECK(whole.queues_beside_log("b"));
+  CHECK(refusal(log_and_front + "queue-managers = 2\n" + queues) ==
+        "c.ini:7: queue-managers = 2 of [node front], which has not the role 'queue-manager'");
+  CHECK(refusal(log_and_front + queues + "queue-managers = 30\n" + more + "queue-managers = 3\n") ==
+        "c.ini:14: with [node more] there are 33 queue-managers, more than the 32 that may share "
+        "the queues of a store");
 }
 
 TEST_CASE("placement: the log is on one machine", "[net]") {

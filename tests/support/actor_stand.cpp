@@ -231,7 +231,7 @@ const session_actor& actor_stand::client() {
 void actor_stand::start() {
   announce();
   auto state = world.ask<queue_state>(roles.queue_manager, resume_atom_v, log_offset{0});
-  world.tell(roles.dispatcher, resume_atom_v, state.value().applied);
+  world.tell(roles.dispatcher, resume_atom_v, std::uint32_t{0}, state.value().applied);
   auto complete = world.ask<queue_state>(roles.queue_manager, resume_atom_v, store->log.end);
   world.tell(roles.writer, complete.value());
   world.drain();

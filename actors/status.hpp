@@ -1,0 +1,145 @@
+#pragma once
+
+#include "storage/position.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// What actors say of themselves, for people and for each other.
+namespace troupe {
+
+using storage::log_offset;
+
+/// One life of the commit log, from a start of its writer to the next, which may have had to cut
+/// its end: an offset of one run may mean something else in another. Only compared.
+using log_run = std::uint64_t;
+
+struct writer_status {
+  log_offset end = 0;
+  log_offset min = 0;
+  std::string refusal; ///< empty: writable
+  std::uint64_t backlog = 0;
+  std::uint64_t backlog_max = 0;
+  std::uint64_t delayed_requests = 0;
+  std::uint64_t delayed_ms = 0;
+  std::uint64_t parked_requests = 0;
+  std::uint64_t dirty_bytes = 0;
+};
+
+struct flusher_status {
+  log_offset flushed = 0;
+  std::uint64_t flushes = 0;
+  std::string failure;
+};
+
+struct dispatcher_status {
+  log_offset next = 0;
+  log_offset applied = 0;
+  std::uint64_t replayed = 0; ///< positions read from the log instead of from the writer
+  std::uint64_t pauses = 0;   ///< times that the log could not be read
+};
+
+/// How far one of several queue-managers is.
+struct queue_share_status {
+  std::uint32_t share = 0;
+  log_offset applied = 0;
+  log_offset durable = 0;
+};
+
+struct queue_manager_status {
+  log_run run = 0;
+  log_offset applied = 0;
+  log_offset durable = 0;
+  std::uint64_t queues = 0;
+  std::uint64_t entries = 0;
+  std::uint64_t parked_pulls = 0;
+  std::uint64_t damaged_messages = 0; ///< met by pulls and left out, each counted once
+  std::string failure;
+  std::uint32_t share = 0;
+  /// Of several, whose numbers these are together: each that is there, and how many are not.
+  std::vector<queue_share_status> parts;
+  std::uint32_t missing = 0;
+};
+
+struct cleaner_status {
+  std::int32_t disk_used_percent = 0;
+  std::uint64_t files_deleted = 0;
+  std::string failure;
+  std::string clock; ///< why no file counts as expired; empty: the clock is believed
+};
+
+inline constexpr const char* role_running = "running";
+inline constexpr const char* role_stopped = "stopped";
+inline constexpr const char* role_silent = "not answering";
+inline constexpr const char* role_waiting = "waiting"; ///< for the log's writer
+inline constexpr const char* role_away = "not reachable";
+
+struct role_status {
+  std::string role;
+  std::string state; ///< one of the above; what only the role knows is known if it is "running"
+  std::uint32_t restarts = 0;
+  std::string node;          ///< where it is placed
+  std::int64_t since_ms = 0; ///< for how long it is in that state
+};
+
+/// The link to another node of the store.
+struct link_status {
+  std::string node;
+  std::string state;             ///< as `name_of` says it
+  std::int64_t since_ms = 0;     ///< for how long
+  std::uint64_t incarnation = 0; ///< of the peer, the newest known; 0: none
+  std::string reason;            ///< why there is no link; empty: nothing is known to be wrong
+};
+
+/// One node of a store that is spread over several, as the one that was asked sees it.
+struct node_view {
+  std::string node;
+  std::string roles;              ///< that cluster.ini gives it
+  std::string state;              ///< as of a role
+  std::int64_t since_ms = 0;      ///< for how long it is in that state
+  std::string reason;             ///< why it is not reachable
+  std::vector<link_status> links; ///< its own word, if its state is "running"
+};
+
+struct node_status {
+  std::string node;
+  std::string cluster;
+  std::string directory;
+  std::string flush;
+  std::int64_t uptime_ms = 0;
+  std::uint32_t sessions = 0;
+  std::uint64_t max_message_bytes = 0; ///< of one body
+  std::vector<role_status> roles;
+  writer_status writer;
+  flusher_status flusher;
+  dispatcher_status dispatcher;
+  queue_manager_status queues;
+  cleaner_status cleaner;
+  std::string waits_for;              ///< without whom the node does not serve; empty: it does
+  std::vector<link_status> links;     ///< of a store that is spread over several processes
+  std::vector<node_view> nodes;       ///< of the same, itself included
+  std::uint64_t backlog_capacity = 0; ///< positions that may be between writer and queues
+};
+
+/// "queue-manager 2" is one of several that play "queue-manager".
+inline bool plays(const role_status& who, std::string_view role) {
+  return who.role == role || (who.role.starts_with(role) && who.role[role.size()] == ' ');
+}
+
+/// False when what only the role knows is not known: then the numbers of its part say nothing. Of
+/// several who play it all have to be there.
+inline bool answers(const node_status& status, std::string_view role) {
+  bool there = false;
+  for (auto& r : status.roles) {
+    if (!plays(r, role))
+      continue;
+    if (r.state != role_running)
+      return false;
+    there = true;
+  }
+  return there;
+}
+
+} // namespace troupe
