@@ -1,6 +1,7 @@
 #include "net/link_end.hpp"
 
-#include "actors/messages.hpp"
+#include "actors/link_messages.hpp"
+#include "net/link_pieces.hpp"
 #include "storage/mutant.hpp"
 
 #include <caf/actor_proxy.hpp>
@@ -63,6 +64,17 @@ std::uint64_t cost_of(const queue_state& state) {
   return sum;
 }
 
+std::uint64_t cost_of(const deleted_topics& deleted) {
+  std::uint64_t sum = 0;
+  for (auto& dead : deleted.topics)
+    sum += dead.topic.size() + dead.next_offsets.size() * sizeof(queue_offset);
+  return sum;
+}
+
+std::uint64_t cost_of(const link_piece& piece) {
+  return piece.bytes.size();
+}
+
 std::uint64_t cost_of(const topic_map& map) {
   return map.topics ? map.topics->size() * 64 : 0;
 }
@@ -88,7 +100,7 @@ std::uint64_t link_cost(const caf::type_erased_tuple& content) {
   auto cost = message_bytes;
   if (content.size() > 0)
     add_cost_of<put_group, put_group_response, position_list, pull_response, read_request,
-                record_batch, queue_state, topic_map>(content, cost);
+                record_batch, queue_state, topic_map, deleted_topics, link_piece>(content, cost);
   return cost;
 }
 
@@ -110,6 +122,11 @@ public:
       auto link = open_ ? link_.lock() : nullptr;
       if (link) {
         link->arrived(link_cost(what->content()));
+        auto joined = joint_.take(link->system_, what);
+        if (joined == piece_joint::outcome::broken)
+          link->tell_.failed("a message in pieces does not fit together");
+        if (joined == piece_joint::outcome::open || joined == piece_joint::outcome::broken)
+          return;
         if (what->sender && what->mid.is_request())
           what->sender = link->exit_before(what->sender);
         own_->enqueue(std::move(what), unit);
@@ -129,6 +146,7 @@ public:
 private:
   std::shared_mutex mutex_; ///< held while a message is handed on
   bool open_ = true;
+  piece_joint joint_;
   const std::weak_ptr<link_end> link_;
   const caf::strong_actor_ptr own_;
 };
@@ -215,16 +233,30 @@ caf::strong_actor_ptr link_end::exit_before(const caf::strong_actor_ptr& theirs)
 
 bool link_end::send(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr& what) {
   auto cost = link_cost(what->content());
+  std::vector<caf::mailbox_element_ptr> pieces;
+  if (cost > limits_.piece_bytes + message_bytes && !TROUPE_MUTANT("not-in-pieces")) {
+    pieces = in_pieces(system_, *what, limits_.piece_bytes);
+    if (pieces.empty())
+      return false;
+    cost += (pieces.size() - 1) * message_bytes;
+  }
   std::unique_lock lock(mutex_);
   if (!open_)
     return false;
   if (waiting_bytes_ + cost > limits_.waiting_bytes) {
     lock.unlock();
-    tell_.overflowed();
+    tell_.failed("it does not take what it is sent");
     return false;
   }
-  waiting_bytes_ += cost;
-  waiting_.push_back({to, std::move(what), cost});
+  auto add = [&](caf::mailbox_element_ptr one) {
+    auto own_cost = link_cost(one->content());
+    waiting_bytes_ += own_cost;
+    waiting_.push_back({to, std::move(one), own_cost});
+  };
+  if (pieces.empty())
+    add(std::move(what));
+  for (auto& piece : pieces)
+    add(std::move(piece));
   send_waiting(lock);
   return true;
 }

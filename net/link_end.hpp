@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 
 namespace troupe::net {
 
@@ -15,6 +16,9 @@ struct link_limits {
   /// Handed to the network, and not taken at the other end: beyond it messages wait here. What
   /// keeps a connection alive goes behind these at most.
   std::uint64_t open_bytes = std::uint64_t{4} << 20;
+  /// A larger message crosses in pieces of this size: what keeps the connection alive must not wait
+  /// until all of it is through, nor the link end because that takes too long.
+  std::uint64_t piece_bytes = std::uint64_t{256} << 10;
   /// Waiting. The roles bound what they have under way by themselves; who has more than this is in
   /// trouble, and the link ends.
   std::uint64_t waiting_bytes = std::uint64_t{256} << 20;
@@ -40,8 +44,8 @@ public:
     /// So many bytes have been taken in all, since the other end was told last a good part of the
     /// window: it has to be told.
     std::function<void(std::uint64_t)> took;
-    /// The other end does not take what waits for it.
-    std::function<void()> overflowed;
+    /// The link is of no more use, for this reason.
+    std::function<void(const std::string&)> failed;
   };
 
   link_end(caf::actor_system& system, const link_limits& limits, callbacks tell);

@@ -72,7 +72,7 @@ struct switchboard_state {
   std::vector<offered_role> open_ports(peer& p);
   void close_ports(peer& p);
   void took(const link_taken& what);
-  void overflowed(std::uint64_t index, std::uint64_t link);
+  void failed(std::uint64_t index, std::uint64_t link, const std::string& reason);
   void say_goodbye(peer& p, const std::string& reason);
   void set_state(peer& p, link_state state, const std::string& reason = {});
   peer* find(const std::string& node);
@@ -330,7 +330,9 @@ std::vector<offered_role> switchboard_state::open_ports(peer& p) {
                             now.bytes = total;
                             tell(std::move(now));
                           },
-                          [tell, index, link = p.link] { tell(failed_atom_v, index, link); }});
+                          [tell, index, link = p.link](const std::string& reason) {
+                            tell(failed_atom_v, index, link, reason);
+                          }});
   p.roles = offered;
   auto given = offered;
   for (auto& r : given) {
@@ -359,11 +361,10 @@ void switchboard_state::took(const link_taken& what) {
     p->end->peer_took(what.bytes);
 }
 
-void switchboard_state::overflowed(std::uint64_t index, std::uint64_t link) {
+void switchboard_state::failed(std::uint64_t index, std::uint64_t link, const std::string& reason) {
   auto& p = peers[index];
   if (p.state != link_state::up || p.link != link)
     return;
-  auto reason = "it does not take what it is sent";
   say_goodbye(p, reason);
   give_up(p, reason);
 }
@@ -459,8 +460,8 @@ switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
       [&state](const peer_goodbye& g) { state.goodbye(g); },
       [&state](const greet_again& g) { state.again(g); },
       [&state](const link_taken& what) { state.took(what); },
-      [&state](failed_atom, std::uint64_t peer, std::uint64_t link) {
-        state.overflowed(peer, link);
+      [&state](failed_atom, std::uint64_t peer, std::uint64_t link, const std::string& reason) {
+        state.failed(peer, link, reason);
       },
       [&state](role_offer& o) { state.offer(o); },
       [&state](status_atom) { return state.status(); },

@@ -54,7 +54,7 @@ using switchboard_actor = peer_service::extend<
     /// Ends every link, and the actor.
     handles<bool(stop_atom)>,
     /// The other end of a link to a peer does not take what waits for it.
-    handles<void(failed_atom, std::uint64_t, std::uint64_t)>,
+    handles<void(failed_atom, std::uint64_t, std::uint64_t, std::string)>,
     /// Its own timer: for which peer.
     handles<void(retry_atom, std::uint64_t)>>;
 

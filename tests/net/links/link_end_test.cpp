@@ -2,6 +2,7 @@
 
 #include "actors/messages.hpp"
 #include "net/client.hpp"
+#include "net/link_pieces.hpp"
 #include "sim/world.hpp"
 #include "tests/support/catch.hpp"
 
@@ -56,7 +57,7 @@ struct stand {
                                      world.inside(role,
                                                   [&other, total] { other->peer_took(total); });
                                  },
-                                 [&overflowed] { ++overflowed; }});
+                                 [&overflowed](const std::string&) { ++overflowed; }});
   }
 
   /// Counts how often the exit's end is seen.
@@ -211,4 +212,70 @@ TEST_CASE("link end: word of more than was sent, or of less, changes nothing", "
   s.world.drain();
   CHECK(s.told.size() == 4);
   CHECK(s.here->open_bytes() == open);
+}
+
+// -- pieces --------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr net::link_limits tiny_pieces{
+    .open_bytes = 10'000, .piece_bytes = 1'000, .waiting_bytes = 500'000};
+
+} // namespace
+
+TEST_CASE("link end: a large message crosses in pieces, and so does a large answer", "[links]") {
+  stand s(tiny_pieces);
+  auto big = s.batch_of(95'000, 7);
+  s.world.tell(s.exit, big);
+  s.world.tell(s.exit, std::int32_t{8}); // in its order
+  s.world.drain();
+  CHECK(s.told == std::vector<std::int32_t>{7, 8});
+  auto answer = s.world.ask<record_batch>(s.exit, std::int32_t{40'000}, create_atom_v).value();
+  REQUIRE(answer.records.size() == 1);
+  CHECK(answer.records[0].size() == 40'000);
+  CHECK(s.first_byte(answer) == 1);
+  CHECK(s.overflows == 0);
+  CHECK(s.here->open_bytes() < 4 * tiny_pieces.piece_bytes); // all of it was counted as taken
+}
+
+TEST_CASE("link end: no more of a large message is under way than the window has", "[links]") {
+  stand s(tiny_pieces);
+  s.carries = false;
+  s.world.tell(s.exit, s.batch_of(95'000, 7));
+  s.world.drain();
+  CHECK(s.told.empty());
+  CHECK(s.here->open_bytes() <= tiny_pieces.open_bytes + 2 * tiny_pieces.piece_bytes);
+  CHECK(s.here->waiting_bytes() > 80'000);
+  // What comes between takes its turn behind it.
+  s.world.tell(s.exit, std::int32_t{8});
+  s.world.drain();
+  CHECK(s.told.empty());
+  s.carries = true;
+  s.here->peer_took(s.here->open_bytes());
+  s.world.drain();
+  CHECK(s.told == std::vector<std::int32_t>{7, 8});
+}
+
+TEST_CASE("link end: pieces that do not fit together end the link", "[links]") {
+  stand s(tiny_pieces);
+  auto bytes = storage::slice::copy_of_text("0123456789");
+  auto port = caf::actor_cast<caf::actor>(s.port);
+  std::vector<link_piece> wrong;
+  SECTION("one is missing") {
+    wrong = {{bytes, 20}, {bytes, 0}};
+  }
+  SECTION("the last one is no message of ours") {
+    wrong = {{bytes, 10}, {bytes, 0}};
+  }
+  SECTION("it would be larger than any message") {
+    wrong = {{bytes, net::largest_message}};
+  }
+  SECTION("one without content") {
+    wrong = {{storage::slice{}, 10}};
+  }
+  for (auto& piece : wrong)
+    s.world.tell(port, piece);
+  s.world.drain();
+  CHECK(s.overflows == 1);
+  CHECK(s.told.empty());
 }
