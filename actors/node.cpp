@@ -266,6 +266,8 @@ void node_state::log_unreadable(const write_refusal& why) {
     serve();
     return;
   }
+  if (may_serve_ && unreadable_ == why.reason) // another one has said it
+    return;
   unreadable_ = why.reason;
   serve_reads(why);
 }

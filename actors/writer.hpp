@@ -102,6 +102,7 @@ private:
   void meet_dispatcher();
   void sync_alone();
   void meet_queues();
+  void tell_node(const write_refusal& why);
   void queues_met(const queue_manager_status& queues);
   void ask_queues(log_offset end);
   std::int64_t store_time_now();
@@ -149,6 +150,7 @@ private:
   std::uint64_t staged_positions_ = 0;
 
   bars refusals_;
+  bool node_knows_ = false; ///< that the queues do not get to the end of the log now
   log_offset min_ = 0;
   log_offset flushed_ = 0;
   log_offset flushing_ = 0; ///< somebody waits until the log is durable up to here

@@ -144,8 +144,20 @@ void writer_state::refuse(const write_refusal& why) {
     refusals_.erase({why.code, why.share});
   else
     refusals_[{why.code, why.share}] = why.reason;
+  tell_node(why);
   if (!groups_.empty()) // some may wait for a flush that does not come any more
     wake();
+}
+
+/// A node that waits for the queues serves reads meanwhile, if they cannot get to the end of the
+/// log. Who finds that out may be in another process, and tells the node there.
+void writer_state::tell_node(const write_refusal& why) {
+  bool of_queues =
+      why.code == errc::needs_repair || why.code == errc::unavailable || why.code == errc::busy;
+  if (!of_queues || (why.reason.empty() ? !node_knows_ : numbers_.known()))
+    return;
+  node_knows_ = !why.reason.empty();
+  self_->send(roles_.node, failed_atom_v, why);
 }
 
 caf::result<tombstone> writer_state::retire(const std::string& topic) {
