@@ -13,6 +13,34 @@ std::int64_t client_frame::number(std::string_view field) const {
   return *value;
 }
 
+std::vector<client_frame> frames_of(const net::outgoing& message) {
+  std::vector<client_frame> found;
+  if (message.head.empty())
+    return found;
+  auto stream = message.head;
+  for (auto& slice : message.body)
+    stream += as_text(slice.bytes());
+  auto frames = cut(stream);
+  if (!frames)
+    throw std::runtime_error("the gateway sent no frame: " + frames.error().message);
+  for (auto& f : frames.value())
+    found.push_back({message.to, remoting::decode_header(f.type, f.header.bytes()).value(),
+                     std::string(as_text(f.body.bytes()))});
+  return found;
+}
+
+net::client_request make_request(std::int32_t code, std::int32_t opaque, ext_list fields,
+                                 std::string_view body) {
+  net::client_request made;
+  made.header.code = code;
+  made.header.opaque = opaque;
+  for (auto& [name, value] : fields)
+    made.header.ext.add(name, value);
+  made.body = storage::slice::copy_of_text(body);
+  made.bytes = 100 + body.size();
+  return made;
+}
+
 void gateway_stand::start() {
   node.start();
   start_before(node.node);
@@ -23,17 +51,8 @@ void gateway_stand::start_before(const node_actor& played) {
     settled += message.settled_bytes > 0;
     if (deaf)
       receipts.push_back(message.receipt);
-    if (message.head.empty())
-      return;
-    auto stream = message.head;
-    for (auto& slice : message.body)
-      stream += as_text(slice.bytes());
-    auto frames = cut(stream);
-    if (!frames)
-      throw std::runtime_error("the gateway sent no frame: " + frames.error().message);
-    for (auto& f : frames.value())
-      sent.push_back({message.to, remoting::decode_header(f.type, f.header.bytes()).value(),
-                      std::string(as_text(f.body.bytes()))});
+    for (auto& frame : frames_of(message))
+      sent.push_back(std::move(frame));
   };
   gateway = net::spawn_gateway(
       world().system(),
@@ -46,14 +65,7 @@ void gateway_stand::start_before(const node_actor& played) {
 
 net::client_request gateway_stand::request(std::int32_t code, ext_list fields,
                                            std::string_view body) {
-  net::client_request made;
-  made.header.code = code;
-  made.header.opaque = next_opaque_++;
-  for (auto& [name, value] : fields)
-    made.header.ext.add(name, value);
-  made.body = storage::slice::copy_of_text(body);
-  made.bytes = 100 + body.size();
-  return made;
+  return make_request(code, next_opaque_++, std::move(fields), body);
 }
 
 void gateway_stand::arrive(connection_id from, std::vector<net::client_request> requests) {

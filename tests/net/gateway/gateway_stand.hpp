@@ -9,6 +9,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,6 +30,12 @@ struct client_frame {
 
   std::int64_t number(std::string_view field) const;
 };
+
+/// The frames that the gateway sent to a client with one message.
+std::vector<client_frame> frames_of(const net::outgoing& message);
+/// A request with this number.
+net::client_request make_request(std::int32_t code, std::int32_t opaque, ext_list fields,
+                                 std::string_view body);
 
 /// The gateway in virtual time: requests in, frames out. Behind it is a real node, or one that the
 /// test plays.

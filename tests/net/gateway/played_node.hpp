@@ -19,9 +19,10 @@ public:
     (*topics_)["t"] = {"t", 4, 4, 6};
     handle = world.play<node_actor>([this, &world](caf::event_based_actor*) {
       return caf::message_handler{[this, &world](hello_atom, const caf::strong_actor_ptr&) {
-        sessions.push_back(play_session(world));
-        return sessions.back();
-      }};
+                                    sessions.push_back(play_session(world));
+                                    return sessions.back();
+                                  },
+                                  [this](fetch_atom) { return membership; }};
     });
   }
 
@@ -33,6 +34,9 @@ public:
   std::size_t most_open_creations = 0;
   bool hold_topics = false;
   bool hold_creations = false;
+  caf::strong_actor_ptr membership;          ///< null: there are no other doors
+  caf::event_based_actor* current = nullptr; ///< the session that was made last
+  caf::message_handler also;                 ///< what else its sessions answer
 
   /// Answers the first put that is open.
   template <class Answer>
@@ -79,6 +83,7 @@ private:
 
   session_actor play_session(sim::world& world) {
     return world.play<session_actor>([this](caf::event_based_actor* self) {
+      current = self;
       return caf::message_handler{
           [this, self](const put_request& request) {
             puts.push_back(request);
@@ -99,7 +104,8 @@ private:
             most_open_creations = std::max(most_open_creations, creations_.size());
             return promise;
           },
-      };
+      }
+          .or_else(also);
     });
   }
 

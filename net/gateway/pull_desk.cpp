@@ -1,4 +1,5 @@
-#include "net/gateway/gateway_state.hpp"
+#include "net/gateway/pull_desk.hpp"
+
 #include "net/remoting/codes.hpp"
 #include "net/remoting/subscription.hpp"
 #include "storage/mutant.hpp"
@@ -10,6 +11,7 @@ namespace troupe::net {
 
 namespace {
 
+namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 namespace pull_flag = remoting::pull_flag;
 
@@ -57,50 +59,63 @@ outcome outcome_of(const pull_response& found, std::int64_t from) {
 
 } // namespace
 
-void gateway_state::take_pull(const ticket& who, const client_request& request, bool may_ask) {
-  auto fields = fields_of<remoting::pull_header>(who, request);
+request_lines pull_desk::lines() {
+  return {
+      line_for(this, request_code::pull_message, request_kind::bounded, &pull_desk::take),
+      line_for(this, request_code::lite_pull_message, request_kind::bounded, &pull_desk::take),
+  };
+}
+
+void pull_desk::take(const session_actor&, const ticket& who, const client_request& request) {
+  look_up(who, request, true);
+}
+
+void pull_desk::look_up(const ticket& who, const client_request& request, bool may_ask) {
+  auto fields = counter_.fields_of<remoting::pull_header>(who, request);
   if (!fields)
     return;
   auto& h = *fields;
-  auto* topic = find_topic(h.topic);
+  auto* topic = names_.find(h.topic);
   if (topic == nullptr && may_ask)
-    return refresh_topics(who, [this, who, request] { take_pull(who, request, false); });
+    return names_.refresh(who, [this, who, request] { look_up(who, request, false); });
   if (topic == nullptr)
-    return refuse_topic(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
+    return names_.refuse(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
   if (h.queue_id < 0 || h.queue_id >= topic->read_queues)
-    return reply(who, response_code::system_error,
-                 "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" + h.topic +
-                     "] has " + std::to_string(topic->read_queues) + " queues to read");
+    return counter_.reply(who, response_code::system_error,
+                          "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" +
+                              h.topic + "] has " + std::to_string(topic->read_queues) +
+                              " queues to read");
   std::string_view type = h.expression_type;
   const remoting::known_subscription* known = nullptr;
   if ((h.sysflag & pull_flag::subscription) == 0) {
     known = groups_.find(h.group, h.topic);
     if (known == nullptr)
-      return reply(who, response_code::subscription_not_exist,
-                   groups_.has_consumers(h.group) ? "the consumer's subscription not exist"
-                                                  : "the consumer's group info not exist");
+      return counter_.reply(who, response_code::subscription_not_exist,
+                            groups_.has_consumers(h.group) ? "the consumer's subscription not exist"
+                                                           : "the consumer's group info not exist");
     if (known->version < h.sub_version)
-      return reply(who, response_code::subscription_not_latest,
-                   "the consumer's subscription not latest");
+      return counter_.reply(who, response_code::subscription_not_latest,
+                            "the consumer's subscription not latest");
     type = known->expression_type;
   }
   if (type != "TAG" && !type.empty())
-    return reply(who, response_code::system_error,
-                 "The broker does not support consumer to filter message by " + std::string(type));
+    return counter_.reply(who, response_code::system_error,
+                          "The broker does not support consumer to filter message by " +
+                              std::string(type));
   auto tags = known != nullptr ? known->tags : remoting::tag_hashes(h.subscription);
   if (!tags)
-    return fail(who, tags.error());
-  send_pull(who, h, std::move(tags.value()));
+    return counter_.fail(who, tags.error());
+  send(who, h, std::move(tags.value()));
 }
 
-void gateway_state::send_pull(const ticket& who, const remoting::pull_header& header,
-                              std::vector<std::int32_t> tags) {
-  auto* c = client_of(who);
-  if (c == nullptr)
+void pull_desk::send(const ticket& who, const remoting::pull_header& header,
+                     std::vector<std::int32_t> tags) {
+  auto* session = sessions_.find_or_refuse(who);
+  if (session == nullptr)
     return;
   if ((header.sysflag & pull_flag::commit_offset) != 0 && header.commit_offset >= 0)
     self_
-        ->request(c->session, caf::infinite, store_atom_v,
+        ->request(*session, caf::infinite, store_atom_v,
                   group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
         .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
   pull_work work;
@@ -117,37 +132,38 @@ void gateway_state::send_pull(const ticket& who, const remoting::pull_header& he
   wanted.max_bytes = static_cast<std::uint64_t>(
       header.max_bytes > 0 ? std::min(header.max_bytes, most_bytes) : most_bytes);
   wanted.tag_hashes = std::move(tags);
-  if (c->open_pulls >= most_open_pulls) {
-    c->waiting_pulls.emplace_back(who, std::move(work));
+  auto& pulls = pulls_[who.from];
+  if (pulls.open >= most_open_pulls) {
+    pulls.waiting.emplace_back(who, std::move(work));
     return;
   }
-  ++c->open_pulls;
-  ask_pull(who, std::move(work));
+  ++pulls.open;
+  ask(who, std::move(work));
 }
 
-void gateway_state::ask_pull(const ticket& who, pull_work work) {
-  auto* c = client_of(who);
-  if (c == nullptr)
+void pull_desk::ask(const ticket& who, pull_work work) {
+  auto* session = sessions_.find_or_refuse(who);
+  if (session == nullptr)
     return;
   auto waits = work.wanted.wait_ms > 0;
-  work.asked_ms = now_ms();
+  work.asked_ms = counter_.now_ms();
   auto shared = std::make_shared<pull_work>(std::move(work));
-  self_->request(c->session, caf::infinite, shared->wanted)
+  self_->request(*session, caf::infinite, shared->wanted)
       .then(
           [this, who, waits, shared](pull_response& response) {
-            auto slot = waits ? nullptr : pull_receipt(who.from);
-            answer_pull(who, *shared, response, std::move(slot));
+            auto slot = waits ? nullptr : receipt_for(who.from);
+            answer(who, *shared, response, std::move(slot));
           },
           [this, who, waits](const caf::error& why) {
             if (!waits)
-              pull_done(who.from);
-            fail(who, from_caf(why));
+              answer_taken(who.from);
+            counter_.fail(who, from_caf(why));
           });
 }
 
 /// Lets the client's next pull go when it is let go itself, on whatever thread: the answer's bytes
 /// are the client's until then.
-std::shared_ptr<void> gateway_state::pull_receipt(connection_id from) const {
+std::shared_ptr<void> pull_desk::receipt_for(connection_id from) const {
   gateway_actor me = self_;
   return {nullptr, [me, from](void*) {
             if (!TROUPE_MUTANT("slot-kept"))
@@ -155,30 +171,30 @@ std::shared_ptr<void> gateway_state::pull_receipt(connection_id from) const {
           }};
 }
 
-void gateway_state::pull_done(connection_id from) {
-  auto found = clients_.find(from);
-  if (found == clients_.end())
+void pull_desk::answer_taken(connection_id from) {
+  auto found = pulls_.find(from);
+  if (found == pulls_.end())
     return;
-  auto& c = found->second;
-  if (c.session && !c.waiting_pulls.empty()) {
-    auto [who, work] = std::move(c.waiting_pulls.front());
-    c.waiting_pulls.pop_front();
-    return ask_pull(who, std::move(work));
+  auto& pulls = found->second;
+  if (!pulls.waiting.empty() && sessions_.find(from) != nullptr) {
+    auto [who, work] = std::move(pulls.waiting.front());
+    pulls.waiting.pop_front();
+    return ask(who, std::move(work));
   }
-  --c.open_pulls;
-  for (auto& [who, work] : std::exchange(c.waiting_pulls, {}))
-    fail(who, {errc::unavailable, "the client's session ended"});
+  --pulls.open;
+  for (auto& [who, work] : std::exchange(pulls.waiting, {}))
+    counter_.fail(who, {errc::unavailable, "the client's session ended"});
 }
 
-void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_response& found,
-                                std::shared_ptr<void> slot) {
+void pull_desk::answer(const ticket& who, pull_work& work, pull_response& found,
+                       std::shared_ptr<void> slot) {
   auto& wanted = work.wanted;
   bool nothing = found.status == pull_status::nothing_new ||
                  (found.status == pull_status::no_queue && work.offset == found.min);
   if (nothing && work.suspend_ms > 0 && wanted.wait_ms == 0) {
     wanted.wait_ms = static_cast<std::uint32_t>(std::min(work.suspend_ms, longest_wait_ms));
     wanted.max_bytes = std::min<std::uint64_t>(wanted.max_bytes, waiting_bytes);
-    return ask_pull(who, std::move(work));
+    return ask(who, std::move(work));
   }
   if (work.offset < 0) { // answered as from 0: below any minimum
     found.status = pull_status::offset_too_small;
@@ -188,42 +204,41 @@ void gateway_state::answer_pull(const ticket& who, pull_work& work, pull_respons
   auto [code, remark] = outcome_of(found, work.offset);
   if (found.status == pull_status::no_queue)
     found.next = found.min;
-  auto answer = header_for(who, code, remark);
+  auto answer = counter_.header_for(who, code, remark);
   remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
   // One that was to wait and did not would be repeated at once: so many wait that there is no room.
   auto least = std::min<std::int64_t>(wanted.wait_ms, least_wait_ms);
-  if (nothing && now_ms() - work.asked_ms < least)
-    return hold_answer(who, work.asked_ms + least, std::move(answer));
+  if (nothing && counter_.now_ms() - work.asked_ms < least)
+    return hold(who, work.asked_ms + least, std::move(answer));
   if (code != response_code::success)
     found.records.clear();
   else
-    count_get(work, found.records.size());
-  reply(who, answer, std::move(found.records), std::move(slot));
+    tally_.got(wanted.topic, work.group, found.records.size());
+  counter_.reply(who, answer, std::move(found.records), std::move(slot));
 }
 
-void gateway_state::hold_answer(const ticket& who, std::int64_t until_ms,
-                                remoting::command answer) {
-  if (held_answers_.size() >= most_held_answers)
-    return reply(who, answer);
-  held_answers_.emplace(until_ms, std::pair{who, std::move(answer)});
-  arm_held_answers();
+void pull_desk::hold(const ticket& who, std::int64_t until_ms, remoting::command answer) {
+  if (held_.size() >= most_held_answers)
+    return counter_.reply(who, answer);
+  held_.emplace(until_ms, std::pair{who, std::move(answer)});
+  arm_held();
 }
 
-void gateway_state::arm_held_answers() {
-  if (held_pending_ || held_answers_.empty())
+void pull_desk::arm_held() {
+  if (held_pending_ || held_.empty())
     return;
   held_pending_ = true;
-  auto left = std::max<std::int64_t>(held_answers_.begin()->first - now_ms(), 1);
+  auto left = std::max<std::int64_t>(held_.begin()->first - counter_.now_ms(), 1);
   self_->delayed_send(self_, std::chrono::milliseconds(left), retry_atom_v);
 }
 
-void gateway_state::send_held_answers() {
+void pull_desk::send_held() {
   held_pending_ = false;
-  while (!held_answers_.empty() && held_answers_.begin()->first <= now_ms()) {
-    auto [who, answer] = std::move(held_answers_.extract(held_answers_.begin()).mapped());
-    reply(who, answer);
+  while (!held_.empty() && held_.begin()->first <= counter_.now_ms()) {
+    auto [who, answer] = std::move(held_.extract(held_.begin()).mapped());
+    counter_.reply(who, answer);
   }
-  arm_held_answers();
+  arm_held();
 }
 
 } // namespace troupe::net

@@ -1,4 +1,5 @@
-#include "net/gateway/gateway_state.hpp"
+#include "net/gateway/send_desk.hpp"
+
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
 #include "storage/mutant.hpp"
@@ -12,6 +13,7 @@ namespace troupe::net {
 
 namespace {
 
+namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 namespace property = storage::property;
 using storage::error;
@@ -51,80 +53,88 @@ const char* unsupported(std::int32_t sysflag, std::string_view properties) {
 
 } // namespace
 
-void gateway_state::take_send(const ticket& who, const client_request& request) {
+request_lines send_desk::lines() {
+  return {
+      line_for(this, request_code::send_message, request_kind::send, &send_desk::take),
+      line_for(this, request_code::send_message_v2, request_kind::send, &send_desk::take),
+      line_for(this, request_code::send_batch_message, request_kind::send, &send_desk::take),
+  };
+}
+
+void send_desk::take(const session_actor&, const ticket& who, const client_request& request) {
   auto header = remoting::read_send_header(request.header);
   if (!header)
-    return fail(who, header.error());
+    return counter_.fail(who, header.error());
   auto& h = header.value();
   if (!storage::takes_messages(h.topic))
-    return reply(who, response_code::no_permission,
-                 "the sending message to topic[" + h.topic + "] is forbidden.");
-  auto held = held_sends_.find(h.topic);
-  if (auto* topic = find_topic(h.topic); topic != nullptr && held == held_sends_.end())
-    return add_send(who, request, h, *topic);
-  if (held_send_count_ >= most_held_sends)
-    return fail(who,
-                {errc::busy, "not stored: too many messages wait for topics that are created"});
-  ++held_send_count_;
-  if (held != held_sends_.end()) { // behind those that came before
+    return counter_.reply(who, response_code::no_permission,
+                          "the sending message to topic[" + h.topic + "] is forbidden.");
+  auto held = held_.find(h.topic);
+  if (auto* topic = names_.find(h.topic); topic != nullptr && held == held_.end())
+    return add(who, request, h, *topic);
+  if (held_count_ >= most_held_sends)
+    return counter_.fail(
+        who, {errc::busy, "not stored: too many messages wait for topics that are created"});
+  ++held_count_;
+  if (held != held_.end()) { // behind those that came before
     held->second.push_back({who, request, std::move(h)});
     return;
   }
   auto topic = h.topic;
-  held_sends_[topic].push_back({who, request, std::move(h)});
-  refresh_topics([this, topic] { release_sends(topic); });
+  held_[topic].push_back({who, request, std::move(h)});
+  names_.refresh([this, topic] { release(topic); });
 }
 
 /// The topic was unknown a moment ago: creates it if the rules allow, and goes on.
-void gateway_state::release_sends(const std::string& topic) {
+void send_desk::release(const std::string& topic) {
   auto may_create = [&](const held_send& send) {
     return topic.starts_with(remoting::retry_prefix) ||
            (send.header.template_topic == remoting::default_topic &&
             setup_.options.auto_create_topics);
   };
-  auto& held = held_sends_[topic];
+  auto& held = held_[topic];
   auto creator = std::find_if(held.begin(), held.end(), may_create);
-  if (find_topic(topic) != nullptr || creator == held.end())
-    return finish_sends(topic, {});
+  if (names_.find(topic) != nullptr || creator == held.end())
+    return finish(topic, {});
   if (auto good = storage::check_topic_name(topic); !good)
-    return finish_sends(topic, good.error());
+    return finish(topic, good.error());
   auto queues = topic.starts_with(remoting::retry_prefix)
                     ? 1
                     : std::clamp(creator->header.template_queues, 1, most_new_queues);
-  create_topic({topic, queues, queues, 6},
-               [this, topic](const error& failure) { finish_sends(topic, failure); });
+  names_.create({topic, queues, queues, 6},
+                [this, topic](const error& failure) { finish(topic, failure); });
 }
 
-void gateway_state::finish_sends(const std::string& topic, const error& failure) {
-  auto sends = held_sends_.extract(topic);
-  held_send_count_ -= sends.mapped().size();
+void send_desk::finish(const std::string& topic, const error& failure) {
+  auto sends = held_.extract(topic);
+  held_count_ -= sends.mapped().size();
   for (auto& [who, request, header] : sends.mapped()) {
-    if (too_late(who))
+    if (counter_.too_late(who))
       continue;
-    if (auto* known = find_topic(topic))
-      add_send(who, request, header, *known);
+    if (auto* known = names_.find(topic))
+      add(who, request, header, *known);
     else if (auto own = refusal_code(failure.code); own != response_code::success)
-      reply(who, own, failure.message);
+      counter_.reply(who, own, failure.message);
     else if (failure.code != errc::none)
-      fail(who,
-           {failure.code, "not stored: topic " + topic + " cannot be created: " + failure.message});
+      counter_.fail(who, {failure.code,
+                          "not stored: topic " + topic + " cannot be created: " + failure.message});
     else
-      refuse_topic(who, response_code::topic_not_exist,
-                   "there is no topic " + topic + ", and it cannot be created");
+      names_.refuse(who, response_code::topic_not_exist,
+                    "there is no topic " + topic + ", and it cannot be created");
   }
-  send_puts();
+  flush();
 }
 
-void gateway_state::add_send(const ticket& who, const client_request& request,
-                             const remoting::send_header& header, const topic_info& topic) {
+void send_desk::add(const ticket& who, const client_request& request,
+                    const remoting::send_header& header, const topic_info& topic) {
   if (auto added = add_messages(who, request, header, topic); !added)
-    reply(who, refusal_code(added.error().code), added.error().message);
+    counter_.reply(who, refusal_code(added.error().code), added.error().message);
 }
 
 /// Adds the request's messages to the put of its topic; an error refuses them all.
-storage::result<void> gateway_state::add_messages(const ticket& who, const client_request& request,
-                                                  const remoting::send_header& header,
-                                                  const topic_info& topic) {
+storage::result<void> send_desk::add_messages(const ticket& who, const client_request& request,
+                                              const remoting::send_header& header,
+                                              const topic_info& topic) {
   if (topic.write_queues == 0) // topics.json may say so
     return error{errc::invalid_argument, "topic " + topic.name + " has no queues to write to"};
   send_part part{who, header.queue_id, 0};
@@ -188,31 +198,31 @@ storage::result<void> gateway_state::add_messages(const ticket& who, const clien
   return boost::outcome_v2::success();
 }
 
-void gateway_state::send_puts() {
+void send_desk::flush() {
   for (auto& [key, put] : puts_)
     send_put(key, put);
   puts_.clear();
 }
 
-void gateway_state::send_put(const put_key& key, open_put& put) {
-  auto found = clients_.find(key.first);
+void send_desk::send_put(const put_key& key, open_put& put) {
+  auto* session = sessions_.find(key.first);
   auto sent = std::make_shared<const sent_put>(sent_put{key.second, std::exchange(put.parts, {})});
-  auto time_left = time_left_ms(sent->parts.front().who);
+  auto time_left = counter_.time_left_ms(sent->parts.front().who);
   for (auto& part : sent->parts)
-    time_left = std::min(time_left, time_left_ms(part.who));
+    time_left = std::min(time_left, counter_.time_left_ms(part.who));
   put_request request;
   request.topic = sent->topic;
   request.wait = put.wait;
   request.time_left_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(time_left, 1));
   request.count = put.builder.count();
   request.messages = put.builder.take();
-  if (found == clients_.end() || !found->second.session) {
+  if (session == nullptr) {
     put_response lost;
     lost.failure = {errc::unavailable, "not stored: the client's session ended"};
     return answer_put(*sent, lost);
   }
-  request.born_host = found->second.peer;
-  self_->request(found->second.session, caf::infinite, std::move(request))
+  request.born_host = *sessions_.peer_of(key.first);
+  self_->request(*session, caf::infinite, std::move(request))
       .then([this, sent](const put_response& response) { answer_put(*sent, response); },
             [this, sent](const caf::error& why) {
               put_response failed;
@@ -223,10 +233,10 @@ void gateway_state::send_put(const put_key& key, open_put& put) {
             });
 }
 
-void gateway_state::answer_put(const sent_put& put, const put_response& response) {
-  count_put(put.topic, static_cast<std::uint64_t>(
-                           std::count_if(response.results.begin(), response.results.end(),
-                                         [](const message_result& r) { return r.offset >= 0; })));
+void send_desk::answer_put(const sent_put& put, const put_response& response) {
+  tally_.put(put.topic, static_cast<std::uint64_t>(
+                            std::count_if(response.results.begin(), response.results.end(),
+                                          [](const message_result& r) { return r.offset >= 0; })));
   std::size_t first = 0;
   for (auto& part : put.parts) {
     bool complete = first + part.count <= response.results.size();
@@ -237,8 +247,8 @@ void gateway_state::answer_put(const sent_put& put, const put_response& response
 
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
 /// stored for certain: of all the messages of its request.
-void gateway_state::answer_part(const send_part& part, const message_result* results,
-                                const error& failure) {
+void send_desk::answer_part(const send_part& part, const message_result* results,
+                            const error& failure) {
   if (results == nullptr)
     return failure.code == errc::none || is_doubtful(failure.code)
                ? answer_doubt(part, nullptr, failure.message)
@@ -246,7 +256,7 @@ void gateway_state::answer_part(const send_part& part, const message_result* res
   auto end = results + part.count;
   auto refused = std::find_if(results, end, [](auto& r) { return r.code != errc::none; });
   if (refused == end)
-    return answer_stored(part, results, header_for(part.who, response_code::success));
+    return answer_stored(part, results, counter_.header_for(part.who, response_code::success));
   bool maybe =
       std::any_of(results, end, [](auto& r) { return r.offset >= 0 || is_doubtful(r.code); });
   if (!maybe || TROUPE_MUTANT("doubt-answered-as-refusal"))
@@ -254,24 +264,25 @@ void gateway_state::answer_part(const send_part& part, const message_result* res
   answer_doubt(part, results, failure.message);
 }
 
-void gateway_state::refuse_part(const send_part& part, const error& why) {
+void send_desk::refuse_part(const send_part& part, const error& why) {
   if (why.code == errc::not_found)
-    refresh_topics([] {}); // deleted by another way
+    names_.refresh([] {}); // deleted by another way
   auto own = refusal_code(why.code);
-  return own != response_code::success ? reply(part.who, own, why.message) : fail(part.who, why);
+  return own != response_code::success ? counter_.reply(part.who, own, why.message)
+                                       : counter_.fail(part.who, why);
 }
 
-void gateway_state::answer_doubt(const send_part& part, const message_result* results,
-                                 const std::string& reason) {
+void send_desk::answer_doubt(const send_part& part, const message_result* results,
+                             const std::string& reason) {
   const std::vector<message_result> nowhere(part.count);
   answer_stored(part, results != nullptr ? results : nowhere.data(),
-                header_for(part.who, response_code::flush_disk_timeout, reason));
+                counter_.header_for(part.who, response_code::flush_disk_timeout, reason));
 }
 
 /// Clients read ids and numbers in any answer to a send that is no refusal; where none is known
 /// they are those of no message (-1).
-void gateway_state::answer_stored(const send_part& part, const message_result* results,
-                                  remoting::command header) {
+void send_desk::answer_stored(const send_part& part, const message_result* results,
+                              remoting::command header) {
   auto& store = setup_.node_settings.store;
   auto host = storage::host::ipv4(store.store_host_ipv4, store.store_port);
   remoting::send_answer answer;
@@ -280,7 +291,7 @@ void gateway_state::answer_stored(const send_part& part, const message_result* r
   answer.queue_id = part.queue_id;
   answer.queue_offset = results[0].queue_position;
   remoting::write_fields(header, answer);
-  reply(part.who, header);
+  counter_.reply(part.who, header);
 }
 
 } // namespace troupe::net

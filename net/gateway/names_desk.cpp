@@ -1,4 +1,5 @@
-#include "net/gateway/gateway_state.hpp"
+#include "net/gateway/names_desk.hpp"
+
 #include "net/remoting/codes.hpp"
 #include "storage/logging.hpp"
 
@@ -6,6 +7,7 @@ namespace troupe::net {
 
 namespace {
 
+namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 
 /// Of TBW102: how many queues a new topic gets at most, and read, write, inherit.
@@ -17,69 +19,78 @@ constexpr std::size_t most_open_creations = 256;
 
 } // namespace
 
-const topic_info* gateway_state::find_topic(const std::string& topic) const {
+request_lines names_desk::lines() {
+  return {
+      line_for(this, request_code::get_routeinfo_by_topic, request_kind::bounded,
+               &names_desk::answer_route),
+      line_for(this, request_code::get_broker_cluster_info, request_kind::bounded,
+               &names_desk::show_cluster),
+  };
+}
+
+const topic_info* names_desk::find(const std::string& topic) const {
   if (topics_.topics == nullptr)
     return nullptr;
   auto found = topics_.topics->find(topic);
   return found == topics_.topics->end() ? nullptr : &found->second;
 }
 
-void gateway_state::refuse_topic(const ticket& who, std::int32_t code, std::string remark) {
-  if (topics_known_)
-    return reply(who, code, std::move(remark));
-  fail(who, {errc::unavailable, "the topics are not known just now; try again"});
+void names_desk::refuse(const ticket& who, std::int32_t code, std::string remark) {
+  if (known_)
+    return counter_.reply(who, code, std::move(remark));
+  counter_.fail(who, {errc::unavailable, "the topics are not known just now; try again"});
 }
 
 // -- asking for them -----------------------------------------------------------------------------
 
-void gateway_state::refresh_topics(const ticket& who, std::function<void()> then) {
-  if (topics_wanted_.size() >= most_waiting)
-    return fail(who, {errc::busy, "too many requests wait for the topics; try again later"});
-  refresh_topics([this, who, then = std::move(then)] {
-    if (!too_late(who))
+void names_desk::refresh(const ticket& who, std::function<void()> then) {
+  if (wanted_.size() >= most_waiting)
+    return counter_.fail(who,
+                         {errc::busy, "too many requests wait for the topics; try again later"});
+  refresh([this, who, then = std::move(then)] {
+    if (!counter_.too_late(who))
       then();
   });
 }
 
 /// One question is under way at a time. Who comes meanwhile waits for the next one: the answer to
 /// this one may be older than a topic that he knows of.
-void gateway_state::refresh_topics(std::function<void()> then) {
-  topics_wanted_.push_back(std::move(then));
-  if (!asking_topics_)
-    ask_topics();
+void names_desk::refresh(std::function<void()> then) {
+  wanted_.push_back(std::move(then));
+  if (!asking_)
+    ask();
 }
 
-void gateway_state::ask_topics() {
-  asking_topics_ = true;
+void names_desk::ask() {
+  asking_ = true;
   auto waiting =
-      std::make_shared<const std::vector<std::function<void()>>>(std::exchange(topics_wanted_, {}));
-  self_->request(own_, caf::infinite, watch_atom_v)
+      std::make_shared<const std::vector<std::function<void()>>>(std::exchange(wanted_, {}));
+  self_->request(sessions_.own(), caf::infinite, watch_atom_v)
       .then(
           [this, waiting](const topic_map& newest) {
             topics_ = newest;
-            topics_known_ = true;
-            topics_asked(*waiting);
+            known_ = true;
+            asked(*waiting);
           },
           [this, waiting](const caf::error&) {
-            topics_known_ = false; // they go on with what was known before
-            topics_asked(*waiting);
+            known_ = false; // they go on with what was known before
+            asked(*waiting);
           });
 }
 
-void gateway_state::topics_asked(const std::vector<std::function<void()>>& waiting) {
+void names_desk::asked(const std::vector<std::function<void()>>& waiting) {
   for (auto& then : waiting)
     then();
-  asking_topics_ = false;
-  if (!topics_wanted_.empty())
-    ask_topics();
-  send_puts();
+  asking_ = false;
+  if (!wanted_.empty())
+    ask();
 }
 
 // -- creating them -------------------------------------------------------------------------------
 
 /// Those that are made together cost one save of their file. So many at a time leave the session
 /// room for everything else.
-void gateway_state::create_topic(const topic_info& topic, created then) {
+void names_desk::create(const topic_info& topic, created then) {
   auto known = creating_.find(topic.name);
   if (known == creating_.end() && creating_.size() >= most_creations)
     return then({errc::busy, "too many topics are being created; try again later"});
@@ -91,23 +102,23 @@ void gateway_state::create_topic(const topic_info& topic, created then) {
   create_next();
 }
 
-void gateway_state::create_next() {
+void names_desk::create_next() {
   while (open_creations_ < most_open_creations && !to_create_.empty()) {
     auto topic = std::move(to_create_.front());
     to_create_.pop_front();
     ++open_creations_;
-    self_->request(own_, caf::infinite, create_atom_v, topic)
-        .then([this, topic](const topic_info&) { topic_made(topic.name, {}); },
-              [this, topic](const caf::error& why) { topic_made(topic.name, from_caf(why)); });
+    self_->request(sessions_.own(), caf::infinite, create_atom_v, topic)
+        .then([this, topic](const topic_info&) { made(topic.name, {}); },
+              [this, topic](const caf::error& why) { made(topic.name, from_caf(why)); });
   }
 }
 
-void gateway_state::topic_made(const std::string& topic, const storage::error& failure) {
+void names_desk::made(const std::string& topic, const storage::error& failure) {
   --open_creations_;
   if (failure.code != errc::none)
     storage::log_warning("gateway.topic_not_created",
                          {{"topic", topic}, {"reason", failure.message}});
-  refresh_topics([this, topic, failure] {
+  refresh([this, topic, failure] {
     auto made = creating_.extract(topic);
     for (auto& then : made.mapped())
       then(failure);
@@ -117,35 +128,39 @@ void gateway_state::topic_made(const std::string& topic, const storage::error& f
 
 // -- routes --------------------------------------------------------------------------------------
 
-void gateway_state::answer_route(const ticket& who, const client_request& request) {
-  auto wanted = fields_of<remoting::route_header>(who, request);
+void names_desk::show_cluster(const ticket& who, const client_request&) {
+  counter_.reply_text(who, remoting::write_cluster_info(setup_.address));
+}
+
+void names_desk::answer_route(const ticket& who, const client_request& request) {
+  auto wanted = counter_.fields_of<remoting::route_header>(who, request);
   if (!wanted)
     return;
   auto dialect = remoting::dialect_for(request.header, wanted->standard_json);
   if (wanted->topic == remoting::default_topic)
     return route_known(who, *wanted, dialect);
   // Anew each time: clients ask every 30 s, and a topic may come and go by other ways.
-  refresh_topics(who, [this, who, wanted = *wanted, dialect] {
+  refresh(who, [this, who, wanted = *wanted, dialect] {
     auto made = creating_.find(wanted.topic);
     if (made == creating_.end())
       return route_known(who, wanted, dialect);
     made->second.push_back([this, who, wanted, dialect](const storage::error&) {
-      if (!too_late(who))
+      if (!counter_.too_late(who))
         route_known(who, wanted, dialect);
     });
   });
 }
 
-void gateway_state::route_known(const ticket& who, const remoting::route_header& wanted,
-                                remoting::route_dialect dialect) {
+void names_desk::route_known(const ticket& who, const remoting::route_header& wanted,
+                             remoting::route_dialect dialect) {
   remoting::topic_route route = default_topic_route;
-  auto* topic = find_topic(wanted.topic);
+  auto* topic = find(wanted.topic);
   if (topic != nullptr)
     route = {topic->read_queues, topic->write_queues, topic->perm};
   else if (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics)
-    return refuse_topic(who, response_code::topic_not_exist,
-                        "No topic route info in name server for the topic: " + wanted.topic);
-  reply_text(who, remoting::write_route(setup_.address, route, dialect));
+    return refuse(who, response_code::topic_not_exist,
+                  "No topic route info in name server for the topic: " + wanted.topic);
+  counter_.reply_text(who, remoting::write_route(setup_.address, route, dialect));
 }
 
 } // namespace troupe::net

@@ -1,18 +1,18 @@
+#include "net/gateway/admin_status_desk.hpp"
+
 #include "net/consumer.hpp"
-#include "net/gateway/gateway_state.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
 #include "storage/clock.hpp"
-#include "storage/offset_table.hpp"
 
 #include <algorithm>
 #include <cstdio>
 
-/// What operators ask about the node, under the names that RocketMQ's tools read.
 namespace troupe::net {
 
 namespace {
 
+namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 
 /// By which the tools know what we can: see remoting::own_version.
@@ -45,45 +45,39 @@ std::string runtime_text(std::int64_t ms) {
 
 } // namespace
 
-// -- counting ------------------------------------------------------------------------------------
-
-void gateway_state::count_put(const std::string& topic, std::uint64_t messages) {
-  if (messages == 0)
-    return;
-  auto now = now_ms();
-  counts_.add(remoting::topic_puts, topic, messages, now);
-  counts_.add(remoting::broker_puts, setup_.address.broker, messages, now);
-  puts_total_.add(messages, wall_ms());
+request_lines admin_status_desk::lines() {
+  return {
+      line_for(this, request_code::get_broker_runtime_info, request_kind::question,
+               &admin_status_desk::show_runtime),
+      line_for(this, request_code::get_broker_config, request_kind::question,
+               &admin_status_desk::show_config),
+      line_for(this, request_code::view_broker_stats_data, request_kind::question,
+               &admin_status_desk::show_rates),
+  };
 }
 
-void gateway_state::count_get(const pull_work& work, std::uint64_t messages) {
-  if (messages == 0)
-    return;
-  auto now = now_ms();
-  counts_.add(remoting::topic_gets, work.wanted.topic, messages, now);
-  if (storage::check_group_name(work.group)) // clients may write anything there
-    counts_.add(remoting::group_gets, work.wanted.topic + '@' + work.group, messages, now);
-  counts_.add(remoting::broker_gets, setup_.address.broker, messages, now);
-  gets_total_.add(messages, wall_ms());
-}
+// -- rates ---------------------------------------------------------------------------------------
 
-void gateway_state::show_rates(client&, const ticket& who, const client_request& request) {
-  auto h = fields_of<remoting::stats_header>(who, request);
+void admin_status_desk::show_rates(const session_actor&, const ticket& who,
+                                   const client_request& request) {
+  auto h = counter_.fields_of<remoting::stats_header>(who, request);
   if (!h)
     return;
-  if (auto rates = counts_.find(h->name, h->key, now_ms()))
-    return reply_text(who, remoting::write_message_rates(*rates));
-  reply(who, response_code::system_error, "The stats <" + h->name + "> <" + h->key + "> not exist");
+  if (auto rates = tally_.find(h->name, h->key))
+    return counter_.reply_text(who, remoting::write_message_rates(*rates));
+  counter_.reply(who, response_code::system_error,
+                 "The stats <" + h->name + "> <" + h->key + "> not exist");
 }
 
 // -- the node ------------------------------------------------------------------------------------
 
-void gateway_state::show_runtime(client& c, const ticket& who, const client_request&) {
-  ask<node_status>(
-      who, c.session,
-      [this, who, session = c.session](const node_status& node) {
+void admin_status_desk::show_runtime(const session_actor& session, const ticket& who,
+                                     const client_request&) {
+  counter_.ask<node_status>(
+      who, session,
+      [this, who, session](const node_status& node) {
         auto answer = [this, who, node](std::int64_t first_ms) {
-          reply_text(who, remoting::write_runtime_info(runtime_table(node, first_ms)));
+          counter_.reply_text(who, remoting::write_runtime_info(runtime_table(node, first_ms)));
         };
         self_->request(session, caf::infinite, fetch_atom_v, node.writer.min)
             .then(
@@ -98,11 +92,11 @@ void gateway_state::show_runtime(client& c, const ticket& who, const client_requ
       status_atom_v);
 }
 
-remoting::named_texts gateway_state::runtime_table(const node_status& node,
-                                                   std::int64_t first_ms) const {
+remoting::named_texts admin_status_desk::runtime_table(const node_status& node,
+                                                       std::int64_t first_ms) const {
   auto n = [](auto value) { return std::to_string(value); };
-  auto puts = rates_text(counts_.find(remoting::broker_puts, setup_.address.broker, now_ms()));
-  auto gets = rates_text(counts_.find(remoting::broker_gets, setup_.address.broker, now_ms()));
+  auto puts = rates_text(tally_.find(remoting::broker_puts, setup_.address.broker));
+  auto gets = rates_text(tally_.find(remoting::broker_gets, setup_.address.broker));
   auto now = wall_ms();
   auto used = fixed(node.cleaner.disk_used_percent / 100.0);
   auto dirty = node.writer.end - std::min(node.flusher.flushed, node.writer.end);
@@ -126,12 +120,12 @@ remoting::named_texts gateway_state::runtime_table(const node_status& node,
       {"getTotalTps", gets},
       {"getTransferedTps", gets}, // as 4.9 spells it
       {"getTransferredTps", gets},
-      {"msgGetTotalTodayMorning", n(gets_total_.this_morning(now))},
-      {"msgGetTotalTodayNow", n(gets_total_.now())},
-      {"msgGetTotalYesterdayMorning", n(gets_total_.yesterday_morning(now))},
-      {"msgPutTotalTodayMorning", n(puts_total_.this_morning(now))},
-      {"msgPutTotalTodayNow", n(puts_total_.now())},
-      {"msgPutTotalYesterdayMorning", n(puts_total_.yesterday_morning(now))},
+      {"msgGetTotalTodayMorning", n(tally_.gets().this_morning(now))},
+      {"msgGetTotalTodayNow", n(tally_.gets().now())},
+      {"msgGetTotalYesterdayMorning", n(tally_.gets().yesterday_morning(now))},
+      {"msgPutTotalTodayMorning", n(tally_.puts().this_morning(now))},
+      {"msgPutTotalTodayNow", n(tally_.puts().now())},
+      {"msgPutTotalYesterdayMorning", n(tally_.puts().yesterday_morning(now))},
       {"pageCacheLockTimeMills", "0"},
       {"pullThreadPoolQueueCapacity", n(setup_.node_settings.queue_manager.parked_pulls)},
       {"pullThreadPoolQueueHeadWaitTimeMills", "0"},
@@ -141,7 +135,7 @@ remoting::named_texts gateway_state::runtime_table(const node_status& node,
       {"putMessageEntireTimeMax", "0"},
       {"putMessageFailedTimes", "0"},
       {"putMessageSizeTotal", n(node.writer.end - node.writer.min)},
-      {"putMessageTimesTotal", n(puts_total_.now())},
+      {"putMessageTimesTotal", n(tally_.puts().now())},
       {"putTps", puts},
       {"queryThreadPoolQueueCapacity", "0"},
       {"queryThreadPoolQueueHeadWaitTimeMills", "0"},
@@ -161,7 +155,8 @@ remoting::named_texts gateway_state::runtime_table(const node_status& node,
   };
 }
 
-void gateway_state::show_config(client&, const ticket& who, const client_request&) {
+void admin_status_desk::show_config(const session_actor&, const ticket& who,
+                                    const client_request&) {
   auto n = [](auto value) { return std::to_string(value); };
   auto& at = setup_.address;
   auto& store = setup_.node_settings.store;
@@ -186,7 +181,7 @@ void gateway_state::show_config(client&, const ticket& who, const client_request
       {"maxMessageSize", n(store.max_message_size_bytes)},
       {"storePathRootDir", store.directory},
   };
-  reply_text(who, remoting::write_properties(table));
+  counter_.reply_text(who, remoting::write_properties(table));
 }
 
 } // namespace troupe::net

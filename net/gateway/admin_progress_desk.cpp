@@ -1,13 +1,13 @@
+#include "net/gateway/admin_progress_desk.hpp"
+
 #include "net/consumer.hpp"
-#include "net/gateway/gateway_state.hpp"
+#include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
-#include "net/remoting/frame.hpp"
 
 #include <algorithm>
 #include <set>
 
-/// How far groups are, and setting them back. Both ask the node for one thing after the other.
 namespace troupe::net {
 
 namespace {
@@ -28,9 +28,18 @@ std::int64_t first_time(const pull_response& found) {
 
 } // namespace
 
+request_lines admin_progress_desk::lines() {
+  return {
+      line_for(this, request_code::get_consume_stats, request_kind::question,
+               &admin_progress_desk::show_progress),
+      line_for(this, request_code::invoke_broker_to_reset_offset, request_kind::question,
+               &admin_progress_desk::reset_offsets),
+  };
+}
+
 // -- progress ------------------------------------------------------------------------------------
 
-struct gateway_state::progress_walk {
+struct admin_progress_desk::progress_walk {
   listing held;
   ticket who;
   std::string group;
@@ -42,16 +51,17 @@ struct gateway_state::progress_walk {
   double per_second = 0;
 };
 
-void gateway_state::show_progress(client& c, const ticket& who, const client_request& request) {
-  auto h = fields_of<remoting::consume_stats_header>(who, request);
+void admin_progress_desk::show_progress(const session_actor& session, const ticket& who,
+                                        const client_request& request) {
+  auto h = counter_.fields_of<remoting::consume_stats_header>(who, request);
   if (!h)
     return;
   if (h->group.empty())
-    return reply(who, response_code::system_error, "field 'consumerGroup' is empty");
+    return counter_.reply(who, response_code::system_error, "field 'consumerGroup' is empty");
   auto walk = std::make_shared<progress_walk>();
   walk->who = who;
   walk->group = h->group;
-  walk->session = c.session;
+  walk->session = session;
   auto begin = [this, walk, only = h->topic](const group_list& known, const listing& held) {
     walk->held = held;
     std::set<std::string, std::greater<>> topics;
@@ -67,16 +77,17 @@ void gateway_state::show_progress(client& c, const ticket& who, const client_req
     walk->topics.assign(topics.begin(), topics.end());
     next_topic(walk);
   };
-  list_groups(who, c.session, h->group, begin);
+  listings_.ask_groups(who, session, h->group, begin);
 }
 
-void gateway_state::next_topic(const std::shared_ptr<progress_walk>& walk) {
+void admin_progress_desk::next_topic(const std::shared_ptr<progress_walk>& walk) {
   if (walk->topics.empty())
     return next_time(walk);
   if (walk->queues.size() > most_queues)
-    return fail(walk->who, {errc::too_large, "group " + walk->group + " consumes more than " +
-                                                 std::to_string(most_queues) +
-                                                 " queues; ask for one topic (-t)"});
+    return counter_.fail(walk->who,
+                         {errc::too_large, "group " + walk->group + " consumes more than " +
+                                               std::to_string(most_queues) +
+                                               " queues; ask for one topic (-t)"});
   auto topic = walk->topics.back();
   walk->topics.pop_back();
   self_->request(walk->session, caf::infinite, bounds_atom_v, topic)
@@ -94,22 +105,22 @@ void gateway_state::next_topic(const std::shared_ptr<progress_walk>& walk) {
               else if (offset > q.min && offset < q.max)
                 walk->behind.push_back(walk->queues.size() - 1);
             }
-            if (auto rates =
-                    counts_.find(remoting::group_gets, topic_name + '@' + walk->group, now_ms()))
+            if (auto rates = tally_.find(remoting::group_gets, topic_name + '@' + walk->group))
               walk->per_second += rates->minute.per_second;
             next_topic(walk);
           },
           [this, walk](const caf::error& why) {
             if (auto e = from_caf(why); e.code != errc::not_found)
-              return fail(walk->who, e);
+              return counter_.fail(walk->who, e);
             next_topic(walk); // deleted meanwhile
           });
 }
 
-void gateway_state::next_time(const std::shared_ptr<progress_walk>& walk) {
+void admin_progress_desk::next_time(const std::shared_ptr<progress_walk>& walk) {
   if (walk->behind.empty())
-    return reply_text(walk->who, remoting::write_consume_stats(setup_.address.broker, walk->queues,
-                                                               walk->per_second));
+    return counter_.reply_text(
+        walk->who,
+        remoting::write_consume_stats(setup_.address.broker, walk->queues, walk->per_second));
   auto at = walk->behind.back();
   walk->behind.pop_back();
   auto& q = walk->queues[at];
@@ -130,7 +141,7 @@ void gateway_state::next_time(const std::shared_ptr<progress_walk>& walk) {
 
 // -- setting back --------------------------------------------------------------------------------
 
-struct gateway_state::reset_walk {
+struct admin_progress_desk::reset_walk {
   listing held;
   ticket who;
   remoting::reset_header wanted;
@@ -142,27 +153,30 @@ struct gateway_state::reset_walk {
 
 /// The members of the group are told and store what they were told. Without members the tool is
 /// answered 206, and sets the group's offsets itself.
-void gateway_state::reset_offsets(client& c, const ticket& who, const client_request& request) {
-  auto h = fields_of<remoting::reset_header>(who, request);
+void admin_progress_desk::reset_offsets(const session_actor& session, const ticket& who,
+                                        const client_request& request) {
+  auto h = counter_.fields_of<remoting::reset_header>(who, request);
   if (!h)
     return;
-  auto one = fields_of<remoting::reset_one_header>(who, request);
+  auto one = counter_.fields_of<remoting::reset_one_header>(who, request);
   if (!one)
     return;
   if (h->time_ms < -1 || one->queue_id < -1 || one->offset < -1)
-    return reply(who, response_code::system_error, "a negative timestamp, queueId or offset");
+    return counter_.reply(who, response_code::system_error,
+                          "a negative timestamp, queueId or offset");
   if (!groups_.has_consumers(h->group))
     return nobody_to_reset(who, *h);
   auto walk = std::make_shared<reset_walk>();
   walk->who = who;
   walk->wanted = *h;
-  walk->session = c.session;
+  walk->session = session;
   auto described = [this, walk, one = *one](const topic_description& topic) {
     for (auto& q : topic.queues)
       walk->ends[q.queue_id] = q.max;
     if (one.queue_id >= 0 && walk->ends.count(one.queue_id) == 0)
-      return reply(walk->who, response_code::system_error,
-                   "topic " + topic.info.name + " has no queue " + std::to_string(one.queue_id));
+      return counter_.reply(walk->who, response_code::system_error,
+                            "topic " + topic.info.name + " has no queue " +
+                                std::to_string(one.queue_id));
     for (auto q = topic.info.read_queues - 1; q >= 0 && one.queue_id < 0; --q)
       walk->queues.push_back(q);
     if (one.queue_id >= 0 && one.offset >= 0) {
@@ -178,18 +192,19 @@ void gateway_state::reset_offsets(client& c, const ticket& who, const client_req
     for (auto& o : known.offsets)
       if (o.topic == walk->wanted.topic)
         walk->offsets[o.queue_id] = o.offset;
-    ask<topic_description>(walk->who, walk->session, described, bounds_atom_v, walk->wanted.topic);
+    counter_.ask<topic_description>(walk->who, walk->session, described, bounds_atom_v,
+                                    walk->wanted.topic);
   };
-  list_groups(who, c.session, h->group, begin);
+  listings_.ask_groups(who, session, h->group, begin);
 }
 
-void gateway_state::nobody_to_reset(const ticket& who, const remoting::reset_header& wanted) {
-  reply(who, response_code::consumer_not_online,
-        "Consumer not online, so can not reset offset, Group: " + wanted.group +
-            " Topic: " + wanted.topic + " Timestamp: " + std::to_string(wanted.time_ms));
+void admin_progress_desk::nobody_to_reset(const ticket& who, const remoting::reset_header& wanted) {
+  counter_.reply(who, response_code::consumer_not_online,
+                 "Consumer not online, so can not reset offset, Group: " + wanted.group +
+                     " Topic: " + wanted.topic + " Timestamp: " + std::to_string(wanted.time_ms));
 }
 
-void gateway_state::next_reset(const std::shared_ptr<reset_walk>& walk) {
+void admin_progress_desk::next_reset(const std::shared_ptr<reset_walk>& walk) {
   if (walk->queues.empty())
     return finish_reset(*walk);
   auto queue = walk->queues.back();
@@ -209,12 +224,12 @@ void gateway_state::next_reset(const std::shared_ptr<reset_walk>& walk) {
       .then([take](queue_offset offset) { take(offset); },
             [this, walk, take](const caf::error& why) {
               if (auto e = from_caf(why); e.code != errc::not_found)
-                return fail(walk->who, e);
+                return counter_.fail(walk->who, e);
               take(0); // it has never had a message
             });
 }
 
-void gateway_state::finish_reset(const reset_walk& walk) {
+void admin_progress_desk::finish_reset(const reset_walk& walk) {
   auto members = groups_.connections(walk.wanted.group);
   if (members.empty()) // they left meanwhile
     return nobody_to_reset(walk.who, walk.wanted);
@@ -223,16 +238,10 @@ void gateway_state::finish_reset(const reset_walk& walk) {
   for (auto to : members) {
     remoting::command order;
     order.code = request_code::reset_consumer_client_offset;
-    order.flag = remoting::oneway_flag;
-    order.opaque = next_opaque_++;
     remoting::write_fields(order, walk.wanted);
-    outgoing message;
-    message.to = to;
-    remoting::append_frame_head(message.head, order, body.size());
-    message.body = {body};
-    setup_.send(std::move(message));
+    counter_.tell(to, std::move(order), {body});
   }
-  reply(walk.who, header_for(walk.who, response_code::success), {body});
+  counter_.reply(walk.who, counter_.header_for(walk.who, response_code::success), {body});
 }
 
 } // namespace troupe::net

@@ -1,0 +1,139 @@
+#include "net/gateway/admin_groups_desk.hpp"
+
+#include "net/consumer.hpp"
+#include "net/remoting/admin_headers.hpp"
+#include "net/remoting/codes.hpp"
+#include "net/remoting/headers.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace troupe::net {
+
+namespace {
+
+namespace request_code = remoting::request_code;
+namespace response_code = remoting::response_code;
+
+} // namespace
+
+request_lines admin_groups_desk::lines() {
+  return {
+      line_for(this, request_code::update_and_create_subscriptiongroup, request_kind::question,
+               &admin_groups_desk::update_group),
+      line_for(this, request_code::delete_subscriptiongroup, request_kind::question,
+               &admin_groups_desk::delete_group),
+      line_for(this, request_code::get_all_subscriptiongroup_config, request_kind::question,
+               &admin_groups_desk::list_group_settings),
+      line_for(this, request_code::get_all_consumer_offset, request_kind::question,
+               &admin_groups_desk::list_group_offsets),
+      line_for(this, request_code::query_topic_consume_by_who, request_kind::question,
+               &admin_groups_desk::list_topic_groups),
+      line_for(this, request_code::get_consumer_connection_list, request_kind::question,
+               &admin_groups_desk::list_consumer_clients),
+      line_for(this, request_code::get_producer_connection_list, request_kind::question,
+               &admin_groups_desk::list_producer_clients),
+  };
+}
+
+// -- settings ------------------------------------------------------------------------------------
+
+void admin_groups_desk::update_group(const session_actor& session, const ticket& who,
+                                     const client_request& request) {
+  auto group = remoting::read_group_name(request.body.bytes());
+  if (!group)
+    return counter_.fail(who, group.error());
+  counter_.ask<group_settings>(
+      who, session,
+      [this, who](const group_settings&) { counter_.reply(who, response_code::success, {}); },
+      store_atom_v,
+      group_settings{group.value(), std::string(troupe::client::text_of(request.body.bytes()))});
+}
+
+void admin_groups_desk::delete_group(const session_actor& session, const ticket& who,
+                                     const client_request& request) {
+  auto h = counter_.fields_of<remoting::delete_group_header>(who, request);
+  if (!h)
+    return;
+  counter_.ask<group_settings>(
+      who, session,
+      [this, who](const group_settings&) { counter_.reply(who, response_code::success, {}); },
+      remove_atom_v, group_settings{h->group, {}}, h->clean_offset || h->remove_offset);
+}
+
+void admin_groups_desk::list_group_settings(const session_actor& session, const ticket& who,
+                                            const client_request&) {
+  listings_.ask_groups(who, session, {}, [this, who](const group_list& all, const listing&) {
+    remoting::named_texts groups;
+    for (auto& g : all.settings)
+      groups.emplace_back(g.group, g.json);
+    counter_.reply_text(who, remoting::write_group_settings(groups));
+  });
+}
+
+// -- offsets -------------------------------------------------------------------------------------
+
+void admin_groups_desk::list_group_offsets(const session_actor& session, const ticket& who,
+                                           const client_request&) {
+  listings_.ask_groups(who, session, {}, [this, who](const group_list& all, const listing&) {
+    std::vector<remoting::stored_offset> offsets;
+    for (auto& o : all.offsets)
+      offsets.push_back({o.group, {o.topic, o.queue_id}, o.offset});
+    counter_.reply_text(who, remoting::write_stored_offsets(offsets));
+  });
+}
+
+/// Those that consume the topic now, and those that did.
+void admin_groups_desk::list_topic_groups(const session_actor& session, const ticket& who,
+                                          const client_request& request) {
+  auto h = counter_.fields_of<remoting::topic_header>(who, request);
+  if (!h)
+    return;
+  auto answer = [this, who, topic = h->topic](const group_list& all, const listing&) {
+    auto online = groups_.subscribers(topic);
+    std::set<std::string> groups(online.begin(), online.end());
+    for (auto& o : all.offsets)
+      if (o.topic == topic)
+        groups.insert(o.group);
+    counter_.reply_text(who, remoting::write_group_names({groups.begin(), groups.end()}));
+  };
+  listings_.ask_groups(who, session, {}, answer);
+}
+
+// -- clients -------------------------------------------------------------------------------------
+
+std::vector<remoting::client_connection>
+admin_groups_desk::connections_of(const std::vector<remoting::group_client>& clients) const {
+  std::vector<remoting::client_connection> connections;
+  for (auto& member : clients)
+    if (auto* peer = sessions_.peer_of(member.connection))
+      connections.push_back({member.client_id, peer->text(), member.language, member.version});
+  return connections;
+}
+
+void admin_groups_desk::list_consumer_clients(const session_actor&, const ticket& who,
+                                              const client_request& request) {
+  auto h = counter_.fields_of<remoting::group_header>(who, request);
+  if (!h)
+    return;
+  auto group = groups_.consumer_group(h->group);
+  if (!group)
+    return counter_.reply(who, response_code::consumer_not_online,
+                          "the consumer group[" + h->group + "] not online");
+  counter_.reply_text(
+      who, remoting::write_consumers(connections_of(groups_.consumers(h->group)), *group));
+}
+
+void admin_groups_desk::list_producer_clients(const session_actor&, const ticket& who,
+                                              const client_request& request) {
+  auto h = counter_.fields_of<remoting::producer_group_header>(who, request);
+  if (!h)
+    return;
+  auto connections = connections_of(groups_.producers(h->group));
+  if (connections.empty())
+    return counter_.reply(who, response_code::system_error,
+                          "the producer group[" + h->group + "] not exist");
+  counter_.reply_text(who, remoting::write_producers(connections));
+}
+
+} // namespace troupe::net

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "net/gateway/desk.hpp"
+#include "net/gateway/listings.hpp"
+#include "net/remoting/admin_bodies.hpp"
+#include "net/remoting/client_groups.hpp"
+
+#include <vector>
+
+namespace troupe::net {
+
+/// What operators ask and change about groups, and who their clients are. Owns nothing.
+class admin_groups_desk : public desk {
+public:
+  admin_groups_desk(const desk_services& with, const remoting::client_groups& groups,
+                    listings& room)
+      : desk(with), groups_(groups), listings_(room) {}
+
+  request_lines lines();
+
+private:
+  void update_group(const session_actor& session, const ticket& who, const client_request& request);
+  void delete_group(const session_actor& session, const ticket& who, const client_request& request);
+  void list_group_settings(const session_actor& session, const ticket& who,
+                           const client_request& request);
+  void list_group_offsets(const session_actor& session, const ticket& who,
+                          const client_request& request);
+  void list_topic_groups(const session_actor& session, const ticket& who,
+                         const client_request& request);
+  void list_consumer_clients(const session_actor& session, const ticket& who,
+                             const client_request& request);
+  void list_producer_clients(const session_actor& session, const ticket& who,
+                             const client_request& request);
+  std::vector<remoting::client_connection>
+  connections_of(const std::vector<remoting::group_client>& clients) const;
+
+  const remoting::client_groups& groups_;
+  listings& listings_;
+};
+
+} // namespace troupe::net

@@ -1,0 +1,184 @@
+#include "net/gateway/admin_topics_desk.hpp"
+
+#include "net/remoting/admin_bodies.hpp"
+#include "net/remoting/admin_headers.hpp"
+#include "net/remoting/codes.hpp"
+#include "storage/system_topics.hpp"
+
+#include <algorithm>
+
+namespace troupe::net {
+
+namespace {
+
+namespace request_code = remoting::request_code;
+namespace response_code = remoting::response_code;
+
+remoting::topic_settings settings_of(const topic_info& topic) {
+  return {topic.name, topic.read_queues, topic.write_queues, topic.perm};
+}
+
+} // namespace
+
+request_lines admin_topics_desk::lines() {
+  return {
+      line_for(this, request_code::update_and_create_topic, request_kind::question,
+               &admin_topics_desk::update_topic),
+      line_for(this, request_code::delete_topic_in_broker, request_kind::question,
+               &admin_topics_desk::delete_topic),
+      line_for(this, request_code::delete_topic_in_namesrv, request_kind::question,
+               &admin_topics_desk::delete_topic_name),
+      line_for(this, request_code::get_all_topic_list_from_nameserver, request_kind::question,
+               &admin_topics_desk::list_topics),
+      line_for(this, request_code::get_topics_by_cluster, request_kind::question,
+               &admin_topics_desk::list_cluster_topics),
+      line_for(this, request_code::get_all_topic_config, request_kind::question,
+               &admin_topics_desk::list_topic_settings),
+      line_for(this, request_code::get_topic_config, request_kind::question,
+               &admin_topics_desk::show_topic_settings),
+      line_for(this, request_code::get_topic_stats_info, request_kind::question,
+               &admin_topics_desk::show_topic_stats),
+  };
+}
+
+/// Refuses what is no topic's name, or belongs to RocketMQ itself.
+bool admin_topics_desk::may_change(const ticket& who, const std::string& topic) {
+  if (auto good = storage::check_topic_name(topic); !good) {
+    counter_.fail(who, good.error());
+    return false;
+  }
+  if (!storage::is_system_topic(topic))
+    return true;
+  counter_.reply(who, response_code::system_error,
+                 "The topic[" + topic + "] is conflict with system topic.");
+  return false;
+}
+
+void admin_topics_desk::update_topic(const session_actor& session, const ticket& who,
+                                     const client_request& request) {
+  auto h = counter_.fields_of<remoting::topic_config_header>(who, request);
+  if (!h || !may_change(who, h->topic))
+    return;
+  if (h->order || h->sysflag != 0 || !h->attributes.empty())
+    return counter_.reply(
+        who, response_code::system_error,
+        "ordered topics (order=true), system flags and attributes are not supported by "
+        "this node");
+  counter_.ask<topic_info>(
+      who, session,
+      [this, who](const topic_info&) {
+        names_.refresh([this, who] { counter_.reply(who, response_code::success, {}); });
+      },
+      update_atom_v, topic_info{h->topic, h->read_queues, h->write_queues, h->perm});
+}
+
+/// A topic that is not here is deleted already: tools ask every broker of a cluster.
+void admin_topics_desk::delete_topic(const session_actor& session, const ticket& who,
+                                     const client_request& request) {
+  auto h = counter_.fields_of<remoting::topic_header>(who, request);
+  if (!h || !may_change(who, h->topic))
+    return;
+  self_->request(session, caf::infinite, remove_atom_v, h->topic)
+      .then(
+          [this, who](const tombstone&) {
+            names_.refresh([this, who] { counter_.reply(who, response_code::success, {}); });
+          },
+          [this, who](const caf::error& why) {
+            if (auto e = from_caf(why); e.code != errc::not_found)
+              counter_.fail(who, e);
+            else
+              counter_.reply(who, response_code::success, {});
+          });
+}
+
+/// The name service has the topics of the store and none of its own.
+void admin_topics_desk::delete_topic_name(const session_actor&, const ticket& who,
+                                          const client_request& request) {
+  auto h = counter_.fields_of<remoting::topic_header>(who, request);
+  if (h && may_change(who, h->topic))
+    counter_.reply(who, response_code::success, {});
+}
+
+void admin_topics_desk::list_topics(const session_actor& session, const ticket& who,
+                                    const client_request&) {
+  counter_.ask<topic_list>(
+      who, session,
+      [this, who](const topic_list& all) {
+        std::vector<std::string> names;
+        for (auto& topic : all.topics)
+          names.push_back(topic.name);
+        counter_.reply_text(who, remoting::write_topic_names(names));
+      },
+      list_atom_v);
+}
+
+void admin_topics_desk::list_cluster_topics(const session_actor& session, const ticket& who,
+                                            const client_request& request) {
+  auto h = counter_.fields_of<remoting::cluster_header>(who, request);
+  if (!h)
+    return;
+  if (h->cluster != setup_.address.cluster)
+    return counter_.reply(who, response_code::system_error,
+                          "there is no cluster " + h->cluster + " here, only " +
+                              setup_.address.cluster);
+  list_topics(session, who, request);
+}
+
+void admin_topics_desk::list_topic_settings(const session_actor& session, const ticket& who,
+                                            const client_request&) {
+  counter_.ask<topic_list>(
+      who, session,
+      [this, who](const topic_list& all) {
+        std::vector<remoting::topic_settings> settings;
+        for (auto& topic : all.topics)
+          settings.push_back(settings_of(topic));
+        counter_.reply_text(who, remoting::write_all_topic_settings(settings));
+      },
+      list_atom_v);
+}
+
+void admin_topics_desk::show_topic_settings(const session_actor& session, const ticket& who,
+                                            const client_request& request) {
+  auto h = counter_.fields_of<remoting::topic_header>(who, request);
+  if (!h)
+    return;
+  counter_.ask<topic_list>(
+      who, session,
+      [this, who, wanted = h->topic](const topic_list& all) {
+        for (auto& topic : all.topics)
+          if (topic.name == wanted)
+            return counter_.reply_text(who, remoting::write_topic_settings(settings_of(topic)));
+        counter_.reply(who, response_code::topic_not_exist,
+                       "No topic in this broker. topic: " + wanted);
+      },
+      list_atom_v);
+}
+
+void admin_topics_desk::show_topic_stats(const session_actor& session, const ticket& who,
+                                         const client_request& request) {
+  auto h = counter_.fields_of<remoting::topic_header>(who, request);
+  if (!h)
+    return;
+  self_->request(session, caf::infinite, bounds_atom_v, h->topic)
+      .then(
+          [this, who](const topic_description& topic) {
+            std::vector<remoting::queue_stats> queues;
+            for (auto& q : topic.queues)
+              queues.push_back({{topic.info.name, q.queue_id},
+                                q.min,
+                                q.max,
+                                std::max<std::int64_t>(q.last_store_ms, 0)});
+            auto rates = tally_.find(remoting::topic_puts, topic.info.name);
+            counter_.reply_text(who,
+                                remoting::write_topic_stats(setup_.address.broker, queues,
+                                                            rates ? rates->minute.per_second : 0));
+          },
+          [this, who, topic = h->topic](const caf::error& why) {
+            if (auto e = from_caf(why); e.code != errc::not_found)
+              counter_.fail(who, e);
+            else
+              counter_.reply(who, response_code::topic_not_exist, "topic[" + topic + "] not exist");
+          });
+}
+
+} // namespace troupe::net

@@ -1,0 +1,39 @@
+#include "net/gateway/gateway.hpp"
+
+#include "net/gateway/reception.hpp"
+
+#include <optional>
+
+namespace troupe::net {
+
+namespace {
+
+/// What the framework makes before the gateway knows its settings, and ends with the actor.
+struct gateway_place {
+  static inline const char* name = "gateway";
+  std::optional<reception> state;
+};
+
+} // namespace
+
+gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
+  auto behavior = [](gateway_actor::stateful_pointer<gateway_place> self,
+                     gateway_setup with) -> gateway_actor::behavior_type {
+    auto& state = self->state.state.emplace(self, std::move(with));
+    return {
+        [&state](arrived& batch) { state.take(batch); },
+        [&state](const departed& who) { state.forget(who.from); },
+        [&state](const taken& by) {
+          return by.pull ? state.pulls().answer_taken(by.from) : state.question_done(by.from);
+        },
+        [&state](pulse_atom) { state.groups().sweep(); },
+        [&state](commit_atom) { state.groups().send_notes(); },
+        [&state](retry_atom) { state.pulls().send_held(); },
+        [&state](watch_atom) { state.groups().watch_members(); },
+        [&state](const group_members& others) { state.groups().take_members(others); },
+    };
+  };
+  return system.spawn(behavior, std::move(setup));
+}
+
+} // namespace troupe::net

@@ -1,0 +1,59 @@
+#pragma once
+
+#include "net/gateway/desk.hpp"
+#include "net/remoting/headers.hpp"
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace troupe::net {
+
+/// The name service: which topics there are, and where.
+///
+/// Owns the topics as the registrar told them last, those who wait to hear of them anew, and the
+/// topics that are being made because a client's message or group needs them.
+class names_desk : public desk {
+public:
+  explicit names_desk(const desk_services& with) : desk(with) {}
+
+  request_lines lines();
+
+  /// Null for a topic that is not known, until `refresh` at least.
+  const topic_info* find(const std::string& topic) const;
+  /// Refuses a request for a topic that is not there; without knowing that, as unavailable.
+  void refuse(const ticket& who, std::int32_t code, std::string remark);
+  /// Learns the topics anew, all that was created before included; then calls `then`, unless the
+  /// request had to be refused.
+  void refresh(const ticket& who, std::function<void()> then);
+  /// The same, whatever the number of those who wait.
+  void refresh(std::function<void()> then);
+
+  using created = std::function<void(const storage::error&)>;
+  /// Calls `then` when the topic is known, or with the reason why it could not be made.
+  void create(const topic_info& topic, created then);
+  bool is_being_made(const std::string& topic) const { return creating_.count(topic) > 0; }
+
+private:
+  void show_cluster(const ticket& who, const client_request& request);
+  void answer_route(const ticket& who, const client_request& request);
+  void route_known(const ticket& who, const remoting::route_header& wanted,
+                   remoting::route_dialect dialect);
+
+  void ask();
+  void asked(const std::vector<std::function<void()>>& waiting);
+  void create_next();
+  void made(const std::string& topic, const storage::error& failure);
+
+  topic_map topics_;   ///< as the registrar told last; without any before it did
+  bool known_ = false; ///< the registrar answered the last question
+  bool asking_ = false;
+  std::vector<std::function<void()>> wanted_;            ///< wait for the next question
+  std::map<std::string, std::vector<created>> creating_; ///< by topic
+  std::deque<topic_info> to_create_;
+  std::size_t open_creations_ = 0;
+};
+
+} // namespace troupe::net

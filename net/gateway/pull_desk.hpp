@@ -1,0 +1,66 @@
+#pragma once
+
+#include "net/gateway/message_tally.hpp"
+#include "net/gateway/names_desk.hpp"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe::net {
+
+/// Pulling: a few pulls of each client at a time may bring much, until it has taken the answers;
+/// those that find nothing wait at the node, and cost little meanwhile.
+///
+/// Owns how many pulls each client has open, those that wait for their turn, and the answers that
+/// are held back so that nobody asks again and again.
+class pull_desk : public desk {
+public:
+  /// `groups`: what members have subscribed to, for pulls that do not say it themselves.
+  pull_desk(const desk_services& with, names_desk& names, const remoting::client_groups& groups,
+            message_tally& tally)
+      : desk(with), names_(names), groups_(groups), tally_(tally) {}
+
+  request_lines lines();
+  /// The client has taken a pull's answer: lets its next pull go.
+  void answer_taken(connection_id from);
+  /// The time of answers that are held has come.
+  void send_held();
+  void forget(connection_id from) { pulls_.erase(from); }
+
+private:
+  /// A pull with all that is needed to ask for it again.
+  struct pull_work {
+    std::string group;
+    pull_request wanted;
+    std::int64_t offset = 0;     ///< as the client asked: may be below 0
+    std::int64_t asked_ms = 0;   ///< when its session was asked, in the actor clock
+    std::int64_t suspend_ms = 0; ///< how long it may wait for a message; 0 or less: not at all
+  };
+  /// Of one client.
+  struct client_pulls {
+    std::size_t open = 0; ///< that may bring much, until the client has it
+    std::deque<std::pair<ticket, pull_work>> waiting;
+  };
+
+  void take(const session_actor& session, const ticket& who, const client_request& request);
+  void look_up(const ticket& who, const client_request& request, bool may_ask);
+  void send(const ticket& who, const remoting::pull_header& header, std::vector<std::int32_t> tags);
+  void ask(const ticket& who, pull_work work);
+  std::shared_ptr<void> receipt_for(connection_id from) const;
+  void answer(const ticket& who, pull_work& work, pull_response& found, std::shared_ptr<void> slot);
+  void hold(const ticket& who, std::int64_t until_ms, remoting::command answer);
+  void arm_held();
+
+  names_desk& names_;
+  const remoting::client_groups& groups_;
+  message_tally& tally_;
+  std::map<connection_id, client_pulls> pulls_;
+  std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_; ///< by due time
+  bool held_pending_ = false;
+};
+
+} // namespace troupe::net

@@ -1,0 +1,139 @@
+#include "net/gateway/reception.hpp"
+
+#include "net/remoting/codes.hpp"
+
+namespace troupe::net {
+
+namespace {
+
+namespace response_code = remoting::response_code;
+
+} // namespace
+
+reception::reception(gateway_actor::pointer self, gateway_setup setup)
+    : self_(self), setup_(std::move(setup)),
+      counter_(self_, setup_.send, [this](connection_id from) { sessions_.all_written(from); }),
+      sessions_(self_, setup_.node, counter_,
+                [this](const session_actor& session, const client_sessions::waiting_requests& all) {
+                  take_waiting(session, all);
+                }),
+      tally_(counter_, setup_.address.broker),
+      listings_(counter_), services_{self_, setup_, counter_, sessions_}, names_(services_),
+      sends_(services_, names_, tally_), groups_(services_, names_), offsets_(services_),
+      pulls_(services_, names_, groups_.groups(), tally_), queries_(services_),
+      admin_topics_(services_, names_, tally_),
+      admin_groups_(services_, groups_.groups(), listings_),
+      admin_progress_(services_, groups_.groups(), tally_, listings_),
+      admin_status_(services_, tally_) {
+  for (auto& lines : {names_.lines(), sends_.lines(), groups_.lines(), offsets_.lines(),
+                      pulls_.lines(), queries_.lines(), admin_topics_.lines(),
+                      admin_groups_.lines(), admin_progress_.lines(), admin_status_.lines()})
+    table_.add(lines);
+  self_->set_down_handler([this](const caf::down_msg& down) {
+    groups_.actor_ended(down.source);
+    sessions_.session_ended(down.source);
+  });
+  groups_.watch_members();
+}
+
+// -- requests ------------------------------------------------------------------------------------
+
+void reception::take(arrived& batch) {
+  auto now = self_->clock().now();
+  if (batch.received == caf::actor_clock::time_point{} || batch.received > now)
+    batch.received = now;
+  if (!sessions_.own()) {
+    early_.push_back(std::move(batch));
+    return open_own_session();
+  }
+  auto since_ms = counter::milliseconds_of(batch.received);
+  auto& session = sessions_.enter(batch.from, batch.peer);
+  std::size_t writes = 0;
+  for (auto& request : batch.requests)
+    writes += is_write(table_.kind_of(request.header.code));
+  counter_.enter(batch.from, writes);
+  for (auto& request : batch.requests) {
+    auto* line = table_.find(request.header.code);
+    auto kind = line == nullptr ? request_kind::question : line->kind;
+    auto who = counter::ticket_of(batch.from, request, kind, since_ms);
+    if (counter_.too_late(who))
+      continue;
+    if (kind != request_kind::question) {
+      hand_on(session, line, who, request);
+    } else if (counter_.may_ask(batch.from)) {
+      counter_.begin_question(who);
+      hand_on(session, line, who, request);
+    } else {
+      counter_.wait_for_turn(std::move(who), std::move(request));
+    }
+  }
+  sends_.flush();
+  sessions_.open_if_wanted(batch.from);
+}
+
+void reception::hand_on(const session_actor& session, const request_line* line, const ticket& who,
+                        const client_request& request) {
+  if (line == nullptr)
+    counter_.reply(who, response_code::request_code_not_supported,
+                   " request type " + std::to_string(who.code) + " not supported");
+  else if (session || !line->wants_session)
+    line->take(session, who, request);
+  else
+    sessions_.wait(who, request);
+}
+
+void reception::take_waiting(const session_actor& session,
+                             const client_sessions::waiting_requests& all) {
+  for (auto& [who, request] : all)
+    if (!counter_.too_late(who))
+      table_.find(who.code)->take(session, who, request);
+  sends_.flush();
+}
+
+/// The answer to a question has reached its client: others may have their turn.
+void reception::question_done(connection_id from) {
+  counter_.end_question(from);
+  while (auto next = counter_.next_question(from)) {
+    auto& [who, request] = *next;
+    if (counter_.too_late(who))
+      continue;
+    counter_.begin_question(who);
+    auto* session = sessions_.find(from);
+    hand_on(session != nullptr ? *session : session_actor{}, table_.find(who.code), who, request);
+  }
+  sessions_.open_if_wanted(from);
+}
+
+void reception::open_own_session() {
+  sessions_.open_own([this](const caf::error& why) {
+    if (why)
+      for (auto& batch : std::exchange(early_, {}))
+        for (auto& request : batch.requests)
+          counter_.fail(
+              counter::ticket_of(batch.from, request, table_.kind_of(request.header.code), 0),
+              from_caf(why));
+    take_early();
+  });
+}
+
+void reception::take_early() {
+  for (auto& batch : std::exchange(early_, {}))
+    take(batch);
+  for (auto from : std::exchange(early_gone_, {}))
+    forget(from);
+}
+
+void reception::forget(connection_id from) {
+  if (!early_.empty())
+    early_gone_.push_back(from);
+  if (!sessions_.knows(from))
+    return;
+  groups_.departed(from);
+  if (!sessions_.leave(from))
+    return;
+  counter_.forget(from);
+  pulls_.forget(from);
+  groups_.forget(from);
+}
+
+} // namespace troupe::net

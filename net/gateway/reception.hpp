@@ -1,0 +1,66 @@
+#pragma once
+
+#include "net/gateway/admin_groups_desk.hpp"
+#include "net/gateway/admin_progress_desk.hpp"
+#include "net/gateway/admin_status_desk.hpp"
+#include "net/gateway/admin_topics_desk.hpp"
+#include "net/gateway/group_desk.hpp"
+#include "net/gateway/offset_desk.hpp"
+#include "net/gateway/pull_desk.hpp"
+#include "net/gateway/query_desk.hpp"
+#include "net/gateway/send_desk.hpp"
+
+#include <vector>
+
+namespace troupe::net {
+
+/// Where the gateway's messages come in. Gives each request its ticket and hands it to the desk
+/// that has its code: at once, when it is its turn, or when its client's session is there. Decides
+/// what is forgotten of a client that went away, and in which order.
+///
+/// Owns what came before the gateway has its own session, the parts of the gateway, and the one
+/// table in which all codes are joined.
+class reception {
+public:
+  reception(gateway_actor::pointer self, gateway_setup setup);
+  reception(const reception&) = delete;
+  reception& operator=(const reception&) = delete;
+
+  void take(arrived& batch);
+  void forget(connection_id from);
+  /// The answer to a question has reached its client: others may have their turn.
+  void question_done(connection_id from);
+
+  pull_desk& pulls() noexcept { return pulls_; }
+  group_desk& groups() noexcept { return groups_; }
+
+private:
+  void open_own_session();
+  void take_early();
+  void take_waiting(const session_actor& session, const client_sessions::waiting_requests& all);
+  void hand_on(const session_actor& session, const request_line* line, const ticket& who,
+               const client_request& request);
+
+  gateway_actor::pointer self_;
+  gateway_setup setup_;
+  std::vector<arrived> early_; ///< wait for our own session, without which nothing is handled
+  std::vector<connection_id> early_gone_;
+  counter counter_;
+  client_sessions sessions_;
+  message_tally tally_;
+  listings listings_;
+  desk_services services_;
+  names_desk names_;
+  send_desk sends_;
+  group_desk groups_;
+  offset_desk offsets_;
+  pull_desk pulls_;
+  query_desk queries_;
+  admin_topics_desk admin_topics_;
+  admin_groups_desk admin_groups_;
+  admin_progress_desk admin_progress_;
+  admin_status_desk admin_status_;
+  request_table table_;
+};
+
+} // namespace troupe::net

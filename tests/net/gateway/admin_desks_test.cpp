@@ -1,0 +1,330 @@
+// What operators ask: a desk each for topics, groups, progress and the node itself.
+
+#include "net/gateway/admin_groups_desk.hpp"
+#include "net/gateway/admin_progress_desk.hpp"
+#include "net/gateway/admin_status_desk.hpp"
+#include "net/gateway/admin_topics_desk.hpp"
+#include "tests/net/gateway/desk_stand.hpp"
+#include "tests/support/catch.hpp"
+
+using namespace troupe;
+using namespace troupe::test;
+
+namespace {
+
+struct admin_stand : desk_stand {
+  std::vector<topic_info> updated;
+  std::vector<std::string> removed;
+  group_list known;
+  bool hold_lists = false;
+  std::vector<caf::typed_response_promise<group_list>> lists; ///< that are held
+  std::vector<group_settings> settings;
+  topic_description described;
+  std::vector<pull_request> pulls;
+  node_status status;
+
+  admin_stand() {
+    described.info = {"t", 2, 2, 6};
+    described.queues = {{.queue_id = 0, .min = 5, .max = 9, .last_store_ms = 77, .first = 5},
+                        {.queue_id = 1, .min = 0, .max = 0, .last_store_ms = -1, .first = 0}};
+    node.also = caf::message_handler{
+        [this](update_atom, const topic_info& topic) {
+          updated.push_back(topic);
+          node.add_topic(topic.name);
+          return topic;
+        },
+        [this](remove_atom, const std::string& topic) -> caf::result<tombstone> {
+          removed.push_back(topic);
+          if (topic != "t")
+            return make_caf_error(errc::not_found, "no topic " + topic);
+          return tombstone{topic, 0, {}};
+        },
+        [](list_atom) {
+          return topic_list{{{"a", 1, 2, 6}, {"b", 3, 4, 4}}};
+        },
+        [this](bounds_atom, const std::string& topic) -> caf::result<topic_description> {
+          if (topic != "t")
+            return make_caf_error(errc::not_found, "no topic " + topic);
+          return described;
+        },
+        [](search_atom, const std::string&, std::int32_t, std::int64_t) -> queue_offset {
+          return 8;
+        }}.or_else(caf::message_handler{[this](store_atom, const group_settings& what) {
+                                          settings.push_back(what);
+                                          return what;
+                                        },
+                                        [this](remove_atom, const group_settings& what, bool) {
+                                          settings.push_back(what);
+                                          return what;
+                                        },
+                                        [this](const pull_request& asked) {
+                                          pulls.push_back(asked);
+                                          return pull_response{};
+                                        },
+                                        [this](status_atom) { return status; },
+                                        [](fetch_atom, log_offset) { return record_batch{}; }});
+    answer_lists();
+    start();
+    enter(1);
+  }
+  void beat(connection_id from, const std::string& client) {
+    remoting::heartbeat h;
+    h.client_id = client;
+    h.consumers.push_back({"G", true, {{"t", "*", "TAG", 1}}});
+    h.producer_groups = {"P"};
+    if (!room().groups.heartbeat(from, h, 0))
+      throw std::runtime_error("a heartbeat is refused");
+  }
+  void open_groups() { open<net::admin_groups_desk>(room().groups, room().listings); }
+  void open_progress() {
+    open<net::admin_progress_desk>(room().groups, room().tally, room().listings);
+  }
+  std::int32_t code_of(std::int32_t code, ext_list fields, std::string_view body = {}) {
+    return ask(1, code, std::move(fields), body).header.code;
+  }
+
+private:
+  void answer_lists() {
+    node.also = node.also.or_else([this](list_atom, const std::string&) -> caf::result<group_list> {
+      if (!hold_lists)
+        return known;
+      lists.emplace_back(node.current->make_response_promise<group_list>());
+      return lists.back();
+    });
+  }
+};
+
+ext_list settings_of(const std::string& topic) {
+  return {{"topic", topic},       {"defaultTopic", "TBW102"},
+          {"readQueueNums", "3"}, {"writeQueueNums", "2"},
+          {"perm", "6"},          {"topicFilterType", "SINGLE_TAG"},
+          {"topicSysFlag", "0"},  {"order", "false"}};
+}
+
+bool has(const client_frame& answer, const std::string& text) {
+  return answer.body.find(text) != std::string::npos;
+}
+
+} // namespace
+
+// -- topics --------------------------------------------------------------------------------------
+
+TEST_CASE("admin_topics_desk: a topic is changed, and known as it is then", "[gateway]") {
+  admin_stand t;
+  t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
+  CHECK(t.code_of(request_code::update_and_create_topic, settings_of("new")) ==
+        response_code::success);
+  REQUIRE(t.updated.size() == 1);
+  CHECK(t.updated[0].read_queues == 3);
+  CHECK(t.room().names.find("new") != nullptr);
+}
+
+TEST_CASE("admin_topics_desk: what is RocketMQ's own, or cannot be, is refused", "[gateway]") {
+  admin_stand t;
+  t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
+  for (auto* name : {"TBW102", "bad name"}) {
+    CHECK(t.code_of(request_code::update_and_create_topic, settings_of(name)) ==
+          response_code::system_error);
+    CHECK(t.code_of(request_code::delete_topic_in_broker, {{"topic", name}}) ==
+          response_code::system_error);
+    CHECK(t.code_of(request_code::delete_topic_in_namesrv, {{"topic", name}}) ==
+          response_code::system_error);
+  }
+  auto ordered = settings_of("new");
+  ordered.back().second = "true";
+  CHECK(t.code_of(request_code::update_and_create_topic, ordered) == response_code::system_error);
+  CHECK(t.updated.empty());
+  CHECK(t.removed.empty());
+}
+
+TEST_CASE("admin_topics_desk: a topic that is not here is deleted already", "[gateway]") {
+  admin_stand t;
+  t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
+  for (auto* name : {"t", "none"})
+    CHECK(t.code_of(request_code::delete_topic_in_broker, {{"topic", name}}) ==
+          response_code::success);
+  CHECK(t.removed == std::vector<std::string>{"t", "none"});
+  CHECK(t.code_of(request_code::delete_topic_in_namesrv, {{"topic", "t"}}) ==
+        response_code::success);
+  CHECK(t.removed.size() == 2); // the name service has none of its own
+}
+
+TEST_CASE("admin_topics_desk: lists, settings and numbers", "[gateway]") {
+  admin_stand t;
+  t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
+  t.room().tally.put("t", 60);
+  CHECK(has(t.ask(1, request_code::get_all_topic_list_from_nameserver, {}), R"(["a","b"])"));
+  CHECK(has(t.ask(1, request_code::get_topics_by_cluster, {{"cluster", "troupe"}}), R"("b")"));
+  CHECK(t.code_of(request_code::get_topics_by_cluster, {{"cluster", "other"}}) ==
+        response_code::system_error);
+  CHECK(has(t.ask(1, request_code::get_all_topic_config, {}), R"("writeQueueNums":4)"));
+  CHECK(has(t.ask(1, request_code::get_topic_config, {{"topic", "a"}}), R"("writeQueueNums":2)"));
+  CHECK(t.code_of(request_code::get_topic_config, {{"topic", "none"}}) ==
+        response_code::topic_not_exist);
+  auto stats = t.ask(1, request_code::get_topic_stats_info, {{"topic", "t"}});
+  CHECK(has(stats, R"("maxOffset":9)"));
+  CHECK(has(stats, R"("lastUpdateTimestamp":77)"));
+  CHECK(t.code_of(request_code::get_topic_stats_info, {{"topic", "none"}}) ==
+        response_code::topic_not_exist);
+}
+
+// -- groups --------------------------------------------------------------------------------------
+
+TEST_CASE("admin_groups_desk: a few listings are made at a time", "[gateway]") {
+  admin_stand t;
+  t.open_groups();
+  t.hold_lists = true;
+  std::vector<net::client_request> nine;
+  for (int i = 0; i < 9; ++i)
+    nine.push_back(t.request(request_code::get_all_consumer_offset, {}));
+  auto numbers = t.send(1, std::move(nine));
+  REQUIRE(t.sent.size() == 1);
+  CHECK(t.answers_to(numbers[8]).at(0).header.code == response_code::system_busy);
+  t.hold_lists = false;
+  t.world.inside(t.node.sessions.back(), [&] {
+    for (auto& promise : t.lists)
+      promise.deliver(group_list{});
+  });
+  t.world.drain();
+  CHECK(t.sent.size() == 9);
+  CHECK(t.code_of(request_code::get_all_consumer_offset, {}) == response_code::success);
+}
+
+TEST_CASE("admin_groups_desk: settings are kept as they came, and removed", "[gateway]") {
+  admin_stand t;
+  t.open_groups();
+  std::string json = R"({"groupName":"G","consumeEnable":true})";
+  CHECK(t.code_of(request_code::update_and_create_subscriptiongroup, {}, json) ==
+        response_code::success);
+  REQUIRE(t.settings.size() == 1);
+  CHECK(t.settings[0].group == "G");
+  CHECK(t.settings[0].json == json);
+  CHECK(t.code_of(request_code::update_and_create_subscriptiongroup, {}, "{}") !=
+        response_code::success);
+  CHECK(t.code_of(request_code::delete_subscriptiongroup, {{"groupName", "G"}}) ==
+        response_code::success);
+  CHECK(t.settings.size() == 2);
+  t.known.settings = {{"G", json}};
+  CHECK(has(t.ask(1, request_code::get_all_subscriptiongroup_config, {}), "consumeEnable"));
+}
+
+TEST_CASE("admin_groups_desk: a topic has the groups that consume it, and those that did",
+          "[gateway]") {
+  admin_stand t;
+  t.open_groups();
+  t.beat(1, "a");
+  t.known.offsets = {{"old", "t", 0, 3}, {"elsewhere", "u", 0, 3}};
+  auto groups = t.ask(1, request_code::query_topic_consume_by_who, {{"topic", "t"}});
+  CHECK(has(groups, R"(["G","old"])"));
+  CHECK(has(t.ask(1, request_code::get_all_consumer_offset, {}), "elsewhere"));
+}
+
+TEST_CASE("admin_groups_desk: the clients of a group, and where they are", "[gateway]") {
+  admin_stand t;
+  t.open_groups();
+  CHECK(t.code_of(request_code::get_consumer_connection_list, {{"consumerGroup", "G"}}) ==
+        response_code::consumer_not_online);
+  CHECK(t.code_of(request_code::get_producer_connection_list, {{"producerGroup", "P"}}) ==
+        response_code::system_error);
+  t.beat(1, "a");
+  t.beat(7, "gone"); // its connection is not known any more
+  for (auto answer :
+       {t.ask(1, request_code::get_consumer_connection_list, {{"consumerGroup", "G"}}),
+        t.ask(1, request_code::get_producer_connection_list, {{"producerGroup", "P"}})}) {
+    CHECK(has(answer, R"("clientId":"a")"));
+    CHECK(has(answer, "127.0.0.1:5000"));
+    CHECK_FALSE(has(answer, "gone"));
+  }
+}
+
+// -- progress ------------------------------------------------------------------------------------
+
+TEST_CASE("admin_progress_desk: how far a group is in each queue", "[gateway]") {
+  admin_stand t;
+  t.open_progress();
+  t.known.offsets = {{"G", "t", 0, 7}, {"G", "deleted", 0, 1}};
+  t.room().tally.got("t", "G", 60);
+  auto answer = t.ask(1, request_code::get_consume_stats, {{"consumerGroup", "G"}});
+  CHECK(answer.header.code == response_code::success);
+  CHECK(has(answer, R"("brokerOffset":9)"));
+  CHECK(has(answer, R"("consumerOffset":7)"));
+  CHECK(has(answer, R"("consumeTps":1)"));
+  CHECK_FALSE(has(answer, "deleted"));
+  REQUIRE(t.pulls.size() == 1); // the time of the last one that it consumed
+  CHECK(t.pulls[0].from == 6);
+  CHECK(t.code_of(request_code::get_consume_stats, {{"consumerGroup", ""}}) ==
+        response_code::system_error);
+}
+
+TEST_CASE("admin_progress_desk: a group that is here is asked for what it consumes", "[gateway]") {
+  admin_stand t;
+  t.open_progress();
+  t.known.offsets = {{"G", "t", 0, 7}};
+  remoting::heartbeat h;
+  h.client_id = "a";
+  h.consumers.push_back({"G", true, {{"other", "*", "TAG", 1}}});
+  REQUIRE(t.room().groups.heartbeat(1, h, 0));
+  CHECK_FALSE(
+      has(t.ask(1, request_code::get_consume_stats, {{"consumerGroup", "G"}}), "brokerOffset\":9"));
+  CHECK(has(t.ask(1, request_code::get_consume_stats, {{"consumerGroup", "G"}, {"topic", "t"}}),
+            "brokerOffset\":9"));
+}
+
+TEST_CASE("admin_progress_desk: members are told to go back, and never forward unforced",
+          "[gateway]") {
+  admin_stand t;
+  t.open_progress();
+  t.known.offsets = {{"G", "t", 0, 6}};
+  ext_list fields{{"topic", "t"}, {"group", "G"}, {"timestamp", "1000"}, {"isForce", "false"}};
+  auto reset = [&] { return t.ask(1, request_code::invoke_broker_to_reset_offset, fields); };
+  CHECK(reset().header.code == response_code::consumer_not_online);
+  t.beat(1, "a");
+  t.beat(2, "b");
+  t.sent.clear();
+  auto answer = reset();
+  REQUIRE(answer.header.code == response_code::success);
+  CHECK(has(answer, R"("queueId":0,"topic":"t"}:6)"));
+  CHECK(has(answer, R"("queueId":1,"topic":"t"}:8)"));
+  std::vector<connection_id> told;
+  for (auto& frame : t.sent)
+    if (frame.header.code == request_code::reset_consumer_client_offset &&
+        !frame.header.is_answer()) {
+      told.push_back(frame.to);
+      CHECK(frame.body == answer.body);
+    }
+  CHECK(told == std::vector<connection_id>{1, 2});
+  fields[3].second = "true";
+  CHECK(has(reset(), R"("queueId":0,"topic":"t"}:8)"));
+  fields.insert(fields.end(), {{"queueId", "5"}, {"offset", "1"}});
+  CHECK(reset().header.code == response_code::system_error);
+}
+
+// -- the node ------------------------------------------------------------------------------------
+
+TEST_CASE("admin_status_desk: rates are told under the names that were counted", "[gateway]") {
+  admin_stand t;
+  t.open<net::admin_status_desk>(t.room().tally);
+  auto ask = [&](const std::string& key) {
+    return t.ask(1, request_code::view_broker_stats_data,
+                 {{"statsName", "TOPIC_PUT_NUMS"}, {"statsKey", key}});
+  };
+  CHECK(ask("t").header.code == response_code::system_error);
+  t.room().tally.put("t", 60);
+  CHECK(has(ask("t"), R"("sum":60)"));
+  CHECK(ask("u").header.code == response_code::system_error);
+}
+
+TEST_CASE("admin_status_desk: what the node is and how it runs", "[gateway]") {
+  admin_stand t;
+  t.room().setup.node_settings.store.directory = "/the/store";
+  t.open<net::admin_status_desk>(t.room().tally);
+  t.status.writer.end = 1234;
+  t.room().tally.put("t", 3);
+  auto runtime = t.ask(1, request_code::get_broker_runtime_info, {});
+  CHECK(has(runtime, R"("commitLogMaxOffset":"1234")"));
+  CHECK(has(runtime, R"("msgPutTotalTodayNow":"3")"));
+  CHECK(has(runtime, R"("earliestMessageTimeStamp":"-1")"));
+  auto config = t.ask(1, request_code::get_broker_config, {});
+  CHECK(has(config, "storePathRootDir=/the/store"));
+  CHECK(has(config, "listenPort=10911"));
+}
