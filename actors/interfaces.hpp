@@ -88,6 +88,8 @@ using queue_manager_actor = caf::typed_actor<
     handles<read_request(pull_request)>, handles<key_read(key_query)>,
     /// Once everything in the log below the offset is visible, or a second has passed.
     handles<bounds_read(bounds_atom, std::string, log_offset)>,
+    /// Of one queue; nothing if it has had no message.
+    handles<bounds_read(bounds_atom, std::string, std::int32_t, log_offset)>,
     /// First message of a queue stored at or after a time.
     handles<queue_offset(search_atom, std::string, std::int32_t, std::int64_t)>,
     /// What is durable in the log: on a node with synchronous flush only that is visible.
@@ -182,6 +184,8 @@ using store_service = caf::typed_actor<
     handles<topic_info(create_atom, topic_info)>, handles<topic_info(update_atom, topic_info)>,
     handles<tombstone(remove_atom, std::string)>, handles<topic_list(list_atom)>,
     handles<topic_description(bounds_atom, std::string)>,
+    /// The same with one queue alone; none if the topic has no such queue.
+    handles<topic_description(bounds_atom, std::string, std::int32_t)>,
     handles<group_offset(fetch_atom, group_offset)>,
     handles<group_offset(store_atom, group_offset)>,
     /// What is kept of this group, or of all when the name is empty.

@@ -265,7 +265,8 @@ queue_offset queue_manager_state::first_living(const std::string& topic,
              : queue.min();
 }
 
-storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::string& topic) const {
+storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::string& topic,
+                                                                 wanted_queue only) const {
   bounds_read request;
   auto* found = table_->find(topic);
   auto known = found == nullptr ? 0 : found->by_id.size();
@@ -278,7 +279,8 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
   for (std::size_t i = 0; i < std::max(known, numbered); ++i) {
     auto* queue = i < known ? found->by_id[i].get() : nullptr;
     auto id = static_cast<std::int32_t>(i);
-    if (share_of(hash, id, shares_) != share_) // somebody else's, who knows it
+    bool asked = !only || *only == id;
+    if (!asked || share_of(hash, id, shares_) != share_) // somebody else's, who knows it
       continue;
     auto begin = queue ? first_living(topic, *queue) : first_number(topic, id);
     if (!queue && begin <= 0)
@@ -304,9 +306,10 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
   return request;
 }
 
-caf::result<bounds_read> queue_manager_state::bounds(const std::string& topic, log_offset end) {
+caf::result<bounds_read> queue_manager_state::bounds(const std::string& topic, wanted_queue queue,
+                                                     log_offset end) {
   kept_promise<bounds_read> promise{self_};
-  bounds_.push_back({end, topic, promise, self_->clock().now() + bounds_patience});
+  bounds_.push_back({end, topic, queue, promise, self_->clock().now() + bounds_patience});
   answer_bounds();
   if (!bounds_.empty())
     arm_pulse();
@@ -324,7 +327,7 @@ void queue_manager_state::answer_bounds() {
       waiting.promise.deliver(behind_error());
       return true;
     }
-    auto found = look_up_bounds(waiting.topic);
+    auto found = look_up_bounds(waiting.topic, waiting.queue);
     if (!found)
       waiting.promise.deliver(to_caf(found.error()));
     else

@@ -321,8 +321,11 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
       [&state](read_request& request) { return state.compare(request); },
       [&state](const entry_suspicion& what) { state.suspect(what); },
       [&state](const key_query& query) { return state.query(query); },
+      [&state](bounds_atom, const std::string& topic, std::int32_t queue, log_offset end) {
+        return state.bounds(topic, queue, end);
+      },
       [&state](bounds_atom, const std::string& topic, log_offset end) {
-        return state.bounds(topic, end);
+        return state.bounds(topic, std::nullopt, end);
       },
       [&state](search_atom, const std::string& topic, std::int32_t queue, std::int64_t time_ms) {
         return state.search(topic, queue, time_ms);

@@ -70,7 +70,8 @@ struct queue_manager_state {
   // Looking up: queue_lookup.cpp.
   caf::result<read_request> pull(const pull_request& request);
   caf::result<key_read> query(const key_query& query);
-  caf::result<bounds_read> bounds(const std::string& topic, log_offset end);
+  using wanted_queue = std::optional<std::int32_t>; ///< none: every one
+  caf::result<bounds_read> bounds(const std::string& topic, wanted_queue queue, log_offset end);
   caf::result<queue_offset> search(const std::string& topic, std::int32_t queue,
                                    std::int64_t time_ms);
 
@@ -83,6 +84,7 @@ private:
   struct waiting_bounds {
     log_offset end = 0;
     std::string topic;
+    std::optional<std::int32_t> queue; ///< none: all
     kept_promise<bounds_read> promise;
     caf::actor_clock::time_point deadline;
   };
@@ -175,7 +177,7 @@ private:
   caf::error incomplete() const;
   void ask_catch_up_end();
   void answer_waiting();
-  storage::result<bounds_read> look_up_bounds(const std::string& topic) const;
+  storage::result<bounds_read> look_up_bounds(const std::string& topic, wanted_queue only) const;
   void answer_bounds();
   void answer_parked(parked_pull& pull, bool at_deadline);
   void probe(std::shared_ptr<time_search> search);

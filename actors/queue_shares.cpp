@@ -180,6 +180,10 @@ queue_shares(queue_manager_actor::stateful_pointer<queue_shares_state> self,
         queues->tell(queues->keeper(what.topic, what.queue_id), what);
       },
       [queues](const key_query& query) { return queues->ask<key_read>(queues->first(), query); },
+      [queues](bounds_atom, const std::string& topic, std::int32_t queue, log_offset end) {
+        return queues->ask<bounds_read>(queues->keeper(topic, queue), bounds_atom_v, topic, queue,
+                                        end);
+      },
       [queues](bounds_atom, const std::string& topic, log_offset end) {
         return queues->ask_all<bounds_read>(joined_bounds, bounds_atom_v, topic, end);
       },

@@ -406,6 +406,9 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
         return state.forward<topic_list>(0, state.roles.registrar, list_atom_v);
       },
       [&state](bounds_atom, const std::string& topic) { return state.describe(topic); },
+      [&state](bounds_atom, const std::string& topic, std::int32_t queue) {
+        return state.describe(topic, queue);
+      },
       [&state](fetch_atom, const group_offset& which) {
         return state.forward<group_offset>(0, state.roles.registrar, fetch_atom_v, which);
       },

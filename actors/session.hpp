@@ -49,7 +49,9 @@ struct session_state {
   caf::result<pull_response> pull(pull_request request);
   caf::result<group_members> join(group_join request);
   caf::result<record_batch> query(const key_query& query);
-  caf::result<topic_description> describe(const std::string& topic);
+  /// With all its queues, or one of them.
+  using wanted_queue = std::optional<std::int32_t>;
+  caf::result<topic_description> describe(const std::string& topic, wanted_queue queue = {});
   caf::result<record_batch> fetch(log_offset offset);
   void send_gathered();
   void expire();
@@ -180,7 +182,7 @@ private:
   void refresh_topics(std::function<void()> then);
   void complete(request_id id, const kept_promise<pull_response>& promise, read_request found);
   void describe(request_id id, const kept_promise<topic_description>& promise,
-                const std::string& topic);
+                const std::string& topic, wanted_queue queue);
   template <class Handle>
   void replace(const Handle& before, const Handle& now);
   void answer_group(const std::vector<request_id>& ids, put_group_response& answer);

@@ -21,9 +21,11 @@ constexpr std::uint32_t longest_wait_ms = 30'000;
 constexpr auto writer_patience = std::chrono::seconds(1);
 
 /// A queue that has never had a message is there all the same.
-topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known) {
+topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known,
+                                 std::optional<std::int32_t> only) {
   for (std::int32_t q = 0; q < std::max(info.read_queues, info.write_queues); ++q)
-    if (std::none_of(known.begin(), known.end(),
+    if ((!only || *only == q) &&
+        std::none_of(known.begin(), known.end(),
                      [q](const queue_bounds& b) { return b.queue_id == q; }))
       known.push_back({q, 0, 0, -1, 0});
   std::sort(known.begin(), known.end(),
@@ -174,20 +176,22 @@ void session_state::read_next(const std::shared_ptr<piecewise_query>& query) {
   ask<record_batch>(query->id, query->promise, *reader, then, std::move(one));
 }
 
-caf::result<topic_description> session_state::describe(const std::string& topic) {
+caf::result<topic_description> session_state::describe(const std::string& topic,
+                                                       wanted_queue queue) {
   kept_promise<topic_description> promise{self_};
   auto opened = open(promise, {});
   if (!opened)
     return promise;
   if (topics.topics->count(topic) > 0)
-    describe(*opened, promise, topic);
+    describe(*opened, promise, topic, queue);
   else // it may have been created a moment ago through another session
-    refresh_topics([this, id = *opened, promise, topic] { describe(id, promise, topic); });
+    refresh_topics(
+        [this, id = *opened, promise, topic, queue] { describe(id, promise, topic, queue); });
   return promise;
 }
 
 void session_state::describe(request_id id, const kept_promise<topic_description>& promise,
-                             const std::string& topic) {
+                             const std::string& topic, wanted_queue queue) {
   auto found = topics.topics->find(topic);
   if (found == topics.topics->end()) {
     if (close(id))
@@ -195,21 +199,24 @@ void session_state::describe(request_id id, const kept_promise<topic_description
     return;
   }
   // Who was told "stored" finds it counted: the queues are asked with everything in the log now.
-  auto read = [this, id, promise, info = found->second](bounds_read& bounds) {
+  auto read = [this, id, promise, info = found->second, queue](bounds_read& bounds) {
     auto* reader = next_reader();
     if (reader == nullptr) {
       close(id);
       promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
       return;
     }
-    auto describe = [this, id, promise, info](std::vector<queue_bounds>& known) {
+    auto describe = [this, id, promise, info, queue](std::vector<queue_bounds>& known) {
       close(id);
-      promise.deliver(describe_topic(info, std::move(known)));
+      promise.deliver(describe_topic(info, std::move(known), queue));
     };
     ask<std::vector<queue_bounds>>(id, promise, *reader, describe, std::move(bounds));
   };
-  auto ask_queues = [this, id, promise, topic, read](log_offset end) {
-    ask<bounds_read>(id, promise, roles.queue_manager, read, bounds_atom_v, topic, end);
+  auto ask_queues = [this, id, promise, topic, queue, read](log_offset end) {
+    if (queue)
+      ask<bounds_read>(id, promise, roles.queue_manager, read, bounds_atom_v, topic, *queue, end);
+    else
+      ask<bounds_read>(id, promise, roles.queue_manager, read, bounds_atom_v, topic, end);
   };
   self_->request(roles.writer, writer_patience, status_atom_v)
       .then([ask_queues](const writer_status& writer) { ask_queues(writer.end); },

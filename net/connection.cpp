@@ -217,6 +217,9 @@ connection(connection_actor::stateful_pointer<connection_state> self,
         return state.forward<tombstone>(no_more, a, t);
       },
       [&state](list_atom a) { return state.forward<topic_list>(no_more, a); },
+      [&state](bounds_atom a, const std::string& topic, std::int32_t queue) {
+        return state.forward<topic_description>(no_more, a, topic, queue);
+      },
       [&state](bounds_atom a, const std::string& topic) {
         return state.forward<topic_description>(no_more, a, topic);
       },

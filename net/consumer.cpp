@@ -154,8 +154,11 @@ storage::result<consumer> consumer::open(caf::actor_system& system, store_servic
                                          consumer_options options, note_function note) {
   consumer made(system, std::move(service), std::move(options), std::move(note));
   auto& topic = made.options_.topic;
+  auto queue = made.options_.queue;
   TROUPE_TRY(auto description,
-             ask<topic_description>(*made.self_, made.service_, bounds_atom_v, topic));
+             queue < 0
+                 ? ask<topic_description>(*made.self_, made.service_, bounds_atom_v, topic)
+                 : ask<topic_description>(*made.self_, made.service_, bounds_atom_v, topic, queue));
   for (auto& bounds : description.queues)
     if (made.options_.queue < 0 || made.options_.queue == bounds.queue_id) {
       TROUPE_TRY(made.find_start(bounds));

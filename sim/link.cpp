@@ -224,6 +224,9 @@ link_state::actor_type::behavior_type link_actor(link_state::actor_type::pointer
       [s](update_atom a, const topic_info& topic) { return s->pass<topic_info>(a, topic); },
       [s](remove_atom a, const std::string& topic) { return s->pass<tombstone>(a, topic); },
       [s](list_atom a) { return s->pass<topic_list>(a); },
+      [s](bounds_atom a, const std::string& topic, std::int32_t queue) {
+        return s->pass<topic_description>(a, topic, queue);
+      },
       [s](bounds_atom a, const std::string& topic) { return s->pass<topic_description>(a, topic); },
       [s](fetch_atom a, const group_offset& which) { return s->pass<group_offset>(a, which); },
       [s](store_atom a, const group_offset& what) { return s->pass<group_offset>(a, what); },

@@ -80,7 +80,7 @@ void offset_desk::find_first(const ticket& who, const remoting::group_queue_head
         },
         status_atom_v);
   };
-  self_->request(*session, caf::infinite, bounds_atom_v, wanted.topic)
+  self_->request(*session, caf::infinite, bounds_atom_v, wanted.topic, wanted.queue_id)
       .then(described, [this, who, none](const caf::error& why) {
         if (auto e = from_caf(why); e.code != errc::not_found)
           counter_.fail(who, e);

@@ -36,7 +36,7 @@ void query_desk::answer_bounds(const session_actor& session, const ticket& who,
   if (!h)
     return;
   bool maximum = who.code == request_code::get_max_offset;
-  self_->request(session, caf::infinite, bounds_atom_v, h->topic)
+  self_->request(session, caf::infinite, bounds_atom_v, h->topic, h->queue_id)
       .then(
           [this, who, maximum, queue = h->queue_id](const topic_description& topic) {
             std::int64_t offset = 0;

@@ -20,10 +20,13 @@ struct query_stand : desk_stand {
 
   query_stand() {
     node.also = {
-        [this](bounds_atom, const std::string& name) -> caf::result<topic_description> {
+        [this](bounds_atom, const std::string& name,
+               std::int32_t queue) -> caf::result<topic_description> {
           if (name != "t")
             return make_caf_error(errc::not_found, "no topic " + name);
-          return described;
+          auto one = described;
+          std::erase_if(one.queues, [queue](auto& q) { return q.queue_id != queue; });
+          return one;
         },
         [](search_atom, const std::string& name, std::int32_t queue,
            std::int64_t time) -> caf::result<queue_offset> {
