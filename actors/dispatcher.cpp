@@ -223,7 +223,8 @@ void dispatcher_state::meet_writer() {
               writer_met(log);
           },
           [this, whom](const caf::error&) {
-            if (whom != roles_.writer || writer_met_ || std::exchange(meet_writer_again_, true))
+            if (whom != roles_.writer || writer_met_ || std::exchange(meet_writer_again_, true) ||
+                TROUPE_MUTANT("writer-asked-once"))
               return;
             self_->delayed_send(self_, replay_pause, retry_atom_v);
           });
@@ -259,7 +260,8 @@ void dispatcher_state::meet_queues() {
   if (!whom)
     return;
   auto again = [this, meeting] {
-    if (meeting != meetings_ || std::exchange(meet_again_, true))
+    if (meeting != meetings_ || std::exchange(meet_again_, true) ||
+        TROUPE_MUTANT("queues-asked-once"))
       return;
     self_->delayed_send(self_, replay_pause, retry_atom_v);
   };

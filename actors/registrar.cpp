@@ -1,5 +1,6 @@
 #include "actors/registrar.hpp"
 
+#include "storage/abort_marker.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -415,9 +416,15 @@ void registrar_state::set_roles(const role_table& table) {
   auto other_queues = table.queue_manager != roles_.queue_manager;
   auto other_writer = table.writer != roles_.writer;
   roles_ = table;
-  announce();
-  if (other_queues)
+  if (announced_.topics == nullptr || !TROUPE_MUTANT("topics-said-once"))
+    announce();
+  if (other_queues && !TROUPE_MUTANT("removal-said-once"))
     meet_queues();
+  if (other_writer && roles_.writer) {
+    settled_ = storage::groups_are_settled(*setup_.files, setup_.options.store.directory);
+    if (settled_)
+      stored_since_.clear();
+  }
   // A registrar before this one may have died in the middle of a creation or a deletion, and what
   // it said to a writer elsewhere may be lost.
   if (other_writer && roles_.writer)

@@ -2,6 +2,7 @@
 
 #include "actors/unexpected.hpp"
 #include "storage/message_batch.hpp"
+#include "storage/mutant.hpp"
 #include "storage/properties.hpp"
 #include "storage/system_topics.hpp"
 
@@ -366,6 +367,8 @@ void session_state::replace(const Handle& before, const Handle& now) {
 
 void session_state::set_roles(const role_table& table) {
   auto before = std::exchange(roles, table);
+  if (before.writer && TROUPE_MUTANT("old-writer-kept"))
+    roles.writer = before.writer;
   replace(before.queue_manager, roles.queue_manager);
   replace(before.registrar, roles.registrar);
   replace(before.flusher, roles.flusher);

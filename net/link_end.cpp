@@ -234,6 +234,8 @@ void link_end::send_waiting(std::unique_lock<std::mutex>& lock) {
   if (std::exchange(sending_, true))
     return;
   while (!waiting_.empty() && sent_ - taken_ < limits_.open_bytes) {
+    if (TROUPE_MUTANT("order-not-kept"))
+      std::swap(waiting_.front(), waiting_.back());
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_bytes_ -= next.cost;
@@ -258,7 +260,7 @@ void link_end::arrived(std::uint64_t cost) {
   {
     std::lock_guard lock(mutex_);
     arrived_ += cost;
-    if (arrived_ - told_ < limits_.open_bytes / 4)
+    if (arrived_ - told_ < limits_.open_bytes / 4 || TROUPE_MUTANT("window-not-given-back"))
       return;
     total = told_ = arrived_;
   }

@@ -61,7 +61,7 @@ private:
   };
   struct open_read {
     answer<pull_response> response;
-    std::uint64_t removals = 0; ///< that were known when it was sent
+    node_ledger::moment asked;
   };
   struct open_probe {
     answer<node_status> response;

@@ -99,7 +99,19 @@ constexpr std::array<mutant, 48> mutants = {{
 /// in the simulation a write is one step, and nobody reads half of it. Of a store in several
 /// processes: what another message mends soon after, and what needs queues that outlive a log which
 /// gets shorter, as they do not while they share its disk.
-constexpr std::array<mutant, 10> proposed = {{
+constexpr std::array<mutant, 18> proposed = {{
+    {"removal-said-once", "new queues are not told which topics were deleted", simulation::spread},
+    {"begin-said-once", "who is found again is not told where the log begins", simulation::spread},
+    {"window-not-given-back", "what has crossed a link goes on taking room", simulation::spread},
+    {"order-not-kept", "what waits for room in a link crosses in another order",
+     simulation::spread},
+    {"writer-asked-once", "a dispatcher whose question a writer does not answer gives up",
+     simulation::spread},
+    {"queues-asked-once", "a dispatcher whose question the queues do not answer gives up",
+     simulation::spread},
+    {"log-asked-once", "a node that hears nothing of the log waits for ever", simulation::spread},
+    {"old-writer-kept", "a session goes on with the writer of a link that is replaced",
+     simulation::spread},
     {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
     {"file-said-once", "a file that was made for a writer out of reach is not told it again",
      simulation::spread},
