@@ -157,6 +157,8 @@ void node_clients::settle(std::uint64_t number, const message_result& result, bo
 void node_clients::collect_put(open_put& put) {
   auto& got = put.response.get();
   auto reason = got ? got.value().failure.message : got.error().message;
+  if (!reason.empty())
+    last_refusal_ = reason;
   if (got && got.value().results.size() != put.numbers.size() && reason.empty())
     throw broken{"an answer without all results"};
   for (std::size_t i = 0; i < put.numbers.size(); ++i) {

@@ -481,7 +481,9 @@ void node_runner::store_one_more() {
   bool may_refuse = scene_.rot.in_log() || scene_.disk_lied;
   if (state == put_state::stored || (may_refuse && state == put_state::refused))
     return;
-  throw broken{"a healthy node does not store"};
+  throw broken{state == put_state::open
+                   ? "a healthy node does not answer a put"
+                   : "a healthy node does not store: " + clients_.last_refusal()};
 }
 
 } // namespace
