@@ -39,6 +39,7 @@ void dispatcher_state::add(const position_list& list) {
 }
 
 void dispatcher_state::work() {
+  drop_known(); // it may have been held while nobody knew how far the queues are
   while (started_ && catching_up_ == catching_up::no && !held_.empty()) {
     auto list = held_.front();
     auto& batch = *list.batch;
