@@ -229,7 +229,8 @@ bool link_end::send(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr& w
   return true;
 }
 
-/// One thread at a time, so that the order stays; and without the lock while it calls others.
+/// One thread at a time, so that the order stays; and without the lock while it calls others, as
+/// perhaps when it returns.
 void link_end::send_waiting(std::unique_lock<std::mutex>& lock) {
   if (std::exchange(sending_, true))
     return;
@@ -245,6 +246,11 @@ void link_end::send_waiting(std::unique_lock<std::mutex>& lock) {
     lock.lock();
   }
   sending_ = false;
+  if (waiting_.empty() || asked_ == sent_ || !tell_.full || TROUPE_MUTANT("window-not-given-back"))
+    return;
+  auto total = asked_ = sent_;
+  lock.unlock();
+  tell_.full(total);
 }
 
 void link_end::peer_took(std::uint64_t total) {

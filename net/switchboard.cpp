@@ -72,6 +72,7 @@ struct switchboard_state {
   std::vector<offered_role> open_ports(peer& p);
   void close_ports(peer& p);
   void took(const link_taken& what);
+  void ask_taken(std::uint64_t index, std::uint64_t link, std::uint64_t total);
   void overflowed(std::uint64_t index, std::uint64_t link);
   void say_goodbye(peer& p, const std::string& reason);
   void set_state(peer& p, link_state state, const std::string& reason = {});
@@ -330,7 +331,10 @@ std::vector<offered_role> switchboard_state::open_ports(peer& p) {
                             now.bytes = total;
                             tell(std::move(now));
                           },
-                          [tell, index, link = p.link] { tell(failed_atom_v, index, link); }});
+                          [tell, index, link = p.link] { tell(failed_atom_v, index, link); },
+                          [tell, index, link = p.link](std::uint64_t total) {
+                            tell(fetch_atom_v, index, link, total);
+                          }});
   p.roles = offered;
   auto given = offered;
   for (auto& r : given) {
@@ -357,6 +361,14 @@ void switchboard_state::took(const link_taken& what) {
     self->send(caf::actor_cast<peer_service>(p->switchboard), what);
   else if (p->incarnation == what.incarnation && p->end)
     p->end->peer_took(what.bytes);
+}
+
+/// Word in the peer's own name, which it sends back: behind all that was sent before.
+void switchboard_state::ask_taken(std::uint64_t index, std::uint64_t link, std::uint64_t total) {
+  auto& p = peers[index];
+  if (p.state == link_state::up && p.link == link)
+    self->send(caf::actor_cast<peer_service>(p.switchboard),
+               link_taken{p.where.node, setup.node, p.incarnation, p.link, total});
 }
 
 void switchboard_state::overflowed(std::uint64_t index, std::uint64_t link) {
@@ -459,8 +471,9 @@ switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
       [&state](const peer_goodbye& g) { state.goodbye(g); },
       [&state](const greet_again& g) { state.again(g); },
       [&state](const link_taken& what) { state.took(what); },
-      [&state](failed_atom, std::uint64_t peer, std::uint64_t link) {
-        state.overflowed(peer, link);
+      [&state](failed_atom, std::uint64_t p, std::uint64_t link) { state.overflowed(p, link); },
+      [&state](fetch_atom, std::uint64_t peer, std::uint64_t link, std::uint64_t total) {
+        state.ask_taken(peer, link, total);
       },
       [&state](role_offer& o) { state.offer(o); },
       [&state](status_atom) { return state.status(); },
