@@ -39,6 +39,7 @@ void dispatcher_state::add(const position_list& list) {
 }
 
 void dispatcher_state::work() {
+  drop_known(); // it may have been held while nobody knew how far the queues are
   while (started_ && catching_up_ == catching_up::no && !held_.empty()) {
     auto list = held_.front();
     auto& batch = *list.batch;
@@ -237,7 +238,8 @@ void dispatcher_state::meet_writer() {
               writer_met(log);
           },
           [this, whom](const caf::error&) {
-            if (whom != roles_.writer || writer_met_ || std::exchange(meet_writer_again_, true))
+            if (whom != roles_.writer || writer_met_ || std::exchange(meet_writer_again_, true) ||
+                TROUPE_MUTANT("writer-asked-once"))
               return;
             self_->delayed_send(self_, replay_pause, retry_atom_v);
           });
@@ -273,7 +275,8 @@ void dispatcher_state::meet_queues() {
   if (!whom)
     return;
   auto again = [this, meeting] {
-    if (meeting != meetings_ || std::exchange(meet_again_, true))
+    if (meeting != meetings_ || std::exchange(meet_again_, true) ||
+        TROUPE_MUTANT("queues-asked-once"))
       return;
     self_->delayed_send(self_, replay_pause, retry_atom_v);
   };

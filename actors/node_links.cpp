@@ -183,7 +183,9 @@ void node_state::ask_log() {
             asking_log_ = false;
             log_known(log);
           },
-          [this](const caf::error&) { asking_log_ = false; }); // asked again in a while
+          [this](const caf::error&) { // asked again in a while
+            asking_log_ = TROUPE_MUTANT("log-asked-once");
+          });
 }
 
 void node_state::log_known(const log_state& log) {
@@ -215,7 +217,8 @@ void node_state::settle_groups() {
   if (groups_settled_ || !writer_open_ || !spread() || !plays(store_role::writer) ||
       !log_->read_only.empty() || !roles_.registrar || !roles_.queue_manager)
     return;
-  self_->request(roles_.queue_manager, queues_patience, resume_atom_v, log_offset{0})
+  // Those that are new may not have got there yet.
+  self_->request(roles_.queue_manager, queues_patience, resume_atom_v, log_->end)
       .then(
           [this](const queue_state& queues) {
             if (!roles_.registrar || std::exchange(groups_settled_, true))

@@ -63,23 +63,18 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
   auto held = std::make_shared<queue_sync>(std::move(request));
   if (TROUPE_MUTANT("checkpoint-before-flush"))
     (void)save(*held, {held->applied, held->last_store_ms});
+  // What was said to be durable stays so: a flusher that stops, or is away, need not say it again.
+  if (log_ && log_->run == held->run && log_->end >= held->applied) {
+    finish(*held, promise);
+    return promise;
+  }
   self_
       ->request(roles.flusher, patience(self_, roles.flusher, flush_patience), flush_atom_v,
                 held->run, held->applied)
       .then(
           [this, promise, held](const log_flushed& log) {
-            auto done = sync_files(*held);
-            if (done)
-              done = save(*held, log);
-            if (done) {
-              promise.deliver(queue_synced{held->applied});
-              return;
-            }
-            // Without descriptors the queue-manager still holds the files; without room the old
-            // checkpoint stays.
-            if (!may_pass(done.error().code))
-              failed_ = done.error();
-            promise.deliver(to_caf(done.error()));
+            log_ = log;
+            finish(*held, promise);
           },
           [promise](caf::error& why) {
             // That the log is in doubt says nothing of the queues' own files. Another run of it
@@ -91,6 +86,23 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
               promise.deliver(std::move(why));
           });
   return promise;
+}
+
+/// The log is durable as far as the queues have it.
+void queue_flusher_state::finish(const queue_sync& request,
+                                 const kept_promise<queue_synced>& promise) {
+  auto done = sync_files(request);
+  if (done)
+    done = save(request, *log_);
+  if (done) {
+    promise.deliver(queue_synced{request.applied});
+    return;
+  }
+  // Without descriptors the queue-manager still holds the files; without room the old checkpoint
+  // stays.
+  if (!may_pass(done.error().code))
+    failed_ = done.error();
+  promise.deliver(to_caf(done.error()));
 }
 
 storage::result<void> queue_flusher_state::sync_files(const queue_sync& request) {

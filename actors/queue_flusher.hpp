@@ -6,6 +6,7 @@
 #include "storage/checkpoint.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace troupe {
@@ -29,6 +30,7 @@ struct queue_flusher_state {
   role_table roles;
 
 private:
+  void finish(const queue_sync& request, const kept_promise<queue_synced>& promise);
   storage::result<void> sync_files(const queue_sync& request);
   storage::result<void> save(const queue_sync& request, const log_flushed& log);
 
@@ -36,7 +38,8 @@ private:
   node_options options_;
   storage::file_system* files_ = nullptr;
   std::size_t threads_ = 1;
-  storage::error failed_; ///< a failed sync is final until a restart
+  std::optional<log_flushed> log_; ///< the last word of the log's flusher
+  storage::error failed_;          ///< a failed sync is final until a restart
 };
 
 queue_flusher_actor::behavior_type

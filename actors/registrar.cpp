@@ -1,5 +1,6 @@
 #include "actors/registrar.hpp"
 
+#include "storage/abort_marker.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -259,7 +260,8 @@ void registrar_state::tell_queues(const tombstone& dead) {
             dying_.erase(dying);
           },
           [this, dead](const caf::error& why) {
-            if (from_caf(why).code == errc::maybe_stored && dying_.count(dead.topic) > 0)
+            if (from_caf(why).code == errc::maybe_stored && dying_.count(dead.topic) > 0 &&
+                !TROUPE_MUTANT("removal-said-once"))
               tell_queues(dead); // it is silent: it may hear of it yet
           });
 }
@@ -422,9 +424,15 @@ void registrar_state::set_roles(const role_table& table) {
   auto other_queues = table.queue_manager != roles_.queue_manager;
   auto other_writer = table.writer != roles_.writer;
   roles_ = table;
-  announce();
-  if (other_queues)
+  if (announced_.topics == nullptr || !TROUPE_MUTANT("topics-said-once"))
+    announce();
+  if (other_queues && !TROUPE_MUTANT("removal-said-once"))
     meet_queues();
+  if (other_writer && roles_.writer) {
+    settled_ = storage::groups_are_settled(*setup_.files, setup_.options.store.directory);
+    if (settled_)
+      stored_since_.clear();
+  }
   // A registrar before this one may have died in the middle of a creation or a deletion, and what
   // it said to a writer elsewhere may be lost.
   if (other_writer && roles_.writer)

@@ -32,6 +32,8 @@ caf::result<group_offset> registrar_state::store(const group_offset& what) {
     say_if_full(done.error());
     return to_caf(done.error());
   }
+  if (!settled_)
+    stored_since_.emplace(what.group, what.topic, what.queue_id);
   offset_request request{what, kept_promise<group_offset>{self_}};
   waiting_offsets_.push_back(request);
   if (waiting_offsets_.size() >= most_waiting_requests)
@@ -93,9 +95,13 @@ void registrar_state::save_offsets() {
 /// gone, what groups have stored is their own affair.
 void registrar_state::learn(const queue_state& queues) {
   auto& directory = setup_.options.store.directory;
-  if (storage::groups_are_settled(*setup_.files, directory))
+  bool settled = storage::groups_are_settled(*setup_.files, directory);
+  if (!settled)
+    set_back(queues);
+  settled_ = true;
+  stored_since_.clear();
+  if (settled)
     return;
-  set_back(queues);
   save_offsets(); // durably, which the journal may not be
   if (offsets_->changed())
     return; // the next start sees to it
@@ -118,7 +124,9 @@ void registrar_state::set_back(const queue_state& queues) {
   std::vector<group_offset> ahead;
   offsets_->for_each([&](std::string_view topic, std::string_view group, const auto& offsets) {
     for (auto& [queue, offset] : offsets)
-      if (offset > next_of(topic, queue) && !TROUPE_MUTANT("group-left-ahead"))
+      if (offset > next_of(topic, queue) &&
+          stored_since_.count({std::string(group), std::string(topic), queue}) == 0 &&
+          !TROUPE_MUTANT("group-left-ahead"))
         ahead.push_back({std::string(group), std::string(topic), queue, offset});
   });
   for (auto& one : ahead) {

@@ -2,6 +2,7 @@
 
 #include "actors/unexpected.hpp"
 #include "storage/message_batch.hpp"
+#include "storage/mutant.hpp"
 #include "storage/properties.hpp"
 #include "storage/system_topics.hpp"
 
@@ -274,13 +275,25 @@ bool session_state::spend_time(put_request& request, caf::actor_clock::time_poin
 /// Learns the topics, all that was created before included; without an answer `then` goes on with
 /// what was known.
 void session_state::refresh_topics(std::function<void()> then) {
+  refreshes_[next_refresh_] = std::move(then);
+  ask_topics(next_refresh_++);
+}
+
+void session_state::ask_topics(std::uint64_t refresh) {
+  auto go_on = [this, refresh] {
+    if (auto found = refreshes_.extract(refresh)) // else it was asked twice
+      found.mapped()();
+  };
   self_->request(roles.registrar, patience(self_, roles.registrar, longest_patience), watch_atom_v)
       .then(
-          [this, then](const topic_map& newest) {
+          [this, go_on](const topic_map& newest) {
             topics = newest;
-            then();
+            go_on();
           },
-          [then](const caf::error&) { then(); });
+          [this, go_on, whom = roles.registrar](const caf::error&) {
+            if (whom == roles.registrar)
+              go_on();
+          });
 }
 
 void session_state::store(put_request request, kept_promise<put_response> promise) {
@@ -366,8 +379,13 @@ void session_state::replace(const Handle& before, const Handle& now) {
 
 void session_state::set_roles(const role_table& table) {
   auto before = std::exchange(roles, table);
+  if (before.writer && TROUPE_MUTANT("old-writer-kept"))
+    roles.writer = before.writer;
   replace(before.queue_manager, roles.queue_manager);
   replace(before.registrar, roles.registrar);
+  if (before.registrar != roles.registrar) // who was asked before may not have heard of it
+    for (auto& [refresh, then] : refreshes_)
+      ask_topics(refresh);
   replace(before.flusher, roles.flusher);
   for (auto& one : before.readers)
     if (std::find(roles.readers.begin(), roles.readers.end(), one) == roles.readers.end())

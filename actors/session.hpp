@@ -180,6 +180,7 @@ private:
   void store(put_request request, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
+  void ask_topics(std::uint64_t refresh);
   void complete(request_id id, const kept_promise<pull_response>& promise, read_request found);
   void describe(request_id id, const kept_promise<topic_description>& promise,
                 const std::string& topic, wanted_queue queue);
@@ -197,6 +198,8 @@ private:
   std::uint64_t open_bytes_ = 0;
   outgoing gathered_;         ///< goes to the writer next; all wait for the flush, or none
   std::size_t held_puts_ = 0; ///< wait for the newest topics
+  std::map<std::uint64_t, std::function<void()>> refreshes_; ///< what goes on with them
+  std::uint64_t next_refresh_ = 0;
   std::size_t reader_turn_ = 0;
   bool send_pending_ = false;
   bool pulse_pending_ = false;

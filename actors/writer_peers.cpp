@@ -23,7 +23,8 @@ void writer_state::set_roles(const role_table& table) {
   auto other_dispatcher = table.dispatcher != roles_.dispatcher;
   roles_ = table;
   has_roles_ = true;
-  file_requested_ = false;
+  if (!TROUPE_MUTANT("file-said-once"))
+    file_requested_ = false;
   if (other_flusher) {
     refusals_.erase({errc::no_space}); // of the one before; this one says it again
     meet_flusher();

@@ -261,11 +261,14 @@ bool link_end::send(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr& w
   return true;
 }
 
-/// One thread at a time, so that the order stays; and without the lock while it calls others.
+/// One thread at a time, so that the order stays; and without the lock while it calls others, as
+/// perhaps when it returns.
 void link_end::send_waiting(std::unique_lock<std::mutex>& lock) {
   if (std::exchange(sending_, true))
     return;
   while (!waiting_.empty() && sent_ - taken_ < limits_.open_bytes) {
+    if (TROUPE_MUTANT("order-not-kept"))
+      std::swap(waiting_.front(), waiting_.back());
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
     waiting_bytes_ -= next.cost;
@@ -275,6 +278,11 @@ void link_end::send_waiting(std::unique_lock<std::mutex>& lock) {
     lock.lock();
   }
   sending_ = false;
+  if (waiting_.empty() || asked_ == sent_ || !tell_.full || TROUPE_MUTANT("window-not-given-back"))
+    return;
+  auto total = asked_ = sent_;
+  lock.unlock();
+  tell_.full(total);
 }
 
 void link_end::peer_took(std::uint64_t total) {
@@ -290,7 +298,7 @@ void link_end::arrived(std::uint64_t cost) {
   {
     std::lock_guard lock(mutex_);
     arrived_ += cost;
-    if (arrived_ - told_ < limits_.open_bytes / 4)
+    if (arrived_ - told_ < limits_.open_bytes / 4 || TROUPE_MUTANT("window-not-given-back"))
       return;
     total = told_ = arrived_;
   }

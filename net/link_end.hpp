@@ -46,6 +46,10 @@ public:
     std::function<void(std::uint64_t)> took;
     /// The link is of no more use, for this reason.
     std::function<void(const std::string&)> failed;
+    /// Messages wait, and so many bytes have been sent in all. The other end is to be asked whether
+    /// it has them: what was sent to an actor that has ended meanwhile it does not count. What it
+    /// answers, which comes behind all of them, goes to `peer_took`.
+    std::function<void(std::uint64_t)> full = {};
   };
 
   link_end(caf::actor_system& system, const link_limits& limits, callbacks tell);
@@ -95,7 +99,8 @@ private:
   std::uint64_t sent_ = 0;  ///< bytes in all, as the next three
   std::uint64_t taken_ = 0; ///< by the peer
   std::uint64_t arrived_ = 0;
-  std::uint64_t told_ = 0; ///< to the peer of `arrived_`
+  std::uint64_t told_ = 0;  ///< to the peer of `arrived_`
+  std::uint64_t asked_ = 0; ///< whether the peer has all of it
 };
 
 } // namespace troupe::net

@@ -72,7 +72,8 @@ struct switchboard_state {
   std::vector<offered_role> open_ports(peer& p);
   void close_ports(peer& p);
   void took(const link_taken& what);
-  void failed(std::uint64_t index, std::uint64_t link, const std::string& reason);
+  void ask_taken(std::uint64_t index, std::uint64_t link, std::uint64_t total);
+  void failed(std::uint64_t index, std::uint64_t link, const std::string& why);
   void say_goodbye(peer& p, const std::string& reason);
   void set_state(peer& p, link_state state, const std::string& reason = {});
   peer* find(const std::string& node);
@@ -330,8 +331,11 @@ std::vector<offered_role> switchboard_state::open_ports(peer& p) {
                             now.bytes = total;
                             tell(std::move(now));
                           },
-                          [tell, index, link = p.link](const std::string& reason) {
-                            tell(failed_atom_v, index, link, reason);
+                          [tell, index, link = p.link](const std::string& why) {
+                            tell(failed_atom_v, index, link, why);
+                          },
+                          [tell, index, link = p.link](std::uint64_t total) {
+                            tell(fetch_atom_v, index, link, total);
                           }});
   p.roles = offered;
   auto given = offered;
@@ -361,15 +365,22 @@ void switchboard_state::took(const link_taken& what) {
     p->end->peer_took(what.bytes);
 }
 
-void switchboard_state::failed(std::uint64_t index, std::uint64_t link, const std::string& reason) {
+/// Word in the peer's own name, which it sends back: behind all that was sent before.
+void switchboard_state::ask_taken(std::uint64_t index, std::uint64_t link, std::uint64_t total) {
+  auto& p = peers[index];
+  if (p.state == link_state::up && p.link == link)
+    self->send(caf::actor_cast<peer_service>(p.switchboard),
+               link_taken{p.where.node, setup.node, p.incarnation, p.link, total});
+}
+
+void switchboard_state::failed(std::uint64_t index, std::uint64_t link, const std::string& why) {
   auto& p = peers[index];
   if (p.state != link_state::up || p.link != link)
     return;
-  say_goodbye(p, reason);
-  give_up(p, reason);
+  say_goodbye(p, why);
+  give_up(p, why);
 }
 
-/// The other end may believe that the link is up.
 void switchboard_state::say_goodbye(peer& p, const std::string& reason) {
   if (p.switchboard)
     self->send(caf::actor_cast<peer_service>(p.switchboard),
@@ -449,8 +460,7 @@ bool switchboard_state::stop() {
 switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
                                              switchboard_setup setup) {
   ignore_unexpected(self, "switchboard");
-  // A process without links is of no use to the others: like the node, this ends it, they notice,
-  // and it is started again.
+  // Without links it is of no use: like the node, this ends the process, which is started again.
   self->set_exception_handler(
       [](caf::scheduled_actor*, std::exception_ptr&) -> caf::error { std::terminate(); });
   auto& state = self->state;
@@ -462,6 +472,9 @@ switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
       [&state](const link_taken& what) { state.took(what); },
       [&state](failed_atom, std::uint64_t peer, std::uint64_t link, const std::string& reason) {
         state.failed(peer, link, reason);
+      },
+      [&state](fetch_atom, std::uint64_t peer, std::uint64_t link, std::uint64_t total) {
+        state.ask_taken(peer, link, total);
       },
       [&state](role_offer& o) { state.offer(o); },
       [&state](status_atom) { return state.status(); },

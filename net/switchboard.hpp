@@ -55,6 +55,8 @@ using switchboard_actor = peer_service::extend<
     handles<bool(stop_atom)>,
     /// The other end of a link to a peer does not take what waits for it.
     handles<void(failed_atom, std::uint64_t, std::uint64_t, std::string)>,
+    /// For which peer and link, and how many bytes were sent in all: whether it has them.
+    handles<void(fetch_atom, std::uint64_t, std::uint64_t, std::uint64_t)>,
     /// Its own timer: for which peer.
     handles<void(retry_atom, std::uint64_t)>>;
 

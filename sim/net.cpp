@@ -169,6 +169,7 @@ net::dialled simulated_net::connect(process_id from, process_id to) {
   made->ends[0].process = from;
   made->ends[1].process = to;
   connections_.push_back(made);
+  ++connections_made_;
   std::weak_ptr<net_connection> weak = made;
   auto hang_up = [this, weak](void*) {
     if (auto c = weak.lock())

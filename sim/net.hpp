@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -53,6 +54,8 @@ public:
   void heal();
   /// How long everything is on its way from now on.
   void set_delay(time delay) noexcept { delay_ = delay; }
+  /// How many connections were made so far.
+  std::uint64_t connections_made() const noexcept { return connections_made_; }
 
 private:
   friend class net_proxy;
@@ -84,6 +87,7 @@ private:
   std::map<direction, bool> held_;
   std::vector<std::shared_ptr<net_connection>> connections_; ///< of which an end is open
   time delay_{1};
+  std::uint64_t connections_made_ = 0;
 };
 
 /// How actors of the process look to those of others.

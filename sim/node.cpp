@@ -165,6 +165,10 @@ void simulated_node::spawn_links(part& p, process_id process) {
     setup.peers.push_back({parts_[j].name, "host", static_cast<std::uint16_t>(process_at(j))});
   setup.listener = caf::actor_cast<link_listener>(p.node);
   setup.make_dialer = net_->dialers(process);
+  if (link_window_ > 0) {
+    setup.limits.open_bytes = link_window_;
+    setup.limits.piece_bytes = link_window_ / 4;
+  }
   auto board = net::spawn_switchboard(world_.system(), std::move(setup));
   p.switchboard = caf::actor_cast<caf::strong_actor_ptr>(board);
   net_->listen(process, p.switchboard);
@@ -204,12 +208,17 @@ std::string simulated_node::missing(const node_status& now) const {
   }
   if (now.queues.missing > 0)
     return std::to_string(now.queues.missing) + " queue-managers are missing";
+  if (!now.waits_for.empty())
+    return "it waits for " + now.waits_for;
   if (!now.writer.refusal.empty()) // it says why, and the queues may not get any further
     return {};
   if (now.queues.applied < now.writer.end)
     return "the log ends at " + std::to_string(now.writer.end) + ", and the queues have it up to " +
            std::to_string(now.queues.applied) + ", dispatched up to " +
            std::to_string(now.dispatcher.next);
+  if (now.writer.backlog > 0)
+    return "the queues have all of the log, and for the writer they lack " +
+           std::to_string(now.writer.backlog) + " messages";
   if (options_.store.flush == storage::flush_policy::sync && now.flusher.flushed < now.writer.end)
     return "the log ends at " + std::to_string(now.writer.end) + ", and is flushed up to " +
            std::to_string(now.flusher.flushed);

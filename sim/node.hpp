@@ -100,6 +100,9 @@ public:
   bool cut_power_at(std::size_t i, random_source& random);
   /// Null if there is one process only.
   simulated_net* net() noexcept { return net_.get(); }
+  /// Bytes that a link hands to the net before the other end has taken any; 0: as a node does. For
+  /// processes that begin from now on.
+  void set_link_window(std::uint64_t bytes) noexcept { link_window_ = bytes; }
   /// Runs the world until every role is where it should be and the queues have all of the log, or
   /// says what is missing.
   storage::result<void> settle(std::chrono::milliseconds limit);
@@ -145,6 +148,7 @@ private:
   std::size_t door_ = 0;
   std::unique_ptr<simulated_net> net_;
   std::uint64_t incarnations_ = 0; ///< of all processes
+  std::uint64_t link_window_ = 0;
   std::shared_ptr<storage::opened_store> store_;
   std::shared_ptr<node_actor> actor_; ///< shared with the links, which outlive no world
   bool running_ = false;

@@ -32,7 +32,8 @@ std::vector<std::string_view> quarantined(const simulated_disk& disk,
 
 } // namespace
 
-void node_check::after_start(bool lost_power, log_offset vouched) {
+void node_check::after_start(bool lost_power, log_offset vouched, bool under_way) {
+  under_way_ = under_way;
   auto session = scene_.open_session();
   clients_.collect();
   auto known = scene_.ledger.entries();
@@ -206,7 +207,7 @@ void node_check::check_topics(const session_actor& session, std::vector<seen_mes
 void node_check::check_ledger(const std::vector<seen_message>& seen, missing_rule may,
                               const node_status& now) {
   auto min = may.min;
-  may.under_way = scene_.node.net() != nullptr;
+  may.under_way = under_way_;
   may.all = scene_.disk_lied;
   if (scene_.rot.anywhere()) {
     auto aside = quarantined(scene_.node.disk(), scene_.node.options().store);

@@ -13,8 +13,9 @@ class node_check {
 public:
   node_check(node_scene& scene, node_clients& clients) : scene_(scene), clients_(clients) {}
 
-  /// After a start. `vouched` is where the log was durable, as the last checkpoint said.
-  void after_start(bool lost_power, log_offset vouched);
+  /// After a start. `vouched` is where the log was durable, as the last checkpoint said. Of a store
+  /// of which a process has lived on, messages may be `under_way`.
+  void after_start(bool lost_power, log_offset vouched, bool under_way);
   /// All that was there when it was looked at last.
   const std::vector<seen_message>& found() const noexcept { return found_; }
   /// Of a node that nothing happened to for a while: its queues begin where its log does.
@@ -44,6 +45,7 @@ private:
   node_scene& scene_;
   node_clients& clients_;
   std::vector<seen_message> found_;
+  bool under_way_ = false;
 };
 
 } // namespace troupe::sim

@@ -29,8 +29,14 @@ topic_info node_clients::topic(std::uint32_t queue) const {
 }
 
 void node_clients::put(const node_event& event) {
-  if (!scene_.plan.numbered || !put_numbered(event))
-    put(event, scene_.wire(event.client % scene_.plan.producers).service());
+  if (scene_.plan.numbered && put_numbered(event))
+    return;
+  auto client = event.client % scene_.plan.producers;
+  auto first = scene_.ledger.entries().size();
+  put(event, scene_.wire(client).service());
+  if (!scene_.plan.numbered)
+    for (auto number = first; number < scene_.ledger.entries().size(); ++number)
+      scene_.ledger.at(number).sender = static_cast<std::int32_t>(client);
 }
 
 void node_clients::put(const node_event& event, const store_service& to) {
@@ -96,8 +102,7 @@ void node_clients::read(const node_event& event) {
   request.max_messages = static_cast<std::uint32_t>(random.between(1, 20));
   request.wait_ms = random.one_in(3) ? static_cast<std::uint32_t>(random.below(3000)) : 0;
   auto& wire = scene_.wire(event.client);
-  reads_.push_back({scene_.w.request<pull_response>(wire.service(), request),
-                    scene_.ledger.topics().removals()});
+  reads_.push_back({scene_.w.request<pull_response>(wire.service(), request), scene_.ledger.now()});
 }
 
 void node_clients::probe(const node_event& event) {
@@ -152,6 +157,8 @@ void node_clients::settle(std::uint64_t number, const message_result& result, bo
 void node_clients::collect_put(open_put& put) {
   auto& got = put.response.get();
   auto reason = got ? got.value().failure.message : got.error().message;
+  if (!reason.empty())
+    last_refusal_ = reason;
   if (got && got.value().results.size() != put.numbers.size() && reason.empty())
     throw broken{"an answer without all results"};
   for (std::size_t i = 0; i < put.numbers.size(); ++i) {
@@ -175,12 +182,11 @@ void node_clients::collect_read(open_read& read) {
   auto& got = read.response.value();
   if (got.damaged > 0 && got.warning.empty())
     throw broken{"messages are left out as damaged, and nothing is said about them"};
-  bool same_topics = read.removals == scene_.ledger.topics().removals();
   for (auto& record : got.records) {
     ++scene_.compared;
     auto seen = scene_.as_sent(record);
     auto& ledger = scene_.ledger;
-    if (auto wrong = same_topics ? ledger.check_living(seen) : ledger.check_message(seen))
+    if (auto wrong = ledger.check_answered(seen, read.asked))
       throw broken{*wrong};
     if (scene_.plan.sync_flush && !scene_.disk_lied)
       ledger.shown(seen);

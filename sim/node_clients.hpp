@@ -35,6 +35,9 @@ public:
            creations_.empty();
   }
 
+  /// Why a message was not stored, or may be not, the last time.
+  const std::string& last_refusal() const noexcept { return last_refusal_; }
+
   void check_bound(const node_status& status) const;
   topic_info topic(std::uint32_t queue) const;
 
@@ -61,7 +64,7 @@ private:
   };
   struct open_read {
     answer<pull_response> response;
-    std::uint64_t removals = 0; ///< that were known when it was sent
+    node_ledger::moment asked;
   };
   struct open_probe {
     answer<node_status> response;
@@ -88,6 +91,7 @@ private:
   void settle(std::uint64_t number, const message_result& result, bool wait);
 
   node_scene& scene_;
+  std::string last_refusal_;
   std::map<std::uint32_t, numbered_producer> numbered_;
   std::vector<open_put> puts_;
   std::vector<open_read> reads_;

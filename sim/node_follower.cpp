@@ -137,18 +137,18 @@ struct follower_state {
     if (sizes.one_in(4)) // an answer that is full before it has so many
       request.max_bytes = sizes.between(1, most_bytes);
     request.wait_ms = longest_wait_ms;
-    auto removals = scene->ledger.topics().removals();
     self->request(service, caf::infinite, request)
         .then(
-            [this, index, removals, from = request.from, of = epoch](const pull_response& answer) {
+            [this, index, asked = scene->ledger.now(), from = request.from,
+             of = epoch](const pull_response& answer) {
               if (of != epoch || queues[index].next != from)
                 return go_on(index); // it has been sent back to the start
-              take(index, answer, removals);
+              take(index, answer, asked);
             },
             [this, index](const caf::error&) { later(index); });
   }
 
-  void take(std::size_t index, const pull_response& answer, std::uint64_t removals) {
+  void take(std::size_t index, const pull_response& answer, const node_ledger::moment& asked) {
     auto& at = queues[index];
     auto from = *at.next;
     auto expected = from;
@@ -160,7 +160,7 @@ struct follower_state {
       for (; expected < message.position; ++expected)
         pass(at, expected, answer);
       ++expected;
-      show(at, message.position, scene->as_sent(record), removals);
+      show(at, message.position, scene->as_sent(record), asked);
     }
     if (answer.next < expected && !may_move_back(at))
       wrong(at, "from " + std::to_string(expected) + " it is sent back to " +
@@ -206,11 +206,10 @@ struct follower_state {
   }
 
   void show(followed& at, queue_offset position, const seen_message& message,
-            std::uint64_t removals) {
+            const node_ledger::moment& asked) {
     auto& ledger = scene->ledger;
     ++scene->compared;
-    bool same_topics = removals == ledger.topics().removals();
-    if (auto bad = same_topics ? ledger.check_living(message) : ledger.check_message(message))
+    if (auto bad = ledger.check_answered(message, asked))
       return wrong(at, *bad);
     auto number = ledger.find(message.body)->number;
     seen.insert(number);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <charconv>
 #include <limits>
+#include <map>
+#include <tuple>
 #include <utility>
 
 namespace troupe::sim {
@@ -119,6 +121,14 @@ node_ledger::problem node_ledger::check_living(const seen_message& seen) const {
   return std::nullopt;
 }
 
+node_ledger::problem node_ledger::check_answered(const seen_message& seen,
+                                                 const moment& asked) const {
+  auto* entry = find(seen.body);
+  if (entry != nullptr && entry->state == put_state::gone && asked.looks != looks_)
+    return std::nullopt;
+  return asked.removals == topics_.removals() ? check_living(seen) : check_message(seen);
+}
+
 node_ledger::problem node_ledger::check_order(const std::vector<seen_message>& seen) const {
   for (std::size_t i = 1; i < seen.size(); ++i) {
     auto& before = seen[i - 1];
@@ -128,6 +138,22 @@ node_ledger::problem node_ledger::check_order(const std::vector<seen_message>& s
       return after.topic + " queue " + std::to_string(after.queue) + ": position " +
              std::to_string(after.position) + " at offset " + std::to_string(after.offset) +
              " follows " + std::to_string(before.position) + " at " + std::to_string(before.offset);
+  }
+  return std::nullopt;
+}
+
+/// What one client sent, one message after the other, lies in its queue in this order.
+node_ledger::problem node_ledger::check_senders(const std::vector<seen_message>& seen) const {
+  std::map<std::tuple<std::string, std::int32_t, std::int32_t>, std::uint64_t> newest;
+  for (auto& message : seen) {
+    auto& entry = *find(message.body);
+    if (entry.sender < 0)
+      continue;
+    auto& before = newest[{entry.topic, entry.queue, entry.sender}];
+    if (entry.number < before)
+      return name_of(entry) + " lies behind message " + std::to_string(before) +
+             " of the same client, which was sent later";
+    before = entry.number;
   }
   return std::nullopt;
 }
@@ -170,6 +196,7 @@ node_ledger::problem node_ledger::check_prefix(const std::set<std::uint64_t>& th
 
 node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& seen,
                                             const missing_rule& may) {
+  ++looks_;
   if (auto wrong = check_order(seen))
     return wrong;
   std::set<std::uint64_t> there;
@@ -182,7 +209,9 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
       return name_of(*find(message.body)) + " is served from before the log's begin at " +
              std::to_string(may.min);
   }
-  auto wrong = may.all ? std::nullopt : check_missing(there, may);
+  auto wrong = may.all ? std::nullopt : check_senders(seen);
+  if (!may.all && !wrong)
+    wrong = check_missing(there, may);
   if (!may.all && !wrong && may.lost_power)
     wrong = check_prefix(there, may);
   if (wrong)
@@ -198,16 +227,29 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
     entry.position = message.position;
   }
   for (auto& before : last_life_)
-    if (may.lost_power && before.state == put_state::open && there.count(before.number) == 0)
-      entries_[before.number].cut_off = true;
+    if (may.lost_power && before.state == put_state::open && there.count(before.number) == 0) {
+      auto& entry = entries_[before.number];
+      entry.cut_off = true;
+      if (entry.copied) // this copy gets a place of its own
+        entry.offset = entry.position = -1;
+    }
   for (auto& known : may.known)
     if (there.count(known.number) == 0 && !may.all && !may.excused(known) &&
-        (known.state == put_state::stored || (known.state == put_state::maybe && !may.under_way))) {
-      auto& entry = entries_[known.number];
-      entry.state = put_state::gone;
-      entry.seen = false;
-    }
+        (known.state == put_state::stored || (known.state == put_state::maybe && !may.under_way)))
+      lose(entries_[known.number], may);
   return std::nullopt;
+}
+
+/// It stays away for ever, but for a copy that was sent when it was in doubt.
+void node_ledger::lose(ledger_entry& entry, const missing_rule& may) const {
+  entry.seen = false;
+  if (!may.under_way || !entry.copied) {
+    entry.state = put_state::gone;
+    return;
+  }
+  entry.state = put_state::maybe;
+  entry.durable = false;
+  entry.offset = entry.position = -1;
 }
 
 } // namespace troupe::sim

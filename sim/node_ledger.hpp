@@ -32,7 +32,10 @@ struct ledger_entry {
   std::string topic;
   std::int32_t queue = 0;
   std::uint32_t size = 0;
+  std::int32_t sender = -1; ///< whose messages keep their order; -1: nobody's
   put_state state = put_state::open;
+  /// Of a producer who sends again what is in doubt: a process that lives on may have a copy.
+  bool copied = false;
   bool durable = false; ///< has to survive a power cut
   bool seen = false;    ///< was shown to a consumer when only what is durable is shown
   /// Was not there after a power cut at which it was open: an acknowledgement that comes later may
@@ -106,6 +109,14 @@ public:
   /// The same, and it is none of a topic that was deleted before it was asked for.
   problem check_living(const seen_message& seen) const;
 
+  /// When something was asked for. Its answer may come late, and what has gone since be in it.
+  struct moment {
+    std::uint64_t removals = 0;
+    std::uint64_t looks = 0;
+  };
+  moment now() const noexcept { return {topics_.removals(), looks_}; }
+  problem check_answered(const seen_message& seen, const moment& asked) const;
+
   /// All that is there after a restart, queue by queue. What is there and flushed is known to be
   /// durable from now on; what is not there is gone.
   problem check_all(const std::vector<seen_message>& seen, const missing_rule& may);
@@ -115,6 +126,8 @@ public:
 
 private:
   problem check_order(const std::vector<seen_message>& seen) const;
+  problem check_senders(const std::vector<seen_message>& seen) const;
+  void lose(ledger_entry& entry, const missing_rule& may) const;
   problem check_missing(const std::set<std::uint64_t>& there, const missing_rule& may) const;
   /// What a power cut has left is a prefix of what was acknowledged before.
   problem check_prefix(const std::set<std::uint64_t>& there, const missing_rule& may) const;
@@ -124,6 +137,7 @@ private:
   std::vector<ledger_entry> entries_;   ///< by number
   std::vector<ledger_entry> last_life_; ///< as they were when it ended
   topic_ledger topics_;
+  std::uint64_t looks_ = 0; ///< how often all was read
 };
 
 } // namespace troupe::sim

@@ -111,6 +111,10 @@ void node_clients::collect_numbered(open_put& put) {
     if (batch.code == errc::none)
       batch.code = results[i].code;
   }
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    auto& entry = scene_.ledger.at(put.numbers[i]);
+    entry.copied = entry.copied || in_doubt(results[i].code);
+  }
   for (std::size_t i = 0; i < results.size(); ++i)
     settle_numbered(batch, put.numbers[i], results[i]);
   if (batch.code != errc::none)

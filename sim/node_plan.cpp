@@ -261,7 +261,7 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
 
 std::string to_string(const node_event& event) {
   std::string text(name_of(event.kind));
-  text += " after=" + std::to_string(event.after.count()) + "ms";
+  text += event.at_meeting ? " at-meeting" : " after=" + std::to_string(event.after.count()) + "ms";
   switch (event.kind) {
   case event_kind::put:
     text += " producer=" + std::to_string(event.client) + " queue=" + std::to_string(event.queue) +
@@ -335,7 +335,8 @@ static std::string placement_of(const node_plan& plan) {
     text +=
         (process == plan.queue_places.processes.front() && text.back() == ']' ? " queues=" : ",") +
         std::to_string(process);
-  return text + " delay=" + std::to_string(plan.net_delay_ms) + "ms";
+  text += " delay=" + std::to_string(plan.net_delay_ms) + "ms";
+  return text + (plan.link_window > 0 ? " window=" + std::to_string(plan.link_window) : "");
 }
 
 std::string to_string(const node_plan& plan) {

@@ -66,6 +66,8 @@ struct node_event {
   std::int64_t span_ms = 0;
   std::uint64_t seed = 0; ///< for what the event itself has to draw
   fault disk;             ///< of `disk_fault`
+  /// A few steps after two processes have connected, which is waited for.
+  bool at_meeting = false;
 };
 std::string to_string(const node_event& event);
 
@@ -85,6 +87,7 @@ struct node_plan {
   std::vector<role_set> placement = {role_set::every()}; ///< of each process
   queue_placement queue_places;
   std::int64_t net_delay_ms = 0; ///< between processes
+  std::uint64_t link_window = 0; ///< bytes on their way between two of them; 0: as a node has it
   std::vector<node_event> events;
 
   /// True if the wall clock is set in the run: the age of files means nothing then.

@@ -21,6 +21,9 @@ namespace {
 using std::chrono::milliseconds;
 /// Long enough for every deadline of client, session and actors.
 constexpr auto until_all_answered = std::chrono::seconds(60);
+/// All processes have found each other, and the queues have caught up. Who was asked before the
+/// connection broke and does not answer is not waited for so long.
+constexpr auto until_whole = std::chrono::seconds(20);
 constexpr int start_tries = 5;
 /// A process dies in the middle of what its actors do.
 constexpr std::uint64_t most_steps_before_end = 100;
@@ -56,7 +59,9 @@ private:
   void follow(const store_service& service, const std::string& group, bool told_begin) {
     followers_.push_back(std::make_unique<node_follower>(scene_, service, group, told_begin));
   }
+  void await_meeting(const node_event& event);
   void spread(const node_event& event, random_source& random);
+  bool check_settled(milliseconds limit);
   void check_spread();
   void stop();
   void restart(bool lost_power = false);
@@ -89,6 +94,8 @@ node_outcome node_runner::run() {
         scene_.w.run_for(event.after);
       collect();
       say(to_string(event));
+      if (event.at_meeting)
+        await_meeting(event);
       happen(event);
       ++outcome_.event;
       if (over_)
@@ -188,6 +195,17 @@ void node_runner::happen(const node_event& event) {
     restart();
 }
 
+/// What one of two processes says while the other one has not found it yet goes nowhere.
+void node_runner::await_meeting(const node_event& event) {
+  constexpr auto longest_wait = std::chrono::seconds(3);
+  constexpr std::uint64_t most_steps = 150;
+  auto& net = *scene_.node.net();
+  auto before = net.connections_made();
+  scene_.w.run_until([&] { return net.connections_made() > before; }, longest_wait);
+  for (auto steps = event.seed % most_steps; steps > 0; --steps)
+    scene_.w.step();
+}
+
 /// Events of a store in several processes.
 void node_runner::spread(const node_event& event, random_source& random) {
   auto& node = scene_.node;
@@ -196,14 +214,11 @@ void node_runner::spread(const node_event& event, random_source& random) {
   auto to = node.process_at(event.queue);
   switch (event.kind) {
   case event_kind::end_process:
-    for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
-      scene_.w.step();
-    node.end(event.client);
-    break;
   case event_kind::cut_queues:
     for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
       scene_.w.step();
-    (void)node.cut_power_at(event.client, random);
+    if (event.kind != event_kind::cut_queues || !node.cut_power_at(event.client, random))
+      node.end(event.client);
     break;
   case event_kind::begin_process:
     if (!node.runs(event.client)) // with a disk that fails it does not; another one may
@@ -284,7 +299,7 @@ void node_runner::restart(bool lost_power) {
   for (int i = 0; i < start_tries; ++i) {
     auto started = node.start();
     if (started) {
-      check_.after_start(lost_power, vouched_);
+      check_.after_start(lost_power, vouched_, lost_power && node.net() != nullptr);
       return;
     }
     why = started.error().message;
@@ -380,6 +395,7 @@ void node_runner::finish() {
   scene_.node.disk().set_other_bytes(0);
   scene_.node.disk().set_capacity(endless);
   begin_all();
+  check_settled(until_whole);
   scene_.w.run_for(until_all_answered);
   clients_.collect();
   if (!clients_.all_answered())
@@ -424,20 +440,28 @@ void node_runner::begin_all() {
   }
 }
 
-/// Whatever ended or was cut off, without a restart of the rest all is there and can be read; but
-/// for those who end writing until one.
-void node_runner::check_spread() {
+/// Whatever ended or was cut off, without a restart of the rest all is there soon. False if who
+/// ends writing until one has ended it.
+bool node_runner::check_settled(milliseconds limit) {
   auto& node = scene_.node;
   if (node.net() == nullptr || !node.running())
-    return;
-  auto settled = node.settle(until_all_answered);
+    return false;
+  auto settled = node.settle(limit);
   auto now = status();
   auto ended = [&](const role_status& role) { return role.state == role_stopped; };
   if (now && (std::ranges::any_of(now->roles, ended) || !now->writer.refusal.empty()))
-    return;
+    return false;
   if (!settled)
     throw broken{settled.error().message};
-  check_.after_start(false, vouched_);
+  return true;
+}
+
+/// And it can be read, and more be stored.
+void node_runner::check_spread() {
+  if (!check_settled(until_all_answered))
+    return;
+  check_.after_start(false, vouched_, true);
+  store_one_more();
 }
 
 void node_runner::store_one_more() {
@@ -459,7 +483,9 @@ void node_runner::store_one_more() {
   bool may_refuse = scene_.rot.in_log() || scene_.disk_lied;
   if (state == put_state::stored || (may_refuse && state == put_state::refused))
     return;
-  throw broken{"a healthy node does not store"};
+  throw broken{state == put_state::open
+                   ? "a healthy node does not answer a put"
+                   : "a healthy node does not store: " + clients_.last_refusal()};
 }
 
 } // namespace

@@ -60,6 +60,7 @@ node_scene::node_scene(const node_plan& p)
     : plan(p), w(p.seed), node(w, 1, options_of(p), "n1", p.placement, p.queue_places) {
   if (node.net() != nullptr)
     node.net()->set_delay(std::chrono::milliseconds(plan.net_delay_ms));
+  node.set_link_window(plan.link_window);
   w.between_steps = [this] {
     node.disk().set_time_ms(node.clock().now_ms());
     if (node.running() && node.crashed())

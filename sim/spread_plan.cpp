@@ -90,6 +90,16 @@ node_event draw_spread_fault(std::string_view name, const node_plan& plan, rando
   return event;
 }
 
+node_event draw_spread_put(const node_plan& plan, random_source& random) {
+  node_event event;
+  event.seed = random.next();
+  event.client = static_cast<std::uint32_t>(random.below(plan.producers));
+  event.queue = static_cast<std::uint32_t>(random.below(plan.topics * plan.queues));
+  event.count = static_cast<std::uint32_t>(random.between(1, 3));
+  event.size = static_cast<std::uint32_t>(random.below(300));
+  return event;
+}
+
 } // namespace
 
 bool node_plan::has_queues_alone(std::size_t process) const noexcept {
@@ -112,11 +122,10 @@ node_plan draw_spread_plan(std::uint64_t seed, const std::set<std::string>& clas
   auto random = stream(seed, "spread");
   plan.placement = draw_placement(random);
   plan.queue_places = draw_queues(plan.placement, random);
-  // What such a producer repeats may be under way in a process that lives on: the ledger does not
-  // know that yet.
-  plan.numbered = false;
   constexpr std::array<std::int64_t, 5> delays = {0, 0, 1, 5, 40};
   plan.net_delay_ms = delays[random.below(delays.size())];
+  constexpr std::array<std::uint64_t, 4> windows = {0, 0, 2048, 16 * 1024};
+  plan.link_window = windows[random.below(windows.size())];
   std::vector<std::string_view> on;
   for (auto* name : own_classes)
     if (classes.count(name) > 0 && !random.one_in(3))
@@ -125,8 +134,15 @@ node_plan draw_spread_plan(std::uint64_t seed, const std::set<std::string>& clas
     return plan;
   for (auto count = random.between(1, 16); count > 0; --count) {
     auto at = random.below(plan.events.size() + 1);
-    auto fault = draw_spread_fault(on[random.below(on.size())], plan, random);
-    plan.events.insert(plan.events.begin() + static_cast<std::ptrdiff_t>(at), fault);
+    std::vector<node_event> drawn = {draw_spread_fault(on[random.below(on.size())], plan, random)};
+    while (random.one_in(3)) { // what it has broken off begins again, and then
+      drawn.push_back(random.one_in(2)
+                          ? draw_spread_put(plan, random)
+                          : draw_spread_fault(on[random.below(on.size())], plan, random));
+      drawn.back().at_meeting = true;
+    }
+    plan.events.insert(plan.events.begin() + static_cast<std::ptrdiff_t>(at), drawn.begin(),
+                       drawn.end());
   }
   return plan;
 }

@@ -37,12 +37,18 @@ void topic_ledger::failed(const std::string& topic, request what) {
 
 void topic_ledger::new_life() {
   for (auto& [topic, known] : topics_)
-    known.removals.doubt = known.creations.doubt = false;
+    for (auto* kind : {&known.removals, &known.creations}) {
+      kind->former = kind->former || kind->doubt;
+      kind->doubt = false;
+    }
 }
 
 bool topic_ledger::vanishing(const std::string& topic) const {
   auto found = topics_.find(topic);
-  return found != topics_.end() && found->second.removals.possible();
+  if (found == topics_.end())
+    return false;
+  auto& removals = found->second.removals;
+  return removals.possible() || removals.former;
 }
 
 topic_ledger::problem topic_ledger::found(const std::string& topic, bool there,
@@ -64,6 +70,7 @@ topic_ledger::problem topic_ledger::found(const std::string& topic, bool there,
   known.may_be_there = there || known.creations.possible();
   known.may_be_gone = !there || known.removals.possible();
   known.removal_asked = known.removals.possible();
+  known.removals.former = known.creations.former = false;
   return std::nullopt;
 }
 

@@ -34,7 +34,7 @@ public:
 
   /// Records of the topic before it are dead.
   log_offset deleted_at(const std::string& topic) const;
-  /// A removal of the topic may be done at any time.
+  /// A removal of the topic may be done at any time, or have been done unseen.
   bool vanishing(const std::string& topic) const;
   /// How many removals are known: grows with each.
   std::uint64_t removals() const noexcept { return removals_; }
@@ -42,8 +42,9 @@ public:
 private:
   /// Requests of one kind.
   struct requests {
-    int open = 0;       ///< not answered
-    bool doubt = false; ///< one was answered with an error, and may be done nevertheless
+    int open = 0;        ///< not answered
+    bool doubt = false;  ///< one was answered with an error, and may be done nevertheless
+    bool former = false; ///< the same in a life that is over, and nobody has looked since
     bool possible() const noexcept { return open > 0 || doubt; }
   };
   struct knowledge {

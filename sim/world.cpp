@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string_view>
 
 namespace troupe::sim {
@@ -164,9 +165,14 @@ void world::kill_process(process_id process) {
   frozen_.erase(process);
   // An exit message overtakes everything in a mailbox, so nobody does another step of work; but the
   // exit of one may wake another one of them, who must be dead first: all are told before any ends.
-  for (auto& [id, known] : known_)
-    if (auto actor = caf::actor_cast<caf::actor>(known.address); actor && known.process == process)
-      kill(actor);
+  std::set<caf::actor_id> told;
+  auto tell = [&] {
+    for (auto& [id, known] : known_)
+      if (known.process == process && told.insert(id).second)
+        if (auto actor = caf::actor_cast<caf::actor>(known.address))
+          kill(actor);
+  };
+  tell();
   auto of_process = [&](caf::resumable* job) {
     auto* actor = dynamic_cast<caf::local_actor*>(job);
     return actor != nullptr && known_[actor->id()].process == process;
@@ -177,6 +183,7 @@ void world::kill_process(process_id process) {
     if (found == jobs.end())
       return;
     run(static_cast<std::size_t>(found - jobs.begin()));
+    tell(); // what it had taken out of its mailbox before comes first, and may spawn somebody
   }
 }
 

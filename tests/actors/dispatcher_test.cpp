@@ -391,3 +391,13 @@ TEST_CASE("dispatcher: before it is told where to begin it passes nothing on", "
   t.resume(0);
   CHECK(t.seen == std::vector<log_offset>{0});
 }
+
+TEST_CASE("dispatcher: what was held and the queues have is no reason to ask on and on",
+          "[actors][spread]") {
+  dispatcher_stand t;
+  t.send(0, 100);
+  t.resume(200); // the log has lost its end
+  CHECK(t.seen.empty());
+  t.resume(0);
+  CHECK(t.seen == std::vector<log_offset>{0});
+}

@@ -26,18 +26,22 @@ public:
     }
     request.applied = 4711;
     files.events.clear();
+    flusher_ = system_->spawn<caf::detached>(queue_flusher, queue_flusher_setup{options_, &files});
     auto log = system_->spawn([] {
-      return caf::behavior{[](flush_atom, log_run, log_offset end) {
-        return log_flushed{end, 1000};
+      return caf::behavior{[](flush_atom, log_run run, log_offset end) {
+        return log_flushed{end, 1000, run};
       }};
     });
-    role_table roles;
-    roles.flusher = caf::actor_cast<flusher_actor>(caf::actor_cast<caf::strong_actor_ptr>(log));
-    flusher_ = system_->spawn<caf::detached>(queue_flusher, queue_flusher_setup{options_, &files});
-    caf::anon_send(flusher_, roles);
+    set_log(caf::actor_cast<flusher_actor>(caf::actor_cast<caf::strong_actor_ptr>(log)));
   }
   ~threaded_stand() { caf::anon_send_exit(flusher_, caf::exit_reason::user_shutdown); }
 
+  /// The log's flusher, or none.
+  void set_log(const flusher_actor& log) {
+    role_table roles;
+    roles.flusher = log;
+    caf::anon_send(flusher_, roles);
+  }
   errc sync() {
     caf::scoped_actor self{*system_};
     auto code = errc::none;
@@ -102,4 +106,17 @@ TEST_CASE("queue_flusher: what one thread cannot sync keeps the checkpoint away"
     CHECK(t.sync() == errc::io_error); // a failed sync is final
     CHECK(t.files.count(action::create, "checkpoint") == 0);
   }
+}
+
+TEST_CASE("queue_flusher: what the log's flusher has said once it need not say again",
+          "[actors][spread]") {
+  threaded_stand t;
+  REQUIRE(t.sync() == errc::none);
+  t.set_log({});
+  CHECK(t.sync() == errc::none);
+  t.request.run = 2; // of another run it was not said
+  CHECK(t.sync() != errc::none);
+  t.request.run = 0;
+  ++t.request.applied;
+  CHECK(t.sync() != errc::none);
 }

@@ -486,6 +486,7 @@ TEST_CASE("registrar: a group beyond the end of its queue is set back to it", "[
     t.world
         .ask<group_offset>(t.roles.registrar, store_atom_v, group_offset{"g", "orders", queue, 31})
         .value();
+  t.reload();
   queue_state ends;
   ends.next_offsets["orders"] = {31, 12};
   t.world.tell(t.roles.registrar, ends);

@@ -86,6 +86,18 @@ TEST_CASE("registrar: where nothing can be gone, what groups store is their own 
   CHECK(t.kept(0) == 31);
 }
 
+TEST_CASE("registrar: what a group stores while the queues are asked is not set back",
+          "[actors][spread]") {
+  groups_stand t;
+  t.run();
+  t.create("a", 1).value();
+  t.store(0, 31); // of messages that came since
+  queue_state ends;
+  ends.next_offsets["a"] = {12};
+  t.world.tell(t.roles.registrar, ends);
+  CHECK(t.kept(0) == 31);
+}
+
 TEST_CASE("registrar: a group is set back to where a deleted topic's numbers ended", "[actors]") {
   groups_stand t;
   t.run();
@@ -96,6 +108,7 @@ TEST_CASE("registrar: a group is set back to where a deleted topic's numbers end
   t.create("a", 2).value();
   t.store(0, 3);
   t.store(1, 9);
+  t.reload();
   t.world.tell(t.roles.registrar, queue_state{});
   CHECK(t.kept(0) == 3);
   CHECK(t.kept(1) == 2);

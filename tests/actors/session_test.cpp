@@ -372,6 +372,27 @@ TEST_CASE("session: who waits for one that ends is told", "[actors]") {
   CHECK(pull.code() == errc::connection_lost);
 }
 
+TEST_CASE("session: puts are not held by a registrar that is out of reach now",
+          "[actors][spread]") {
+  session_stand t;
+  t.hold_topics = true;
+  t.start();
+  auto held = t.send(put_of("unknown", {{"1"}}));
+  auto behind = t.send(put_of("t", {{"2"}}));
+  CHECK_FALSE(held.there());
+  auto roles = t.stand.roles;
+  auto found = t.topics;
+  roles.registrar =
+      t.stand.world.play<registrar_actor>([found](caf::event_based_actor*) -> caf::message_handler {
+        return {[found](watch_atom) { return found; }};
+      });
+  t.stand.world.tell(t.session, roles);
+  t.stand.world.drain();
+  CHECK(outcome(held) == errc::not_found);
+  t.answer_all();
+  CHECK(all_stored(behind.value()));
+}
+
 TEST_CASE("session: the time that a put was held is its producer's", "[actors]") {
   session_stand t;
   t.hold_topics = true;

@@ -35,7 +35,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 48> mutants = {{
+constexpr std::array<mutant, 57> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -93,27 +93,40 @@ constexpr std::array<mutant, 48> mutants = {{
     {"log-not-attached", "a new flusher is not told which log it flushes", simulation::spread},
     {"queues-not-met", "the dispatcher goes on with new queues where it was with the old ones",
      simulation::spread},
+    {"window-not-given-back", "what has crossed a link goes on taking room", simulation::spread},
+    {"order-not-kept", "what waits for room in a link crosses in another order",
+     simulation::spread},
+    {"queues-asked-once", "a dispatcher whose question the queues do not answer gives up",
+     simulation::spread},
+    {"log-asked-once", "a node that hears nothing of the log waits for ever", simulation::spread},
+    {"old-writer-kept", "a session goes on with the writer of a link that is replaced",
+     simulation::spread},
+    {"file-said-once", "a file that was made for a writer out of reach is not told it again",
+     simulation::spread},
+    {"credit-said-once", "positions that were confirmed to a writer out of reach cost for ever",
+     simulation::spread},
+    {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
+    {"reader-awaited", "what was asked of a reader that is gone is awaited", simulation::spread},
 }};
 
 /// Planted, and not caught, for the hidden test. A writer that is silent in the middle of a write:
 /// in the simulation a write is one step, and nobody reads half of it. Of a store in several
-/// processes: what another message mends soon after, and what needs queues that outlive a log which
-/// gets shorter, as they do not while they share its disk.
-constexpr std::array<mutant, 10> proposed = {{
-    {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
-    {"file-said-once", "a file that was made for a writer out of reach is not told it again",
+/// processes: what another message mends soon after, what needs an answer to be late by more than a
+/// second in the moment of a meeting, and what needs queues that outlive a log which gets shorter,
+/// as they do not while they share its disk.
+constexpr std::array<mutant, 9> proposed = {{
+    {"removal-said-once", "new queues are not told which topics were deleted", simulation::spread},
+    {"begin-said-once", "who is found again is not told where the log begins", simulation::spread},
+    {"writer-asked-once", "a dispatcher whose question a writer does not answer gives up",
      simulation::spread},
+    {"silence-taken-for-death", "a writer that waits for its disk is taken for dead"},
     {"end-not-said", "a dispatcher that is found again is not told where the log ends",
      simulation::spread},
     {"flush-of-another-run", "what was durable in another run of the log counts in this one",
      simulation::spread},
-    {"credit-said-once", "positions that were confirmed to a writer out of reach cost for ever",
-     simulation::spread},
-    {"reader-awaited", "what was asked of a reader that is gone is awaited", simulation::spread},
     {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
     {"positions-of-another-run", "the queues take positions of another run", simulation::spread},
     {"old-link-lives", "what an old connection still delivers gets through", simulation::spread},
-    {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
 }};
 
 std::optional<std::string> run(simulation which, std::uint64_t seed) {

@@ -4,19 +4,33 @@
 
 #include <fstream>
 #include <string>
+#include <vector>
 
 using namespace troupe::sim;
 
 namespace {
 
 /// How many messages were compared.
-std::uint64_t run_seed(std::uint64_t seed, const std::set<std::string>& classes) {
-  auto plan = draw_plan(seed, classes);
+std::uint64_t run_plan(const node_plan& plan) {
   auto outcome = run_node(plan);
   INFO(to_string(plan));
   INFO(outcome.failure.value_or(""));
   REQUIRE_FALSE(outcome.failure);
   return outcome.messages;
+}
+
+std::uint64_t run_seed(std::uint64_t seed, const std::set<std::string>& classes) {
+  return run_plan(draw_plan(seed, classes));
+}
+
+std::vector<std::uint64_t> seeds_of(const char* path) {
+  std::ifstream corpus(path);
+  REQUIRE(corpus);
+  std::vector<std::uint64_t> seeds;
+  for (std::string line; std::getline(corpus, line);)
+    if (!line.empty() && line[0] != '#')
+      seeds.push_back(std::stoull(line));
+  return seeds;
 }
 
 /// Runs seeds with these classes of faults; how many messages were compared.
@@ -30,13 +44,18 @@ std::uint64_t run_seeds(std::uint64_t count, const std::set<std::string>& classe
 } // namespace
 
 TEST_CASE("node_run: seeds that once failed do not fail again", "[sim]") {
-  std::ifstream corpus(TROUPE_SIM_SEEDS);
-  REQUIRE(corpus);
   const auto classes = usual_classes(fault_classes());
   std::uint64_t messages = 0;
-  for (std::string line; std::getline(corpus, line);)
-    if (!line.empty() && line[0] != '#')
-      messages += run_seed(std::stoull(line), classes);
+  for (auto seed : seeds_of(TROUPE_SIM_SEEDS))
+    messages += run_seed(seed, classes);
+  CHECK(messages > 0);
+}
+
+TEST_CASE("node_run: stores in several processes that once failed do not fail again", "[sim]") {
+  const auto classes = usual_classes(spread_fault_classes());
+  std::uint64_t messages = 0;
+  for (auto seed : seeds_of(TROUPE_SPREAD_SEEDS))
+    messages += run_plan(draw_spread_plan(seed, classes));
   CHECK(messages > 0);
 }
 

@@ -57,7 +57,8 @@ struct stand {
                                      world.inside(role,
                                                   [&other, total] { other->peer_took(total); });
                                  },
-                                 [&overflowed](const std::string&) { ++overflowed; }});
+                                 [&overflowed](const std::string&) { ++overflowed; },
+                                 [this](std::uint64_t total) { asked.push_back(total); }});
   }
 
   /// Counts how often the exit's end is seen.
@@ -76,6 +77,7 @@ struct stand {
   int downs = 0;
   bool carries = true; ///< word of what has been taken
   int overflows = 0;
+  std::vector<std::uint64_t> asked; ///< whether so much has been taken
   std::shared_ptr<net::link_end> here;
   std::shared_ptr<net::link_end> there;
   std::vector<std::int32_t> told;
@@ -278,4 +280,17 @@ TEST_CASE("link end: pieces that do not fit together end the link", "[links]") {
   s.world.drain();
   CHECK(s.overflows == 1);
   CHECK(s.told.empty());
+}
+
+TEST_CASE("link end: a full one asks once whether all has been taken", "[links]") {
+  stand s{small};
+  s.carries = false; // as when it was sent to actors that have ended
+  for (std::int32_t i = 0; i < 6; ++i)
+    s.world.tell(s.exit, stand::batch_of(3000, i));
+  s.world.drain();
+  CHECK(s.asked == std::vector<std::uint64_t>{s.here->open_bytes()});
+  s.here->peer_took(s.asked.front());
+  s.world.drain();
+  CHECK(s.told.size() == 6);
+  CHECK(s.asked.size() == 1); // nothing waits
 }
