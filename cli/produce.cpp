@@ -10,6 +10,7 @@
 #include "storage/properties.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -33,6 +34,7 @@ struct arguments {
   std::vector<std::string> properties;
   std::int32_t queue = -1;
   std::uint32_t batch = 256;
+  double repeat_seconds = 0;
 };
 
 result<char> delimiter_of(const std::string& text) {
@@ -86,12 +88,23 @@ result<topic_info> find_topic(remote& node, const std::string& name) {
   return made;
 }
 
+/// Who sends again numbers the messages, so that each is stored once.
+client::producer_options options_of(const welcome& granted, const arguments& args) {
+  auto options = client::producer_options::within(granted);
+  if (args.repeat_seconds > 0) {
+    options.repeat_for =
+        std::chrono::milliseconds(static_cast<std::int64_t>(args.repeat_seconds * 1000));
+    options.idempotent = client::producer_identity::draw();
+  }
+  return options;
+}
+
 /// Reads bodies, packs them, and sends them on.
 class line_producer {
 public:
   line_producer(remote& node, const topic_info& topic, const arguments& args,
                 std::string properties)
-      : producer_(node.system(), node.service(), client::producer_options::within(node.granted())),
+      : producer_(node.system(), node.service(), options_of(node.granted(), args)),
         batch_(topic.name), args_(args), properties_(std::move(properties)),
         most_(std::min<std::uint64_t>(args.batch, node.granted().credit_messages)),
         queues_(topic.write_queues), shown_("sent") {}
@@ -235,6 +248,12 @@ void add_produce(CLI::App& app, context& ctx) {
   verb->add_option("--batch", args->batch, "Messages that travel together, at most")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
+  constexpr double day = 86'400;
+  verb->add_option("--repeat-for", args->repeat_seconds,
+                   "Go on for so long when the node, or a part of it, is away: what may not be "
+                   "stored is sent again, and stored once")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, day));
   verb->callback([&ctx, args] { ctx.then([&ctx, args] { return produce(ctx, *args); }); });
 }
 

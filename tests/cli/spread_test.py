@@ -257,6 +257,38 @@ class Spread(unittest.TestCase):
     def test_kill_front(self):
         self.check_kill("front")
 
+    def test_one_producer_outlives_every_restart(self):
+        """`produce --repeat-for`: what was in doubt is sent again, and stored once."""
+        lines = [b"%09d" % i for i in range(60_000)]
+        process = subprocess.Popen(
+            [TROUPE, "produce", "t", "--config", self.store.config, "--repeat-for", "60",
+             "--output", "json"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=self.store.home)
+        self.addCleanup(process.kill)
+
+        def feed():
+            with process.stdin:
+                for line in lines:
+                    process.stdin.write(line + b"\n")
+                    if line.endswith(b"00"):
+                        process.stdin.flush()
+                        time.sleep(0.01)
+        feeder = threading.Thread(target=feed)
+        feeder.start()
+        for name in ("queues", "log", "front", "files", "order"):
+            time.sleep(0.5)
+            node = self.store.nodes[name]
+            node.end(signal.SIGKILL)
+            node.start()
+            self.store.wait_ready()
+        feeder.join()
+        out, err = process.communicate(timeout=2 * PATIENCE)
+        self.assertEqual(process.returncode, 0, err.decode() + self.store.logs())
+        self.assertEqual(json.loads(out)["acknowledged"], len(lines))
+        wait_until("all is in the queues", lambda: sorted(
+            line for queue in range(4) for line in self.consumed(queue)) == lines)
+
     def test_frozen(self):
         producer = self.load()
         for node in self.store.nodes.values():
