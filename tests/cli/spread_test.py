@@ -262,9 +262,8 @@ class Spread(unittest.TestCase):
         lines = [b"%09d" % i for i in range(60_000)]
         process = subprocess.Popen(
             [TROUPE, "produce", "t", "--config", self.store.config, "--repeat-for", "60",
-             "--output", "json"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            cwd=self.store.home)
+             "--output", "json"], cwd=self.store.home, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
 
         def feed():
