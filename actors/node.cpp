@@ -299,7 +299,14 @@ void node_state::log_unreadable(const write_refusal& why) {
     serve();
     return;
   }
-  unreadable_ = why.reason;
+  if (self_->current_sender() == nullptr) { // another node's word, which tells the writer itself
+    if (!why.reason.empty())
+      serve();
+    return;
+  }
+  unreadable_ = why;
+  for (auto& [peer, roles] : peers_)
+    tell_unreadable(roles);
   serve_reads(why);
 }
 

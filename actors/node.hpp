@@ -123,6 +123,7 @@ private:
 
   void take_role(const offered_role& given);
   void tell_topics(const std::vector<offered_role>& peer);
+  void tell_unreadable(const std::vector<offered_role>& peer);
   void drop_role(const offered_role& given);
   void offer_roles();
   void roles_changed();
@@ -179,7 +180,7 @@ private:
   bool writer_open_ = false; ///< the writer knows the queues, so the log may grow
   bool stopping_ = false;
   storage::error start_failure_;         ///< why it will never serve
-  std::string unreadable_;               ///< why the queues cannot follow the log
+  write_refusal unreadable_;             ///< why the queues cannot follow the log
   log_offset log_end_ = unknown_log_end; ///< as the writer left it
   bool awaits_queues_ = false;           ///< a stop goes on when they are where the log ends
   std::string left_over_;                ///< what the stop could not finish

@@ -124,6 +124,7 @@ void node_state::peer_is_up(const peer_up& peer) {
   roles_changed();
   if (topics_known_ && !TROUPE_MUTANT("topics-said-once"))
     tell_topics(roles);
+  tell_unreadable(roles);
 }
 
 /// The registrar tells only its own node of changes.
@@ -133,6 +134,14 @@ void node_state::tell_topics(const std::vector<offered_role>& peer) {
   for (auto& given : peer)
     if (given.role == role_name<node_actor>)
       self_->send(caf::actor_cast<node_actor>(given.port), topics_);
+}
+
+/// The dispatcher and the queue-manager tell only their own node. Another one may wait for the
+/// queues, and not serve what can be read.
+void node_state::tell_unreadable(const std::vector<offered_role>& peer) {
+  for (auto& given : peer)
+    if (given.role == role_name<node_actor> && !unreadable_.reason.empty())
+      self_->send(caf::actor_cast<node_actor>(given.port), failed_atom_v, unreadable_);
 }
 
 /// Silence is not death: nothing more is concluded than that these handles are of no use now.

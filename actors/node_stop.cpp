@@ -25,7 +25,7 @@ caf::result<stop_report> node_state::stop() {
   for (auto& r : parts_)
     if (r.state == role_stopped)
       leave_over("the " + r.name + " had stopped: the next start recovers");
-  leave_over(unreadable_);
+  leave_over(unreadable_.reason);
   // In the direction of a message: what was accepted is written, dispatched, flushed. Who is dead
   // is left out, and the others save what they have.
   if (!plays(store_role::writer)) {
