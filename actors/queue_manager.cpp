@@ -209,6 +209,8 @@ caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_off
     run_ = run;
     waiting_.clear();
     done_in_front_ = 0;
+    if (catch_up_to_ != unknown_end) // nobody has what the log has lost
+      catch_up_to_ = std::min(catch_up_to_, cut);
     // A run begins with what recovery has made durable. The flusher's own word of it may have come
     // before this, and counted for nothing.
     if (cut != unknown_end) {

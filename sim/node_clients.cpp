@@ -107,7 +107,8 @@ void node_clients::read(const node_event& event) {
 
 void node_clients::probe(const node_event& event) {
   auto& wire = scene_.wire(event.client);
-  probes_.push_back({scene_.w.request<node_status>(wire.service(), status_atom_v)});
+  probes_.push_back(
+      {scene_.w.request<node_status>(wire.service(), status_atom_v), scene_.ledger.now()});
 }
 
 bool node_clients::changes(const std::string& topic) const {
@@ -217,7 +218,9 @@ void node_clients::collect() {
     if (probe.response.code() != errc::none)
       return;
     auto& status = probe.response.value();
-    scene_.ledger.flushed(status.flusher.flushed);
+    // Of the life before it says nothing, and what has become of that is not known yet.
+    if (probe.asked.lives == scene_.ledger.now().lives)
+      scene_.ledger.flushed(status.flusher.flushed);
     check_bound(status);
   });
   collect_changes();

@@ -68,6 +68,7 @@ private:
   };
   struct open_probe {
     answer<node_status> response;
+    node_ledger::moment asked;
   };
   template <class Response>
   struct open_change {

@@ -230,8 +230,10 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
     if (may.lost_power && before.state == put_state::open && there.count(before.number) == 0) {
       auto& entry = entries_[before.number];
       entry.cut_off = true;
-      if (entry.copied) // this copy gets a place of its own
+      if (entry.copied) { // this copy gets a place of its own
+        entry.seen = false;
         entry.offset = entry.position = -1;
+      }
     }
   for (auto& known : may.known)
     if (there.count(known.number) == 0 && !may.all && !may.excused(known) &&

@@ -87,7 +87,10 @@ public:
   topic_ledger& topics() noexcept { return topics_; }
 
   /// The node has ended: what is acknowledged from now on may be of its next life.
-  void end_life() { last_life_ = entries_; }
+  void end_life() {
+    last_life_ = entries_;
+    ++lives_;
+  }
   const topic_ledger& topics() const noexcept { return topics_; }
 
   /// Body, key and tag of a message: the number, and bytes that follow from it.
@@ -113,8 +116,9 @@ public:
   struct moment {
     std::uint64_t removals = 0;
     std::uint64_t looks = 0;
+    std::uint64_t lives = 0;
   };
-  moment now() const noexcept { return {topics_.removals(), looks_}; }
+  moment now() const noexcept { return {topics_.removals(), looks_, lives_}; }
   problem check_answered(const seen_message& seen, const moment& asked) const;
 
   /// All that is there after a restart, queue by queue. What is there and flushed is known to be
@@ -138,6 +142,7 @@ private:
   std::vector<ledger_entry> last_life_; ///< as they were when it ended
   topic_ledger topics_;
   std::uint64_t looks_ = 0; ///< how often all was read
+  std::uint64_t lives_ = 0; ///< that have ended
 };
 
 } // namespace troupe::sim

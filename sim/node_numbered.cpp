@@ -129,8 +129,10 @@ void node_clients::settle_numbered(const numbered_batch& batch, std::uint64_t nu
       entry.state = batch.doubt ? put_state::maybe : put_state::refused;
     return;
   }
-  // The old place may be a file that is gone, of a producer that is forgotten with it.
-  bool kept = scene_.plan.reserved_ms == 0 && !scene_.disk_was_full && !scene_.disk_lied;
+  // The old place may be a file that is gone, of a producer that is forgotten with it; or damage
+  // that was taken for a torn write.
+  bool kept = scene_.plan.reserved_ms == 0 && !scene_.disk_was_full && !scene_.disk_lied &&
+              !scene_.rot.in_log();
   if (kept && entry.offset >= 0 && result.offset >= 0 && entry.offset != result.offset)
     throw broken{"message " + std::to_string(number) + " was seen at offset " +
                  std::to_string(entry.offset) + " and is answered at " +

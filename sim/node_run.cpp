@@ -290,7 +290,9 @@ void node_runner::restart(bool lost_power) {
     for (auto& each : followers_)
       each->power_lost();
   scene_.ledger.end_life();
-  scene_.ledger.topics().new_life();
+  bool all_ended = !lost_power || node.net() == nullptr;
+  if (all_ended) // else what is in doubt may be under way
+    scene_.ledger.topics().new_life();
   auto path = storage::checkpoint_path(node.options().store);
   auto known = storage::load_checkpoint(node.disk(), path);
   if (known && known.value().extension_valid)
@@ -299,7 +301,7 @@ void node_runner::restart(bool lost_power) {
   for (int i = 0; i < start_tries; ++i) {
     auto started = node.start();
     if (started) {
-      check_.after_start(lost_power, vouched_, lost_power && node.net() != nullptr);
+      check_.after_start(lost_power, vouched_, !all_ended);
       return;
     }
     why = started.error().message;

@@ -121,11 +121,14 @@ node_plan draw_spread_plan(std::uint64_t seed, const std::set<std::string>& clas
   auto plan = draw_plan(seed, classes);
   auto random = stream(seed, "spread");
   plan.placement = draw_placement(random);
-  plan.queue_places = draw_queues(plan.placement, random);
+  auto places = stream(seed, "queues"); // apart, so that the others' seeds are what they were
+  plan.queue_places = draw_queues(plan.placement, places);
   constexpr std::array<std::int64_t, 5> delays = {0, 0, 1, 5, 40};
   plan.net_delay_ms = delays[random.below(delays.size())];
   constexpr std::array<std::uint64_t, 4> windows = {0, 0, 2048, 16 * 1024};
   plan.link_window = windows[random.below(windows.size())];
+  if (plan.net_delay_ms > 5) // with less it would take seconds for what takes none
+    plan.link_window = std::max(plan.link_window, windows.back());
   std::vector<std::string_view> on;
   for (auto* name : own_classes)
     if (classes.count(name) > 0 && !random.one_in(3))
