@@ -190,6 +190,42 @@ TEST_CASE("queue_manager: a message that the log does not hold is left out, its 
   CHECK(all_stored(t.put(put_of("a", {{"x"}}))));
 }
 
+TEST_CASE("queue_manager: what the log has lost with the end of a run is not passed over",
+          "[actors][doubt][spread]") {
+  doubted_queue t;
+  auto& lost = t.stored.at(2 * 13);
+  {
+    std::fstream log(storage::log_file_path(t.options.store, 0),
+                     std::ios::binary | std::ios::in | std::ios::out);
+    log.seekp(lost.offset);
+    log << std::string(60, '\0');
+  }
+  // A writer that has begun the log anew, and has not met these queues yet; or nobody at all.
+  auto writer = t.roles.writer;
+  bool answers = GENERATE(true, false);
+  auto next = t.world.play<writer_actor>([answers](caf::event_based_actor*) {
+    if (!answers)
+      return caf::message_handler{};
+    return caf::message_handler{[](follow_atom) {
+      log_state log;
+      log.run = 99;
+      return log;
+    }};
+  });
+  auto roles = t.roles;
+  roles.writer = next;
+  t.world.tell(t.roles.queue_manager, roles);
+  t.world.drain();
+  CHECK(t.pull(0).value().next == 13);
+  CHECK(t.pull(13).code() == errc::unavailable);
+  CHECK(t.status().damaged_messages == 0);
+  // It is the log of before after all: the message is damaged.
+  roles.writer = writer;
+  t.world.tell(t.roles.queue_manager, roles);
+  t.world.drain();
+  CHECK(t.follow() == without(t.bodies, "m13"));
+}
+
 TEST_CASE("queue_manager: damage in the log does not hide what lies behind it", "[actors][doubt]") {
   doubted_queue t;
   auto& other = t.stored.at(2 * 12 + 1); // of the other queue, between 12 and 13
