@@ -100,12 +100,20 @@ class Pipeline(NodeTest):
         self.finish()
         self.assertEqual((self.count("raw"), self.count("capitals")), (1000, 1000))
 
+    def wait_for_part(self, part):
+        """Until so much of what is not written yet is, or has had its time."""
+        before = self.written()
+        enough = before + part * (len(self.lines) - before)
+        end = time.monotonic() + part
+        while self.written() < enough and time.monotonic() < end:
+            time.sleep(0.01)
+
     def disturb(self, names, choose):
         under_load = 0
         for _ in range(ROUNDS):
             self.grow(LINES_PER_ROUND)
             self.go_on()
-            time.sleep(choose.uniform(0.02, 0.25))
+            self.wait_for_part(choose.uniform(0, 0.8))
             name = choose.choice(names)
             under_load += self.written() < len(self.lines)
             if name == "node":

@@ -282,6 +282,7 @@ class Spread(unittest.TestCase):
             node.start()
             self.store.wait_ready()
         feeder.join()
+        process.stdin = None  # it is closed
         out, err = process.communicate(timeout=2 * PATIENCE)
         self.assertEqual(process.returncode, 0, err.decode() + self.store.logs())
         self.assertEqual(json.loads(out)["acknowledged"], len(lines))
