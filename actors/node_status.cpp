@@ -49,7 +49,10 @@ template <class Status, class Handle>
 void node_state::ask(const std::shared_ptr<gathering>& g, const Handle& whom,
                      Status node_status::*part) {
   constexpr auto who = role_name<Handle>;
-  if (!whom || !answers(g->status, who))
+  bool there = std::ranges::any_of(g->status.roles, [](const role_status& r) {
+    return ::troupe::plays(r, who) && r.state == role_running;
+  });
+  if (!whom || !there)
     return;
   auto finished = await_one(g);
   self_->request(whom, status_timeout, status_atom_v)
