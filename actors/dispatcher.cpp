@@ -185,6 +185,8 @@ void dispatcher_state::applied(std::uint32_t share, log_offset end) {
     return;
   auto slowest =
       std::ranges::min_element(applied_by_, {}, [](const auto& one) { return one.second; });
+  if (TROUPE_MUTANT("credit-of-the-fastest"))
+    slowest = std::ranges::max_element(applied_by_, {}, [](const auto& one) { return one.second; });
   if (slowest->second <= applied_)
     return;
   applied_ = slowest->second;

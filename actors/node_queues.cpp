@@ -9,6 +9,7 @@
 #include "actors/queue_shares.hpp"
 #include "storage/log_file.hpp"
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -124,7 +125,8 @@ queue_manager_actor node_state::spawn_queue_manager(std::uint32_t share) {
   setup.replacement = true;
   if (!setup_.queues_beside_log) {
     setup.log_is_here = false;
-    setup.tombstones = *deletions_;
+    if (!TROUPE_MUTANT("deletions-not-asked"))
+      setup.tombstones = *deletions_;
     if (setup_.store) // old files may have gone since it was opened
       setup.log_min = storage::log_start(*setup_.files, setup_.options.store, setup.log_min);
   }

@@ -216,7 +216,8 @@ caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_off
     if (cut != unknown_end) {
       flushed_ = cut;
       for (auto& [topic, dead] : dead_) // what is written there from now on is not what was deleted
-        dead.deleted_at = std::min(dead.deleted_at, cut);
+        if (!TROUPE_MUTANT("deletion-not-pulled-back"))
+          dead.deleted_at = std::min(dead.deleted_at, cut);
     }
     wake_flushed();
     answer_waiting();

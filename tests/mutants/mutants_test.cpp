@@ -114,7 +114,19 @@ constexpr std::array<mutant, 57> mutants = {{
 /// processes: what another message mends soon after, what needs an answer to be late by more than a
 /// second in the moment of a meeting, and what needs queues that outlive a log which gets shorter,
 /// as they do not while they share its disk.
-constexpr std::array<mutant, 9> proposed = {{
+constexpr std::array<mutant, 15> proposed = {{
+    {"credit-of-the-fastest", "of several queue-managers the fastest gives the credit",
+     simulation::spread},
+    {"bounds-of-others", "a queue-manager speaks of queues that another one keeps",
+     simulation::spread},
+    {"log-checkpoint-ahead", "the checkpoint of the log alone is ahead of its flushes",
+     simulation::spread},
+    {"deletions-not-asked", "queues apart from the log are opened without the deletions",
+     simulation::spread},
+    {"deletion-not-pulled-back", "a deletion reaches beyond the end that a new run has",
+     simulation::spread},
+    {"lost-end-passed-over", "what a log has lost with its end is passed over as damage",
+     simulation::spread},
     {"removal-said-once", "new queues are not told which topics were deleted", simulation::spread},
     {"begin-said-once", "who is found again is not told where the log begins", simulation::spread},
     {"writer-asked-once", "a dispatcher whose question a writer does not answer gives up",
