@@ -104,7 +104,8 @@ node_ledger::problem node_ledger::check_message(const seen_message& seen) const 
     return name + " was refused as not stored, and is there";
   if (entry->state == put_state::gone)
     return name + " was not there after an earlier restart, and is there";
-  if (entry->state == put_state::stored &&
+  bool may_be_there_twice = entry->copied && log_damaged_;
+  if (entry->state == put_state::stored && !may_be_there_twice &&
       (seen.offset != entry->offset || seen.position != entry->position))
     return name + " is at position " + std::to_string(seen.position) + ", offset " +
            std::to_string(seen.offset);

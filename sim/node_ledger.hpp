@@ -92,6 +92,9 @@ public:
     ++lives_;
   }
   const topic_ledger& topics() const noexcept { return topics_; }
+  /// Where the log is damaged a start does not find how far its producers were: what one of them
+  /// sends again may be stored once more.
+  void log_damaged(bool damaged) noexcept { log_damaged_ = damaged; }
 
   /// Body, key and tag of a message: the number, and bytes that follow from it.
   static std::string body_of(const ledger_entry& entry);
@@ -142,6 +145,7 @@ private:
   std::vector<ledger_entry> last_life_; ///< as they were when it ended
   topic_ledger topics_;
   std::uint64_t looks_ = 0; ///< how often all was read
+  bool log_damaged_ = false;
   std::uint64_t lives_ = 0; ///< that have ended
 };
 

@@ -21,8 +21,7 @@ namespace {
 using std::chrono::milliseconds;
 /// Long enough for every deadline of client, session and actors.
 constexpr auto until_all_answered = std::chrono::seconds(60);
-/// All processes have found each other, and the queues have caught up. Who was asked before the
-/// connection broke and does not answer is not waited for so long.
+/// All processes have found each other, and the queues have caught up, in much less time.
 constexpr auto until_whole = std::chrono::seconds(20);
 constexpr int start_tries = 5;
 /// A process dies in the middle of what its actors do.
@@ -293,8 +292,8 @@ void node_runner::restart(bool lost_power) {
   bool all_ended = !lost_power || node.net() == nullptr;
   if (all_ended) // else what is in doubt may be under way
     scene_.ledger.topics().new_life();
-  auto path = storage::checkpoint_path(node.options().store);
-  auto known = storage::load_checkpoint(node.disk(), path);
+  auto known =
+      storage::load_checkpoint(node.disk(), storage::checkpoint_path(node.options().store));
   if (known && known.value().extension_valid)
     vouched_ = known.value().safe_offset;
   std::string why;
@@ -312,10 +311,11 @@ void node_runner::restart(bool lost_power) {
 }
 
 void node_runner::rot(const node_event& event, random_source& random) {
-  auto& node = scene_.node;
   if (event.wait) // while it is down
-    node.kill();
-  say("turned over: " + scene_.rot.strike(node.disk(), node.options().store, random));
+    scene_.node.kill();
+  auto& options = scene_.node.options().store;
+  say("turned over: " + scene_.rot.strike(scene_.node.disk(), options, random));
+  scene_.ledger.log_damaged(scene_.rot.in_log());
   if (event.wait)
     restart();
 }
