@@ -280,9 +280,11 @@ void session_state::refresh_topics(std::function<void()> then) {
 }
 
 void session_state::ask_topics(std::uint64_t refresh) {
+  // The answer is as good for those who asked before: their question, or the answer, may be lost,
+  // and what is held is passed on in its order.
   auto go_on = [this, refresh] {
-    if (auto found = refreshes_.extract(refresh)) // else it was asked twice
-      found.mapped()();
+    while (!refreshes_.empty() && refreshes_.begin()->first <= refresh)
+      refreshes_.extract(refreshes_.begin()).mapped()();
   };
   self_->request(roles.registrar, patience(self_, roles.registrar, longest_patience), watch_atom_v)
       .then(

@@ -393,6 +393,32 @@ TEST_CASE("session: puts are not held by a registrar that is out of reach now",
   CHECK(all_stored(behind.value()));
 }
 
+TEST_CASE("session: puts that are held keep their order, whichever question is answered first",
+          "[actors][spread]") {
+  session_stand t;
+  t.hold_topics = true;
+  t.start();
+  auto unknown = t.send(put_of("unknown", {{"1"}}));
+  auto first = t.send(put_of("t", {{"2"}}));
+  auto second = t.send(put_of("t", {{"the one behind it"}}));
+  t.stand.world.drain();
+  REQUIRE(t.topic_promises.size() == 3);
+  CHECK(t.groups.empty());
+  // The answers to the others are lost on their way.
+  t.stand.world.inside(t.stand.roles.registrar, [&] { t.topic_promises[2].deliver(t.topics); });
+  t.stand.world.drain();
+  CHECK(outcome(unknown) == errc::not_found);
+  t.answer_all();
+  CHECK(all_stored(first.value()));
+  CHECK(all_stored(second.value()));
+  std::vector<std::size_t> sizes;
+  for (auto& group : t.groups)
+    for (auto& request : group.requests)
+      sizes.push_back(request.messages.size());
+  REQUIRE(sizes.size() == 2);
+  CHECK(sizes[0] < sizes[1]);
+}
+
 TEST_CASE("session: the time that a put was held is its producer's", "[actors]") {
   session_stand t;
   t.hold_topics = true;

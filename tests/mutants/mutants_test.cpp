@@ -24,7 +24,7 @@ namespace {
 constexpr std::uint64_t first_seed = 1;
 constexpr std::uint64_t budget = 2500;
 constexpr std::uint64_t gateway_budget = 2000;
-constexpr std::uint64_t spread_budget = 500;
+constexpr std::uint64_t spread_budget = 1000;
 constexpr std::uint64_t storage_budget = 8000;
 
 enum class simulation { node, gateway, spread, storage };
@@ -35,7 +35,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 57> mutants = {{
+constexpr std::array<mutant, 59> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -107,6 +107,9 @@ constexpr std::array<mutant, 57> mutants = {{
      simulation::spread},
     {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
     {"reader-awaited", "what was asked of a reader that is gone is awaited", simulation::spread},
+    {"deletions-not-asked", "queues apart from the log are opened without the deletions",
+     simulation::spread},
+    {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
 }};
 
 /// Planted, and not caught, for the hidden test. A writer that is silent in the middle of a write:
@@ -114,14 +117,12 @@ constexpr std::array<mutant, 57> mutants = {{
 /// processes: what another message mends soon after, what needs an answer to be late by more than a
 /// second in the moment of a meeting, and what needs queues that outlive a log which gets shorter,
 /// as they do not while they share its disk.
-constexpr std::array<mutant, 15> proposed = {{
+constexpr std::array<mutant, 13> proposed = {{
     {"credit-of-the-fastest", "of several queue-managers the fastest gives the credit",
      simulation::spread},
     {"bounds-of-others", "a queue-manager speaks of queues that another one keeps",
      simulation::spread},
     {"log-checkpoint-ahead", "the checkpoint of the log alone is ahead of its flushes",
-     simulation::spread},
-    {"deletions-not-asked", "queues apart from the log are opened without the deletions",
      simulation::spread},
     {"deletion-not-pulled-back", "a deletion reaches beyond the end that a new run has",
      simulation::spread},
@@ -136,7 +137,6 @@ constexpr std::array<mutant, 15> proposed = {{
      simulation::spread},
     {"flush-of-another-run", "what was durable in another run of the log counts in this one",
      simulation::spread},
-    {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
     {"positions-of-another-run", "the queues take positions of another run", simulation::spread},
     {"old-link-lives", "what an old connection still delivers gets through", simulation::spread},
 }};
