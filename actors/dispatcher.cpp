@@ -23,6 +23,8 @@ constexpr auto replay_pause = std::chrono::milliseconds(100);
 constexpr std::uint64_t pauses_told = 100;
 /// After that the node need not wait for the queues any more.
 constexpr auto unreadable_patience = std::chrono::seconds(5);
+/// What it says to the writer it takes back itself: no queue-manager has this number.
+constexpr std::uint32_t bar_of_dispatcher = std::numeric_limits<std::uint32_t>::max();
 /// As far as there are records.
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 
@@ -143,8 +145,25 @@ void dispatcher_state::pause(const storage::error& why) {
 void dispatcher_state::tell_unreadable(const storage::error& why) {
   unreadable_ = {why.code == errc::corrupt ? errc::needs_repair : errc::unavailable,
                  "the queues cannot follow the log, which is not readable from " +
-                     std::to_string(next_) + " on (" + why.message + "); reads go on up to there"};
+                     std::to_string(next_) + " on (" + why.message + "); reads go on up to there",
+                 bar_of_dispatcher};
   tell_all(unreadable_);
+}
+
+void dispatcher_state::readable_again() {
+  pauses_ = 0;
+  if (unreadable_.code != errc::none)
+    tell_all({std::exchange(unreadable_, {}).code, {}, bar_of_dispatcher});
+}
+
+/// One that was out of reach may not have heard that the log is unreadable, or that this is over.
+void dispatcher_state::tell_writer() {
+  if (unreadable_.code != errc::none) {
+    self_->send(roles_.writer, unreadable_);
+    return;
+  }
+  for (auto code : {errc::needs_repair, errc::unavailable})
+    self_->send(roles_.writer, write_refusal{code, {}, bar_of_dispatcher});
 }
 
 void dispatcher_state::tell_all(const write_refusal& what) {
@@ -162,9 +181,7 @@ void dispatcher_state::replayed(const position_list& list) {
     caught_up();
     return;
   }
-  pauses_ = 0;
-  if (unreadable_.code != errc::none)
-    tell_all({std::exchange(unreadable_, {}).code, {}});
+  readable_again();
   replayed_ += list.batch->positions.size();
   // The next piece is asked for when the queues have this one: catching up needs no more memory
   // than `replay_count` positions.
@@ -256,14 +273,14 @@ void dispatcher_state::writer_met(const log_state& log) {
     catching_up_ = catching_up::no;
     applied_ = 0;
     written_ = log.end;
-    meet_queues(); // once the writer has met them in this run
+    readable_again(); // it may have been repaired; else that is found out again
+    meet_queues();    // once the writer has met them in this run
     return;
   }
   written_ = std::max(written_, log.end);
   if (applied_ > 0 && !TROUPE_MUTANT("credit-said-once"))
     give_credit();
-  if (unreadable_.code != errc::none)
-    self_->send(roles_.writer, unreadable_);
+  tell_writer();
   if (started_ && catching_up_ == catching_up::no)
     find_end();
 }

@@ -39,6 +39,8 @@ private:
   void pause(const storage::error& why);
   void tell_unreadable(const storage::error& why);
   void tell_all(const write_refusal& what);
+  void tell_writer();
+  void readable_again();
 
   dispatcher_actor::stateful_pointer<dispatcher_state> self_;
   role_table roles_;

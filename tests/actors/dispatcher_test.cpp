@@ -33,6 +33,7 @@ struct dispatcher_stand {
     stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor* self) {
       return caf::message_handler{
           [this](applied_atom, log_offset end) { confirmed.push_back(end); },
+          [this](const write_refusal& why) { refusals.push_back(why); },
           [](follow_atom) { return log_state{}; },
           [this, self](status_atom) -> caf::result<writer_status> {
             if (writer_silent) {
@@ -98,6 +99,7 @@ struct dispatcher_stand {
   log_offset written = -1; ///< what the writer says; -1: all of the log
   log_offset next = 0;
   std::vector<log_offset> seen;
+  std::vector<write_refusal> refusals;
   std::vector<log_offset> confirmed;
   int replays = 0;
   bool reader_away = false;
@@ -382,6 +384,42 @@ TEST_CASE("dispatcher: of several queue-managers the slowest gives the credit",
   CHECK(t.confirmed == std::vector<log_offset>{400, 700});
   applied(1, 1000);
   CHECK(t.confirmed == std::vector<log_offset>{400, 700, 1000});
+}
+
+TEST_CASE("dispatcher: a writer that was out of reach hears whether the log is readable",
+          "[actors][spread]") {
+  dispatcher_stand t;
+  auto& world = t.stand.world;
+  auto without = t.stand.roles;
+  without.writer = nullptr;
+  auto meet_again = [&] {
+    world.tell(t.stand.roles.dispatcher, without);
+    world.tell(t.stand.roles.dispatcher, t.stand.roles);
+    world.drain();
+  };
+  t.log_end = 1000;
+  t.reader_away = true;
+  t.resume(0);
+  world.run_for(7s);
+  t.refusals.clear();
+  meet_again();
+  REQUIRE(t.refusals.size() == 1);
+  auto said = t.refusals.front();
+  CHECK(said.reason.find("cannot follow the log") != std::string::npos);
+  world.tell(t.stand.roles.dispatcher, without);
+  t.reader_away = false;
+  world.run_for(2s);
+  REQUIRE(t.next == 1000);
+  t.refusals.clear();
+  world.tell(t.stand.roles.dispatcher, t.stand.roles);
+  world.drain();
+  bool taken_back = false;
+  for (auto& why : t.refusals) {
+    CHECK(why.reason.empty());
+    CHECK(why.share != 0); // what others say under the same code stays
+    taken_back = taken_back || (why.code == said.code && why.share == said.share);
+  }
+  CHECK(taken_back);
 }
 
 TEST_CASE("dispatcher: before it is told where to begin it passes nothing on", "[actors]") {
