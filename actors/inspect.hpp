@@ -328,7 +328,7 @@ auto inspect(Inspector& f, queue_synced& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, writer_status& x) {
-  return fields(f, "writer_status", x.end, x.min, x.refusal, x.backlog, x.backlog_max,
+  return fields(f, "writer_status", x.open, x.end, x.min, x.refusal, x.backlog, x.backlog_max,
                 x.delayed_requests, x.delayed_ms, x.parked_requests, x.dirty_bytes);
 }
 

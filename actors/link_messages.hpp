@@ -27,6 +27,8 @@ struct peer_hello {
   std::uint64_t link = 0; ///< larger for each link that this process asks for
   std::vector<offered_role> roles;
   caf::strong_actor_ptr switchboard; ///< ends with the process, and so with all of its links
+  /// What both ends must have alike in their cluster.ini, a line each.
+  std::vector<std::string> agreed;
 };
 
 /// The link is there.
@@ -108,7 +110,7 @@ auto inspect(Inspector& f, offered_role& x) {
 template <class Inspector>
 auto inspect(Inspector& f, peer_hello& x) {
   return fields(f, "peer_hello", x.version, x.cluster, x.node, x.to, x.incarnation, x.link, x.roles,
-                x.switchboard);
+                x.switchboard, x.agreed);
 }
 template <class Inspector>
 auto inspect(Inspector& f, peer_welcome& x) {

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <utility>
 
 namespace troupe {
@@ -47,10 +48,13 @@ bool node_state::queues_elsewhere() const {
 std::string node_state::away_queues() const {
   if (queue_count() == 1)
     return queue_parts_.front().manager ? std::string() : nodes_with(store_role::queue_manager);
-  std::string names;
+  std::set<std::string> nodes;
   for (std::uint32_t share = 0; share < queue_count(); ++share)
     if (!queue_parts_[share].manager)
-      names += (names.empty() ? "" : ", ") + setup_.queue_nodes[share];
+      nodes.insert(setup_.queue_nodes[share]);
+  std::string names;
+  for (auto& node : nodes)
+    names += (names.empty() ? "" : ", ") + node;
   return names;
 }
 

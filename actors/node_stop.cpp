@@ -67,6 +67,12 @@ void node_state::stop_queues(log_offset end) {
   // If something was left over already, nobody may be there who brings the queues up to the end.
   auto reachable = left_over_.empty() ? end : log_offset{0};
   awaits_queues_ = true;
+  if (!writer_open_ && queues_elsewhere()) { // nothing was added, and nobody knows what they have
+    if (setup_.store && !setup_.store->after_orderly_stop)
+      leave_over("the queues were not met: the next start compares them with the log");
+    stop_rest();
+    return;
+  }
   if (queues_elsewhere()) {
     await_durable(reachable, self_->clock().now() + others_patience);
     return;

@@ -17,7 +17,8 @@ namespace {
 /// Entries that queues which must not be written may have beside their files.
 constexpr std::size_t most_in_memory = 1 << 20;
 
-/// Without the positions for which `leave_out(position)` is true; none if that is all of it.
+/// Without the positions for which `leave_out(position)` is true; nothing if that would be the
+/// same.
 template <class Predicate>
 std::optional<storage::position_batch> without(const storage::position_batch& batch,
                                                const Predicate& leave_out) {
@@ -49,7 +50,7 @@ void queue_manager_state::add(const position_list& list) {
 void queue_manager_state::work() {
   while (!waiting_.empty() && failure_.empty()) {
     auto& batch = *waiting_.front().batch;
-    if (batch.from > applied_ && batch.to > applied_) {
+    if (batch.from > applied_) {
       // Something is missing before it: the dispatcher goes back to where we are.
       waiting_.clear();
       self_->send(roles_.dispatcher, resume_atom_v, share_, applied_);

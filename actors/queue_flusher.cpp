@@ -68,24 +68,45 @@ caf::result<queue_synced> queue_flusher_state::sync(queue_sync request) {
     finish(*held, promise);
     return promise;
   }
+  waiting_ = {held, promise};
+  ask_log();
+  return promise;
+}
+
+void queue_flusher_state::ask_log() {
+  auto& held = *waiting_->request;
+  auto question = ++questions_;
   self_
-      ->request(roles.flusher, patience(self_, roles.flusher, flush_patience), flush_atom_v,
-                held->run, held->applied)
+      ->request(roles_.flusher, patience(self_, roles_.flusher, flush_patience), flush_atom_v,
+                held.run, held.applied)
       .then(
-          [this, promise, held](const log_flushed& log) {
+          [this, question](const log_flushed& log) {
+            if (question != questions_)
+              return;
             log_ = log;
-            finish(*held, promise);
+            auto done = *std::exchange(waiting_, std::nullopt);
+            finish(*done.request, done.promise);
           },
-          [promise](caf::error& why) {
+          [this, question](caf::error& why) {
+            if (question != questions_)
+              return;
+            auto failed = *std::exchange(waiting_, std::nullopt);
             // That the log is in doubt says nothing of the queues' own files. Another run of it
             // begins with what is durable.
             auto cause = from_caf(why);
             if (cause.code == errc::write_stopped)
-              promise.deliver(make_caf_error(errc::unavailable, cause.message));
+              failed.promise.deliver(make_caf_error(errc::unavailable, cause.message));
             else
-              promise.deliver(std::move(why));
+              failed.promise.deliver(std::move(why));
           });
-  return promise;
+}
+
+/// What was asked over a link that has been replaced nobody answers.
+void queue_flusher_state::set_roles(const role_table& table) {
+  bool other = table.flusher != roles_.flusher;
+  roles_ = table;
+  if (other && roles_.flusher && waiting_)
+    ask_log();
 }
 
 /// The log is durable as far as the queues have it.
@@ -157,7 +178,7 @@ queue_flusher(queue_flusher_actor::stateful_pointer<queue_flusher_state> self,
   state.start(self, std::move(setup));
   return {
       [&state](queue_sync& request) { return state.sync(std::move(request)); },
-      [&state](const role_table& table) { state.roles = table; },
+      [&state](const role_table& table) { state.set_roles(table); },
   };
 }
 

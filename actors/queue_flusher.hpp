@@ -27,9 +27,10 @@ struct queue_flusher_state {
 
   caf::result<queue_synced> sync(queue_sync request);
 
-  role_table roles;
+  void set_roles(const role_table& table);
 
 private:
+  void ask_log();
   void finish(const queue_sync& request, const kept_promise<queue_synced>& promise);
   storage::result<void> sync_files(const queue_sync& request);
   storage::result<void> save(const queue_sync& request, const log_flushed& log);
@@ -40,6 +41,15 @@ private:
   std::size_t threads_ = 1;
   std::optional<log_flushed> log_; ///< the last word of the log's flusher
   storage::error failed_;          ///< a failed sync is final until a restart
+  role_table roles_;
+  /// Waits until the log is durable as far as the queues have it. One at a time: the queue-manager
+  /// asks for the next when this one is done.
+  struct waiting_sync {
+    std::shared_ptr<queue_sync> request;
+    kept_promise<queue_synced> promise;
+  };
+  std::optional<waiting_sync> waiting_;
+  std::uint64_t questions_ = 0; ///< to the log's flusher; the last one counts
 };
 
 queue_flusher_actor::behavior_type

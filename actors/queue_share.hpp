@@ -12,7 +12,7 @@
 /// the hash of its name. The first keeps the key index of all.
 namespace troupe {
 
-/// All queue-managers of a store count from 0.
+/// A store has at most so many queue-managers; they count from 0.
 inline constexpr std::uint32_t most_queue_shares = 32;
 
 /// Neighbouring queues of a topic are kept by different ones. The same on every machine, since

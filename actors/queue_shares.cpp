@@ -13,7 +13,7 @@ namespace troupe {
 
 namespace {
 
-/// Beyond every deadline of a client's request: only so that nothing is waited for for ever.
+/// Longer than clients wait by default: only so that nothing is waited for for ever.
 constexpr auto read_patience = std::chrono::minutes(2);
 constexpr auto role_patience = std::chrono::seconds(5);
 

@@ -17,6 +17,7 @@ using storage::log_offset;
 using log_run = std::uint64_t;
 
 struct writer_status {
+  bool open = true; ///< false: it waits for the queues, and takes no messages yet
   log_offset end = 0;
   log_offset min = 0;
   std::string refusal; ///< empty: writable
@@ -73,7 +74,7 @@ struct cleaner_status {
 inline constexpr const char* role_running = "running";
 inline constexpr const char* role_stopped = "stopped";
 inline constexpr const char* role_silent = "not answering";
-inline constexpr const char* role_waiting = "waiting"; ///< for the log's writer
+inline constexpr const char* role_waiting = "waiting"; ///< for what it has to know
 inline constexpr const char* role_away = "not reachable";
 
 struct role_status {

@@ -403,6 +403,7 @@ void writer_state::file_failed(const write_refusal& why) {
 
 writer_status writer_state::status() const {
   writer_status s;
+  s.open = numbers_.known();
   s.end = log_->end();
   s.min = min_;
   s.refusal = refusal_text();

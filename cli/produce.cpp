@@ -250,8 +250,8 @@ void add_produce(CLI::App& app, context& ctx) {
       ->capture_default_str();
   constexpr double day = 86'400;
   verb->add_option("--repeat-for", args->repeat_seconds,
-                   "Go on for so long when the node, or a part of it, is away: what may not be "
-                   "stored is sent again, and stored once")
+                   "Once the node was reached, go on for so long when it, or a part of it, is "
+                   "away: what may not be stored is sent again, and stored once")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, day));
   verb->callback([&ctx, args] { ctx.then([&ctx, args] { return produce(ctx, *args); }); });

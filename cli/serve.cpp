@@ -183,6 +183,10 @@ result<exit_code> serve(const context& ctx) {
   std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit on file sizes fails like any other
   static stop_signals signals;   // its thread lives as long as the process
   TROUPE_TRY(auto chosen, ctx.load());
+  if (ctx.node_name.empty() && chosen.node.roles && chosen.cluster.nodes.size() > 1)
+    return storage::error{errc::invalid_argument,
+                          "which node? The nodes of " + ctx.config_path +
+                              " are one store in several processes; give --node NAME"};
   TROUPE_TRY(auto config, make_system_config(chosen.cluster.caf));
   caf::actor_system system{*config};
   byte_progress shown("checking the log");

@@ -43,6 +43,8 @@ std::string reason_of(const node_status& s) {
   for (auto* reason : {&s.writer.refusal, &s.queues.failure, &s.flusher.failure})
     if (!reason->empty())
       return *reason;
+  if (known(s, {"writer"}) && !s.writer.open)
+    return "the queues are not recovered yet";
   for (auto* role : {"writer", "flusher", "queue-manager"})
     if (auto state = state_of(s, role); state == role_silent)
       return std::string{unknown} + ": the " + role + " does not answer; it may wait for the disk";

@@ -42,6 +42,7 @@ struct target {
   std::optional<client::connect_options> at; ///< none: its actor port is off
   milliseconds deadline{0};
   std::string directory; ///< of its store; empty: not known
+  bool has_store = true; ///< its directory says how the store was left
 };
 
 enum class stop_state {
@@ -194,8 +195,11 @@ private:
 };
 
 target target_of(const net::cluster_config& cluster, const net::node_config& node) {
+  constexpr role_set at_the_log = {store_role::writer, store_role::flusher, store_role::cleaner,
+                                   store_role::readers, store_role::registrar};
   target one{node.name, "node " + node.name, std::nullopt, cluster.options.stop_deadline,
              node.directory};
+  one.has_store = !node.roles || !(*node.roles & at_the_log).empty();
   if (auto at = address_of(cluster, node))
     one.at = at.value();
   return one;
@@ -227,6 +231,8 @@ result<std::vector<target>> targets_of(const context& ctx, bool all) {
 /// A node that does not run has said nothing; when the others have stopped, its store shows how
 /// that was left.
 bool left_in_order(const target& which) {
+  if (!which.has_store)
+    return true;
   auto& files = storage::posix_file_system();
   return !which.directory.empty() && files.list(which.directory) &&
          !storage::abort_marker_exists(files, which.directory);

@@ -89,8 +89,8 @@ void print_verified(const storage::verified_store& v, std::uint64_t findings, bo
     print_line(
         "{\"findings\":" + std::to_string(findings) + ",\"messages\":" +
         std::to_string(v.log.messages) + ",\"logMinOffset\":" + std::to_string(v.log.min) +
-        ",\"logMaxOffset\":" + std::to_string(v.log.end) +
-        ",\"queueEntries\":" + std::to_string(v.queues.entries) +
+        ",\"logMaxOffset\":" + std::to_string(v.log.end) + ",\"queuesChecked\":" +
+        flag(v.queues_checked) + ",\"queueEntries\":" + std::to_string(v.queues.entries) +
         ",\"notDispatched\":" + std::to_string(v.queues.not_dispatched) + ",\"indexEntries\":" +
         std::to_string(v.index.entries) + ",\"recoveryFrom\":" + std::to_string(v.start.from) +
         ",\"recoveryTo\":" + std::to_string(v.start.to) + ",\"recoveryCuts\":" + flag(v.start.cut) +

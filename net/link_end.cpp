@@ -2,6 +2,7 @@
 
 #include "actors/link_messages.hpp"
 #include "net/link_pieces.hpp"
+#include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
 #include <caf/actor_proxy.hpp>
@@ -236,8 +237,10 @@ bool link_end::send(const caf::strong_actor_ptr& to, caf::mailbox_element_ptr& w
   std::vector<caf::mailbox_element_ptr> pieces;
   if (cost > limits_.piece_bytes + message_bytes && !TROUPE_MUTANT("not-in-pieces")) {
     pieces = in_pieces(system_, *what, limits_.piece_bytes);
-    if (pieces.empty())
+    if (pieces.empty()) {
+      storage::log_error("link.not_sent", {{"bytes", cost}, {"most", largest_message}});
       return false;
+    }
     cost += (pieces.size() - 1) * message_bytes;
   }
   std::unique_lock lock(mutex_);

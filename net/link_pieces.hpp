@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 namespace troupe::net {
 
-/// What one message has at most on a link; more is in trouble, and nobody sends it.
+/// What one message may have on a link, above what sessions take and readers bring at a time. A
+/// larger one is not sent.
 inline constexpr std::uint64_t largest_message = std::uint64_t{80} << 20;
 
 /// The message as pieces of this size, in order. The last one has the sender and the number of the

@@ -252,6 +252,22 @@ result<placement> place_roles(const cluster_config& config) {
   return placed;
 }
 
+std::vector<std::string> agreed_settings(const cluster_config& config, const placement& placed) {
+  auto& o = config.options.store;
+  std::string queues =
+      placed.queues_apart ? "queue-managers, apart from the log:" : "queue-managers:";
+  for (auto& n : placed.nodes)
+    if (n.queue_managers > 0)
+      queues += " " + n.name + " " + std::to_string(n.queue_managers);
+  return {"roles: " + to_text(placed),
+          queues,
+          std::string("flush = ") + (o.flush == storage::flush_policy::sync ? "sync" : "async"),
+          "mapped-file-size-commit-log = " + std::to_string(o.log_file_size_bytes),
+          "mapped-file-size-consume-queue = " + std::to_string(o.queue_file_size_bytes),
+          "max-hash-slot-num = " + std::to_string(o.index_slots),
+          "max-index-num = " + std::to_string(o.index_entries)};
+}
+
 std::string to_text(const placement& placed) {
   std::string out;
   for (auto& n : placed.nodes)

@@ -39,6 +39,10 @@ struct placement {
 /// of one store must find each other. Queues may be elsewhere.
 storage::result<placement> place_roles(const cluster_config& config);
 
+/// What the processes of one store must have alike, a line each: where its parts are, and what says
+/// how its files are written and when a message is shown.
+std::vector<std::string> agreed_settings(const cluster_config& config, const placement& placed);
+
 /// "log: writer, flusher | front: door", for logs and people.
 std::string to_text(const placement& placed);
 

@@ -74,8 +74,9 @@ struct server::parts {
   std::map<std::string, role_set> placed; ///< and their roles
   std::vector<std::string> queue_nodes;   ///< the node of each queue-manager of the store
   bool queues_beside_log = true;
-  switchboard_actor switchboard; ///< null without peers
-  stop_desk_actor stop_desk;     ///< null: no orders to stop are taken
+  std::vector<std::string> agreed; ///< with the other nodes of the store
+  switchboard_actor switchboard;   ///< null without peers
+  stop_desk_actor stop_desk;       ///< null: no orders to stop are taken
   bool stopped = false;
 
   bool spread() const noexcept { return !peers.empty(); }
@@ -110,6 +111,7 @@ storage::result<void> server::place(parts& p, const cluster_config& cluster) {
   if (!placed.spread())
     return boost::outcome_v2::success();
   p.roles = placed.of(p.config.name);
+  p.agreed = agreed_settings(cluster, placed);
   for (auto& node : cluster.nodes) {
     if (node.name == p.config.name)
       continue;
@@ -271,6 +273,7 @@ void server::start_links(parts& p) {
   setup.node = p.config.name;
   setup.incarnation = draw_incarnation();
   setup.peers = p.peers;
+  setup.agreed = p.agreed;
   setup.listener = caf::actor_cast<link_listener>(p.node);
   setup.make_dialer = socket_dialers(p.system, dial_patience, p.tls);
   setup.expose = [gate = p.actors->gate()](const caf::strong_actor_ptr& who) {

@@ -2,6 +2,7 @@
 
 #include "actors/error.hpp"
 #include "actors/unexpected.hpp"
+#include "net/hello_check.hpp"
 #include "net/link_end.hpp"
 #include "storage/log_limit.hpp"
 #include "storage/logging.hpp"
@@ -161,22 +162,14 @@ void switchboard_state::dial(peer& p) {
 void switchboard_state::greet(peer& p, const caf::strong_actor_ptr& whom) {
   set_state(p, link_state::greeting);
   p.link = ++last_link;
-  peer_hello h{protocol_version,  setup.cluster, setup.node,    p.where.node,
-               setup.incarnation, p.link,        open_ports(p), own()};
+  peer_hello h{protocol_version, setup.cluster, setup.node, p.where.node, setup.incarnation,
+               p.link,           open_ports(p), own(),      setup.agreed};
   self->request(caf::actor_cast<peer_service>(whom), setup.timings.greeting, std::move(h))
       .then([this, &p, from = whom->node()](peer_welcome& answer) { welcomed(p, answer, from); },
             [this, &p](const caf::error& why) {
               give_up(p, why == caf::sec::request_timeout ? "it does not answer our hello"
                                                           : from_caf(why).message);
             });
-}
-
-/// A handle of another process than the one that speaks would be routed by way of it.
-bool are_of(const caf::node_id& process, const std::vector<offered_role>& roles,
-            const caf::strong_actor_ptr& switchboard) {
-  return switchboard && switchboard->node() == process && roles.size() <= most_offered_roles &&
-         std::ranges::all_of(
-             roles, [&](const offered_role& r) { return r.port && r.port->node() == process; });
 }
 
 bool are_same(const std::vector<offered_role>& a, const std::vector<offered_role>& b) {
@@ -256,6 +249,8 @@ storage::error switchboard_state::objection(const peer_hello& h,
   if (h.cluster != setup.cluster)
     return {errc::version_mismatch, them + " belongs to cluster " + shown(h.cluster) + ", " + we +
                                         " belongs to " + setup.cluster};
+  if (auto what = difference(h.agreed, setup.agreed); !what.empty())
+    return {errc::version_mismatch, them + what};
   if (h.to != setup.node)
     return {errc::invalid_argument,
             them + " looks for node " + shown(h.to) + ", but this is " + we};

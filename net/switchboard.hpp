@@ -29,8 +29,9 @@ struct link_timings {
 struct switchboard_setup {
   std::string cluster;
   std::string node;
-  std::uint64_t incarnation = 0; ///< drawn at random by whoever starts the process
-  std::vector<link_peer> peers;  ///< this node may be among them
+  std::uint64_t incarnation = 0;        ///< drawn at random by whoever starts the process
+  std::vector<link_peer> peers;         ///< this node may be among them
+  std::vector<std::string> agreed = {}; ///< settings that each end must have (net/placement.hpp)
   link_listener listener;
   /// Another actor for each dial; it ends when it has answered.
   std::function<link_dialer_actor()> make_dialer;

@@ -153,8 +153,8 @@ result<verified_store> verify_store(file_system& fs, const store_files& files,
   TROUPE_TRY(std::move(failure));
   if (out.log.torn_tail && !files.abort_marker)
     report(*out.log.torn_tail);
-  bool has_queues = !files.queues_elsewhere || !files.queues.empty();
-  if (has_queues) {
+  out.queues_checked = files.queues_looked_at;
+  if (out.queues_checked) {
     TROUPE_TRY(out.queues, queues.finish(out.log));
     TROUPE_TRY(out.index, index_check(fs, files, report).run(out.log.end));
   }

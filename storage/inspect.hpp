@@ -51,6 +51,7 @@ struct start_forecast {
 };
 
 struct verified_store {
+  bool queues_checked = true; ///< false: they are in other directories, which were not named
   walked_log log;
   queue_check::outcome queues;
   index_check::outcome index;

@@ -238,10 +238,17 @@ result<store_files> find_store_files(file_system& fs, const std::string& directo
   TROUPE_TRY(find_log(fs, out, report));
   TROUPE_TRY(auto known, load_checkpoint(fs, checkpoint_path(out.settings)));
   out.queues_elsewhere = known.only_log();
+  out.queues_looked_at = !out.queues_elsewhere || !queues.empty();
   auto directories = queues;
   if (directories.empty() && !out.queues_elsewhere)
     directories.push_back(directory);
   for (auto& each : directories) {
+    auto settings = in_directory(out, each);
+    if (!queues.empty() && !fs.list(queue_directory(settings)))
+      return error{errc::not_found, each +
+                                        " holds no consumequeue directory; give the directory of "
+                                        "a queue-manager, such as queues-1-of-3 below that of "
+                                        "its node"};
     TROUPE_TRY(find_queues(fs, each, out, report));
     TROUPE_TRY(find_indexes(fs, each, out, geometry, report));
   }

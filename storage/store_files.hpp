@@ -40,6 +40,7 @@ struct store_files {
   std::vector<std::string> indexes; ///< paths, oldest first
   bool abort_marker = false;        ///< a node runs here, or did not stop in order
   bool queues_elsewhere = false;    ///< queues and index are in other directories, as is written
+  bool queues_looked_at = true;     ///< false: those directories were not named
 
   /// Runs of log files without a hole between them.
   std::vector<std::vector<log_file_entry>> contiguous_log() const;

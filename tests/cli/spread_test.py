@@ -370,6 +370,33 @@ class QueuesApart(Spread):
         self.assertIn("holds a log", queues.log())
 
 
+class Disagreement(unittest.TestCase):
+    def test_who_has_another_file_is_refused(self):
+        """Two nodes that share the queues otherwise would hide messages."""
+        with tempfile.TemporaryDirectory() as home:
+            store = Store(home)
+            self.addCleanup(store.clean_up)
+            queues = store.nodes["queues"]
+            text = store.config.read_text()
+            other = store.home / "other.ini"
+            other.write_text(text.replace("roles = queue-manager",
+                                          "roles = queue-manager\nqueue-managers = 2"))
+            for name in ("log", "files", "order", "front"):
+                store.nodes[name].start()
+            store.config, same = other, store.config
+            queues.start()
+            store.config = same
+            wait_until("it is refused", lambda: "use the same file for all nodes" in store.logs())
+            status = json.loads(store.run("status", "--node", "log", "--output", "json").out)
+            self.assertFalse(status["writable"])
+            self.assertIn("not recovered yet", status["reason"])
+            self.assertIn("queues (queue-manager)", status["waitsFor"])
+            # Nothing was added: the writer need not wait for those who are not there.
+            began = time.monotonic()
+            self.assertEqual(store.nodes["log"].end(signal.SIGTERM), 0, store.logs())
+            self.assertLess(time.monotonic() - began, 5)
+
+
 class SeveralQueueManagers(Spread):
     """Three share the queues, two of them in one process."""
     test_kill_files = test_kill_order = test_kill_front = None

@@ -141,6 +141,19 @@ TEST_CASE("placement: the queues may have a directory, and a machine, of their o
             .find("c.ini:7: registrar of [node queues] must be in the directory of the log") == 0);
 }
 
+TEST_CASE("placement: what the nodes of a store must have alike", "[net]") {
+  auto agreed = [](const std::string& text) {
+    auto config = accepted(text);
+    return agreed_settings(config, place_roles(config).value());
+  };
+  auto one = log_and_front + queues;
+  CHECK(agreed(one) == agreed(one + "[session]\ncredit-messages = 7\n")); // each its own
+  for (auto& other :
+       {one + "directory = /q\n", one + "queue-managers = 2\n", one + "[store]\nflush = sync\n",
+        one + "[store]\nmapped-file-size-consume-queue = 2000\n"})
+    CHECK(agreed(one) != agreed(other));
+}
+
 TEST_CASE("placement: several queue-managers share the queues", "[net]") {
   const std::string more = "[node more]\nroles = queue-manager\nactor-port = 4\n";
   auto two = placed(log_and_front + queues + more);
