@@ -474,13 +474,13 @@ void node_runner::store_one_more() {
   scene_.w.run_for(std::chrono::seconds(3));
   clients_.collect();
   clients_.put(last, scene_.wire(0).service());
-  scene_.w.run_for(std::chrono::seconds(3));
+  scene_.w.run_for(std::chrono::seconds(10)); // wires may be slow
   clients_.collect();
   auto& stored = scene_.ledger.entries().back();
   auto state = stored.state;
   if (state == put_state::stored && !scene_.rot.anywhere() && !scene_.disk_lied &&
       !std::ranges::all_of(followers_, [&](auto& f) { return f->was_shown(stored.number); }))
-    throw broken{"a message is stored for seconds, and whoever waits for it is not told"};
+    throw broken{"a message is stored for ten seconds, and whoever waits for it is not told"};
   // Damage in the middle of the log, and nothing is written before a repair.
   bool may_refuse = scene_.rot.in_log() || scene_.disk_lied;
   if (state == put_state::stored || (may_refuse && state == put_state::refused))
