@@ -38,6 +38,9 @@ public:
     return shares_[share_of(topic_hash(topic), queue, static_cast<std::uint32_t>(shares_.size()))];
   }
   const queue_share& first() const { return shares_.front(); }
+  std::ptrdiff_t missing() const {
+    return std::ranges::count_if(shares_, [](auto& share) { return !share.manager; });
+  }
 
   template <class Answer, class... Arguments>
   caf::result<Answer> ask(const queue_share& share, Arguments&&... arguments) {
@@ -61,6 +64,14 @@ public:
   void tell_all(const Arguments&... arguments) {
     for (auto& share : shares_)
       tell(share, arguments...);
+  }
+
+  /// What they are asked for otherwise: nobody waits for the answers.
+  template <class... Arguments>
+  void order_all(const Arguments&... arguments) {
+    for (auto& share : shares_)
+      if (share.manager)
+        caf::anon_send(share.manager, arguments...);
   }
 
   /// Those that are there; `join` makes one answer of theirs. The first error is the answer.
@@ -196,6 +207,9 @@ queue_shares(queue_manager_actor::stateful_pointer<queue_shares_state> self,
       [queues](failed_atom, const write_refusal& why) { queues->tell_all(failed_atom_v, why); },
       [queues](const damaged_message& what) { queues->tell(queues->first(), what); },
       [queues](remove_atom, const tombstone& dead) {
+        // Who is there shows nothing of the topic any more, also while another one is away.
+        if (queues->missing() > 0)
+          queues->order_all(remove_atom_v, dead);
         return queues->ask_all<tombstone>(one_of, remove_atom_v, dead);
       },
       [queues](drop_atom, log_offset min) { queues->tell_all(drop_atom_v, min); },

@@ -17,12 +17,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// As much of a stranger's text as people need to see.
-std::string shown(const std::string& text) {
-  constexpr std::size_t most = 80;
-  return text.size() <= most ? text : text.substr(0, most) + "...";
-}
-
 /// One peer, and the link to it.
 struct peer {
   link_peer where;
@@ -39,7 +33,8 @@ struct peer {
   std::vector<offered_role> roles;
   std::shared_ptr<void> wire; ///< if we dialled
   milliseconds pause{0};
-  caf::actor_addr dialer; ///< that has not answered yet
+  caf::actor_addr dialer;    ///< that has not answered yet
+  bool looked_after = false; ///< a timer runs that asks whether the other end has the link, too
 };
 
 struct switchboard_state {
@@ -62,7 +57,6 @@ struct switchboard_state {
   void retry(std::uint64_t index);
 
   caf::result<peer_welcome> hello(peer_hello& h);
-  storage::error objection(const peer_hello& h, const caf::strong_actor_ptr& sender);
   void goodbye(const peer_goodbye& g);
   void again(const greet_again& g);
   void offer(role_offer& o);
@@ -74,6 +68,8 @@ struct switchboard_state {
   void close_ports(peer& p);
   void took(const link_taken& what);
   void ask_taken(std::uint64_t index, std::uint64_t link, std::uint64_t total);
+  void look_after(peer& p);
+  void ask_kept(std::uint64_t index);
   void failed(std::uint64_t index, std::uint64_t link, const std::string& why);
   void say_goodbye(peer& p, const std::string& reason);
   void set_state(peer& p, link_state state, const std::string& reason = {});
@@ -214,7 +210,12 @@ void switchboard_state::retry(std::uint64_t index) {
 
 caf::result<peer_welcome> switchboard_state::hello(peer_hello& h) {
   auto sender = self->current_sender();
-  if (auto why = objection(h, sender); why.code != errc::none) {
+  auto* greeted = find(h.node);
+  auto known = greeted == nullptr ? known_link{}
+                                  : known_link{greeted->ours, greeted->incarnation, greeted->link};
+  auto why = objection(h, sender, {setup.cluster, setup.node, setup.agreed},
+                       greeted == nullptr ? nullptr : &known);
+  if (why.code != errc::none) {
     if (auto times = refused.occurred(self->clock().now()))
       storage::log_warning("link.refused",
                            {{"node", shown(h.node)}, {"reason", why.message}, {"hellos", *times}});
@@ -237,35 +238,6 @@ caf::result<peer_welcome> switchboard_state::hello(peer_hello& h) {
   return peer_welcome{setup.node, setup.incarnation, p.link, std::move(ours), own()};
 }
 
-/// Why there will be no link; no error if there will.
-storage::error switchboard_state::objection(const peer_hello& h,
-                                            const caf::strong_actor_ptr& sender) {
-  auto them = "node " + shown(h.node);
-  auto we = "node " + setup.node;
-  if (h.version != protocol_version)
-    return {errc::version_mismatch, them + " speaks protocol version " + std::to_string(h.version) +
-                                        ", " + we + " speaks " + std::to_string(protocol_version) +
-                                        ": use the same release on both ends"};
-  if (h.cluster != setup.cluster)
-    return {errc::version_mismatch, them + " belongs to cluster " + shown(h.cluster) + ", " + we +
-                                        " belongs to " + setup.cluster};
-  if (auto what = difference(h.agreed, setup.agreed); !what.empty())
-    return {errc::version_mismatch, them + what};
-  if (h.to != setup.node)
-    return {errc::invalid_argument,
-            them + " looks for node " + shown(h.to) + ", but this is " + we};
-  auto* p = find(h.node);
-  if (p == nullptr)
-    return {errc::invalid_argument, them + " has no place in the store as " + we + " knows it"};
-  if (p->ours)
-    return {errc::invalid_argument, them + " is dialled by " + we + ", and does not dial itself"};
-  if (!sender || !are_of(sender->node(), h.roles, h.switchboard))
-    return {errc::invalid_argument, "a hello that brings actors of others"};
-  if (h.incarnation == p->incarnation && h.link <= p->link)
-    return {errc::invalid_argument, "a hello that comes late: there was a newer one"};
-  return {};
-}
-
 // -- both ----------------------------------------------------------------------------------------
 
 void switchboard_state::come_up(peer& p, std::uint64_t incarnation,
@@ -277,6 +249,7 @@ void switchboard_state::come_up(peer& p, std::uint64_t incarnation,
   set_state(p, link_state::up);
   storage::log_info("link.up",
                     {{"node", p.where.node}, {"incarnation", incarnation}, {"link", p.link}});
+  look_after(p);
   for (auto& role : theirs)
     role.port = p.end->exit_before(role.port);
   self->send(setup.listener, peer_up{p.where.node, incarnation, p.link, std::move(theirs)});
@@ -352,12 +325,36 @@ void switchboard_state::close_ports(peer& p) {
 /// Of this end it is told to the other one, which may send more.
 void switchboard_state::took(const link_taken& what) {
   auto* p = find(what.node == setup.node ? what.to : what.node);
-  if (p == nullptr || p->state != link_state::up || p->link != what.link)
+  if (p == nullptr || p->state != link_state::up || p->link != what.link) {
+    if (what.node != setup.node && self->current_sender())
+      self->send(
+          caf::actor_cast<peer_service>(self->current_sender()),
+          peer_goodbye{setup.node, setup.incarnation, what.link, "it is not there any more"});
     return;
+  }
   if (what.node == setup.node)
     self->send(caf::actor_cast<peer_service>(p->switchboard), what);
   else if (p->incarnation == what.incarnation && p->end)
     p->end->peer_took(what.bytes);
+}
+
+/// An end that was lost in the moment in which the link was made anew cannot say so: its goodbye
+/// goes the way of the old connection. Whoever dials asks now and then whether the other has it
+/// still.
+void switchboard_state::look_after(peer& p) {
+  if (p.ours && !std::exchange(p.looked_after, true))
+    self->delayed_send(self, setup.timings.look, watch_atom_v,
+                       static_cast<std::uint64_t>(&p - peers.data()));
+}
+
+void switchboard_state::ask_kept(std::uint64_t index) {
+  auto& p = peers[index];
+  p.looked_after = false;
+  if (p.state != link_state::up)
+    return;
+  self->send(caf::actor_cast<peer_service>(p.switchboard),
+             link_taken{setup.node, p.where.node, setup.incarnation, p.link, 0});
+  look_after(p);
 }
 
 /// Word in the peer's own name, which it sends back: behind all that was sent before.
@@ -475,6 +472,7 @@ switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
       [&state](status_atom) { return state.status(); },
       [&state](stop_atom) { return state.stop(); },
       [&state](retry_atom, std::uint64_t peer) { state.retry(peer); },
+      [&state](watch_atom, std::uint64_t peer) { state.ask_kept(peer); },
   };
 }
 

@@ -24,6 +24,8 @@ struct link_timings {
   std::chrono::milliseconds longest_pause{2000};
   std::chrono::milliseconds dial{3000};
   std::chrono::milliseconds greeting{3000};
+  /// How often who dials asks whether the other end has the link, too.
+  std::chrono::milliseconds look{2000};
 };
 
 struct switchboard_setup {
@@ -58,8 +60,8 @@ using switchboard_actor = peer_service::extend<
     handles<void(failed_atom, std::uint64_t, std::uint64_t, std::string)>,
     /// For which peer and link, and how many bytes were sent in all: whether it has them.
     handles<void(fetch_atom, std::uint64_t, std::uint64_t, std::uint64_t)>,
-    /// Its own timer: for which peer.
-    handles<void(retry_atom, std::uint64_t)>>;
+    // Its own timers: for which peer.
+    handles<void(retry_atom, std::uint64_t)>, handles<void(watch_atom, std::uint64_t)>>;
 
 switchboard_actor spawn_switchboard(caf::actor_system& system, switchboard_setup setup);
 

@@ -173,6 +173,8 @@ TEST_CASE("queue_shares: what needs all fails while one is away, the rest goes o
   CHECK(t.asked("meet") == 0); // nor is it half done
   CHECK(t.ask<queue_state>(resume_atom_v, log_offset{0}).code() == errc::unavailable);
   CHECK(t.ask<tombstone>(remove_atom_v, tombstone{"orders", 1, {}}).code() == errc::unavailable);
+  t.world.drain();
+  CHECK(t.asked("remove") == 2); // those who are there show nothing of it any more
   CHECK(t.ask<bounds_read>(bounds_atom_v, std::string("orders"), log_offset{0}).code() ==
         errc::unavailable);
   for (std::int32_t queue = 0; queue < 3; ++queue) {

@@ -296,8 +296,8 @@ TEST_CASE("links: ports are for peers: a client does not reach them", "[links]")
   // Nor does a hello of somebody who is no node of the store make it one.
   // Nor one that brings the actors of another process.
   auto of_b = caf::actor_cast<caf::strong_actor_ptr>(*front);
-  for (auto& h : {peer_hello{protocol_version, "shop", "mallory", "b", 1, 1, {}, of_b},
-                  peer_hello{protocol_version, "shop", "a", "b", 77, 1, {}, of_b}})
+  for (auto& h : {peer_hello{protocol_version, "shop", "mallory", "b", 1, 1, {}, of_b, {}},
+                  peer_hello{protocol_version, "shop", "a", "b", 77, 1, {}, of_b, {}}})
     self->request(caf::actor_cast<peer_service>(*front), 2s, h)
         .receive(
             [](const peer_welcome&) { FAIL("welcome"); },
