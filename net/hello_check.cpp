@@ -8,8 +8,13 @@ namespace {
 
 constexpr std::size_t most_shown = 300;
 
-std::string quoted(const std::string& line) {
-  return '"' + line.substr(0, most_shown) + '"';
+std::string quoted(const std::vector<std::string>& lines,
+                   std::vector<std::string>::const_iterator line) {
+  if (line == lines.end())
+    return "nothing";
+  std::string text = "\"";
+  text.append(*line, 0, most_shown);
+  return text.append("\"");
 }
 
 } // namespace
@@ -58,10 +63,9 @@ std::string difference(const std::vector<std::string>& theirs,
   auto [their, our] = std::ranges::mismatch(theirs, ours);
   if (their == theirs.end() && our == ours.end())
     return {};
-  return " has " + (their == theirs.end() ? "nothing" : quoted(*their)) +
-         " in its cluster.ini where this node has " +
-         (our == ours.end() ? "nothing" : quoted(*our)) +
-         ": use the same file for all nodes of a store";
+  std::string text = " has ";
+  text.append(quoted(theirs, their)).append(" in its cluster.ini where this node has ");
+  return text.append(quoted(ours, our)).append(": use the same file for all nodes of a store");
 }
 
 } // namespace troupe::net

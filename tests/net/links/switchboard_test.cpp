@@ -149,6 +149,23 @@ TEST_CASE("switchboard: a peer that was started again is another one", "[links]"
   CHECK(w.ask(old_role, 1) == -1);
 }
 
+TEST_CASE("switchboard: a link that the other end has lost without a word is made anew",
+          "[links]") {
+  pair_of_boards w;
+  w.a->take_heard();
+  w.b->take_heard();
+  // As if the end of an older connection had taken it down: what b says of it is lost.
+  REQUIRE(w.a->status_of("b").state == "up");
+  w.world.tell(w.b->actor, peer_goodbye{"a", 6, 1, "the connection is lost"});
+  w.world.drain();
+  REQUIRE(w.b->take_heard() == lines{"down a"});
+  CHECK(w.a->take_heard().empty()); // it does not know
+  w.world.run_for(5s);
+  CHECK(w.both_ways());
+  CHECK(w.b->status_of("a").state == "up");
+  CHECK(w.a->take_heard().front() == "down b");
+}
+
 TEST_CASE("switchboard: a new offer of the one who dials is a new link", "[links]") {
   pair_of_boards w;
   auto old_port = w.b->role("a");
