@@ -21,7 +21,10 @@ std::string quoted(const std::vector<std::string>& lines,
 
 std::string shown(const std::string& text) {
   constexpr std::size_t most = 80;
-  return text.size() <= most ? text : text.substr(0, most) + "...";
+  auto part = text.substr(0, most);
+  if (text.size() > most)
+    part.append("...");
+  return part;
 }
 
 bool are_of(const caf::node_id& process, const std::vector<offered_role>& roles,
