@@ -156,7 +156,8 @@ TEST_CASE("switchboard: a link that the other end has lost without a word is mad
   w.b->take_heard();
   // As if the end of an older connection had taken it down: what b says of it is lost.
   REQUIRE(w.a->status_of("b").state == "up");
-  w.world.tell(w.b->actor, peer_goodbye{"a", 6, 1, "the connection is lost"});
+  for (std::uint64_t link = 1; link < 10; ++link) // one of them it is
+    w.world.tell(w.b->actor, peer_goodbye{"a", 100, link, "the connection is lost"});
   w.world.drain();
   REQUIRE(w.b->take_heard() == lines{"down a"});
   CHECK(w.a->take_heard().empty()); // it does not know
