@@ -35,7 +35,7 @@ struct mutant {
   simulation found_by = simulation::node;
 };
 
-constexpr std::array<mutant, 59> mutants = {{
+constexpr std::array<mutant, 58> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -106,7 +106,6 @@ constexpr std::array<mutant, 59> mutants = {{
     {"credit-said-once", "positions that were confirmed to a writer out of reach cost for ever",
      simulation::spread},
     {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
-    {"reader-awaited", "what was asked of a reader that is gone is awaited", simulation::spread},
     {"deletions-not-asked", "queues apart from the log are opened without the deletions",
      simulation::spread},
     {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
@@ -115,9 +114,8 @@ constexpr std::array<mutant, 59> mutants = {{
 /// Planted, and not caught, for the hidden test. A writer that is silent in the middle of a write:
 /// in the simulation a write is one step, and nobody reads half of it. Of a store in several
 /// processes: what another message mends soon after, what needs an answer to be late by more than a
-/// second in the moment of a meeting, and what needs queues that outlive a log which gets shorter,
-/// as they do not while they share its disk.
-constexpr std::array<mutant, 13> proposed = {{
+/// second in the moment of a meeting, and what is found by one seed in more than a thousand.
+constexpr std::array<mutant, 14> proposed = {{
     {"credit-of-the-fastest", "of several queue-managers the fastest gives the credit",
      simulation::spread},
     {"bounds-of-others", "a queue-manager speaks of queues that another one keeps",
@@ -128,6 +126,7 @@ constexpr std::array<mutant, 13> proposed = {{
      simulation::spread},
     {"lost-end-passed-over", "what a log has lost with its end is passed over as damage",
      simulation::spread},
+    {"reader-awaited", "what was asked of a reader that is gone is awaited", simulation::spread},
     {"removal-said-once", "new queues are not told which topics were deleted", simulation::spread},
     {"begin-said-once", "who is found again is not told where the log begins", simulation::spread},
     {"writer-asked-once", "a dispatcher whose question a writer does not answer gives up",
