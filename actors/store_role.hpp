@@ -97,6 +97,11 @@ private:
   unsigned bits_ = 0;
 };
 
+/// Those that open files of the log, or of what lies beside it: they share a directory. The queues
+/// may be there as well, or elsewhere.
+inline constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
+                                      store_role::readers, store_role::registrar};
+
 /// "writer, flusher", in the order of `every_role`.
 inline std::string to_text(role_set roles) {
   std::string out;

@@ -195,11 +195,9 @@ private:
 };
 
 target target_of(const net::cluster_config& cluster, const net::node_config& node) {
-  constexpr role_set at_the_log = {store_role::writer, store_role::flusher, store_role::cleaner,
-                                   store_role::readers, store_role::registrar};
   target one{node.name, "node " + node.name, std::nullopt, cluster.options.stop_deadline,
              node.directory};
-  one.has_store = !node.roles || !(*node.roles & at_the_log).empty();
+  one.has_store = !node.roles || !(*node.roles & log_seat).empty();
   if (auto at = address_of(cluster, node))
     one.at = at.value();
   return one;

@@ -13,9 +13,6 @@ using storage::result;
 
 namespace {
 
-/// Those that open files of the log, or of what lies beside it.
-constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
-                               store_role::readers, store_role::registrar};
 constexpr role_set may_be_several = {store_role::readers, store_role::queue_manager};
 
 /// The nodes that are one store together, in the order of the file.

@@ -17,12 +17,7 @@ namespace {
 /// A start that takes longer in virtual time does not come to an end.
 constexpr auto start_limit = std::chrono::minutes(10);
 
-/// Those that use the directory of the log, or what is beside it.
-constexpr role_set log_seat = {store_role::writer, store_role::flusher, store_role::cleaner,
-                               store_role::readers, store_role::registrar};
-constexpr role_set at_files = {store_role::writer,    store_role::flusher,
-                               store_role::cleaner,   store_role::readers,
-                               store_role::registrar, store_role::queue_manager};
+constexpr role_set at_files = log_seat.with({store_role::queue_manager});
 
 } // namespace
 

@@ -11,9 +11,6 @@ namespace {
 
 constexpr std::array<const char*, 3> own_classes = {"processes", "links", "frozen"};
 constexpr std::size_t most_processes = 5;
-/// Who has one of these uses the directory of the log.
-constexpr role_set at_log = {store_role::writer, store_role::flusher, store_role::cleaner,
-                             store_role::readers, store_role::registrar};
 
 /// Each role at one of two to five processes.
 std::vector<role_set> draw_placement(random_source& random) {
@@ -38,7 +35,7 @@ queue_placement draw_queues(std::vector<role_set>& all, random_source& random) {
     roles = roles.without(queue_role);
   std::erase_if(all, [](const role_set& roles) { return roles.empty(); });
   if (random.one_in(2)) {
-    auto free = std::ranges::find_if(all, [](auto& roles) { return (roles & at_log).empty(); });
+    auto free = std::ranges::find_if(all, [](auto& roles) { return (roles & log_seat).empty(); });
     if (free != all.end() && (all.size() == most_processes || random.one_in(3))) {
       free->add(store_role::queue_manager);
     } else if (all.size() == most_processes) { // each has a part of the log: two go together
@@ -105,7 +102,7 @@ node_event draw_spread_put(const node_plan& plan, random_source& random) {
 bool node_plan::has_queues_alone(std::size_t process) const noexcept {
   auto& roles = placement[process];
   return !queue_places.beside_log() && roles.has(store_role::queue_manager) &&
-         (roles & at_log).empty();
+         (roles & log_seat).empty();
 }
 
 const std::vector<std::string>& spread_fault_classes() {

@@ -59,6 +59,13 @@ struct doubted_queue : actor_stand {
       storage::big_endian::store(reinterpret_cast<std::byte*>(at), offset);
     });
   }
+  /// Of a message the record in the log.
+  void lose(std::size_t message) const {
+    std::fstream log(storage::log_file_path(options.store, 0),
+                     std::ios::binary | std::ios::in | std::ios::out);
+    log.seekp(stored.at(2 * message).offset);
+    log << std::string(60, '\0');
+  }
   bool is_sound() const {
     for (int file = 0; file < messages / entries_a_file; ++file)
       if (bytes(file) != sound[static_cast<std::size_t>(file)])
@@ -168,13 +175,7 @@ TEST_CASE("queue_manager: a filter does not hide what it cannot tell", "[actors]
 TEST_CASE("queue_manager: a message that the log does not hold is left out, its entry stays",
           "[actors][doubt]") {
   doubted_queue t;
-  auto& lost = t.stored.at(2 * 13);
-  {
-    std::fstream log(storage::log_file_path(t.options.store, 0),
-                     std::ios::binary | std::ios::in | std::ios::out);
-    log.seekp(lost.offset);
-    log << std::string(60, '\0');
-  }
+  t.lose(13);
   auto rest = without(t.bodies, "m13");
   for (int i = 0; i < 3; ++i)
     CHECK(t.follow() == rest);
@@ -193,13 +194,7 @@ TEST_CASE("queue_manager: a message that the log does not hold is left out, its 
 TEST_CASE("queue_manager: what the log has lost with the end of a run is not passed over",
           "[actors][doubt][spread]") {
   doubted_queue t;
-  auto& lost = t.stored.at(2 * 13);
-  {
-    std::fstream log(storage::log_file_path(t.options.store, 0),
-                     std::ios::binary | std::ios::in | std::ios::out);
-    log.seekp(lost.offset);
-    log << std::string(60, '\0');
-  }
+  t.lose(13);
   // A writer that has begun the log anew, and has not met these queues yet; or nobody at all.
   auto writer = t.roles.writer;
   bool answers = GENERATE(true, false);
