@@ -190,7 +190,8 @@ storage::result<void> server::open_queues(parts& p) {
 }
 
 /// Answers when the sockets let clients in. A gateway that ends takes its connections with it:
-/// their requests may have been carried out, and nobody would answer them.
+/// their requests may have been carried out, and nobody would answer them. They are closed once
+/// the next gateway is in its place, or a client that came back at once would ask nobody.
 storage::result<void> server::open_gateway(parts& p) {
   auto port = std::to_string(p.sockets->ports().front());
   gateway_setup setup{.node = p.node,
@@ -205,21 +206,19 @@ storage::result<void> server::open_gateway(parts& p) {
     place->set(made);
     return caf::actor_cast<caf::strong_actor_ptr>(made);
   };
-  auto forget = [place = p.gateway, sockets = p.sockets.get()] {
-    place->set({});
-    sockets->close_clients();
-  };
   p.doors.push_back({.role = "gateway",
                      .keeper = make(),
                      .replace =
-                         [make, forget] {
-                           forget();
-                           return make();
+                         [make, sockets = p.sockets.get()] {
+                           auto made = make();
+                           sockets->close_clients();
+                           return made;
                          },
                      .shut =
-                         [forget, sockets = p.sockets.get()] {
+                         [place = p.gateway, sockets = p.sockets.get()] {
                            sockets->close_listeners();
-                           forget();
+                           place->set({});
+                           sockets->close_clients();
                          }});
   return p.sockets->start(
       {.requests = [place = p.gateway](arrived batch) { place->send(std::move(batch)); },
