@@ -41,8 +41,9 @@ void node_check::after_start(bool lost_power, log_offset vouched, bool under_way
   // A process that went on may notice only now that others are new.
   if (scene_.node.net() != nullptr)
     (void)scene_.node.settle(std::chrono::seconds(10));
+  auto dead = tombstones();
   auto seen = read_everything(session);
-  check_topics(session, seen, lost_power);
+  check_topics(session, dead, seen, lost_power);
   auto status = scene_.ask<node_status>(session, status_atom_v);
   { // of which a writer in another process hears later
     unwatched_disk quiet(scene_.node.disk());
@@ -182,25 +183,41 @@ void node_check::check_queue_begins() {
 
 // -- comparing -----------------------------------------------------------------------------------
 
-void node_check::check_topics(const session_actor& session, std::vector<seen_message>& seen,
-                              bool lost_power) {
+std::map<std::string, log_offset> node_check::tombstones() const {
+  unwatched_disk quiet(scene_.node.disk());
+  auto table = storage::tombstone_table::load(scene_.node.disk(), scene_.node.options().store);
+  if (!table && !scene_.disk_lied)
+    throw broken{"the tombstones cannot be read: " + table.error().message};
+  std::map<std::string, log_offset> all;
+  for (std::uint32_t t = 0; table && t < scene_.plan.topics; ++t) {
+    auto topic = scene_.topic_of(t * scene_.plan.queues);
+    if (auto* one = table.value().find(topic))
+      all[topic] = one->deleted_at;
+  }
+  return all;
+}
+
+/// A deletion that was under way, of an earlier life as well, may come to its end at any time: also
+/// between the moment when all was read and the moment when topics are listed.
+void node_check::check_topics(const session_actor& session,
+                              const std::map<std::string, log_offset>& dead_before,
+                              std::vector<seen_message>& seen, bool lost_power) {
   auto list = scene_.ask<topic_list>(session, list_atom_v);
   if (scene_.disk_lied)
     return;
-  unwatched_disk quiet(scene_.node.disk());
-  auto dead = storage::tombstone_table::load(scene_.node.disk(), scene_.node.options().store);
-  if (!dead)
-    throw broken{"the tombstones cannot be read: " + dead.error().message};
+  auto dead = tombstones();
   for (std::uint32_t t = 0; t < scene_.plan.topics; ++t) {
     auto topic = scene_.topic_of(t * scene_.plan.queues);
     auto there = std::ranges::any_of(list.topics, [&](auto& info) { return info.name == topic; });
-    auto* tombstone = dead.value().find(topic);
     auto& topics = scene_.ledger.topics();
-    auto at = tombstone ? std::optional(tombstone->deleted_at) : std::nullopt;
+    auto at = dead.count(topic) > 0 ? std::optional(dead.at(topic)) : std::nullopt;
     if (auto wrong = topics.found(topic, there, at, lost_power || scene_.rot.in_log()))
       throw broken{*wrong};
-    if (!there)
-      std::erase_if(seen, [&](const seen_message& one) { return one.topic == topic; });
+    auto before = dead_before.find(topic);
+    bool went = at && (before == dead_before.end() || before->second < *at);
+    std::erase_if(seen, [&](const seen_message& one) {
+      return one.topic == topic && (!there || (went && one.offset < *at));
+    });
   }
 }
 

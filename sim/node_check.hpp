@@ -3,6 +3,7 @@
 #include "sim/node_clients.hpp"
 #include "sim/node_scene.hpp"
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,11 @@ private:
                   std::vector<seen_message>& seen);
   queue_offset pass_damage(const session_actor& session, const found_queue& where,
                            queue_offset from, const pull_response& answer);
-  void check_topics(const session_actor& session, std::vector<seen_message>& seen, bool lost_power);
+  /// Where deleted topics end, as the disk has it.
+  std::map<std::string, log_offset> tombstones() const;
+  void check_topics(const session_actor& session,
+                    const std::map<std::string, log_offset>& dead_before,
+                    std::vector<seen_message>& seen, bool lost_power);
   void check_ledger(const std::vector<seen_message>& seen, missing_rule may,
                     const node_status& now);
   void check_hidden(const session_actor& session, const node_status& now);
