@@ -323,7 +323,7 @@ auto inspect(Inspector& f, queue_sync& x) {
 
 template <class Inspector>
 auto inspect(Inspector& f, queue_synced& x) {
-  return fields(f, "queue_synced", x.durable);
+  return fields(f, "queue_synced", x.durable, x.disk_ms);
 }
 
 template <class Inspector>

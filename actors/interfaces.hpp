@@ -62,7 +62,6 @@ using flusher_actor = caf::typed_actor<
     /// Flushes the rest; when the log is known to end at the offset, removes what was made ahead of
     /// it. With `unknown_log_end` nothing is removed.
     handles<stop_report(stop_atom, log_offset)>, handles<void(role_table)>,
-
     // Its own timers.
     handles<void(pulse_atom)>, handles<void(retry_atom)>, handles<void(write_atom)>>;
 
@@ -115,6 +114,8 @@ using queue_manager_actor = caf::typed_actor<
     handles<queue_manager_status(meet_atom, log_run, log_offset)>,
     /// The state of the queues, once everything in the log below the offset is applied.
     handles<queue_state(resume_atom, log_offset)>, handles<queue_manager_status(status_atom)>,
+    /// Somebody waits until the queues are durable: the disk rests no longer.
+    handles<void(flush_atom)>,
     /// Writes and syncs everything, with a checkpoint.
     handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(write_atom)>,
     handles<void(retry_atom)>>;

@@ -21,7 +21,7 @@ namespace troupe {
 using storage::queue_offset;
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 8;
+inline constexpr std::uint32_t protocol_version = 9;
 
 /// What a node grants to a client: beyond it, requests are refused as busy.
 struct welcome {
@@ -242,6 +242,7 @@ struct tombstone {
 struct deleted_topics {
   std::vector<tombstone> topics;
 };
+
 /// Progress of a group in one queue.
 struct group_offset {
   std::string group;
@@ -306,6 +307,7 @@ struct queue_sync {
 
 struct queue_synced {
   log_offset durable = 0;
+  std::uint32_t disk_ms = 0; ///< what the files took, without any wait for the log
 };
 
 /// How an orderly stop ended; empty: everything is durable.

@@ -113,9 +113,10 @@ void node_state::await_durable(log_offset end, caf::actor_clock::time_point dead
           [this, end, again](const queue_manager_status& queues) {
             if (queues.missing > 0)
               again("are not all reachable");
-            else if (queues.durable < end)
+            else if (queues.durable < end) {
+              self_->send(roles_.queue_manager, flush_atom_v);
               again("are not durable up to the end of the log");
-            else
+            } else
               stop_rest();
           },
           [again](const caf::error&) { again("do not answer"); });

@@ -112,11 +112,13 @@ void queue_flusher_state::set_roles(const role_table& table) {
 /// The log is durable as far as the queues have it.
 void queue_flusher_state::finish(const queue_sync& request,
                                  const kept_promise<queue_synced>& promise) {
+  auto began = self_->clock().now();
   auto done = sync_files(request);
   if (done)
     done = save(request, *log_);
   if (done) {
-    promise.deliver(queue_synced{request.applied});
+    auto took = std::chrono::ceil<std::chrono::milliseconds>(self_->clock().now() - began);
+    promise.deliver(queue_synced{request.applied, static_cast<std::uint32_t>(took.count())});
     return;
   }
   // Without descriptors the queue-manager still holds the files; without room the old checkpoint

@@ -344,6 +344,7 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
       [&state](status_atom) { return state.status(); },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
+      [&state](flush_atom) { state.sync_soon(); },
       [&state](write_atom) { state.pulse(); },
       [&state](retry_atom) { state.retry(); },
   };

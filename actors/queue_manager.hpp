@@ -51,6 +51,7 @@ struct queue_manager_state {
   void add(const position_list& list);
   void retry();
   void pulse();
+  void sync_soon();
   void flushed(const log_flushed& what);
   void log_ends(log_offset end);
   void log_unreadable(const write_refusal& why);
@@ -148,9 +149,8 @@ private:
     storage::unsynced_index_files index;
     storage::queue_table::totals totals;
     log_offset applied = 0;
-    caf::actor_clock::time_point began;
   };
-  void synced(const running_sync& done);
+  void synced(const running_sync& done, const queue_synced& answer);
   queue_sync sync_request(const running_sync& sync) const;
 
   log_offset visible_log_end() const noexcept;

@@ -219,6 +219,7 @@ queue_shares(queue_manager_actor::stateful_pointer<queue_shares_state> self,
       [queues](resume_atom, log_offset end) {
         return queues->ask_all<queue_state>(joined_states, resume_atom_v, end);
       },
+      [queues](flush_atom) { queues->tell_all(flush_atom_v); },
       [queues, join_status](status_atom) {
         return queues->ask_present<queue_manager_status>(join_status, status_atom_v);
       },

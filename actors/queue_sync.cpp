@@ -83,6 +83,11 @@ void queue_manager_state::unblocked() {
 
 // -- making it durable ---------------------------------------------------------------------------
 
+void queue_manager_state::sync_soon() {
+  next_sync_ = std::min(next_sync_, self_->clock().now());
+  arm_pulse();
+}
+
 bool queue_manager_state::wants_sync() const noexcept {
   return (applied_ > durable_ || checkpoint_stale_) && !read_only_;
 }
@@ -152,9 +157,8 @@ void queue_manager_state::sync() {
   running->index = index_->unsynced();
   running->applied = applied_;
   checkpoint_stale_ = false;
-  running->began = self_->clock().now();
   self_->request(roles_.queue_flusher, sync_timeout, sync_request(*running))
-      .then([this, running](const queue_synced&) { synced(*running); },
+      .then([this, running](const queue_synced& done) { synced(*running, done); },
             [this](const caf::error& why) {
               syncing_ = false;
               checkpoint_stale_ = true;
@@ -202,18 +206,15 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
   return request;
 }
 
-void queue_manager_state::synced(const running_sync& done) {
+void queue_manager_state::synced(const running_sync& done, const queue_synced& answer) {
   syncing_ = false;
   write_tries_ = 0;
   unblocked();
   table_->synced(done.queues);
   index_->synced(done.index);
   durable_ = std::max(durable_, done.applied);
-  auto now = self_->clock().now();
-  auto rest =
-      std::min<caf::actor_clock::duration_type>(sync_rest * (now - done.began), longest_rest);
-  next_sync_ =
-      now + std::max<caf::actor_clock::duration_type>(options_.flusher.queue_interval, rest);
+  auto rest = std::min<milliseconds>(sync_rest * milliseconds(answer.disk_ms), longest_rest);
+  next_sync_ = self_->clock().now() + std::max<milliseconds>(options_.flusher.queue_interval, rest);
   if (stop_promise_.pending()) {
     if (wants_sync()) {
       sync();

@@ -465,6 +465,48 @@ TEST_CASE("queue_manager: a stop that cannot write says so", "[actors]") {
   CHECK(report.value().left_over.find("writing the queues failed") == 0);
 }
 
+TEST_CASE("queue_manager: between syncs the disk rests as long as it was busy", "[actors]") {
+  queues_stand t;
+  t.open();
+  t.add_pipeline();
+  caf::response_promise answer;
+  queue_sync asked;
+  std::vector<caf::actor_clock::time_point> syncs;
+  t.world.kill(t.roles.queue_flusher);
+  t.roles.queue_flusher = t.world.play<queue_flusher_actor>([&](caf::event_based_actor* self) {
+    return caf::message_handler{[&, self](const queue_sync& what) {
+      answer = self->make_response_promise();
+      asked = what;
+      syncs.push_back(self->clock().now());
+      return answer;
+    }};
+  });
+  t.start();
+  auto finish = [&](std::uint32_t disk_ms) {
+    t.world.inside(t.roles.queue_flusher, [&, disk_ms] {
+      answer.deliver(queue_synced{asked.applied, disk_ms});
+    });
+    t.world.drain();
+    syncs.clear();
+    t.store("a", numbered("m", 1));
+  };
+  t.store("a", numbered("m", 1));
+  t.world.run_for(20s); // the log's flusher is away; the disk does nothing
+  REQUIRE(syncs.size() == 1);
+  finish(0);
+  t.world.run_for(2s);
+  REQUIRE(syncs.size() == 1);
+  finish(2000);
+  t.world.run_for(15s);
+  CHECK(syncs.empty());
+  t.world.run_for(2s);
+  REQUIRE(syncs.size() == 1);
+  finish(2000); // and no longer than somebody waits for it
+  t.world.tell(t.roles.queue_manager, flush_atom_v);
+  t.world.run_for(100ms);
+  CHECK(syncs.size() == 1);
+}
+
 TEST_CASE("queue_manager: a missing or damaged queue is built again from the log", "[actors]") {
   queues_stand t;
   t.run();
