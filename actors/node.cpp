@@ -221,10 +221,8 @@ void node_state::announce() {
 void node_state::writer_opened(const queue_state& queues) {
   writer_open_ = true;
   // Before an operator has decided nobody knows which messages are gone.
-  if (plays(store_role::registrar) && log_->read_only.empty()) {
-    groups_settled_ = true;
-    self_->send(roles_.registrar, queues);
-  }
+  if (log_->read_only.empty())
+    unsettled_ = queues;
   settle_groups();
   serve();
 }

@@ -69,6 +69,7 @@ struct node_state {
   void peer_is_up(const peer_up& peer);
   void peer_is_down(const peer_down& peer);
   void retry();
+  void retry_later();
   caf::result<link_report> links();
   caf::strong_actor_ptr membership() const;
 
@@ -207,7 +208,8 @@ private:
   std::optional<std::vector<tombstone>> deletions_; ///< what the registrar said
   bool asking_deletions_ = false;
   bool retry_pending_ = false;
-  bool groups_settled_ = false; ///< the registrar knows where the queues end
+  std::optional<queue_state> unsettled_; ///< the registrar does not know yet where queues ended
+  bool settling_ = false;                ///< it is being told
   std::string said_waiting_;
   bool serving_ = false;   ///< clients may come
   bool may_serve_ = false; ///< the same but for the topics, which are not known yet

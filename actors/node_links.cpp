@@ -212,20 +212,20 @@ void node_state::begin_waiting() {
 }
 
 /// Groups that are beyond their queues are set back once in a run of the log, by the queues as they
-/// are when the registrar can be told.
+/// were before its first new message: later ones may have taken the numbers that a group has seen.
 void node_state::settle_groups() {
-  if (groups_settled_ || !writer_open_ || !spread() || !plays(store_role::writer) ||
-      !log_->read_only.empty() || !roles_.registrar || !roles_.queue_manager)
+  if (!unsettled_ || !roles_.registrar || std::exchange(settling_, true))
     return;
-  // Those that are new may not have got there yet.
-  self_->request(roles_.queue_manager, queues_patience, resume_atom_v, log_->end)
+  self_->request(roles_.registrar, queues_patience, *unsettled_)
       .then(
-          [this](const queue_state& queues) {
-            if (!roles_.registrar || std::exchange(groups_settled_, true))
-              return;
-            self_->send(roles_.registrar, queues);
+          [this] {
+            settling_ = false;
+            unsettled_.reset();
           },
-          [](const caf::error&) {}); // with the next change of roles, or the timer
+          [this](const caf::error&) { // with the next change of roles, or the timer
+            settling_ = false;
+            retry_later();
+          });
 }
 
 void node_state::retry() {
@@ -239,10 +239,14 @@ void node_state::retry() {
   say_waiting();
   bool begun =
       std::ranges::none_of(parts_, [](const watched_role& r) { return r.state == role_waiting; });
-  bool waits = !serving_ || !log_ || !begun || (writer_open_ && !groups_settled_);
-  if (!spread() || stopping_ || !waits || std::exchange(retry_pending_, true))
-    return;
-  self_->delayed_send(self_, retry_pause, retry_atom_v);
+  bool waits = !serving_ || !log_ || !begun || unsettled_;
+  if (spread() && waits)
+    retry_later();
+}
+
+void node_state::retry_later() {
+  if (!stopping_ && !std::exchange(retry_pending_, true))
+    self_->delayed_send(self_, retry_pause, retry_atom_v);
 }
 
 // -- for people ----------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ private:
   storage::result<void> put(const topic_info& topic, std::vector<former_topic>& undo);
   void answer(const topic_request& request, const storage::result<void>& done);
   bool needs_restoring(const std::string& topic, std::int32_t queues) const;
-  void set_back(const queue_state& queues);
+  void set_back(const queue_state& queues, bool only_empty);
   void commit_offsets();
   void save_offsets();
   storage::result<void> forget_offsets();

@@ -92,12 +92,13 @@ void registrar_state::save_offsets() {
 
 /// Messages that a group has seen may be gone, with a power cut or with files that somebody took
 /// away: then new ones get their numbers, and the group would never see those. Where nothing can be
-/// gone, what groups have stored is their own affair.
+/// gone, what groups have stored is their own affair, but for a queue that begins at 0: its numbers
+/// may be lost (it was built from a log whose messages of it have all expired), and whoever is
+/// ahead of it waits for messages that get other numbers.
 void registrar_state::learn(const queue_state& queues) {
   auto& directory = setup_.options.store.directory;
   bool settled = storage::groups_are_settled(*setup_.files, directory);
-  if (!settled)
-    set_back(queues);
+  set_back(queues, settled);
   settled_ = true;
   stored_since_.clear();
   if (settled)
@@ -109,7 +110,7 @@ void registrar_state::learn(const queue_state& queues) {
     storage::log_warning("groups.not_settled", {{"reason", done.error().message}});
 }
 
-void registrar_state::set_back(const queue_state& queues) {
+void registrar_state::set_back(const queue_state& queues, bool only_empty) {
   auto next_of = [&](std::string_view topic, std::int32_t queue) {
     auto place = static_cast<std::size_t>(queue);
     auto next = queue_offset{0};
@@ -124,7 +125,8 @@ void registrar_state::set_back(const queue_state& queues) {
   std::vector<group_offset> ahead;
   offsets_->for_each([&](std::string_view topic, std::string_view group, const auto& offsets) {
     for (auto& [queue, offset] : offsets)
-      if (offset > next_of(topic, queue) &&
+      if (auto next = next_of(topic, queue);
+          offset > next && (next == 0 || !only_empty) &&
           stored_since_.count({std::string(group), std::string(topic), queue}) == 0 &&
           !TROUPE_MUTANT("group-left-ahead"))
         ahead.push_back({std::string(group), std::string(topic), queue, offset});
@@ -137,7 +139,8 @@ void registrar_state::set_back(const queue_state& queues) {
                                             {"from", one.offset},
                                             {"to", next},
                                             {"reason", "the queue ends before it: messages that "
-                                                       "the group had seen are gone"}});
+                                                       "the group had seen are gone, or the "
+                                                       "queue's numbers were lost"}});
     if (auto done = offsets_->store(one.group, one.topic, one.queue_id, next); !done)
       storage::log_warning("offsets.not_saved", {{"reason", done.error().message}});
   }

@@ -86,6 +86,27 @@ TEST_CASE("registrar: where nothing can be gone, what groups store is their own 
   CHECK(t.kept(0) == 31);
 }
 
+TEST_CASE("registrar: a group ahead of a queue that begins at 0 is set back at every start",
+          "[actors]") {
+  groups_stand t;
+  t.run();
+  t.create("a", 3).value();
+  queue_state ends;
+  ends.next_offsets["a"] = {12, 500};
+  t.world.tell(t.roles.registrar, ends); // settled from here on
+  t.store(0, 31);
+  t.store(1, 500);
+  t.store(2, 7); // of a queue that has no file
+  t.reload();
+  ends.next_offsets["a"] = {12, 0}; // built from a log that has none of its messages any more
+  t.world.tell(t.roles.registrar, ends);
+  CHECK(t.kept(0) == 31);
+  CHECK(t.kept(1) == 0);
+  CHECK(t.kept(2) == 0);
+  t.reload();
+  CHECK(t.kept(1) == 0);
+}
+
 TEST_CASE("registrar: what a group stores while the queues are asked is not set back",
           "[actors][spread]") {
   groups_stand t;
