@@ -1,10 +1,10 @@
 #include "actors/cleaner.hpp"
 
-#include "storage/abort_marker.hpp"
-#include "storage/log_file.hpp"
+#include "storage/log/log_file.hpp"
+#include "storage/log/retention.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
-#include "storage/retention.hpp"
+#include "storage/recovery/abort_marker.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -3,8 +3,8 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "storage/clock.hpp"
-#include "storage/log_file.hpp"
-#include "storage/retention.hpp"
+#include "storage/log/log_file.hpp"
+#include "storage/log/retention.hpp"
 
 #include <span>
 #include <string>

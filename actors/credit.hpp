@@ -1,8 +1,8 @@
 #pragma once
 
 #include "storage/check.hpp"
+#include "storage/format/record.hpp"
 #include "storage/mutant.hpp"
-#include "storage/record.hpp"
 
 #include <cstddef>
 #include <cstdint>

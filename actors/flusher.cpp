@@ -2,10 +2,10 @@
 
 #include "actors/patience.hpp"
 #include "storage/check.hpp"
-#include "storage/checkpoint.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
-#include "storage/sparse_file.hpp"
+#include "storage/os/sparse_file.hpp"
+#include "storage/recovery/checkpoint.hpp"
 
 #include <algorithm>
 #include <iterator>

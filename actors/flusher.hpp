@@ -3,7 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
-#include "storage/log_file.hpp"
+#include "storage/log/log_file.hpp"
 
 #include <deque>
 #include <map>

@@ -1,8 +1,8 @@
 #include "actors/membership.hpp"
 
 #include "actors/unexpected.hpp"
-#include "storage/offset_table.hpp"
-#include "storage/record.hpp"
+#include "storage/format/record.hpp"
+#include "storage/tables/offset_table.hpp"
 
 #include <algorithm>
 

@@ -3,10 +3,10 @@
 #include "actors/caf.hpp"
 #include "actors/error.hpp"
 #include "actors/status.hpp"
-#include "storage/entry_search.hpp"
+#include "storage/format/position.hpp"
 #include "storage/options.hpp"
-#include "storage/position.hpp"
-#include "storage/slice.hpp"
+#include "storage/os/slice.hpp"
+#include "storage/queues/entry_search.hpp"
 
 #include <map>
 #include <memory>

@@ -6,7 +6,7 @@
 #include "actors/promise.hpp"
 #include "actors/store_role.hpp"
 #include "storage/clock.hpp"
-#include "storage/store.hpp"
+#include "storage/recovery/store.hpp"
 
 #include <deque>
 #include <functional>

@@ -7,7 +7,7 @@
 #include "actors/queue_manager.hpp"
 #include "actors/queue_share.hpp"
 #include "actors/queue_shares.hpp"
-#include "storage/log_file.hpp"
+#include "storage/log/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 

@@ -2,7 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/promise.hpp"
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 #include "storage/options.hpp"
 
 #include <algorithm>

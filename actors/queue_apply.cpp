@@ -5,7 +5,7 @@
 #include "actors/queue_share.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
-#include "storage/queue_compare.hpp"
+#include "storage/recovery/queue_compare.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -3,7 +3,7 @@
 #include "actors/passing.hpp"
 #include "actors/patience.hpp"
 #include "storage/mutant.hpp"
-#include "storage/parallel.hpp"
+#include "storage/os/parallel.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -3,7 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
-#include "storage/checkpoint.hpp"
+#include "storage/recovery/checkpoint.hpp"
 
 #include <memory>
 #include <optional>

@@ -1,8 +1,8 @@
 #include "actors/queue_manager.hpp"
 
 #include "actors/queue_share.hpp"
+#include "storage/format/properties.hpp"
 #include "storage/mutant.hpp"
-#include "storage/properties.hpp"
 
 #include <algorithm>
 #include <utility>

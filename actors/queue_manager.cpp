@@ -1,10 +1,10 @@
 #include "actors/queue_manager.hpp"
 
 #include "actors/patience.hpp"
-#include "storage/log_file.hpp"
+#include "storage/log/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
-#include "storage/topic_table.hpp"
+#include "storage/tables/topic_table.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -4,7 +4,7 @@
 #include "actors/options.hpp"
 #include "actors/parked_pulls.hpp"
 #include "actors/promise.hpp"
-#include "storage/queue_recovery.hpp"
+#include "storage/recovery/queue_recovery.hpp"
 
 #include <deque>
 #include <map>

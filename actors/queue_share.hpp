@@ -1,6 +1,6 @@
 #pragma once
 
-#include "storage/crc.hpp"
+#include "storage/format/crc.hpp"
 
 #include <cstddef>
 #include <cstdint>

@@ -1,10 +1,10 @@
 #include "actors/reader.hpp"
 
-#include "storage/gap_filler.hpp"
-#include "storage/log_file.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/log/gap_filler.hpp"
+#include "storage/log/log_file.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
-#include "storage/properties.hpp"
 
 #include <algorithm>
 #include <utility>

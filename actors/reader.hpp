@@ -2,7 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
-#include "storage/log_view.hpp"
+#include "storage/log/log_view.hpp"
 
 #include <memory>
 #include <vector>

@@ -1,8 +1,8 @@
 #include "actors/registrar.hpp"
 
-#include "storage/abort_marker.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
+#include "storage/recovery/abort_marker.hpp"
 
 #include <algorithm>
 #include <utility>

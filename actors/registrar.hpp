@@ -4,9 +4,9 @@
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
 #include "storage/clock.hpp"
-#include "storage/group_table.hpp"
-#include "storage/offset_table.hpp"
-#include "storage/topic_table.hpp"
+#include "storage/tables/group_table.hpp"
+#include "storage/tables/offset_table.hpp"
+#include "storage/tables/topic_table.hpp"
 
 #include <map>
 #include <optional>

@@ -1,10 +1,10 @@
 #include "actors/session.hpp"
 
 #include "actors/unexpected.hpp"
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/format/system_topics.hpp"
 #include "storage/mutant.hpp"
-#include "storage/properties.hpp"
-#include "storage/system_topics.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -16,7 +16,7 @@ namespace {
 /// How often deadlines are looked at; they are seconds long.
 constexpr auto pulse_interval = std::chrono::milliseconds(100);
 
-/// Of a message in a batch: what stands before its body (storage/message_batch.hpp).
+/// Of a message in a batch: what stands before its body (storage/format/message_batch.hpp).
 constexpr std::size_t least_message_bytes = 44;
 
 put_response refused(const put_request& request, const storage::error& why) {

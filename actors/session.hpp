@@ -4,7 +4,7 @@
 #include "actors/options.hpp"
 #include "actors/patience.hpp"
 #include "actors/promise.hpp"
-#include "storage/system_topics.hpp"
+#include "storage/format/system_topics.hpp"
 
 #include <deque>
 #include <functional>

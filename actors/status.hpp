@@ -1,6 +1,6 @@
 #pragma once
 
-#include "storage/position.hpp"
+#include "storage/format/position.hpp"
 
 #include <cstdint>
 #include <string>

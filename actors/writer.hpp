@@ -6,10 +6,10 @@
 #include "actors/topic_numbers.hpp"
 #include "actors/waiting_puts.hpp"
 #include "storage/clock.hpp"
-#include "storage/commit_log.hpp"
-#include "storage/producer_book.hpp"
-#include "storage/recovery.hpp"
-#include "storage/store_time.hpp"
+#include "storage/format/store_time.hpp"
+#include "storage/log/commit_log.hpp"
+#include "storage/recovery/producer_book.hpp"
+#include "storage/recovery/recovery.hpp"
 
 #include <algorithm>
 #include <deque>

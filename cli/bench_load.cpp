@@ -3,8 +3,8 @@
 #include "actors/error.hpp"
 #include "net/unique_key.hpp"
 #include "storage/big_endian.hpp"
-#include "storage/message_batch.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/message_batch.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -1,7 +1,7 @@
 #include "cli/message_json.hpp"
 
 #include "storage/check.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <openssl/evp.h>
 

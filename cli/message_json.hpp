@@ -1,6 +1,6 @@
 #pragma once
 
-#include "storage/record.hpp"
+#include "storage/format/record.hpp"
 
 #include <string>
 #include <string_view>

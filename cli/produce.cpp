@@ -7,7 +7,7 @@
 #include "net/consumer.hpp"
 #include "net/producer.hpp"
 #include "net/quantity.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -5,7 +5,7 @@
 #include "cli/system_config.hpp"
 #include "net/server.hpp"
 #include "storage/logging.hpp"
-#include "storage/posix_file_system.hpp"
+#include "storage/os/posix_file_system.hpp"
 
 #include <atomic>
 #include <chrono>

@@ -1,9 +1,9 @@
 #include "cli/sim_kind.hpp"
 
 #include "cli/child_pool.hpp"
-#include "sim/gateway_door.hpp"
-#include "sim/node_run.hpp"
-#include "sim/storage_run.hpp"
+#include "sim/gateway/gateway_door.hpp"
+#include "sim/node/node_run.hpp"
+#include "sim/store/storage_run.hpp"
 
 #include <algorithm>
 #include <cstdlib>

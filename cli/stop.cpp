@@ -7,8 +7,8 @@
 #include "net/stop_order.hpp"
 #include "net/switchboard.hpp"
 #include "net/tls/tls_context.hpp"
-#include "storage/abort_marker.hpp"
-#include "storage/posix_file_system.hpp"
+#include "storage/os/posix_file_system.hpp"
+#include "storage/recovery/abort_marker.hpp"
 
 #include <algorithm>
 #include <chrono>

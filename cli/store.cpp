@@ -4,8 +4,8 @@
 #include "cli/store_repair.hpp"
 #include "net/quantity.hpp"
 #include "storage/clock.hpp"
-#include "storage/inspect.hpp"
-#include "storage/posix_file_system.hpp"
+#include "storage/os/posix_file_system.hpp"
+#include "storage/repair/inspect.hpp"
 
 #include <memory>
 

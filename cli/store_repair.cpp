@@ -2,8 +2,8 @@
 
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
-#include "storage/posix_file_system.hpp"
-#include "storage/repair.hpp"
+#include "storage/os/posix_file_system.hpp"
+#include "storage/repair/repair.hpp"
 
 #include <string_view>
 #include <vector>

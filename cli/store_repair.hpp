@@ -1,7 +1,7 @@
 #pragma once
 
 #include "cli/context.hpp"
-#include "storage/store_files.hpp"
+#include "storage/repair/store_files.hpp"
 
 #include <string>
 

@@ -1,8 +1,8 @@
 // A test of an actor of your own against a node that is killed while the actor works: everything
 // runs in this thread, in virtual time, and one seed is one run.
-#include "sim/node.hpp"
-#include "sim/node_scene.hpp"
-#include "storage/message_batch.hpp"
+#include "sim/node/node.hpp"
+#include "sim/node/node_scene.hpp"
+#include "storage/format/message_batch.hpp"
 
 #include <cstdio>
 #include <optional>

@@ -1,7 +1,7 @@
 #include "net/client.hpp"
 
 #include "net/unique_key.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <charconv>

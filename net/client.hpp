@@ -2,7 +2,7 @@
 
 #include "actors/link_messages.hpp"
 #include "net/tls/tls_files.hpp"
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -2,7 +2,7 @@
 
 #include "net/ask.hpp"
 #include "storage/big_endian.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <condition_variable>

@@ -1,6 +1,6 @@
 #include "net/producer.hpp"
 
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <condition_variable>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "net/client.hpp"
-#include "storage/producer_sequence.hpp"
+#include "storage/format/producer_sequence.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -2,7 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "net/config.hpp"
-#include "storage/file_system.hpp"
+#include "storage/os/file_system.hpp"
 #include "storage/progress.hpp"
 
 #include <cstdint>

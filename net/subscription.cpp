@@ -2,7 +2,7 @@
 
 #include "net/subscription_state.hpp"
 #include "net/unique_key.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <utility>

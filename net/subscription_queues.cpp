@@ -3,7 +3,7 @@
 
 #include "net/subscription_state.hpp"
 
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <utility>

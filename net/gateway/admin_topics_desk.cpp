@@ -3,7 +3,7 @@
 #include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
-#include "storage/system_topics.hpp"
+#include "storage/format/system_topics.hpp"
 
 #include <algorithm>
 

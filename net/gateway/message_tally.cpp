@@ -1,7 +1,7 @@
 #include "net/gateway/message_tally.hpp"
 
 #include "storage/clock.hpp"
-#include "storage/offset_table.hpp"
+#include "storage/tables/offset_table.hpp"
 
 namespace troupe::net {
 

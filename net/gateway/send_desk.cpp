@@ -2,10 +2,10 @@
 
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/format/producer_sequence.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/format/system_topics.hpp"
 #include "storage/mutant.hpp"
-#include "storage/producer_sequence.hpp"
-#include "storage/properties.hpp"
-#include "storage/system_topics.hpp"
 
 #include <algorithm>
 

@@ -2,7 +2,7 @@
 
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 
 #include <map>
 #include <string>

@@ -2,8 +2,8 @@
 
 #include "net/remoting/client_groups.hpp"
 #include "net/remoting/command.hpp"
-#include "storage/record.hpp"
-#include "storage/slice.hpp"
+#include "storage/format/record.hpp"
+#include "storage/os/slice.hpp"
 
 #include <chrono>
 #include <cstddef>

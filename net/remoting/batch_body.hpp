@@ -1,6 +1,6 @@
 #pragma once
 
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "storage/error.hpp"
-#include "storage/file_system.hpp"
+#include "storage/os/file_system.hpp"
 
 #include <charconv>
 #include <concepts>

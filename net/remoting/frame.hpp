@@ -1,7 +1,7 @@
 #pragma once
 
 #include "net/remoting/command.hpp"
-#include "storage/slice.hpp"
+#include "storage/os/slice.hpp"
 
 #include <cstddef>
 #include <memory>

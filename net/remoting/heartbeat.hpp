@@ -2,7 +2,7 @@
 
 #include "net/remoting/command.hpp"
 #include "net/remoting/subscription.hpp"
-#include "storage/file_system.hpp"
+#include "storage/os/file_system.hpp"
 
 #include <string>
 #include <string_view>

@@ -1,7 +1,7 @@
 #include "net/remoting/json_members.hpp"
 
 #include "net/remoting/command.hpp"
-#include "storage/fastjson.hpp"
+#include "storage/tables/fastjson.hpp"
 
 namespace troupe::remoting {
 

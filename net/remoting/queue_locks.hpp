@@ -1,7 +1,7 @@
 #pragma once
 
 #include "net/remoting/client_groups.hpp"
-#include "storage/file_system.hpp"
+#include "storage/os/file_system.hpp"
 
 #include <compare>
 #include <cstdint>

@@ -1,6 +1,6 @@
 #include "net/remoting/subscription.hpp"
 
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 

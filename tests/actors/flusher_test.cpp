@@ -1,5 +1,5 @@
 #include "actors/flusher.hpp"
-#include "storage/checkpoint.hpp"
+#include "storage/recovery/checkpoint.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 

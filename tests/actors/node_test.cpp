@@ -1,6 +1,6 @@
 #include "actors/front.hpp"
-#include "storage/inspect.hpp"
-#include "storage/posix_file_system.hpp"
+#include "storage/os/posix_file_system.hpp"
+#include "storage/repair/inspect.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"

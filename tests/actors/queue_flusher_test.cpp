@@ -1,7 +1,7 @@
 #include "actors/queue_flusher.hpp"
 
 #include "net/client.hpp"
-#include "storage/posix_file_system.hpp"
+#include "storage/os/posix_file_system.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 

@@ -1,4 +1,4 @@
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 

@@ -1,6 +1,6 @@
 // What is said of one run of the log counts for nothing in another.
 
-#include "storage/log_file.hpp"
+#include "storage/log/log_file.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 

@@ -1,7 +1,7 @@
 // Messages that their producer numbers: what is sent again is stored once.
 
-#include "storage/message_batch.hpp"
-#include "storage/producer_book.hpp"
+#include "storage/format/message_batch.hpp"
+#include "storage/recovery/producer_book.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"

@@ -1,6 +1,6 @@
 #include "actors/session.hpp"
 
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"

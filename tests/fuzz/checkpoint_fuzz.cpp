@@ -1,5 +1,5 @@
-#include "sim/disk.hpp"
-#include "storage/checkpoint.hpp"
+#include "sim/disk/disk.hpp"
+#include "storage/recovery/checkpoint.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <string>

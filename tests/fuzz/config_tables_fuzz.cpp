@@ -1,6 +1,6 @@
-#include "sim/disk.hpp"
-#include "storage/offset_table.hpp"
-#include "storage/topic_table.hpp"
+#include "sim/disk/disk.hpp"
+#include "storage/tables/offset_table.hpp"
+#include "storage/tables/topic_table.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <algorithm>

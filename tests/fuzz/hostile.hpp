@@ -2,7 +2,7 @@
 
 #include "storage/big_endian.hpp"
 #include "storage/clock.hpp"
-#include "storage/file_system.hpp"
+#include "storage/os/file_system.hpp"
 
 #include <algorithm>
 #include <array>

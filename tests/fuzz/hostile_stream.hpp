@@ -10,7 +10,7 @@
 #include "net/remoting/queue_locks.hpp"
 #include "net/remoting/route.hpp"
 #include "net/remoting/subscription.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <algorithm>

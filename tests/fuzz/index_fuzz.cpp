@@ -1,7 +1,7 @@
-#include "sim/disk.hpp"
-#include "storage/key_index.hpp"
-#include "storage/log_file.hpp"
-#include "storage/properties.hpp"
+#include "sim/disk/disk.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/index/key_index.hpp"
+#include "storage/log/log_file.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <algorithm>

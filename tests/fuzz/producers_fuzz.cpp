@@ -1,5 +1,5 @@
-#include "storage/crc.hpp"
-#include "storage/producer_windows.hpp"
+#include "storage/format/crc.hpp"
+#include "storage/tables/producer_windows.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <string_view>

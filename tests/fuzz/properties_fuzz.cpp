@@ -1,5 +1,5 @@
-#include "storage/properties.hpp"
-#include "storage/record.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/format/record.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <string_view>

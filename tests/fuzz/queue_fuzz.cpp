@@ -1,6 +1,6 @@
-#include "sim/disk.hpp"
-#include "storage/log_file.hpp"
-#include "storage/queue_table.hpp"
+#include "sim/disk/disk.hpp"
+#include "storage/log/log_file.hpp"
+#include "storage/queues/queue_table.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <limits>

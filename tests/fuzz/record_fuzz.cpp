@@ -1,6 +1,6 @@
 #include "cli/message_json.hpp"
-#include "storage/position.hpp"
-#include "storage/record.hpp"
+#include "storage/format/position.hpp"
+#include "storage/format/record.hpp"
 #include "tests/fuzz/hostile.hpp"
 #include "tests/support/read_record.hpp"
 

@@ -4,7 +4,7 @@
 #include "net/ask.hpp"
 #include "net/consumer.hpp"
 #include "net/unique_key.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 #include "tests/support/catch.hpp"
 
 #include <chrono>

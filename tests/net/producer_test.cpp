@@ -1,8 +1,8 @@
 #include "net/producer.hpp"
 
 #include "sim/world.hpp"
-#include "storage/producer_windows.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/tables/producer_windows.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "net/subscription.hpp"
 
-#include "sim/link.hpp"
+#include "sim/net/link.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
 

@@ -11,9 +11,9 @@
 #include "actors/session.hpp"
 #include "actors/writer.hpp"
 #include "net/consumer.hpp"
-#include "storage/message_batch.hpp"
-#include "storage/posix_file_system.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/message_batch.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/os/posix_file_system.hpp"
 #include "tests/support/bytes.hpp"
 
 #include <stdexcept>

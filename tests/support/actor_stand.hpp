@@ -4,7 +4,7 @@
 #include "actors/options.hpp"
 #include "sim/world.hpp"
 #include "storage/clock.hpp"
-#include "storage/store.hpp"
+#include "storage/recovery/store.hpp"
 #include "tests/support/observed_file_system.hpp"
 #include "tests/support/temporary_directory.hpp"
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "storage/big_endian.hpp"
-#include "storage/log_file.hpp"
+#include "storage/log/log_file.hpp"
 #include "tests/support/manifest.hpp"
 #include "tests/support/temporary_directory.hpp"
 

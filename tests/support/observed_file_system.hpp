@@ -1,6 +1,6 @@
 #pragma once
 
-#include "storage/file_system.hpp"
+#include "storage/os/file_system.hpp"
 
 #include <algorithm>
 #include <functional>

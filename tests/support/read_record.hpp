@@ -1,6 +1,6 @@
 #pragma once
 
-#include "storage/record.hpp"
+#include "storage/format/record.hpp"
 
 namespace troupe::test {
 

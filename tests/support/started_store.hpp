@@ -1,9 +1,9 @@
 #pragma once
 
-#include "storage/log_view.hpp"
-#include "storage/posix_file_system.hpp"
-#include "storage/queue_recovery.hpp"
-#include "storage/store.hpp"
+#include "storage/log/log_view.hpp"
+#include "storage/os/posix_file_system.hpp"
+#include "storage/recovery/queue_recovery.hpp"
+#include "storage/recovery/store.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/failing_file_system.hpp"
 

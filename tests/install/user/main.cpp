@@ -1,6 +1,6 @@
 // A user's program: a test against a simulated node, and the address of a real one.
 #include "net/client.hpp"
-#include "sim/node.hpp"
+#include "sim/node/node.hpp"
 
 #include <cstdio>
 

@@ -4,7 +4,7 @@
 #include "net/client.hpp"
 #include "net/server.hpp"
 #include "storage/logging.hpp"
-#include "storage/posix_file_system.hpp"
+#include "storage/os/posix_file_system.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/loopback.hpp"
 #include "tests/support/temporary_directory.hpp"

@@ -1,6 +1,6 @@
 #include "tests/net/gateway/gateway_stand.hpp"
 
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 #include "tests/net/gateway/played_node.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"

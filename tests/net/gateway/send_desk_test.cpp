@@ -1,6 +1,6 @@
 #include "net/gateway/send_desk.hpp"
 
-#include "storage/message_batch.hpp"
+#include "storage/format/message_batch.hpp"
 #include "tests/net/gateway/desk_stand.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"

@@ -1,7 +1,7 @@
 #include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/client_groups.hpp"
-#include "storage/fastjson.hpp"
+#include "storage/tables/fastjson.hpp"
 #include "tests/support/catch.hpp"
 
 #include <span>

@@ -5,7 +5,7 @@
 #include "net/remoting/heartbeat.hpp"
 #include "net/remoting/route.hpp"
 #include "net/remoting/subscription.hpp"
-#include "storage/properties.hpp"
+#include "storage/format/properties.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/frames.hpp"
 

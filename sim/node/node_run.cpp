@@ -1,0 +1,500 @@
+#include "sim/node/node_run.hpp"
+
+#include "sim/net/net.hpp"
+#include "sim/node/node_check.hpp"
+#include "sim/node/node_clients.hpp"
+#include "sim/node/node_follower.hpp"
+#include "sim/node/node_scene.hpp"
+#include "storage/recovery/checkpoint.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+namespace troupe::sim {
+
+namespace {
+
+using std::chrono::milliseconds;
+/// Long enough for every deadline of client, session and actors.
+constexpr auto until_all_answered = std::chrono::seconds(60);
+/// All processes have found each other, and the queues have caught up, in much less time.
+constexpr auto until_whole = std::chrono::seconds(20);
+constexpr int start_tries = 5;
+/// A process dies in the middle of what its actors do.
+constexpr std::uint64_t most_steps_before_end = 100;
+/// The cleaner looks every few seconds at most, and may have to wait for others.
+constexpr int cleaner_patience_s = 40;
+/// Above this writes are refused; the cleaner begins to make room at a lower one.
+constexpr int full_percent = 90;
+constexpr int cleaning_percent = 75;
+/// So large that a few percent are room enough for all that a node writes.
+constexpr std::uint64_t disk_bytes = 64 * storage::mib;
+constexpr auto endless = std::numeric_limits<std::uint64_t>::max() / 2;
+
+class node_runner {
+public:
+  node_runner(const node_plan& plan, const node_tracer& tracer, const open_door& door)
+      : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {
+    auto& wire = scene_.wire(plan.producers);
+    follow(wire.service(), "followers", false);
+    if (!door)
+      return;
+    door_ = door(scene_);
+    for (auto& client : door_->services())
+      follow(client, "frames-" + std::to_string(followers_.size()), true);
+  }
+
+  node_outcome run();
+
+private:
+  void prepare();
+  void happen(const node_event& event);
+  void put(const node_event& event);
+  void end_process(const node_event& event, random_source& random);
+  void follow(const store_service& service, const std::string& group, bool told_begin) {
+    followers_.push_back(std::make_unique<node_follower>(scene_, service, group, told_begin));
+  }
+  void await_meeting(const node_event& event);
+  void spread(const node_event& event, random_source& random);
+  bool check_settled(milliseconds limit);
+  void check_spread();
+  void stop();
+  void restart(bool lost_power = false);
+  void collect();
+  void rot(const node_event& event, random_source& random);
+  void fill_disk(const node_event& event);
+  std::optional<node_status> status();
+  void check_refusal();
+  void say(const std::string& what) const;
+  void finish();
+  void begin_all();
+  void store_one_more();
+
+  const node_tracer& tracer_;
+  node_scene scene_;
+  node_clients clients_;
+  node_check check_;
+  std::unique_ptr<other_door> door_;
+  std::vector<std::unique_ptr<node_follower>> followers_;
+  log_offset vouched_ = 0; ///< by the last checkpoint that was there after a life
+  bool over_ = false;      ///< nothing more can be expected of this disk
+  node_outcome outcome_;
+};
+
+node_outcome node_runner::run() {
+  try {
+    prepare();
+    for (auto& event : scene_.plan.events) {
+      if (event.after.count() > 0) // else it happens while the actors are at work
+        scene_.w.run_for(event.after);
+      collect();
+      say(to_string(event));
+      if (event.at_meeting)
+        await_meeting(event);
+      happen(event);
+      ++outcome_.event;
+      if (over_)
+        break;
+    }
+    if (!over_)
+      finish();
+  } catch (const broken& promise) {
+    outcome_.failure = promise.what;
+  } catch (const std::exception& problem) {
+    outcome_.failure = problem.what();
+  }
+  scene_.w.between_steps = nullptr;
+  outcome_.trace = scene_.w.hash();
+  outcome_.steps = scene_.w.steps();
+  outcome_.messages = scene_.compared;
+  return outcome_;
+}
+
+void node_runner::say(const std::string& what) const {
+  if (tracer_)
+    tracer_(std::to_string(scene_.w.now().count()) + " ms: " + what);
+}
+
+/// A node with its topics, before anything goes wrong.
+void node_runner::prepare() {
+  if (auto started = scene_.node.start(); !started)
+    throw broken{"the first start fails: " + started.error().message};
+  auto session = scene_.open_session();
+  for (std::uint32_t t = 0; t < scene_.plan.topics; ++t)
+    scene_.ask<topic_info>(session, create_atom_v, clients_.topic(t * scene_.plan.queues));
+}
+
+void node_runner::happen(const node_event& event) {
+  random_source random(event.seed);
+  auto& node = scene_.node;
+  auto& wire = scene_.wire(event.client);
+  switch (event.kind) {
+  case event_kind::put:
+    put(event);
+    break;
+  case event_kind::read:
+    clients_.read(event);
+    break;
+  case event_kind::probe:
+    clients_.probe(event);
+    break;
+  case event_kind::stop:
+  case event_kind::kill:
+  case event_kind::power_cut:
+    end_process(event, random);
+    break;
+  case event_kind::kill_actor:
+    node.kill_actor(event.role);
+    break;
+  case event_kind::stall:
+    node.stall(event.role, milliseconds(event.span_ms));
+    break;
+  case event_kind::hold:
+    wire.set({wire.conditions().delay, {}, !event.wait, !event.other});
+    break;
+  case event_kind::heal:
+    wire.set({milliseconds(event.span_ms), milliseconds(event.span_ms / 3)});
+    break;
+  case event_kind::cut:
+    wire.cut();
+    break;
+  case event_kind::disk_fault:
+    scene_.disk_lied |= event.disk.what == fault_kind::lying_sync;
+    node.disk().set_faults({event.disk});
+    break;
+  case event_kind::write_back:
+    node.disk().write_back(random);
+    break;
+  case event_kind::clock:
+    node.clock().jump(milliseconds(event.span_ms));
+    break;
+  case event_kind::rest:
+    scene_.w.run_for(milliseconds(event.span_ms));
+    break;
+  case event_kind::remove_topic:
+    clients_.remove_topic(event);
+    break;
+  case event_kind::create_topic:
+    clients_.create_topic(event);
+    break;
+  case event_kind::fill_disk:
+    fill_disk(event);
+    break;
+  case event_kind::rot:
+    rot(event, random);
+    break;
+  default:
+    spread(event, random);
+  }
+  if (!node.running() && !over_) // its process died by a fault of the disk
+    restart();
+}
+
+/// What one of two processes says while the other one has not found it yet goes nowhere.
+void node_runner::await_meeting(const node_event& event) {
+  constexpr auto longest_wait = std::chrono::seconds(3);
+  constexpr std::uint64_t most_steps = 150;
+  auto& net = *scene_.node.net();
+  auto before = net.connections_made();
+  scene_.w.run_until([&] { return net.connections_made() > before; }, longest_wait);
+  for (auto steps = event.seed % most_steps; steps > 0; --steps)
+    scene_.w.step();
+}
+
+/// Events of a store in several processes.
+void node_runner::spread(const node_event& event, random_source& random) {
+  auto& node = scene_.node;
+  auto& net = *node.net();
+  auto from = node.process_at(event.client);
+  auto to = node.process_at(event.queue);
+  switch (event.kind) {
+  case event_kind::end_process:
+  case event_kind::cut_queues:
+    for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
+      scene_.w.step();
+    if (event.kind != event_kind::cut_queues || !node.cut_power_at(event.client, random))
+      node.end(event.client);
+    break;
+  case event_kind::begin_process:
+    if (!node.runs(event.client)) // with a disk that fails it does not; another one may
+      (void)node.begin(event.client);
+    break;
+  case event_kind::freeze:
+    net.freeze(from, milliseconds(event.span_ms));
+    break;
+  case event_kind::cut_link:
+    net.cut(from, to);
+    break;
+  case event_kind::hold_link:
+    net.hold(from, to);
+    break;
+  default:
+    net.heal(from, to);
+  }
+}
+
+/// Some go through the other door, where there is one; frames always wait.
+void node_runner::put(const node_event& event) {
+  if (!door_ || !event.wait || event.seed % 2 == 0)
+    return clients_.put(event);
+  auto& others = door_->services();
+  clients_.put(event, others[event.seed / 2 % others.size()]);
+}
+
+void node_runner::end_process(const node_event& event, random_source& random) {
+  auto& node = scene_.node;
+  if (event.kind == event_kind::stop) {
+    stop();
+    return;
+  }
+  for (auto steps = random.below(most_steps_before_end); steps > 0; --steps)
+    scene_.w.step();
+  if (event.kind == event_kind::kill) {
+    node.kill();
+    restart();
+  } else {
+    collect();
+    node.cut_power(random);
+    restart(true);
+  }
+}
+
+/// Ends in order and starts again. What was left over, the next start has to find.
+void node_runner::stop() {
+  (void)scene_.node.stop();
+  restart();
+}
+
+void node_runner::collect() {
+  clients_.collect();
+  if (door_)
+    door_->check();
+  for (auto& each : followers_)
+    each->check();
+}
+
+/// Up again, with what went wrong in the life before behind it; then everything is looked at.
+void node_runner::restart(bool lost_power) {
+  ++outcome_.restarts;
+  auto& node = scene_.node;
+  if (node.net() != nullptr)
+    node.net()->heal();
+  scene_.w.drain(); // clients learn that it is away
+  collect();
+  if (lost_power)
+    for (auto& each : followers_)
+      each->power_lost();
+  scene_.ledger.end_life();
+  bool all_ended = !lost_power || node.net() == nullptr;
+  if (all_ended) // else what is in doubt may be under way
+    scene_.ledger.topics().new_life();
+  auto known =
+      storage::load_checkpoint(node.disk(), storage::checkpoint_path(node.options().store));
+  if (known && known.value().extension_valid)
+    vouched_ = known.value().safe_offset;
+  std::string why;
+  for (int i = 0; i < start_tries; ++i) {
+    auto started = node.start();
+    if (started) {
+      check_.after_start(lost_power, vouched_, !all_ended);
+      return;
+    }
+    why = started.error().message;
+  }
+  if (!scene_.disk_lied)
+    throw broken{"the node does not start: " + why};
+  over_ = true; // it may refuse to use what such a disk has made of its files
+}
+
+void node_runner::rot(const node_event& event, random_source& random) {
+  if (event.wait) // while it is down
+    scene_.node.kill();
+  auto& options = scene_.node.options().store;
+  say("turned over: " + scene_.rot.strike(scene_.node.disk(), options, random));
+  scene_.ledger.log_damaged(scene_.rot.in_log());
+  if (event.wait)
+    restart();
+}
+
+// -- a disk that is nearly full ------------------------------------------------------------------
+
+/// The node's own state; nothing if it does not answer now.
+std::optional<node_status> node_runner::status() {
+  if (!scene_.node.running() || !scene_.node.actor())
+    return std::nullopt;
+  auto session =
+      scene_.w.ask<session_actor>(scene_.node.actor(), hello_atom_v, caf::strong_actor_ptr{});
+  if (!session.there() || session.code() != errc::none)
+    return std::nullopt;
+  auto given = scene_.w.ask<node_status>(session.value(), status_atom_v);
+  caf::anon_send_exit(session.value(), caf::exit_reason::user_shutdown);
+  if (!given.there() || given.code() != errc::none)
+    return std::nullopt;
+  return given.value();
+}
+
+/// Soon after, writes are refused if it is too full, and are not if it has room.
+void node_runner::fill_disk(const node_event& event) {
+  auto& node = scene_.node;
+  auto& disk = node.disk();
+  auto percent = static_cast<std::uint64_t>(event.span_ms);
+  disk.set_other_bytes(0);
+  auto own = disk.used_bytes();
+  disk.set_capacity(disk_bytes);
+  disk.set_other_bytes(std::max(own, disk_bytes / 100 * percent) - own);
+  scene_.disk_was_full |= event.span_ms > cleaning_percent;
+  auto refused_for_room = [](const node_status& now) {
+    return now.writer.refusal.find("% full") != std::string::npos;
+  };
+  for (int second = 0; second < cleaner_patience_s && node.running(); ++second) {
+    scene_.w.run_for(std::chrono::seconds(1));
+    auto now = status();
+    auto usage = disk.usage(node.options().store.directory);
+    if (!now || !usage)
+      continue;
+    auto used = usage.value().used_percent();
+    bool refused = !now->writer.refusal.empty();
+    if (used > full_percent ? refused : used > cleaning_percent || !refused_for_room(*now)) {
+      if (used > full_percent && refused_for_room(*now)) // other reasons may pass sooner
+        check_refusal();
+      return;
+    }
+  }
+  bool whole = node.net() == nullptr || node.settle(std::chrono::seconds(1));
+  if (node.running() && whole && !scene_.disk_lied)
+    throw broken{"the disk is " + std::to_string(percent) + " % full since " +
+                 std::to_string(cleaner_patience_s) + " s, and writes are " +
+                 (percent > full_percent ? "not " : "") + "refused"};
+}
+
+/// Writes are refused, with the reason; reads go on.
+void node_runner::check_refusal() {
+  auto last = scene_.ledger.entries().size();
+  node_event event;
+  event.size = 10;
+  clients_.put(event, scene_.open_session());
+  scene_.w.run_for(std::chrono::seconds(1));
+  clients_.collect();
+  auto now = status();
+  auto still = now && !now->writer.refusal.empty();
+  if (still && scene_.ledger.at(last).state == put_state::stored)
+    throw broken{"a message is stored on a full disk"};
+}
+
+// -- the end -------------------------------------------------------------------------------------
+
+/// Nothing goes wrong any more: everything is answered, and a new start finds everything again.
+void node_runner::finish() {
+  for (auto& each : scene_.wires)
+    each->set({});
+  if (door_)
+    door_->heal();
+  scene_.node.disk().set_faults({});
+  scene_.node.disk().set_other_bytes(0);
+  scene_.node.disk().set_capacity(endless);
+  begin_all();
+  check_settled(until_whole);
+  scene_.w.run_for(until_all_answered);
+  clients_.collect();
+  if (!clients_.all_answered())
+    throw broken{"a request was not answered within a minute"};
+  check_spread();
+  if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
+    throw broken{"the disk has room, and writes are refused: " + now->writer.refusal};
+  if (scene_.node.running())
+    check_.check_queue_begins();
+  else
+    restart();
+  if (over_)
+    return;
+  stop();
+  if (over_)
+    return;
+  store_one_more();
+  auto stopped = scene_.node.stop(true);
+  if (!stopped && !scene_.rot.in_log() && !scene_.disk_lied)
+    throw broken{"a healthy node does not stop in order: " + stopped.error().message};
+  restart();
+  if (over_)
+    return;
+  for (auto& each : followers_)
+    each->catch_up(check_.found());
+  collect();
+}
+
+/// The processes that are away come back.
+void node_runner::begin_all() {
+  auto& node = scene_.node;
+  if (node.crashed())
+    node.kill();
+  if (node.net() == nullptr || !node.running())
+    return;
+  node.net()->heal();
+  for (std::size_t i = 0; i < node.process_count(); ++i) {
+    if (node.runs(i))
+      continue;
+    if (auto begun = node.begin(i); !begun && !scene_.disk_lied)
+      throw broken{"a process does not start: " + begun.error().message};
+  }
+}
+
+/// Whatever ended or was cut off, without a restart of the rest all is there soon. False if who
+/// ends writing until one has ended it.
+bool node_runner::check_settled(milliseconds limit) {
+  auto& node = scene_.node;
+  if (node.net() == nullptr || !node.running())
+    return false;
+  auto settled = node.settle(limit);
+  auto now = status();
+  auto ended = [&](const role_status& role) { return role.state == role_stopped; };
+  if (now && (std::ranges::any_of(now->roles, ended) || !now->writer.refusal.empty()))
+    return false;
+  if (!settled)
+    throw broken{settled.error().message};
+  return true;
+}
+
+/// And it can be read, and more be stored.
+void node_runner::check_spread() {
+  if (!check_settled(until_all_answered))
+    return;
+  check_.after_start(false, vouched_, true);
+  store_one_more();
+}
+
+void node_runner::store_one_more() {
+  node_event last;
+  last.size = 10;
+  clients_.create_topic(last);
+  clients_.send_rest();
+  scene_.w.run_for(std::chrono::seconds(3));
+  clients_.collect();
+  clients_.put(last, scene_.wire(0).service());
+  scene_.w.run_for(std::chrono::seconds(10)); // wires may be slow
+  clients_.collect();
+  auto& stored = scene_.ledger.entries().back();
+  auto state = stored.state;
+  if (state == put_state::stored && !scene_.rot.anywhere() && !scene_.disk_lied &&
+      !std::ranges::all_of(followers_, [&](auto& f) { return f->was_shown(stored.number); }))
+    throw broken{"a message is stored for ten seconds, and whoever waits for it is not told"};
+  // Damage in the middle of the log, and nothing is written before a repair.
+  bool may_refuse = scene_.rot.in_log() || scene_.disk_lied;
+  if (state == put_state::stored || (may_refuse && state == put_state::refused))
+    return;
+  throw broken{state == put_state::open
+                   ? "a healthy node does not answer a put"
+                   : "a healthy node does not store: " + clients_.last_refusal()};
+}
+
+} // namespace
+
+node_outcome run_node(const node_plan& plan, const node_tracer& tracer, const open_door& door) {
+  node_runner runner(plan, tracer, door);
+  return runner.run();
+}
+
+} // namespace troupe::sim
