@@ -108,7 +108,7 @@ void cleaner_state::directory_gone(const storage::error& why) {
   if (status_.failure != why.message)
     storage::log_error("store.gone", {{"reason", why.message}});
   status_.failure = why.message;
-  self_->send(roles_.writer, write_refusal{why.code, why.message});
+  self_->send(roles_.writer, write_bar{bar_source::cleaner, why.code, why.message});
   rest();
 }
 
@@ -143,7 +143,7 @@ void cleaner_state::tell_writer() {
              std::to_string(options.disk_warning_percent) +
              "); reads go on, and writes when it is back at " +
              std::to_string(options.disk_clean_forcibly_percent) + " %";
-  self_->send(roles_.writer, write_refusal{errc::disk_full, reason});
+  self_->send(roles_.writer, write_bar{bar_source::cleaner, errc::disk_full, reason});
 }
 
 /// Removes files, the oldest first, and tells everybody where the log begins now. All of them are

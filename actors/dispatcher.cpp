@@ -24,7 +24,6 @@ constexpr std::uint64_t pauses_told = 100;
 /// After that the node need not wait for the queues any more.
 constexpr auto unreadable_patience = std::chrono::seconds(5);
 /// What it says to the writer it takes back itself: no queue-manager has this number.
-constexpr std::uint32_t bar_of_dispatcher = std::numeric_limits<std::uint32_t>::max();
 /// As far as there are records.
 constexpr auto unknown_end = std::numeric_limits<log_offset>::max();
 
@@ -95,7 +94,7 @@ void dispatcher_state::find_end() {
 /// All of the log has been passed on; the queues may need to know that nothing is behind it.
 void dispatcher_state::caught_up() {
   catching_up_ = catching_up::no;
-  self_->send(roles_.queue_manager, ready_atom_v, written_);
+  self_->send(roles_.queue_manager, ended_atom_v, written_);
   work();
 }
 
@@ -143,17 +142,17 @@ void dispatcher_state::pause(const storage::error& why) {
 /// The queues follow no further until it is readable again. Nobody knows when, so nobody should
 /// wait for it.
 void dispatcher_state::tell_unreadable(const storage::error& why) {
-  unreadable_ = {why.code == errc::corrupt ? errc::needs_repair : errc::unavailable,
+  unreadable_ = {bar_source::dispatcher,
+                 why.code == errc::corrupt ? errc::needs_repair : errc::unavailable,
                  "the queues cannot follow the log, which is not readable from " +
-                     std::to_string(next_) + " on (" + why.message + "); reads go on up to there",
-                 bar_of_dispatcher};
+                     std::to_string(next_) + " on (" + why.message + "); reads go on up to there"};
   tell_all(unreadable_);
 }
 
 void dispatcher_state::readable_again() {
   pauses_ = 0;
   if (unreadable_.code != errc::none)
-    tell_all({std::exchange(unreadable_, {}).code, {}, bar_of_dispatcher});
+    tell_all({bar_source::dispatcher, std::exchange(unreadable_, {}).code, {}});
 }
 
 /// One that was out of reach may not have heard that the log is unreadable, or that this is over.
@@ -163,10 +162,10 @@ void dispatcher_state::tell_writer() {
     return;
   }
   for (auto code : {errc::needs_repair, errc::unavailable})
-    self_->send(roles_.writer, write_refusal{code, {}, bar_of_dispatcher});
+    self_->send(roles_.writer, write_bar{bar_source::dispatcher, code, {}});
 }
 
-void dispatcher_state::tell_all(const write_refusal& what) {
+void dispatcher_state::tell_all(const write_bar& what) {
   self_->send(roles_.node, failed_atom_v, what);
   self_->send(roles_.queue_manager, failed_atom_v, what);
 }

@@ -38,7 +38,7 @@ private:
   void replayed(const position_list& list);
   void pause(const storage::error& why);
   void tell_unreadable(const storage::error& why);
-  void tell_all(const write_refusal& what);
+  void tell_all(const write_bar& what);
   void tell_writer();
   void readable_again();
 
@@ -74,8 +74,8 @@ private:
   std::uint64_t pauses_ = 0; ///< since the log could be read last
   std::uint64_t all_pauses_ = 0;
   caf::actor_clock::time_point unreadable_since_;
-  write_refusal unreadable_; ///< what the node was told of a log that cannot be read; none: empty
-  std::uint64_t epoch_ = 0;  ///< a new one at each `resume`, to know answers to older questions
+  write_bar unreadable_;    ///< what the node was told of a log that cannot be read; none: empty
+  std::uint64_t epoch_ = 0; ///< a new one at each `resume`, to know answers to older questions
 };
 
 dispatcher_actor::behavior_type

@@ -160,7 +160,7 @@ void flusher_state::fail(const storage::error& why) {
 void flusher_state::arm_checkpoint() {
   if (!keeps_checkpoint_ || flushed_.end <= checkpoint_ || std::exchange(checkpoint_pending_, true))
     return;
-  self_->delayed_send(self_, options_.flusher.queue_interval, write_atom_v);
+  self_->delayed_send(self_, options_.flusher.queue_interval, save_atom_v);
 }
 
 void flusher_state::keep_checkpoint() {
@@ -202,20 +202,20 @@ void flusher_state::create(log_offset start) {
   if (start < written_.end)
     return;                     // an old question: the file is written to, and may be gone already
   if (open_.count(start) > 0) { // made already: the writer asked again when the roles changed
-    self_->send(roles_.writer, ready_atom_v, start);
+    self_->send(roles_.writer, extended_atom_v, start);
     return;
   }
   auto made = make_file(start);
   if (!made) {
     wanted_file_ = start;
-    self_->send(roles_.writer, failed_atom_v,
-                write_refusal{made.error().code,
-                              made.error().message + "; writing goes on when there is room again"});
+    self_->send(roles_.writer,
+                write_bar{bar_source::log_file, made.error().code,
+                          made.error().message + "; writing goes on when there is room again"});
     self_->delayed_send(self_, create_retry, retry_atom_v);
     return;
   }
   open_[start] = std::move(made.value());
-  self_->send(roles_.writer, ready_atom_v, start);
+  self_->send(roles_.writer, extended_atom_v, start);
 }
 
 /// Not on a full disk, also where the cleaner is away and cannot say that it is.
@@ -291,7 +291,7 @@ void flusher_state::set_roles(const role_table& table) {
     self_->send(roles_.writer, flush_failure{failure_});
   if (!open_.empty() && open_.rbegin()->first >= written_.end &&
       !TROUPE_MUTANT("file-said-once")) // made for one who may not know it
-    self_->send(roles_.writer, ready_atom_v, open_.rbegin()->first);
+    self_->send(roles_.writer, extended_atom_v, open_.rbegin()->first);
   retry_create();
 }
 
@@ -303,14 +303,14 @@ flusher_actor::behavior_type flusher(flusher_actor::stateful_pointer<flusher_sta
       [&state](flush_atom, log_run run, log_offset end) { return state.flush_to(run, end); },
       [&state](attach_atom, const log_state& log) { state.attach(log); },
       [&state](const log_written& what) { state.written(what); },
-      [&state](create_atom, log_offset start) { state.create(start); },
+      [&state](extend_atom, log_offset start) { state.create(start); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](status_atom) { return state.status(); },
       [&state](stop_atom, log_offset end) { return state.stop(end); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](pulse_atom) { state.pulse(); },
       [&state](retry_atom) { state.retry_create(); },
-      [&state](write_atom) { state.keep_checkpoint(); },
+      [&state](save_atom) { state.keep_checkpoint(); },
   };
 }
 

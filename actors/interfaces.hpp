@@ -20,19 +20,19 @@ struct link_report;
 /// time.
 using writer_actor = caf::typed_actor<
     /// Appends the messages and answers when they are as durable as the node's policy says.
-    handles<put_group_response(put_group)>,
+    handles<put_bundle_response(put_bundle)>,
     /// Everything in the log below the offset is in the queues: gives the credit back.
     handles<void(applied_atom, log_offset)>,
     /// The queues with everything that the log had at the start; without it nothing is appended.
     handles<void(queue_state)>,
-    /// The log file that starts at the offset is there, or could not be made.
-    handles<void(ready_atom, log_offset)>, handles<void(failed_atom, write_refusal)>,
+    /// The log file that starts at the offset is there.
+    handles<void(extended_atom, log_offset)>,
     /// What is durable: answers those who wait for it, and counts against the dirty budget.
     handles<void(log_flushed)>,
     /// Nothing more becomes durable: what waits for it may be stored, and nobody will know.
     handles<void(flush_failure)>,
-    /// Refuse writes for this reason, or take them again (empty reason).
-    handles<void(write_refusal)>,
+    /// Refuse writes for this reason, or no longer for it.
+    handles<void(write_bar)>,
     /// Forget a deleted topic; answers where in the log, and how far its queues were.
     handles<tombstone(remove_atom, std::string)>,
     /// The topic is there again and continues its numbering.
@@ -44,7 +44,7 @@ using writer_actor = caf::typed_actor<
     /// Refuse everything from now on; answers when all that was accepted is written.
     handles<log_offset(stop_atom)>, handles<void(role_table)>,
     // Its own timers and wake-ups.
-    handles<void(commit_atom)>, handles<void(retry_atom)>>;
+    handles<void(work_atom)>, handles<void(retry_atom)>>;
 
 /// Makes the log durable: one `fdatasync` for everything that was written meanwhile. Also creates
 /// the log's files.
@@ -55,15 +55,15 @@ using flusher_actor = caf::typed_actor<
     handles<void(attach_atom, log_state)>,
     /// The log has grown; flushed soon.
     handles<void(log_written)>,
-    /// Creates the log file that starts here and tells the writer.
-    handles<void(create_atom, log_offset)>,
+    /// Creates the log file that starts here and tells the writer, or why it cannot.
+    handles<void(extend_atom, log_offset)>,
     /// Files that end at or below are gone.
     handles<void(drop_atom, log_offset)>, handles<flusher_status(status_atom)>,
     /// Flushes the rest; when the log is known to end at the offset, removes what was made ahead of
     /// it. With `unknown_log_end` nothing is removed.
     handles<stop_report(stop_atom, log_offset)>, handles<void(role_table)>,
     // Its own timers.
-    handles<void(pulse_atom)>, handles<void(retry_atom)>, handles<void(write_atom)>>;
+    handles<void(pulse_atom)>, handles<void(retry_atom)>, handles<void(save_atom)>>;
 
 /// Makes the queues and the index durable, then writes the checkpoint.
 using queue_flusher_actor =
@@ -94,9 +94,9 @@ using queue_manager_actor = caf::typed_actor<
     /// What is durable in the log: on a node with synchronous flush only that is visible.
     handles<void(log_flushed)>,
     /// The log has been read to its end, which is here: nobody has seen more of it.
-    handles<void(ready_atom, log_offset)>,
+    handles<void(ended_atom, log_offset)>,
     /// The log cannot be read any further for this reason, or can again (empty).
-    handles<void(failed_atom, write_refusal)>,
+    handles<void(failed_atom, write_bar)>,
     /// A reader has left out this message.
     handles<void(damaged_message)>,
     /// A pull of one message whose entry leads to no message of its own: compares it with the log.
@@ -117,7 +117,7 @@ using queue_manager_actor = caf::typed_actor<
     /// Somebody waits until the queues are durable: the disk rests no longer.
     handles<void(flush_atom)>,
     /// Writes and syncs everything, with a checkpoint.
-    handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(write_atom)>,
+    handles<stop_report(stop_atom)>, handles<void(role_table)>, handles<void(pulse_atom)>,
     handles<void(retry_atom)>>;
 
 /// Reads records of the log; a few of them, each with a thread of its own.
@@ -128,7 +128,7 @@ using reader_actor = caf::typed_actor<
     handles<storage::right_entries(entry_search)>,
     handles<std::int64_t(search_atom, log_offset)>, ///< store time of one record
     handles<position_list(replay_atom, log_offset, log_offset, std::uint32_t)>,
-    handles<void(drop_atom, log_offset)>, handles<void(role_table)>, handles<void(retry_atom)>>;
+    handles<void(drop_atom, log_offset)>, handles<void(role_table)>, handles<void(pulse_atom)>>;
 
 /// Topics, and how far consumer groups are.
 using registrar_actor = caf::typed_actor<
@@ -150,7 +150,7 @@ using registrar_actor = caf::typed_actor<
     /// Where the queues end: groups that are beyond are set back.
     handles<void(queue_state)>, handles<stop_report(stop_atom)>, handles<void(role_table)>,
     // Its own timers.
-    handles<void(write_atom)>, handles<void(commit_atom)>>;
+    handles<void(save_atom)>, handles<void(work_atom)>>;
 
 /// Decides what is deleted, and when the disk is too full to write.
 using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,
@@ -204,7 +204,7 @@ using session_actor =
                           handles<topic_map(watch_atom)>,
                           /// Refuse everything from now on; answers when all that changes
                           /// something is answered.
-                          handles<bool(stop_atom)>, handles<void(commit_atom)>,
+                          handles<bool(stop_atom)>, handles<void(work_atom)>,
                           handles<void(pulse_atom)>>;
 
 /// The only actor that is published: gives each client that speaks our version a session.
@@ -230,7 +230,7 @@ using stop_desk_actor = stop_reports::extend<
     handles<caf::strong_actor_ptr(stop_atom, caf::strong_actor_ptr)>,
     /// It has stopped so. Answers when all who ordered it know, as their going shows, or do not
     /// come for it; then the actor ends.
-    handles<bool(stop_report)>, handles<void(retry_atom)>>;
+    handles<bool(stop_report)>, handles<void(pulse_atom)>>;
 
 /// Starts, watches and stops all the others.
 using node_actor = caf::typed_actor<
@@ -241,7 +241,7 @@ using node_actor = caf::typed_actor<
     /// The writer takes messages from now on; the queues are these.
     handles<void(queue_state)>,
     /// The queues cannot follow: the log is unreadable for this reason, or readable again (empty).
-    handles<void(failed_atom, write_refusal)>, handles<stop_report(stop_atom)>,
+    handles<void(failed_atom, write_bar)>, handles<stop_report(stop_atom)>,
     /// Of a store that is spread over several processes: who keeps the links to the others
     /// (net/switchboard.hpp), and what it says of them.
     handles<void(attach_atom, caf::strong_actor_ptr)>, handles<void(peer_up)>,

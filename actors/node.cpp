@@ -36,8 +36,7 @@ void node_state::start(node_actor::stateful_pointer<node_state> actor, node_setu
     seen_[peer].since = started_;
   queue_parts_.resize(std::max<std::size_t>(1, setup_.queue_nodes.size()));
   if (setup_.store) {
-    for (auto& t : setup_.store->tombstones)
-      tombstones_.push_back({t.topic, t.deleted_at, t.next_offsets});
+    tombstones_ = setup_.store->tombstones;
     auto& log = setup_.store->log;
     log_ = log_state{setup_.run,
                      log.min_offset,
@@ -227,7 +226,7 @@ void node_state::writer_opened(const queue_state& queues) {
   serve();
 }
 
-void node_state::serve_reads(const write_refusal& why) {
+void node_state::serve_reads(const write_bar& why) {
   self_->send(roles_.writer, why);
   serve();
 }
@@ -253,7 +252,7 @@ caf::result<std::string> node_state::ready() {
   return waiting_.back();
 }
 
-void node_state::log_unreadable(const write_refusal& why) {
+void node_state::log_unreadable(const write_bar& why) {
   if (stopping_) {
     leave_over(why.reason);
     if (!why.reason.empty())
@@ -374,7 +373,7 @@ void node_state::tell_failures() {
     if (r.name == role_name<flusher_actor>)
       self_->send(roles_.writer, flush_failure{said});
     else
-      self_->send(roles_.writer, write_refusal{errc::write_stopped, said});
+      self_->send(roles_.writer, write_bar{bar_source::node, errc::write_stopped, said});
   }
 }
 
@@ -406,7 +405,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
       },
       [&state](const topic_map& topics) { state.topics_changed(topics); },
       [&state](const queue_state& queues) { state.writer_opened(queues); },
-      [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
+      [&state](failed_atom, const write_bar& why) { state.log_unreadable(why); },
       [&state](stop_atom) { return state.stop(); },
       [&state](attach_atom, const caf::strong_actor_ptr& links) { state.set_links(links); },
       [&state](const peer_up& peer) { state.peer_is_up(peer); },

@@ -62,7 +62,7 @@ struct node_state {
   void down(const caf::down_msg& message);
 
   void writer_opened(const queue_state& queues);
-  void log_unreadable(const write_refusal& why);
+  void log_unreadable(const write_bar& why);
 
   // The other processes: node_links.cpp.
   void set_links(const caf::strong_actor_ptr& switchboard);
@@ -150,7 +150,7 @@ private:
   /// Tells every actor who plays which role now.
   void announce();
   /// Serves without taking writes.
-  void serve_reads(const write_refusal& why);
+  void serve_reads(const write_bar& why);
   void serve();
   void restart(watched_role& r);
 

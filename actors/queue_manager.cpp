@@ -54,11 +54,8 @@ void queue_manager_state::look_again(queue_manager_setup& setup) const {
   if (!setup.log_is_here)
     return;
   setup.log_min = storage::log_start(*files_, options_.store, setup.log_min);
-  if (auto dead = storage::tombstone_table::load(*files_, options_.store)) {
-    setup.tombstones.clear();
-    for (auto& t : dead.value().all())
-      setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
-  }
+  if (auto dead = storage::tombstone_table::load(*files_, options_.store))
+    setup.tombstones = dead.value().all();
 }
 
 storage::result<void> queue_manager_state::open(const queue_manager_setup& setup) {
@@ -139,7 +136,7 @@ void queue_manager_state::log_ends(log_offset end) {
   answer_waiting();
 }
 
-void queue_manager_state::log_unreadable(const write_refusal& why) {
+void queue_manager_state::log_unreadable(const write_bar& why) {
   log_readable_ = why.reason.empty();
   if (why.code == errc::needs_repair && !log_readable_ && applied_ < compare_until_)
     stop_comparing();
@@ -247,6 +244,7 @@ void queue_manager_state::answer_states() {
 queue_state queue_manager_state::current_state() const {
   queue_state state;
   state.applied = applied_;
+  state.log_min = log_min_;
   table_->for_each(
       [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue& queue) {
         auto& next = state.next_offsets[topic.name];
@@ -307,7 +305,8 @@ void queue_manager_state::set_roles(const role_table& table) {
     report_known_topics();
   self_->send(roles_.dispatcher, applied_atom_v, share_, applied_);
   if (!failure_.empty())
-    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_, share_});
+    self_->send(roles_.writer,
+                write_bar{bar_source::queues, errc::write_stopped, failure_, share_});
   tell_obstacle(); // also when there is none: one before this may have died with it
   if (wants_sync())
     arm_pulse();
@@ -334,8 +333,8 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
         return state.search(topic, queue, time_ms);
       },
       [&state](const log_flushed& what) { state.flushed(what); },
-      [&state](ready_atom, log_offset end) { state.log_ends(end); },
-      [&state](failed_atom, const write_refusal& why) { state.log_unreadable(why); },
+      [&state](ended_atom, log_offset end) { state.log_ends(end); },
+      [&state](failed_atom, const write_bar& why) { state.log_unreadable(why); },
       [&state](const damaged_message& what) { state.damaged(what); },
       [&state](remove_atom, const tombstone& dead) { return state.remove(dead); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
@@ -345,7 +344,7 @@ queue_manager(queue_manager_actor::stateful_pointer<queue_manager_state> self,
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](flush_atom) { state.sync_soon(); },
-      [&state](write_atom) { state.pulse(); },
+      [&state](pulse_atom) { state.pulse(); },
       [&state](retry_atom) { state.retry(); },
   };
 }

@@ -54,7 +54,7 @@ struct queue_manager_state {
   void sync_soon();
   void flushed(const log_flushed& what);
   void log_ends(log_offset end);
-  void log_unreadable(const write_refusal& why);
+  void log_unreadable(const write_bar& why);
   void damaged(const damaged_message& what);
   tombstone remove(const tombstone& dead);
   void drop(log_offset min);

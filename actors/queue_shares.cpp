@@ -144,6 +144,7 @@ queue_state joined_states(const std::vector<queue_state>& all) {
   auto sum = all.front();
   for (auto& one : std::span(all).subspan(1)) {
     sum.applied = std::min(sum.applied, one.applied);
+    sum.log_min = std::max(sum.log_min, one.log_min);
     for (auto& [topic, numbers] : one.next_offsets) {
       auto& next = sum.next_offsets[topic];
       next.resize(std::max(next.size(), numbers.size()), 0);
@@ -203,8 +204,8 @@ queue_shares(queue_manager_actor::stateful_pointer<queue_shares_state> self,
                                          time_ms);
       },
       [queues](const log_flushed& what) { queues->tell_all(what); },
-      [queues](ready_atom, log_offset end) { queues->tell_all(ready_atom_v, end); },
-      [queues](failed_atom, const write_refusal& why) { queues->tell_all(failed_atom_v, why); },
+      [queues](ended_atom, log_offset end) { queues->tell_all(ended_atom_v, end); },
+      [queues](failed_atom, const write_bar& why) { queues->tell_all(failed_atom_v, why); },
       [queues](const damaged_message& what) { queues->tell(queues->first(), what); },
       [queues](remove_atom, const tombstone& dead) {
         // Who is there shows nothing of the topic any more, also while another one is away.
@@ -226,7 +227,7 @@ queue_shares(queue_manager_actor::stateful_pointer<queue_shares_state> self,
       // Each is stopped, and told of the roles, by the node that it is at.
       [](stop_atom) -> caf::result<stop_report> { return stop_report{}; },
       [](const role_table&) {},
-      [](write_atom) {},
+      [](pulse_atom) {},
       [](retry_atom) {},
   };
 }

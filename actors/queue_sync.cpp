@@ -45,7 +45,8 @@ void queue_manager_state::give_up(const storage::error& why) {
   failure_ = "writing the queues failed (" + why.message +
              "); restart the node when the cause is gone: reads go on";
   if (roles_.writer)
-    self_->send(roles_.writer, write_refusal{errc::write_stopped, failure_, share_});
+    self_->send(roles_.writer,
+                write_bar{bar_source::queues, errc::write_stopped, failure_, share_});
   answer_states();
   answer_waiting();
   stop_promise_.deliver(stop_report{failure_});
@@ -64,11 +65,12 @@ void queue_manager_state::blocked(const storage::error& why) {
 
 /// A node that waits for the queues in order to start serves reads meanwhile.
 void queue_manager_state::tell_obstacle() {
+  write_bar bar{bar_source::queues, obstacle_code, obstacle_, share_};
   if (roles_.writer)
-    self_->send(roles_.writer, write_refusal{obstacle_code, obstacle_, share_});
+    self_->send(roles_.writer, bar);
   bool tell = obstacle_.empty() ? node_knows_obstacle_ : !states_.empty();
   if (roles_.node && tell)
-    self_->send(roles_.node, failed_atom_v, write_refusal{obstacle_code, obstacle_});
+    self_->send(roles_.node, failed_atom_v, bar);
   node_knows_obstacle_ = !obstacle_.empty() && (tell || node_knows_obstacle_);
 }
 
@@ -110,7 +112,7 @@ void queue_manager_state::arm_pulse() {
     return;
   pulse_pending_ = true;
   pulse_at_ = now + wait;
-  self_->delayed_send(self_, wait, write_atom_v);
+  self_->delayed_send(self_, wait, pulse_atom_v);
 }
 
 void queue_manager_state::pulse() {

@@ -216,7 +216,7 @@ void reader_state::drop(log_offset min) {
   for (auto& file : log_->drop_until(min))
     held_.push_back({file, self_->clock().now()});
   if (!watched && !held_.empty())
-    self_->delayed_send(self_, held_check, retry_atom_v);
+    self_->delayed_send(self_, held_check, pulse_atom_v);
 }
 
 void reader_state::check_held() {
@@ -235,7 +235,7 @@ void reader_state::check_held() {
   std::erase_if(held_,
                 [](const held_file& h) { return h.since == caf::actor_clock::time_point::max(); });
   if (!held_.empty())
-    self_->delayed_send(self_, held_check, retry_atom_v);
+    self_->delayed_send(self_, held_check, pulse_atom_v);
 }
 
 /// A writer elsewhere that was out of reach may have begun a new run of the log: files that its
@@ -266,7 +266,7 @@ reader_actor::behavior_type reader(reader_actor::stateful_pointer<reader_state> 
       },
       [&state](drop_atom, log_offset min) { state.drop(min); },
       [&state](const role_table& table) { state.set_roles(table); },
-      [&state](retry_atom) { state.check_held(); },
+      [&state](pulse_atom) { state.check_held(); },
   };
 }
 

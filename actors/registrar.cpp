@@ -19,10 +19,6 @@ constexpr std::int32_t default_queues = 8;
 /// Offsets in one answer: some 100 bytes each.
 constexpr std::size_t most_listed = 200'000;
 
-topic_info info_of(const storage::topic_config& t) {
-  return {t.name, t.read_queues, t.write_queues, t.perm};
-}
-
 } // namespace
 
 void registrar_state::start(registrar_actor::stateful_pointer<registrar_state> actor,
@@ -55,7 +51,7 @@ storage::result<void> registrar_state::load() {
 caf::result<topic_info> registrar_state::create(const topic_info& wanted) {
   auto* known = topics_->find(wanted.name);
   if (known != nullptr && waiting_topics_.empty())
-    return info_of(*known);
+    return *known;
   return save_later(wish::create, wanted);
 }
 
@@ -84,9 +80,9 @@ void registrar_state::schedule_tables() {
     return;
   auto now = self_->clock().now();
   if (now >= next_tables_save_)
-    self_->send(self_, commit_atom_v);
+    self_->send(self_, work_atom_v);
   else
-    self_->delayed_send(self_, next_tables_save_ - now, commit_atom_v);
+    self_->delayed_send(self_, next_tables_save_ - now, work_atom_v);
 }
 
 void registrar_state::commit() {
@@ -179,7 +175,7 @@ void registrar_state::answer(const topic_request& request, const storage::result
       storage::log_warning("topic.not_restored",
                            {{"topic", topic}, {"reason", done.error().message}});
   } else if (done) {
-    request.promise.deliver(info_of(*topics_->find(topic)));
+    request.promise.deliver(*topics_->find(topic));
   } else {
     request.promise.deliver(to_caf(done.error()));
   }
@@ -269,19 +265,16 @@ void registrar_state::tell_queues(const tombstone& dead) {
 /// It may have been started before the last deletions were on disk.
 void registrar_state::meet_queues() {
   for (auto& dead : tombstones_->all())
-    tell_queues({dead.topic, dead.deleted_at, dead.next_offsets});
+    tell_queues(dead);
 }
 
 deleted_topics registrar_state::deleted() const {
-  deleted_topics all;
-  for (auto& dead : tombstones_->all())
-    all.topics.push_back({dead.topic, dead.deleted_at, dead.next_offsets});
-  return all;
+  return {tombstones_->all()};
 }
 
 storage::result<void> registrar_state::bury(const tombstone& dead) {
   // First the tombstone: a topic that is gone without one would come back from the log.
-  tombstones_->put({dead.topic, dead.deleted_at, dead.next_offsets});
+  tombstones_->put(dead);
   if (!TROUPE_MUTANT("tombstone-not-saved")) {
     TROUPE_TRY(tombstones_->save());
   }
@@ -294,7 +287,7 @@ void registrar_state::keep(const std::string& topic) {
   tombstone from;
   from.topic = topic;
   if (auto* dead = tombstones_->find(topic))
-    from = {dead->topic, dead->deleted_at, dead->next_offsets};
+    from = *dead;
   self_->send(roles_.writer, revive_atom_v, std::move(from));
 }
 
@@ -316,7 +309,7 @@ void registrar_state::seen(const std::string& topic, std::int32_t queue) {
 topic_list registrar_state::list() const {
   topic_list result;
   for (auto& [topic, config] : topics_->topics())
-    result.topics.push_back(info_of(config));
+    result.topics.push_back(config);
   return result;
 }
 
@@ -327,10 +320,8 @@ topic_map registrar_state::snapshot() {
 }
 
 std::shared_ptr<const std::map<std::string, topic_info>> registrar_state::all_topics() const {
-  auto all = std::make_shared<std::map<std::string, topic_info>>();
-  for (auto& [topic, config] : topics_->topics())
-    all->emplace(topic, info_of(config));
-  return all;
+  auto& topics = topics_->topics();
+  return std::make_shared<std::map<std::string, topic_info>>(topics.begin(), topics.end());
 }
 
 void registrar_state::announce() {
@@ -464,8 +455,8 @@ registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<regis
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](const queue_state& queues) { state.learn(queues); },
-      [&state](write_atom) { state.save_in_turn(); },
-      [&state](commit_atom) { state.commit(); },
+      [&state](save_atom) { state.save_in_turn(); },
+      [&state](work_atom) { state.commit(); },
   };
 }
 

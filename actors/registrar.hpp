@@ -124,9 +124,9 @@ private:
   std::map<std::string, dying_topic> dying_;
   std::set<std::string, std::less<>> restored_; ///< topics that only the log knew; they may grow
   caf::actor_clock::time_point next_tables_save_{};
-  bool tables_timer_ = false;  ///< `commit_atom` is on its way for topics and settings
+  bool tables_timer_ = false;  ///< `work_atom` is on its way for topics and settings
   bool offsets_timer_ = false; ///< and for offsets
-  bool save_pending_ = false;  ///< `write_atom` is on its way
+  bool save_pending_ = false;  ///< `save_atom` is on its way
   bool save_failed_ = false;   ///< the last one, of the offsets
   bool full_said_ = false;     ///< that a table is full is in the log
   topic_map announced_;

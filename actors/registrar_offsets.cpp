@@ -39,7 +39,7 @@ caf::result<group_offset> registrar_state::store(const group_offset& what) {
   if (waiting_offsets_.size() >= most_waiting_requests)
     commit_offsets();
   else if (!std::exchange(offsets_timer_, true))
-    self_->send(self_, commit_atom_v); // behind what is in the mailbox now
+    self_->send(self_, work_atom_v); // behind what is in the mailbox now
   return request.promise;
 }
 
@@ -64,7 +64,7 @@ void registrar_state::commit_offsets() {
 
 void registrar_state::save_offsets_later() {
   if (!std::exchange(save_pending_, true))
-    self_->delayed_send(self_, save_interval, write_atom_v);
+    self_->delayed_send(self_, save_interval, save_atom_v);
 }
 
 /// After a removal: durable in the file, or at least in the journal.
@@ -92,9 +92,9 @@ void registrar_state::save_offsets() {
 
 /// Messages that a group has seen may be gone, with a power cut or with files that somebody took
 /// away: then new ones get their numbers, and the group would never see those. Where nothing can be
-/// gone, what groups have stored is their own affair, but for a queue that begins at 0: its numbers
-/// may be lost (it was built from a log whose messages of it have all expired), and whoever is
-/// ahead of it waits for messages that get other numbers.
+/// gone, what groups have stored is their own affair, but for a queue that begins at 0 while the
+/// log does not: its numbers may be lost (it was built anew, and its messages have all expired),
+/// and whoever is ahead of it waits for messages that get other numbers.
 void registrar_state::learn(const queue_state& queues) {
   auto& directory = setup_.options.store.directory;
   bool settled = storage::groups_are_settled(*setup_.files, directory);
@@ -126,7 +126,7 @@ void registrar_state::set_back(const queue_state& queues, bool only_empty) {
   offsets_->for_each([&](std::string_view topic, std::string_view group, const auto& offsets) {
     for (auto& [queue, offset] : offsets)
       if (auto next = next_of(topic, queue);
-          offset > next && (next == 0 || !only_empty) &&
+          offset > next && (!only_empty || (next == 0 && queues.log_min > 0)) &&
           stored_since_.count({std::string(group), std::string(topic), queue}) == 0 &&
           !TROUPE_MUTANT("group-left-ahead"))
         ahead.push_back({std::string(group), std::string(topic), queue, offset});

@@ -307,7 +307,7 @@ void session_state::store(put_request request, kept_promise<put_response> promis
     promise.deliver(refused(request, {room.error().code, "not stored: " + room.error().message}));
     return;
   }
-  auto& gathered = gathered_.group.requests;
+  auto& gathered = gathered_.bundle.requests;
   bool full = is_elsewhere(self_, roles.writer) &&
               gathered_.bytes + request.messages.size() > largest_piece;
   if (!gathered.empty() && (full || gathered.front().wait != request.wait))
@@ -317,7 +317,7 @@ void session_state::store(put_request request, kept_promise<put_response> promis
   gathered.push_back(std::move(request));
   if (!send_pending_) {
     send_pending_ = true;
-    self_->send(self_, commit_atom_v); // what is in the mailbox now goes along
+    self_->send(self_, work_atom_v); // what is in the mailbox now goes along
   }
 }
 
@@ -327,21 +327,21 @@ void session_state::send_gathered() {
     return;
   auto sent = std::exchange(gathered_, {});
   if (!is_elsewhere(self_, roles.writer)) // another machine has another clock
-    sent.group.sent_ms = clock_ms(self_->clock().now());
+    sent.bundle.sent_ms = clock_ms(self_->clock().now());
   if (!roles.writer) {
     auto why = not_reachable<writer_actor>(roles);
     if (roles.writer_ended)
       why = {errc::write_stopped, "the writer stopped; restart the node"};
     why.message.insert(0, "not stored: ");
     for (std::size_t i = 0; i < sent.ids.size(); ++i)
-      answer_put(sent.ids[i], refused(sent.group.requests[i], why));
+      answer_put(sent.ids[i], refused(sent.bundle.requests[i], why));
     return;
   }
   auto ids = std::make_shared<const std::vector<request_id>>(std::move(sent.ids));
   self_
       ->request(roles.writer, patience(self_, roles.writer, longest_patience),
-                std::move(sent.group))
-      .then([this, ids](put_group_response& answer) { answer_group(*ids, answer); },
+                std::move(sent.bundle))
+      .then([this, ids](put_bundle_response& answer) { answer_bundle(*ids, answer); },
             [this, ids](const caf::error& why) {
               put_response doubt;
               doubt.failure = {errc::maybe_stored, "maybe stored: " + from_caf(why).message};
@@ -350,7 +350,7 @@ void session_state::send_gathered() {
             });
 }
 
-void session_state::answer_group(const std::vector<request_id>& ids, put_group_response& answer) {
+void session_state::answer_bundle(const std::vector<request_id>& ids, put_bundle_response& answer) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     put_response missing;
     missing.failure = {errc::maybe_stored, "the writer's answer is incomplete"};
@@ -461,7 +461,7 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       },
       [&state](const role_table& roles) { state.set_roles(roles); },
       [&state](stop_atom) { return state.stop(); },
-      [&state](commit_atom) { state.send_gathered(); },
+      [&state](work_atom) { state.send_gathered(); },
       [&state](pulse_atom) { state.expire(); },
   };
 }

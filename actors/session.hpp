@@ -99,7 +99,7 @@ private:
     bool closed = false;
   };
   struct outgoing {
-    put_group group;
+    put_bundle bundle;
     std::vector<request_id> ids;
     std::uint64_t bytes = 0;
   };
@@ -186,7 +186,7 @@ private:
                 const std::string& topic, wanted_queue queue);
   template <class Handle>
   void replace(const Handle& before, const Handle& now);
-  void answer_group(const std::vector<request_id>& ids, put_group_response& answer);
+  void answer_bundle(const std::vector<request_id>& ids, put_bundle_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;
   node_options options_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/caf.hpp"
 #include "storage/format/position.hpp"
 
 #include <cstdint>
@@ -28,12 +29,21 @@ struct writer_status {
   std::uint64_t parked_requests = 0;
   std::uint64_t dirty_bytes = 0;
 };
+template <class Inspector>
+auto inspect(Inspector& f, writer_status& x) {
+  return fields(f, "writer_status", x.open, x.end, x.min, x.refusal, x.backlog, x.backlog_max,
+                x.delayed_requests, x.delayed_ms, x.parked_requests, x.dirty_bytes);
+}
 
 struct flusher_status {
   log_offset flushed = 0;
   std::uint64_t flushes = 0;
   std::string failure;
 };
+template <class Inspector>
+auto inspect(Inspector& f, flusher_status& x) {
+  return fields(f, "flusher_status", x.flushed, x.flushes, x.failure);
+}
 
 struct dispatcher_status {
   log_offset next = 0;
@@ -41,6 +51,10 @@ struct dispatcher_status {
   std::uint64_t replayed = 0; ///< positions read from the log instead of from the writer
   std::uint64_t pauses = 0;   ///< times that the log could not be read
 };
+template <class Inspector>
+auto inspect(Inspector& f, dispatcher_status& x) {
+  return fields(f, "dispatcher_status", x.next, x.applied, x.replayed, x.pauses);
+}
 
 /// How far one of several queue-managers is.
 struct queue_share_status {
@@ -48,6 +62,10 @@ struct queue_share_status {
   log_offset applied = 0;
   log_offset durable = 0;
 };
+template <class Inspector>
+auto inspect(Inspector& f, queue_share_status& x) {
+  return fields(f, "queue_share_status", x.share, x.applied, x.durable);
+}
 
 struct queue_manager_status {
   log_run run = 0;
@@ -63,6 +81,11 @@ struct queue_manager_status {
   std::vector<queue_share_status> parts;
   std::uint32_t missing = 0;
 };
+template <class Inspector>
+auto inspect(Inspector& f, queue_manager_status& x) {
+  return fields(f, "queue_manager_status", x.run, x.applied, x.durable, x.queues, x.entries,
+                x.parked_pulls, x.damaged_messages, x.failure, x.share, x.parts, x.missing);
+}
 
 struct cleaner_status {
   std::int32_t disk_used_percent = 0;
@@ -70,6 +93,10 @@ struct cleaner_status {
   std::string failure;
   std::string clock; ///< why no file counts as expired; empty: the clock is believed
 };
+template <class Inspector>
+auto inspect(Inspector& f, cleaner_status& x) {
+  return fields(f, "cleaner_status", x.disk_used_percent, x.files_deleted, x.failure, x.clock);
+}
 
 inline constexpr const char* role_running = "running";
 inline constexpr const char* role_stopped = "stopped";
@@ -84,6 +111,10 @@ struct role_status {
   std::string node;          ///< where it is placed
   std::int64_t since_ms = 0; ///< for how long it is in that state
 };
+template <class Inspector>
+auto inspect(Inspector& f, role_status& x) {
+  return fields(f, "role_status", x.role, x.state, x.restarts, x.node, x.since_ms);
+}
 
 /// The link to another node of the store.
 struct link_status {
@@ -93,6 +124,10 @@ struct link_status {
   std::uint64_t incarnation = 0; ///< of the peer, the newest known; 0: none
   std::string reason;            ///< why there is no link; empty: nothing is known to be wrong
 };
+template <class Inspector>
+auto inspect(Inspector& f, link_status& x) {
+  return fields(f, "link_status", x.node, x.state, x.since_ms, x.incarnation, x.reason);
+}
 
 /// One node of a store that is spread over several, as the one that was asked sees it.
 struct node_view {
@@ -103,6 +138,10 @@ struct node_view {
   std::string reason;             ///< why it is not reachable
   std::vector<link_status> links; ///< its own word, if its state is "running"
 };
+template <class Inspector>
+auto inspect(Inspector& f, node_view& x) {
+  return fields(f, "node_view", x.node, x.roles, x.state, x.since_ms, x.reason, x.links);
+}
 
 struct node_status {
   std::string node;
@@ -123,6 +162,12 @@ struct node_status {
   std::vector<node_view> nodes;       ///< of the same, itself included
   std::uint64_t backlog_capacity = 0; ///< positions that may be between writer and queues
 };
+template <class Inspector>
+auto inspect(Inspector& f, node_status& x) {
+  return fields(f, "node_status", x.node, x.cluster, x.directory, x.flush, x.uptime_ms, x.sessions,
+                x.max_message_bytes, x.roles, x.writer, x.flusher, x.dispatcher, x.queues,
+                x.cleaner, x.waits_for, x.links, x.nodes, x.backlog_capacity);
+}
 
 /// "queue-manager 2" is one of several that play "queue-manager".
 inline bool plays(const role_status& who, std::string_view role) {

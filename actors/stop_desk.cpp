@@ -76,7 +76,7 @@ caf::result<bool> stop_desk_state::report(const stop_report& what) {
   if (clients.empty())
     leave(true);
   else
-    self->delayed_send(self, setup.farewell, retry_atom_v);
+    self->delayed_send(self, setup.farewell, pulse_atom_v);
   return answer;
 }
 
@@ -100,7 +100,7 @@ stop_desk_actor::behavior_type stop_desk(stop_desk_state::pointer self, stop_des
       [&state](fetch_atom) { return state.fetch(); },
       [&state](status_atom) { return state.status(); },
       [&state](const stop_report& what) { return state.report(what); },
-      [&state](retry_atom) { state.leave(false); },
+      [&state](pulse_atom) { state.leave(false); },
   };
 }
 

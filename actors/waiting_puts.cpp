@@ -2,45 +2,45 @@
 
 namespace troupe {
 
-void waiting_puts::push(open_group group) {
-  bytes_ += group.bytes;
+void waiting_puts::push(open_bundle bundle) {
+  bytes_ += bundle.bytes;
   if (parked_)
-    group.delay();
-  groups_.push_back(std::move(group));
+    bundle.delay();
+  bundles_.push_back(std::move(bundle));
 }
 
-open_group waiting_puts::pop(caf_time now) {
-  auto group = std::move(groups_.front());
-  groups_.pop_front();
-  bytes_ -= group.bytes;
-  add_delay(group, now, left_);
-  if (groups_.empty())
+open_bundle waiting_puts::pop(caf_time now) {
+  auto bundle = std::move(bundles_.front());
+  bundles_.pop_front();
+  bytes_ -= bundle.bytes;
+  add_delay(bundle, now, left_);
+  if (bundles_.empty())
     parked_ = false;
-  return group;
+  return bundle;
 }
 
 void waiting_puts::park() {
   if (!parked_)
-    for (auto& group : groups_)
-      group.delay();
+    for (auto& bundle : bundles_)
+      bundle.delay();
   parked_ = true;
 }
 
 waiting_puts::count waiting_puts::counted(caf_time now) const {
   auto all = left_;
-  for (auto& group : groups_) {
-    all.waiting += group.group.requests.size() - group.request;
-    add_delay(group, now, all);
+  for (auto& bundle : bundles_) {
+    all.waiting += bundle.bundle.requests.size() - bundle.request;
+    add_delay(bundle, now, all);
   }
   return all;
 }
 
-void waiting_puts::add_delay(const open_group& group, caf_time now, count& to) {
-  auto waited = std::chrono::duration_cast<milliseconds>(now - group.arrived).count();
-  if (group.delayed == 0 || waited == 0) // shorter than anybody counts
+void waiting_puts::add_delay(const open_bundle& bundle, caf_time now, count& to) {
+  auto waited = std::chrono::duration_cast<milliseconds>(now - bundle.arrived).count();
+  if (bundle.delayed == 0 || waited == 0) // shorter than anybody counts
     return;
-  to.delayed += group.delayed;
-  to.delayed_ms += group.delayed * static_cast<std::uint64_t>(waited);
+  to.delayed += bundle.delayed;
+  to.delayed_ms += bundle.delayed * static_cast<std::uint64_t>(waited);
 }
 
 } // namespace troupe

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "actors/open_group.hpp"
+#include "actors/open_bundle.hpp"
 #include "actors/options.hpp"
 
 #include <deque>
@@ -14,24 +14,24 @@ public:
   waiting_puts() = default;
   explicit waiting_puts(const writer_options& limits) : limits_(limits) {}
 
-  bool empty() const noexcept { return groups_.empty(); }
-  open_group& front() { return groups_.front(); }
+  bool empty() const noexcept { return bundles_.empty(); }
+  open_bundle& front() { return bundles_.front(); }
   std::size_t bytes() const noexcept { return bytes_; }
 
-  /// False when so much is parked that the group must be refused.
-  bool has_room_for(const open_group& group) const noexcept {
-    return !parked_ || bytes_ + group.bytes <= limits_.parked_bytes;
+  /// False when so much is parked that the bundle must be refused.
+  bool has_room_for(const open_bundle& bundle) const noexcept {
+    return !parked_ || bytes_ + bundle.bytes <= limits_.parked_bytes;
   }
-  void push(open_group group);
+  void push(open_bundle bundle);
   /// The front one leaves, stored or refused.
-  open_group pop(caf_time now);
+  open_bundle pop(caf_time now);
 
   bool parked() const noexcept { return parked_; }
   /// The front one cannot go on now.
   void park();
   /// The front one has been here for longer than anybody may wait.
   bool late(caf_time now) const noexcept {
-    return !groups_.empty() && now - groups_.front().arrived >= limits_.parked_deadline;
+    return !bundles_.empty() && now - bundles_.front().arrived >= limits_.parked_deadline;
   }
 
   /// Requests that are here, and those that were ever parked with the sum of their waiting times:
@@ -44,10 +44,10 @@ public:
   count counted(caf_time now) const;
 
 private:
-  static void add_delay(const open_group& group, caf_time now, count& to);
+  static void add_delay(const open_bundle& bundle, caf_time now, count& to);
 
   writer_options limits_;
-  std::deque<open_group> groups_;
+  std::deque<open_bundle> bundles_;
   std::size_t bytes_ = 0;
   bool parked_ = false; ///< until everybody has left: who comes behind parked ones is parked too
   count left_;          ///< of those who were delayed and are gone

@@ -36,32 +36,32 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   numbers_ = topic_numbers{std::move(setup.tombstones), setup.topics};
   producers_ = setup.producers ? std::move(setup.producers)
                                : std::make_shared<storage::producer_book>(*files_, options_.store);
-  groups_ = waiting_puts{options_.writer};
+  bundles_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
-    refusals_[{errc::needs_repair}] = setup.read_only;
+    bars_[{errc::needs_repair}] = setup.read_only;
   positions_.start(setup.end);
 }
 
 // -- accepting -----------------------------------------------------------------------------------
 
-caf::result<put_group_response> writer_state::accept(put_group group) {
+caf::result<put_bundle_response> writer_state::accept(put_bundle bundle) {
   put_promise promise{self_};
-  open_group entry{std::move(group), promise, self_->clock().now()};
+  open_bundle entry{std::move(bundle), promise, self_->clock().now()};
   auto wait = entry.wait();
   if (stopping_) {
     entry.refuse_rest(errc::write_stopped, "the node is stopping");
     answer(entry);
     return promise;
   }
-  if (!groups_.has_room_for(entry)) {
-    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(groups_.bytes()) +
+  if (!bundles_.has_room_for(entry)) {
+    entry.refuse_rest(errc::busy, "not stored: " + std::to_string(bundles_.bytes()) +
                                       " bytes wait already (parked-bytes); try again later");
     answer(entry);
     return promise;
   }
-  groups_.push(std::move(entry));
+  bundles_.push(std::move(entry));
   // While a flush runs, those who want the next one gather for it: one write, one flush.
-  auto gather = wait && flush_runs() && refusals_.empty() && groups_.bytes() < write_size_bytes;
+  auto gather = wait && flush_runs() && bars_.empty() && bundles_.bytes() < write_size_bytes;
   if (!gather)
     wake();
   return promise;
@@ -73,31 +73,31 @@ bool writer_state::flush_runs() const noexcept {
 
 void writer_state::wake() {
   // Whatever else is in the mailbox now joins this write.
-  if (!work_pending_ && !groups_.parked()) {
+  if (!work_pending_ && !bundles_.parked()) {
     work_pending_ = true;
-    self_->send(self_, commit_atom_v);
+    self_->send(self_, work_atom_v);
   }
 }
 
 void writer_state::work() {
   work_pending_ = false;
   auto now = self_->clock().now();
-  while (!groups_.empty()) {
-    auto& group = groups_.front();
-    if (!group.done()) {
-      stuck_ = store_current(group);
+  while (!bundles_.empty()) {
+    auto& bundle = bundles_.front();
+    if (!bundle.done()) {
+      stuck_ = store_current(bundle);
       if (log_->staged_bytes() >= write_size_bytes)
         write_staged();
-      if (groups_.empty()) // the write failed, and everyone has been answered
+      if (bundles_.empty()) // the write failed, and everyone has been answered
         break;
       if (stuck_ != verdict::stored) {
-        groups_.park();
+        bundles_.park();
         arm_retry();
         break;
       }
     }
-    if (group.done())
-      written_.push_back(groups_.pop(now));
+    if (bundle.done())
+      written_.push_back(bundles_.pop(now));
   }
   write_staged();
   if (log_->wants_file() && log_->bytes_left_in_file() < options_.store.log_file_size_bytes / 2)
@@ -105,77 +105,77 @@ void writer_state::work() {
   stop_if_idle();
 }
 
-writer_state::verdict writer_state::store_current(open_group& group) {
-  auto& request = group.current();
-  if (!refusals_.empty()) {
-    refuse_current(group, refusal_code(), "not stored: " + refusal_text());
+writer_state::verdict writer_state::store_current(open_bundle& bundle) {
+  auto& request = bundle.current();
+  if (!bars_.empty()) {
+    refuse_current(bundle, refusal_code(), "not stored: " + refusal_text());
     return verdict::stored;
   }
   if (numbers_.retired(request.topic)) {
-    refuse_current(group, errc::not_found, "not stored: topic " + request.topic + " was deleted");
+    refuse_current(bundle, errc::not_found, "not stored: topic " + request.topic + " was deleted");
     return verdict::stored;
   }
   if (!numbers_.known() || !has_roles_) {
-    group.refuse_current(errc::unavailable, "not stored: the queues are not recovered yet");
+    bundle.refuse_current(errc::unavailable, "not stored: the queues are not recovered yet");
     return verdict::stored;
   }
   if (request.count > credit_.capacity()) {
-    group.refuse_current(errc::invalid_argument, "not stored: a batch of " +
-                                                     std::to_string(request.count) +
-                                                     " messages, but mailbox-capacity is " +
-                                                     std::to_string(credit_.capacity()));
+    bundle.refuse_current(errc::invalid_argument, "not stored: a batch of " +
+                                                      std::to_string(request.count) +
+                                                      " messages, but mailbox-capacity is " +
+                                                      std::to_string(credit_.capacity()));
     return verdict::stored;
   }
-  if (group.too_late(self_->clock().now())) {
-    refuse_current(group, errc::busy,
+  if (bundle.too_late(self_->clock().now())) {
+    refuse_current(bundle, errc::busy,
                    "not stored: it waited longer than the producer does; send it again");
     return verdict::stored;
   }
-  if (!group.reserved && !reserve_room(group))
+  if (!bundle.reserved && !reserve_room(bundle))
     return verdict::wait_for_room;
-  if (!group.messages) {
-    group.messages.emplace(request.messages.bytes());
-    group.answer().results.reserve(request.count);
+  if (!bundle.messages) {
+    bundle.messages.emplace(request.messages.bytes());
+    bundle.answer().results.reserve(request.count);
   }
-  return store_messages(group);
+  return store_messages(bundle);
 }
 
-writer_state::verdict writer_state::store_messages(open_group& group) {
-  auto& request = group.current();
+writer_state::verdict writer_state::store_messages(open_bundle& bundle) {
+  auto& request = bundle.current();
   auto now = store_time_now();
   auto& numbers = numbers_.of(request.topic);
-  auto& results = group.answer().results;
+  auto& results = bundle.answer().results;
   while (results.size() < request.count) {
     // A copy of the cursor: a message that has to wait for a file is read again.
-    auto cursor = *group.messages;
+    auto cursor = *bundle.messages;
     auto message = cursor.next();
     if (!message || !message.value()) {
-      refuse_current(group, errc::invalid_argument,
+      refuse_current(bundle, errc::invalid_argument,
                      message ? "fewer messages than announced" : message.error().message);
       return verdict::stored;
     }
     auto sequenced = (message.value()->sysflag & storage::sysflag::sequenced) != 0;
     if (sequenced) {
-      auto judged = judge_sequence(group, *message.value());
+      auto judged = judge_sequence(bundle, *message.value());
       if (judged == sequence_verdict::refused)
         return verdict::stored;
       if (judged == sequence_verdict::repeated) {
-        group.messages = cursor;
+        bundle.messages = cursor;
         continue;
       }
     }
-    if (!stage_message(group, *message.value(), numbers, now)) {
+    if (!stage_message(bundle, *message.value(), numbers, now)) {
       want_file();
       return verdict::wait_for_file;
     }
     if (sequenced && results.back().code != errc::none) { // those behind it would leave a gap
-      refuse_current(group, results.back().code, group.answer().failure.message);
+      refuse_current(bundle, results.back().code, bundle.answer().failure.message);
       return verdict::stored;
     }
-    group.messages = cursor;
+    bundle.messages = cursor;
     store_time_.note(now);
   }
-  group.next_request();
+  bundle.next_request();
   return verdict::stored;
 }
 
@@ -187,30 +187,30 @@ std::int64_t writer_state::store_time_now() {
   return store_time_.at(now);
 }
 
-void writer_state::refuse_current(open_group& group, errc code, const std::string& reason) {
-  if (group.reserved) // for messages that will not come any more
-    credit_.give_back(group.current().count - group.answer().results.size());
-  group.refuse_current(code, reason);
+void writer_state::refuse_current(open_bundle& bundle, errc code, const std::string& reason) {
+  if (bundle.reserved) // for messages that will not come any more
+    credit_.give_back(bundle.current().count - bundle.answer().results.size());
+  bundle.refuse_current(code, reason);
 }
 
-bool writer_state::reserve_room(open_group& group) {
+bool writer_state::reserve_room(open_bundle& bundle) {
   auto dirty = static_cast<std::uint64_t>(log_->staged_end() - flushed_);
   if (dirty > options_.flusher.dirty_budget_bytes)
     return false;
-  group.reserved = credit_.reserve(group.current().count);
-  return group.reserved;
+  bundle.reserved = credit_.reserve(bundle.current().count);
+  return bundle.reserved;
 }
 
-bool writer_state::stage_message(open_group& group, const storage::new_message& message,
+bool writer_state::stage_message(open_bundle& bundle, const storage::new_message& message,
                                  std::vector<queue_offset>& numbers, std::int64_t now) {
-  auto& request = group.current();
-  auto& results = group.answer().results;
+  auto& request = bundle.current();
+  auto& results = bundle.answer().results;
   auto queue = static_cast<std::size_t>(message.queue_id);
   message_result result;
   if (message.queue_id < 0 || queue >= storage::max_queues_per_topic) {
     result.code = errc::invalid_argument;
-    group.answer().failure = {result.code,
-                              "no queue " + std::to_string(message.queue_id) + " in a topic"};
+    bundle.answer().failure = {result.code,
+                               "no queue " + std::to_string(message.queue_id) + " in a topic"};
     results.push_back(result);
     credit_.give_back(1);
     return true;
@@ -230,9 +230,9 @@ bool writer_state::stage_message(open_group& group, const storage::new_message& 
     return false;
   case storage::commit_log::stage_result::too_large:
     result.code = errc::too_large;
-    group.answer().failure = {result.code, "a record must fit into a log file of " +
-                                               std::to_string(options_.store.log_file_size_bytes) +
-                                               " bytes (mapped-file-size-commit-log)"};
+    bundle.answer().failure = {result.code, "a record must fit into a log file of " +
+                                                std::to_string(options_.store.log_file_size_bytes) +
+                                                " bytes (mapped-file-size-commit-log)"};
     credit_.give_back(1);
     break;
   case storage::commit_log::stage_result::staged:
@@ -285,19 +285,19 @@ void writer_state::write_staged() {
 }
 
 void writer_state::answer_written() {
-  for (auto& group : written_)
-    answer(group);
+  for (auto& bundle : written_)
+    answer(bundle);
   written_.clear();
 }
 
-void writer_state::answer(open_group& group) {
-  bool flushed = group.wait() && options_.store.flush == storage::flush_policy::sync;
-  if (!group.stored() || !flushed || TROUPE_MUTANT("ack-before-flush")) {
-    group.promise.deliver(std::move(group.response));
+void writer_state::answer(open_bundle& bundle) {
+  bool flushed = bundle.wait() && options_.store.flush == storage::flush_policy::sync;
+  if (!bundle.stored() || !flushed || TROUPE_MUTANT("ack-before-flush")) {
+    bundle.promise.deliver(std::move(bundle.response));
     return;
   }
   flushing_ = log_->end();
-  unflushed_.push_back({flushing_, std::move(group.response), std::move(group.promise)});
+  unflushed_.push_back({flushing_, std::move(bundle.response), std::move(bundle.promise)});
   answer_flushed();
 }
 
@@ -317,18 +317,18 @@ void writer_state::answer_flushed() {
 void writer_state::fail_stop(const storage::error& why) {
   auto reason = "writing the commit log failed (" + why.message +
                 "); restart the node to recover: reads go on";
-  refusals_[{errc::write_stopped}] = reason;
+  bars_[{errc::write_stopped}] = reason;
   // What reached the file is unknown, so nobody is told "not stored".
-  for (auto& group : written_) {
-    doubt(group.response, "maybe stored: " + reason);
-    group.promise.deliver(std::move(group.response));
+  for (auto& bundle : written_) {
+    doubt(bundle.response, "maybe stored: " + reason);
+    bundle.promise.deliver(std::move(bundle.response));
   }
   written_.clear();
-  while (!groups_.empty()) {
-    auto group = groups_.pop(self_->clock().now());
-    doubt(group.response, "maybe stored: " + reason);
-    group.refuse_rest(errc::write_stopped, "not stored: " + reason);
-    group.promise.deliver(std::move(group.response));
+  while (!bundles_.empty()) {
+    auto bundle = bundles_.pop(self_->clock().now());
+    doubt(bundle.response, "maybe stored: " + reason);
+    bundle.refuse_rest(errc::write_stopped, "not stored: " + reason);
+    bundle.promise.deliver(std::move(bundle.response));
   }
 }
 
@@ -343,20 +343,20 @@ void writer_state::arm_retry() {
 
 void writer_state::retry() {
   retry_pending_ = false;
-  if (groups_.parked())
+  if (bundles_.parked())
     expire_parked();
   work();
 }
 
 void writer_state::expire_parked() {
   auto now = self_->clock().now();
-  while (groups_.late(now)) {
-    auto group = groups_.pop(now);
+  while (bundles_.late(now)) {
+    auto bundle = bundles_.pop(now);
     auto reason = "not stored: waited " + std::to_string(options_.writer.parked_deadline.count()) +
                   " ms for " + missing_room() + "; try again later";
-    refuse_current(group, errc::busy, reason);
-    group.refuse_rest(errc::busy, reason);
-    answer(group);
+    refuse_current(bundle, errc::busy, reason);
+    bundle.refuse_rest(errc::busy, reason);
+    answer(bundle);
   }
 }
 
@@ -370,10 +370,10 @@ std::string writer_state::missing_room() const {
 
 void writer_state::want_file() {
   // Nothing new goes into a log that is damaged in the middle.
-  if (file_requested_ || !has_roles_ || refusals_.count({errc::needs_repair}) > 0)
+  if (file_requested_ || !has_roles_ || bars_.count({errc::needs_repair}) > 0)
     return;
   file_requested_ = true;
-  self_->send(roles_.flusher, create_atom_v, log_->next_file_start());
+  self_->send(roles_.flusher, extend_atom_v, log_->next_file_start());
 }
 
 void writer_state::file_ready(log_offset start) {
@@ -383,19 +383,13 @@ void writer_state::file_ready(log_offset start) {
   auto opened = files_->open(path, storage::open_mode::read_write);
   if (!opened) {
     // For the flusher the file is made: it has to be asked again to say so again.
-    self_->delayed_send(roles_.flusher, open_retry, create_atom_v, start);
-    file_failed({opened.error().code, opened.error().message});
+    self_->delayed_send(roles_.flusher, open_retry, extend_atom_v, start);
+    refuse({bar_source::log_file, errc::no_space, opened.error().message});
     return;
   }
   file_requested_ = false;
-  refusals_.erase({errc::no_space});
+  bars_.erase({errc::no_space, bar_source::log_file});
   log_->add_file(start, std::move(opened.value()));
-  work();
-}
-
-void writer_state::file_failed(const write_refusal& why) {
-  // The flusher keeps trying on a timer; until then writes are refused, with the reason.
-  refusals_[{errc::no_space}] = why.reason;
   work();
 }
 
@@ -409,7 +403,7 @@ writer_status writer_state::status() const {
   s.refusal = refusal_text();
   s.backlog = credit_.used();
   s.backlog_max = credit_.highest();
-  auto counted = groups_.counted(self_->clock().now());
+  auto counted = bundles_.counted(self_->clock().now());
   s.delayed_requests = counted.delayed;
   s.delayed_ms = counted.delayed_ms;
   s.parked_requests = counted.waiting;
@@ -425,25 +419,25 @@ log_state writer_state::log() const {
   l.end = log_->end();
   l.flushed = flushed_;
   l.store_ms = store_time_.last();
-  if (auto damaged = refusals_.find({errc::needs_repair}); damaged != refusals_.end())
+  if (auto damaged = bars_.find({errc::needs_repair}); damaged != bars_.end())
     l.read_only = damaged->second;
   l.queues_unknown = !numbers_.known();
   return l;
 }
 
 /// What only a restart mends comes before what may pass.
-writer_state::bars::const_iterator writer_state::gravest_refusal() const {
-  auto final = std::ranges::find(refusals_, errc::write_stopped,
+writer_state::bars::const_iterator writer_state::gravest_bar() const {
+  auto final = std::ranges::find(bars_, errc::write_stopped,
                                  [](const auto& entry) { return entry.first.code; });
-  return final != refusals_.end() ? final : refusals_.begin();
+  return final != bars_.end() ? final : bars_.begin();
 }
 
 std::string writer_state::refusal_text() const {
-  return refusals_.empty() ? std::string{} : gravest_refusal()->second;
+  return bars_.empty() ? std::string{} : gravest_bar()->second;
 }
 
 errc writer_state::refusal_code() const {
-  return gravest_refusal()->first.code;
+  return gravest_bar()->first.code;
 }
 
 // -- stopping ------------------------------------------------------------------------------------
@@ -460,7 +454,7 @@ caf::result<log_offset> writer_state::stop() {
 }
 
 void writer_state::stop_if_idle() {
-  if (stopping_ && groups_.empty() && unflushed_.empty() && stop_promise_.pending()) {
+  if (stopping_ && bundles_.empty() && unflushed_.empty() && stop_promise_.pending()) {
     if (!log_->failed())
       producers_->close(log_->end(), flushed_);
     stop_promise_.deliver(log_->end());
@@ -472,14 +466,13 @@ writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> 
   auto& state = self->state;
   state.start(self, std::move(setup));
   return {
-      [&state](put_group& group) { return state.accept(std::move(group)); },
+      [&state](put_bundle& bundle) { return state.accept(std::move(bundle)); },
       [&state](applied_atom, log_offset end) { state.confirm(end); },
       [&state](const queue_state& queues) { state.set_queues(queues); },
-      [&state](ready_atom, log_offset start) { state.file_ready(start); },
-      [&state](failed_atom, const write_refusal& why) { state.file_failed(why); },
+      [&state](extended_atom, log_offset start) { state.file_ready(start); },
       [&state](const log_flushed& what) { state.flushed(what); },
       [&state](const flush_failure& why) { state.flush_failed(why); },
-      [&state](const write_refusal& why) { state.refuse(why); },
+      [&state](const write_bar& why) { state.refuse(why); },
       [&state](remove_atom, const std::string& topic) { return state.retire(topic); },
       [&state](revive_atom, const tombstone& from) { state.revive(from); },
       [&state](drop_atom, log_offset min) { state.drop(min); },
@@ -487,7 +480,7 @@ writer_actor::behavior_type writer(writer_actor::stateful_pointer<writer_state> 
       [&state](follow_atom) { return state.log(); },
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
-      [&state](commit_atom) { state.work(); },
+      [&state](work_atom) { state.work(); },
       [&state](retry_atom) { state.retry(); },
   };
 }

@@ -38,8 +38,8 @@ struct writer_setup {
   std::shared_ptr<storage::producer_book> producers; ///< as recovered; null: nobody is known
 };
 
-/// The writer's state and logic. Works through the groups in arrival order: each request is stored,
-/// refused, or stays in front until there is room. Messages are staged and then written
+/// The writer's state and logic. Works through the bundles in arrival order: each request is
+/// stored, refused, or stays in front until there is room. Messages are staged and then written
 /// together, so whatever waits in the mailbox shares one write.
 struct writer_state {
   writer_state() = default;
@@ -47,14 +47,13 @@ struct writer_state {
 
   void start(writer_actor::stateful_pointer<writer_state> actor, writer_setup setup);
 
-  caf::result<put_group_response> accept(put_group group);
+  caf::result<put_bundle_response> accept(put_bundle bundle);
   void confirm(log_offset end);
   void set_queues(const queue_state& state);
   void file_ready(log_offset start);
-  void file_failed(const write_refusal& why);
   void flushed(const log_flushed& what);
   void flush_failed(const flush_failure& why);
-  void refuse(const write_refusal& why);
+  void refuse(const write_bar& why);
   caf::result<tombstone> retire(const std::string& topic);
   void revive(const tombstone& from);
   void drop(log_offset min) { min_ = std::max(min_, min); }
@@ -63,16 +62,16 @@ struct writer_state {
   caf::result<log_offset> stop();
   void set_roles(const role_table& table);
 
-  /// Stores as many waiting groups as there is room for, and writes them.
+  /// Stores as many waiting bundles as there is room for, and writes them.
   void work();
   /// The 1 ms timer: tries again those who were delayed.
   void retry();
 
 private:
-  /// Why nothing is written. Each reason is of one source, which alone takes it back: of the
-  /// queue-managers each is one.
+  /// Why nothing is written, and by whom.
   struct bar {
     errc code = errc::none;
+    bar_source source = bar_source::writer;
     std::uint32_t share = 0;
     auto operator<=>(const bar&) const = default;
   };
@@ -84,35 +83,35 @@ private:
   /// An answer that is true once the log is durable up to `end`.
   struct waiting_answer {
     log_offset end = 0;
-    put_group_response response;
+    put_bundle_response response;
     put_promise promise;
   };
 
   /// What a message's sequence says about it.
   enum class sequence_verdict { store, repeated, refused };
 
-  verdict store_current(open_group& group);
-  verdict store_messages(open_group& group);
-  sequence_verdict judge_sequence(open_group& group, const storage::new_message& message);
-  void refuse_sequence(open_group& group, const storage::producer_windows::judgement& judged);
+  verdict store_current(open_bundle& bundle);
+  verdict store_messages(open_bundle& bundle);
+  sequence_verdict judge_sequence(open_bundle& bundle, const storage::new_message& message);
+  void refuse_sequence(open_bundle& bundle, const storage::producer_windows::judgement& judged);
   void note_sequence(const storage::record_place& place);
   void keep_sequences();
-  bool reserve_room(open_group& group);
+  bool reserve_room(open_bundle& bundle);
   void meet_flusher();
   void meet_dispatcher();
   void sync_alone();
   void meet_queues();
-  void tell_node(const write_refusal& why);
+  void tell_node(const write_bar& why);
   void queues_met(const queue_manager_status& queues);
   void ask_queues(log_offset end);
   std::int64_t store_time_now();
-  void refuse_current(open_group& group, errc code, const std::string& reason);
-  bool stage_message(open_group& group, const storage::new_message& message,
+  void refuse_current(open_bundle& bundle, errc code, const std::string& reason);
+  bool stage_message(open_bundle& bundle, const storage::new_message& message,
                      std::vector<queue_offset>& numbers, std::int64_t now);
   void add_position(const storage::record_fields& fields, const storage::record_place& place);
   void write_staged();
   void answer_written();
-  void answer(open_group& group);
+  void answer(open_bundle& bundle);
   void answer_flushed();
   void fail_stop(const storage::error& why);
   void expire_parked();
@@ -122,7 +121,7 @@ private:
   void arm_retry();
   void want_file();
   void stop_if_idle();
-  bars::const_iterator gravest_refusal() const;
+  bars::const_iterator gravest_bar() const;
   std::string refusal_text() const;
   errc refusal_code() const;
 
@@ -140,16 +139,16 @@ private:
   topic_numbers numbers_;
   std::shared_ptr<storage::producer_book> producers_;
   storage::producer_sequence sequence_;  ///< of the message being stored, if it has one
-  waiting_puts groups_;                  ///< the front is being worked on
+  waiting_puts bundles_;                 ///< the front is being worked on
   verdict stuck_ = verdict::stored;      ///< why it is parked, if it is
-  std::deque<open_group> written_;       ///< staged as a whole, answered after the write
+  std::deque<open_bundle> written_;      ///< staged as a whole, answered after the write
   std::deque<waiting_answer> unflushed_; ///< written, answered after the flush; ends rise
   std::string flush_failure_;            ///< why nothing more becomes durable
   storage::position_builder positions_;
   position_credit credit_;
   std::uint64_t staged_positions_ = 0;
 
-  bars refusals_;
+  bars bars_;
   bool node_knows_ = false; ///< that the queues do not get to the end of the log now
   log_offset min_ = 0;
   log_offset flushed_ = 0;

@@ -26,7 +26,8 @@ void writer_state::set_roles(const role_table& table) {
   if (!TROUPE_MUTANT("file-said-once"))
     file_requested_ = false;
   if (other_flusher) {
-    refusals_.erase({errc::no_space}); // of the one before; this one says it again
+    bars_.erase(
+        {errc::no_space, bar_source::log_file}); // of the one before; this one says it again
     meet_flusher();
   }
   if (log_->bytes_left_in_file() == 0 && log_->wants_file())
@@ -108,7 +109,8 @@ void writer_state::ask_queues(log_offset end) {
                 return;
               }
               storage::log_error("queues.not_ready", {{"reason", render(why)}});
-              self_->send(roles_.node, failed_atom_v, write_refusal{why.code, why.message});
+              self_->send(roles_.node, failed_atom_v,
+                          write_bar{bar_source::queues, why.code, why.message});
             });
 }
 
@@ -130,29 +132,32 @@ void writer_state::flushed(const log_flushed& what) {
   log_->flushed(flushed_);
   answer_flushed();
   keep_sequences();
-  if (!groups_.empty() && !flush_runs())
+  if (!bundles_.empty() && !flush_runs())
     wake();
 }
 
 void writer_state::flush_failed(const flush_failure& why) {
   flush_failure_ = why.reason;
   answer_flushed();
-  refuse({errc::write_stopped, why.reason});
+  refuse({bar_source::flusher, errc::write_stopped, why.reason});
 }
 
-void writer_state::refuse(const write_refusal& why) {
+void writer_state::refuse(const write_bar& why) {
+  bar which{why.code, why.source, why.share};
+  if (why.source == bar_source::log_file) // whatever keeps it away: for clients there is no room
+    which.code = errc::no_space;
   if (why.reason.empty())
-    refusals_.erase({why.code, why.share});
+    bars_.erase(which);
   else
-    refusals_[{why.code, why.share}] = why.reason;
+    bars_[which] = why.reason;
   tell_node(why);
-  if (!groups_.empty()) // some may wait for a flush that does not come any more
+  if (!bundles_.empty()) // some may wait for a flush that does not come any more
     wake();
 }
 
 /// A node that waits for the queues serves reads meanwhile, if they cannot get to the end of the
 /// log. Who finds that out may be in another process, and tells the node there.
-void writer_state::tell_node(const write_refusal& why) {
+void writer_state::tell_node(const write_bar& why) {
   bool of_queues =
       why.code == errc::needs_repair || why.code == errc::unavailable || why.code == errc::busy;
   if (!of_queues || (why.reason.empty() ? !node_knows_ : numbers_.known()))
@@ -165,7 +170,7 @@ caf::result<tombstone> writer_state::retire(const std::string& topic) {
   if (log_->failed()) // what it left behind the end may be found and taken for a new message
     return make_caf_error(errc::write_stopped,
                           "a write to the log failed; restart the node, it will recover");
-  if (auto damaged = refusals_.find({errc::needs_repair}); damaged != refusals_.end())
+  if (auto damaged = bars_.find({errc::needs_repair}); damaged != bars_.end())
     return make_caf_error(errc::needs_repair, damaged->second);
   if (!numbers_.known()) // the topic, made again, would begin at 0
     return make_caf_error(errc::unavailable, "the queues are not recovered yet; try again later");

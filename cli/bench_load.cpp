@@ -158,7 +158,7 @@ caf::behavior producer_behavior(caf::stateful_actor<producer_state>* self, store
   s.left =
       options.messages / options.producers + (index < options.messages % options.producers ? 1 : 0);
   s.window = std::max<std::uint32_t>(1, options.in_flight / options.producers);
-  return {[self](commit_atom) { self->state.fill(); }};
+  return {[self](work_atom) { self->state.fill(); }};
 }
 
 // -- reading -------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ caf::behavior reader_behavior(caf::stateful_actor<reader_load_state>* self, stor
   s.batch = options.batch;
   s.size = options.size;
   s.end = end;
-  return {[self](commit_atom) { self->state.pull(); }};
+  return {[self](work_atom) { self->state.pull(); }};
 }
 
 } // namespace
@@ -254,7 +254,7 @@ void start_producers(caf::actor_system& system, const std::vector<store_service>
   for (std::size_t i = 0; i < options.producers; ++i)
     caf::anon_send(
         system.spawn(producer_behavior, services[i % services.size()], options, counts, i),
-        commit_atom_v);
+        work_atom_v);
 }
 
 void start_readers(caf::actor_system& system, const std::vector<store_service>& services,
@@ -265,7 +265,7 @@ void start_readers(caf::actor_system& system, const std::vector<store_service>& 
   for (std::uint32_t q = 0; q < ends.size(); ++q)
     caf::anon_send(
         system.spawn(reader_behavior, services[q % services.size()], options, counts, q, ends[q]),
-        commit_atom_v);
+        work_atom_v);
 }
 
 } // namespace troupe::cli

@@ -41,12 +41,12 @@ put_request order(int number) {
 }
 
 caf::behavior keep_orders(caf::stateful_actor<order_keeper>* self, const store_service& node) {
-  self->send(self, commit_atom_v);
-  return {[self, node](commit_atom) {
+  self->send(self, work_atom_v);
+  return {[self, node](work_atom) {
     auto again = [self](errc why) {
       bool unknown = why == errc::connection_lost || why == errc::maybe_stored;
       ++(unknown ? self->state.in_doubt : self->state.refused);
-      self->delayed_send(self, 50ms, commit_atom_v);
+      self->delayed_send(self, 50ms, work_atom_v);
     };
     self->request(node, 40s, order(self->state.stored))
         .then(
@@ -54,7 +54,7 @@ caf::behavior keep_orders(caf::stateful_actor<order_keeper>* self, const store_s
               if (response.failure.code != errc::none)
                 return again(response.failure.code);
               if (++self->state.stored < orders)
-                self->send(self, commit_atom_v);
+                self->send(self, work_atom_v);
             },
             [again](const caf::error& why) { again(from_caf(why).code); });
   }};

@@ -21,14 +21,14 @@ constexpr std::uint64_t message_bytes = 256;
 constexpr std::uint64_t position_bytes = 64;
 constexpr std::uint64_t result_bytes = 24;
 
-std::uint64_t cost_of(const put_group& group) {
+std::uint64_t cost_of(const put_bundle& bundle) {
   std::uint64_t sum = 0;
-  for (auto& request : group.requests)
+  for (auto& request : bundle.requests)
     sum += request.messages.size() + request.topic.size();
   return sum;
 }
 
-std::uint64_t cost_of(const put_group_response& answer) {
+std::uint64_t cost_of(const put_bundle_response& answer) {
   std::uint64_t sum = 0;
   for (auto& response : answer.responses)
     sum += response.results.size() * result_bytes;
@@ -100,7 +100,7 @@ void add_cost_of(const caf::type_erased_tuple& content, std::uint64_t& cost) {
 std::uint64_t link_cost(const caf::type_erased_tuple& content) {
   auto cost = message_bytes;
   if (content.size() > 0)
-    add_cost_of<put_group, put_group_response, position_list, pull_response, read_request,
+    add_cost_of<put_bundle, put_bundle_response, position_list, pull_response, read_request,
                 record_batch, queue_state, topic_map, deleted_topics, link_piece>(content, cost);
   return cost;
 }

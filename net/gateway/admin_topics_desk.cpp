@@ -14,10 +14,6 @@ namespace {
 namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 
-remoting::topic_settings settings_of(const topic_info& topic) {
-  return {topic.name, topic.read_queues, topic.write_queues, topic.perm};
-}
-
 } // namespace
 
 request_lines admin_topics_desk::lines() {
@@ -129,10 +125,7 @@ void admin_topics_desk::list_topic_settings(const session_actor& session, const 
   counter_.ask<topic_list>(
       who, session,
       [this, who](const topic_list& all) {
-        std::vector<remoting::topic_settings> settings;
-        for (auto& topic : all.topics)
-          settings.push_back(settings_of(topic));
-        counter_.reply_text(who, remoting::write_all_topic_settings(settings));
+        counter_.reply_text(who, remoting::write_all_topics(all.topics));
       },
       list_atom_v);
 }
@@ -147,7 +140,7 @@ void admin_topics_desk::show_topic_settings(const session_actor& session, const 
       [this, who, wanted = h->topic](const topic_list& all) {
         for (auto& topic : all.topics)
           if (topic.name == wanted)
-            return counter_.reply_text(who, remoting::write_topic_settings(settings_of(topic)));
+            return counter_.reply_text(who, remoting::write_topic(topic));
         counter_.reply(who, response_code::topic_not_exist,
                        "No topic in this broker. topic: " + wanted);
       },

@@ -27,7 +27,7 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
           return by.pull ? state.pulls().answer_taken(by.from) : state.question_done(by.from);
         },
         [&state](pulse_atom) { state.groups().sweep(); },
-        [&state](commit_atom) { state.groups().send_notes(); },
+        [&state](work_atom) { state.groups().send_notes(); },
         [&state](retry_atom) { state.pulls().send_held(); },
         [&state](watch_atom) { state.groups().watch_members(); },
         [&state](const group_members& others) { state.groups().take_members(others); },

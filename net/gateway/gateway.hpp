@@ -23,8 +23,8 @@ using gateway_actor =
                      /// Members of a group that came through other doors.
                      handles<void(group_members)>,
                      // Its own timers.
-                     handles<void(pulse_atom)>, handles<void(commit_atom)>,
-                     handles<void(retry_atom)>, handles<void(watch_atom)>>;
+                     handles<void(pulse_atom)>, handles<void(work_atom)>, handles<void(retry_atom)>,
+                     handles<void(watch_atom)>>;
 
 struct gateway_setup {
   node_actor node;

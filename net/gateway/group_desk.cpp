@@ -130,7 +130,7 @@ void group_desk::notify_soon(const std::vector<std::string>& groups) {
   if (groups.empty())
     return;
   if (changed_groups_.empty())
-    self_->delayed_send(self_, note_interval, commit_atom_v);
+    self_->delayed_send(self_, note_interval, work_atom_v);
   changed_groups_.insert(groups.begin(), groups.end());
 }
 

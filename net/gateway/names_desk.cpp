@@ -11,7 +11,10 @@ namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 
 /// Of TBW102: how many queues a new topic gets at most, and read, write, inherit.
-constexpr remoting::topic_route default_topic_route{8, 8, 7};
+/// What a topic gets that a client makes by sending to it.
+topic_info topic_to_be_made() {
+  return {{}, 8, 8, 7};
+}
 
 constexpr std::size_t most_waiting = 10'000; ///< requests that wait for the topics
 constexpr std::size_t most_creations = 1000;
@@ -153,14 +156,13 @@ void names_desk::answer_route(const ticket& who, const client_request& request) 
 
 void names_desk::route_known(const ticket& who, const remoting::route_header& wanted,
                              remoting::route_dialect dialect) {
-  remoting::topic_route route = default_topic_route;
   auto* topic = find(wanted.topic);
-  if (topic != nullptr)
-    route = {topic->read_queues, topic->write_queues, topic->perm};
-  else if (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics)
+  if (topic == nullptr &&
+      (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics))
     return refuse(who, response_code::topic_not_exist,
                   "No topic route info in name server for the topic: " + wanted.topic);
-  counter_.reply_text(who, remoting::write_route(setup_.address, route, dialect));
+  auto shown = topic != nullptr ? *topic : topic_to_be_made();
+  counter_.reply_text(who, remoting::write_route(setup_.address, shown, dialect));
 }
 
 } // namespace troupe::net

@@ -57,17 +57,17 @@ void append_connections(std::string& out, const std::vector<client_connection>& 
 
 } // namespace
 
-std::string write_topic_settings(const topic_settings& t) {
+std::string write_topic(const storage::topic_info& t) {
   return "{\"attributes\":{},\"order\":false,\"perm\":" + std::to_string(t.perm) +
          ",\"readQueueNums\":" + std::to_string(t.read_queues) +
-         ",\"topicFilterType\":\"SINGLE_TAG\",\"topicName\":" + quoted(t.topic) +
+         ",\"topicFilterType\":\"SINGLE_TAG\",\"topicName\":" + quoted(t.name) +
          ",\"topicSysFlag\":0,\"writeQueueNums\":" + std::to_string(t.write_queues) + '}';
 }
 
-std::string write_all_topic_settings(const std::vector<topic_settings>& topics) {
+std::string write_all_topics(const std::vector<storage::topic_info>& topics) {
   std::string out = std::string("{") + no_version + ",\"topicConfigTable\":";
-  append_members(out, topics, [&](const topic_settings& t) {
-    out += quoted(t.topic) + ':' + write_topic_settings(t);
+  append_members(out, topics, [&](const storage::topic_info& t) {
+    out += quoted(t.name) + ':' + write_topic(t);
   });
   return out += '}';
 }

@@ -2,6 +2,7 @@
 
 #include "net/remoting/heartbeat.hpp"
 #include "net/remoting/message_counts.hpp"
+#include "storage/tables/topic_info.hpp"
 
 #include <cstdint>
 #include <string>
@@ -13,14 +14,8 @@
 namespace troupe::remoting {
 
 /// Settings of a topic. 21, 351.
-struct topic_settings {
-  std::string topic;
-  std::int32_t read_queues = 0;
-  std::int32_t write_queues = 0;
-  std::int32_t perm = 0;
-};
-std::string write_topic_settings(const topic_settings& topic);
-std::string write_all_topic_settings(const std::vector<topic_settings>& topics);
+std::string write_topic(const storage::topic_info& topic);
+std::string write_all_topics(const std::vector<storage::topic_info>& topics);
 
 /// {"topicList":[...]}: 206, 224.
 std::string write_topic_names(const std::vector<std::string>& topics);

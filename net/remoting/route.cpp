@@ -21,7 +21,8 @@ route_dialect dialect_for(const command& request, bool accepts_standard_only) no
              : route_dialect::bare_keys;
 }
 
-std::string write_route(const broker_address& at, const topic_route& topic, route_dialect dialect) {
+std::string write_route(const broker_address& at, const storage::topic_info& topic,
+                        route_dialect dialect) {
   // Rust clients refuse a route that lacks any of these members.
   std::string master = dialect == route_dialect::standard ? "\"0\"" : "0";
   return "{\"brokerDatas\":[{\"brokerAddrs\":{" + master + ":" + quoted(at.address) +

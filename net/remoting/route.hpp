@@ -1,6 +1,7 @@
 #pragma once
 
 #include "net/remoting/command.hpp"
+#include "storage/tables/topic_info.hpp"
 
 #include <cstdint>
 #include <string>
@@ -14,13 +15,6 @@ struct broker_address {
   std::string address; ///< host:port of its remoting port
 };
 
-/// The queues of a topic at a broker.
-struct topic_route {
-  std::int32_t read_queues = 0;
-  std::int32_t write_queues = 0;
-  std::int32_t perm = 0;
-};
-
 /// JSON with quoted keys, or with the bare integer keys of clients before 4.9.4.
 enum class route_dialect { standard, bare_keys };
 
@@ -28,7 +22,8 @@ enum class route_dialect { standard, bare_keys };
 route_dialect dialect_for(const command& request, bool accepts_standard_only) noexcept;
 
 /// Body of the answer to GET_ROUTEINFO_BY_TOPIC (105).
-std::string write_route(const broker_address& at, const topic_route& topic, route_dialect dialect);
+std::string write_route(const broker_address& at, const storage::topic_info& topic,
+                        route_dialect dialect);
 
 /// Body of the answer to GET_BROKER_CLUSTER_INFO (106).
 std::string write_cluster_info(const broker_address& at);

@@ -28,7 +28,7 @@ void copy_bytes(Result& answer) {
 /// answered. Used by the link's actor, and by the test between two steps.
 struct link_state {
   using time_point = caf::actor_clock::time_point;
-  using actor_type = store_service::extend<handles<void(commit_atom)>, handles<void(retry_atom)>>;
+  using actor_type = store_service::extend<handles<void(work_atom)>, handles<void(retry_atom)>>;
 
   struct parcel {
     time_point due;
@@ -239,7 +239,7 @@ link_state::actor_type::behavior_type link_actor(link_state::actor_type::pointer
       [s](const group_join& request) { return s->pass<group_members>(request); },
       [s](const group_claim& request) { return s->pass<group_claim>(request); },
       [s](const group_leave& request) { return s->pass<bool>(request); },
-      [s](commit_atom) { s->pump(); },
+      [s](work_atom) { s->pump(); },
       [s](retry_atom) {
         if (s->tick_pending && s->now() >= s->tick_at)
           s->tick_pending = false;
@@ -268,7 +268,7 @@ simulated_link::~simulated_link() {
 void simulated_link::set(const wire& conditions) {
   state_->conditions = conditions;
   auto self = caf::actor_cast<link_state::actor_type>(service_);
-  caf::anon_send(self, commit_atom_v);
+  caf::anon_send(self, work_atom_v);
 }
 
 const wire& simulated_link::conditions() const noexcept {

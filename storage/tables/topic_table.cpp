@@ -24,7 +24,7 @@ std::optional<std::int64_t> number_in(const json::object& from, const char* name
   return found->get_int64();
 }
 
-std::optional<topic_config> parse_topic(std::string_view name, const json::value& from) {
+std::optional<topic_info> parse_topic(std::string_view name, const json::value& from) {
   auto* members = from.if_object();
   if (members == nullptr || check_topic_name(name).has_error())
     return std::nullopt;
@@ -33,8 +33,8 @@ std::optional<topic_config> parse_topic(std::string_view name, const json::value
   auto perm = number_in(*members, "perm", 0, max_perm, 6);
   if (!read || !write || !perm)
     return std::nullopt;
-  return topic_config{std::string(name), static_cast<std::int32_t>(*read),
-                      static_cast<std::int32_t>(*write), static_cast<std::int32_t>(*perm)};
+  return topic_info{std::string(name), static_cast<std::int32_t>(*read),
+                    static_cast<std::int32_t>(*write), static_cast<std::int32_t>(*perm)};
 }
 
 } // namespace
@@ -58,12 +58,12 @@ result<topic_table> topic_table::load(file_system& fs, const options& o) {
   return table;
 }
 
-const topic_config* topic_table::find(std::string_view name) const noexcept {
+const topic_info* topic_table::find(std::string_view name) const noexcept {
   auto found = topics_.find(name);
   return found == topics_.end() ? nullptr : &found->second;
 }
 
-result<void> topic_table::put(const topic_config& topic) {
+result<void> topic_table::put(const topic_info& topic) {
   TROUPE_TRY(check_topic_name(topic.name));
   constexpr auto most = static_cast<std::int32_t>(max_queues_per_topic);
   if (topic.read_queues < 1 || topic.read_queues > most || topic.write_queues < 1 ||

@@ -29,7 +29,7 @@ struct stuck_queues {
           return caf::message_handler{
               [this](const position_list& list) { lists.push_back(list); },
               [this](resume_atom, log_offset) {
-                return queue_state{lists_end(), {}};
+                return queue_state{lists_end(), 0, {}};
               },
               [this](status_atom) {
                 queue_manager_status status;
@@ -48,9 +48,9 @@ struct stuck_queues {
     stand.add_flusher();
     auto real = stand.roles.flusher;
     stand.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
-      return caf::message_handler{[&world, real](create_atom, log_offset start) {
+      return caf::message_handler{[&world, real](extend_atom, log_offset start) {
         if (start == 0)
-          world.tell(real, create_atom_v, start);
+          world.tell(real, extend_atom_v, start);
       }};
     });
     stand.add_writer();
@@ -68,9 +68,9 @@ struct stuck_queues {
     stand.world.drain();
   }
 
-  answer<put_group_response> send(put_request request) {
-    return stand.world.request<put_group_response>(stand.roles.writer,
-                                                   group_of(std::move(request)));
+  answer<put_bundle_response> send(put_request request) {
+    return stand.world.request<put_bundle_response>(stand.roles.writer,
+                                                    group_of(std::move(request)));
   }
 
   /// Every message that has come to the queues, in order.
@@ -86,7 +86,7 @@ struct stuck_queues {
   actor_stand stand;
 };
 
-errc code_of(answer<put_group_response>& sent) {
+errc code_of(answer<put_bundle_response>& sent) {
   return sent.value().responses.at(0).results.at(0).code;
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("bound: with stuck queues the backlog stops at the capacity and nothin
   t.stand.options.flusher.dirty_budget_bytes = 1024 * storage::mib;
   t.start();
   auto request = put_of("t", numbered("", batch));
-  std::deque<answer<put_group_response>> sent;
+  std::deque<answer<put_bundle_response>> sent;
   // Ten batches more than there is room for.
   auto fitting = capacity / static_cast<std::size_t>(batch);
   for (std::size_t i = 0; i < fitting + 10; ++i)
@@ -286,7 +286,7 @@ TEST_CASE("bound: unflushed bytes over the budget delay writers like missing roo
   auto& world = t.stand.world;
   t.stand.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
     return caf::message_handler{
-        [&world, real](create_atom, log_offset start) { world.tell(real, create_atom_v, start); },
+        [&world, real](extend_atom, log_offset start) { world.tell(real, extend_atom_v, start); },
     };
   });
   t.stand.add_writer();
@@ -294,7 +294,7 @@ TEST_CASE("bound: unflushed bytes over the budget delay writers like missing roo
   role_table known = t.stand.roles;
   world.tell(real, known);
   world.tell(t.stand.roles.writer, queue_state{});
-  std::vector<answer<put_group_response>> sent;
+  std::vector<answer<put_bundle_response>> sent;
   for (int i = 0; i < 8; ++i)
     sent.push_back(t.send(put_of("t", {{std::string(1000, 'x')}})));
   world.run_for(50ms);
@@ -316,7 +316,7 @@ TEST_CASE("bound: any mix of batches and confirmations keeps bound, order and ev
         *rc::gen::container<std::vector<int>>(rc::gen::inRange(1, static_cast<int>(capacity) + 1));
     stuck_queues t{capacity, seed};
     t.start();
-    std::vector<answer<put_group_response>> sent;
+    std::vector<answer<put_bundle_response>> sent;
     std::size_t messages = 0;
     auto check_bound = [&] {
       auto status = t.stand.writer_state();
@@ -386,7 +386,7 @@ TEST_CASE("bound: a put that its writer sees too late is refused", "[actors]") {
   auto group = group_of(late);
   group.sent_ms = 1; // the writer was in the disk for long
   t.stand.world.run_for(3s);
-  auto sent = t.stand.world.ask<put_group_response>(t.stand.roles.writer, group);
+  auto sent = t.stand.world.ask<put_bundle_response>(t.stand.roles.writer, group);
   CHECK(code_of(sent) == errc::busy);
   CHECK(t.offsets().empty());
 }

@@ -33,7 +33,7 @@ struct dispatcher_stand {
     stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor* self) {
       return caf::message_handler{
           [this](applied_atom, log_offset end) { confirmed.push_back(end); },
-          [this](const write_refusal& why) { refusals.push_back(why); },
+          [this](const write_bar& why) { refusals.push_back(why); },
           [](follow_atom) { return log_state{}; },
           [this, self](status_atom) -> caf::result<writer_status> {
             if (writer_silent) {
@@ -99,7 +99,7 @@ struct dispatcher_stand {
   log_offset written = -1; ///< what the writer says; -1: all of the log
   log_offset next = 0;
   std::vector<log_offset> seen;
-  std::vector<write_refusal> refusals;
+  std::vector<write_bar> refusals;
   std::vector<log_offset> confirmed;
   int replays = 0;
   bool reader_away = false;

@@ -24,8 +24,8 @@ struct sync_pipeline : actor_stand {
     add_pipeline();
     start();
   }
-  answer<put_group_response> send(put_request request) {
-    return world.request<put_group_response>(roles.writer, group_of(std::move(request)));
+  answer<put_bundle_response> send(put_request request) {
+    return world.request<put_bundle_response>(roles.writer, group_of(std::move(request)));
   }
   std::size_t syncs() const { return files.count(action::sync, "/commitlog/"); }
   log_offset flushed() {
@@ -92,7 +92,7 @@ TEST_CASE("flusher: all who wait share one sync", "[actors]") {
   REQUIRE(all_stored(t.put(put_of("a", {{"first"}}))));
   t.world.drain();
   auto before = t.files.count(action::sync, first_file);
-  std::vector<answer<put_group_response>> sent;
+  std::vector<answer<put_bundle_response>> sent;
   sent.reserve(100);
   for (int i = 0; i < 100; ++i)
     sent.push_back(t.send(put_of("a", {{"m"}})));
@@ -166,7 +166,7 @@ TEST_CASE("flusher: who gathered for a flush that fails is answered too", "[acto
     return what == action::sync && path.find("/commitlog/") != std::string::npos ? errc::io_error
                                                                                  : errc::none;
   };
-  std::vector<answer<put_group_response>> sent;
+  std::vector<answer<put_bundle_response>> sent;
   for (int i = 0; i < 10; ++i) {
     sent.push_back(t.send(put_of("a", {{"m"}})));
     for (auto steps = t.world.random() % 4; steps > 0; --steps)
@@ -199,7 +199,7 @@ TEST_CASE("flusher: a stop that ends among the files made ahead leaves no hole",
   t.run();
   REQUIRE(all_stored(t.put(put_of("a", numbered("m", 15, 1, 3000)))));
   t.world.drain();
-  t.world.tell(t.roles.flusher, create_atom_v, log_offset{131072}); // as after a failed write
+  t.world.tell(t.roles.flusher, extend_atom_v, log_offset{131072}); // as after a failed write
   t.world.drain();
   std::size_t removed = 0;
   t.files.fault = [&](action what, const std::string&) {
@@ -260,7 +260,7 @@ TEST_CASE("flusher: an old request makes no file where the log has been", "[acto
   REQUIRE(t.flushed() > 65536);
   // As retention does it; then a request comes that was held up since the file was opened.
   std::filesystem::remove(t.options.store.directory + first_file);
-  t.world.tell(t.roles.flusher, create_atom_v, log_offset{0});
+  t.world.tell(t.roles.flusher, extend_atom_v, log_offset{0});
   t.world.drain();
   CHECK_FALSE(std::filesystem::exists(t.options.store.directory + first_file));
 }

@@ -92,7 +92,8 @@ TEST_CASE("writer: who waits for room is told when it ends", "[actors]") {
   t.announce();
   t.world.tell(t.roles.writer, queue_state{});
   CHECK(all_stored(t.put(put_of("a", {{"x"}}))));
-  auto parked = t.world.request<put_group_response>(t.roles.writer, group_of(put_of("a", {{"y"}})));
+  auto parked =
+      t.world.request<put_bundle_response>(t.roles.writer, group_of(put_of("a", {{"y"}})));
   auto stopped = t.world.request<log_offset>(t.roles.writer, stop_atom_v);
   t.world.drain();
   REQUIRE_FALSE((parked.there() || stopped.there()));

@@ -149,8 +149,8 @@ TEST_CASE("queue_manager: an end that cannot be found is an error, not a smaller
   t.store_all(numbered("m", 10));
   t.world.kill(t.roles.flusher);
   t.world.drain();
-  auto unflushed =
-      t.world.request<put_group_response>(t.roles.writer, group_of(put_of("a", numbered("n", 10))));
+  auto unflushed = t.world.request<put_bundle_response>(t.roles.writer,
+                                                        group_of(put_of("a", numbered("n", 10))));
   t.world.drain();
   bool broken = true;
   t.files.read_fault = [&](const std::string& path) {

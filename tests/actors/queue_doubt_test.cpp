@@ -278,7 +278,8 @@ TEST_CASE("queue_manager: as long as the log cannot be read nobody passes an ent
 TEST_CASE("queue_manager: an entry that leads before the log's beginning has not expired",
           "[actors][doubt]") {
   doubted_queue t;
-  t.world.ask<put_group_response>(t.roles.writer, group_of(put_of("b", numbered("n", 150, 1, 600))))
+  t.world
+      .ask<put_bundle_response>(t.roles.writer, group_of(put_of("b", numbered("n", 150, 1, 600))))
       .value();
   REQUIRE(all_stored(t.put(put_of("a", numbered("x", 5)))));
   t.world.run_for(3s);

@@ -212,7 +212,7 @@ TEST_CASE("queue_manager: with synchronous flush only what is durable is shown",
   auto& world = t.world;
   t.roles.flusher = world.play<flusher_actor>([&world, real](caf::event_based_actor*) {
     return caf::message_handler{
-        [&world, real](create_atom, log_offset start) { world.tell(real, create_atom_v, start); },
+        [&world, real](extend_atom, log_offset start) { world.tell(real, extend_atom_v, start); },
     };
   });
   t.add_writer();

@@ -83,21 +83,20 @@ TEST_CASE("flusher: a file that another one made ahead is taken, and no other fi
   std::vector<log_offset> ready;
   std::vector<errc> refused;
   t.roles.writer = t.world.play<writer_actor>([&](caf::event_based_actor*) {
-    return caf::message_handler{
-        [&](ready_atom, log_offset start) { ready.push_back(start); },
-        [&](failed_atom, const write_refusal& why) { refused.push_back(why.code); }};
+    return caf::message_handler{[&](extended_atom, log_offset start) { ready.push_back(start); },
+                                [&](const write_bar& why) { refused.push_back(why.code); }};
   });
   t.announce();
   auto size = static_cast<log_offset>(t.options.store.log_file_size_bytes);
   REQUIRE(storage::create_log_file(t.files, t.options.store, 0));
-  t.world.tell(t.roles.flusher, create_atom_v, log_offset{0});
+  t.world.tell(t.roles.flusher, extend_atom_v, log_offset{0});
   t.world.drain();
   CHECK(ready == std::vector<log_offset>{0});
   auto written = storage::create_log_file(t.files, t.options.store, size);
   REQUIRE(written);
   std::array<storage::byte_view, 1> bytes{std::as_bytes(std::span("x", 1))};
   REQUIRE(written.value()->write_at(5000, bytes));
-  t.world.tell(t.roles.flusher, create_atom_v, size);
+  t.world.tell(t.roles.flusher, extend_atom_v, size);
   t.world.drain();
   CHECK(ready == std::vector<log_offset>{0});
   CHECK(refused == std::vector<errc>{errc::exists});

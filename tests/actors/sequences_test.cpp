@@ -82,11 +82,11 @@ struct unflushed : actor_stand {
     add_writer();
     add_queues();
     roles.flusher = world.play<flusher_actor>([this](caf::event_based_actor* self) {
-      return caf::message_handler{[this, self](create_atom, log_offset start) {
+      return caf::message_handler{[this, self](extend_atom, log_offset start) {
         auto file =
             files.open(storage::log_file_path(options.store, start), storage::open_mode::create);
         REQUIRE(file.value()->allocate(options.store.log_file_size_bytes, storage::blocks::sparse));
-        self->send(roles.writer, ready_atom_v, start);
+        self->send(roles.writer, extended_atom_v, start);
       }};
     });
     start();
@@ -207,8 +207,8 @@ TEST_CASE("sequences: a repeated message waits for the flush like a new one", "[
   in_a_hurry.wait = false;
   REQUIRE(all_stored(t.put(in_a_hurry)));
   // Its place is forgotten since.
-  auto again =
-      t.world.request<put_group_response>(t.roles.writer, group_of(numbered_put("a", alice, 1, 1)));
+  auto again = t.world.request<put_bundle_response>(t.roles.writer,
+                                                    group_of(numbered_put("a", alice, 1, 1)));
   t.world.run_for(50ms);
   CHECK_FALSE(again.there());
   t.flush();

@@ -23,9 +23,9 @@ struct session_stand {
   void start() {
     auto& world = stand.world;
     stand.roles.writer = world.play<writer_actor>([this](caf::event_based_actor* self) {
-      return caf::message_handler{[this, self](const put_group& group) {
+      return caf::message_handler{[this, self](const put_bundle& group) {
         groups.push_back(group);
-        promises.push_back(self->make_response_promise<put_group_response>());
+        promises.push_back(self->make_response_promise<put_bundle_response>());
         return promises.back();
       }};
     });
@@ -60,7 +60,7 @@ struct session_stand {
   void answer_all() {
     stand.world.inside(stand.roles.writer, [this] {
       for (std::size_t i = 0; i < promises.size(); ++i) {
-        put_group_response response;
+        put_bundle_response response;
         for (auto& request : groups[i].requests) {
           put_response one;
           one.results.resize(request.count);
@@ -88,8 +88,8 @@ struct session_stand {
   actor_stand stand;
   topic_map topics;
   session_actor session;
-  std::vector<put_group> groups;
-  std::vector<caf::typed_response_promise<put_group_response>> promises;
+  std::vector<put_bundle> groups;
+  std::vector<caf::typed_response_promise<put_bundle_response>> promises;
   std::vector<pull_request> pulls;
   std::vector<caf::typed_response_promise<read_request>> pull_promises;
   bool hold_topics = false; ///< the registrar takes its time

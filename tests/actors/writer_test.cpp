@@ -146,9 +146,9 @@ TEST_CASE("writer: a failed write is doubt for what was staged and ends writing"
   t.files.fault = [&](action what, const std::string& path) {
     return broken && what == action::write && is_log_file(path) ? errc::io_error : errc::none;
   };
-  put_group group = group_of(put_of("a", {{"1"}}));
+  put_bundle group = group_of(put_of("a", {{"1"}}));
   group.requests.push_back(put_of("b", {{"2"}}));
-  auto staged = t.world.ask<put_group_response>(t.roles.writer, group);
+  auto staged = t.world.ask<put_bundle_response>(t.roles.writer, group);
   REQUIRE(staged.value().responses.size() == 2);
   for (auto& response : staged.value().responses) {
     CHECK(response.results.at(0).code == errc::maybe_stored);
@@ -246,10 +246,10 @@ TEST_CASE("writer: roles that change while a file is made do not stop it", "[act
   auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{9}));
   running_pipeline t{seed};
   t.run();
-  std::vector<answer<put_group_response>> sent;
+  std::vector<answer<put_bundle_response>> sent;
   for (int i = 0; i < 40; ++i) {
     auto request = put_of("a", numbered("m", 5, 1, 3000));
-    sent.push_back(t.world.request<put_group_response>(t.roles.writer, group_of(request)));
+    sent.push_back(t.world.request<put_bundle_response>(t.roles.writer, group_of(request)));
     for (auto steps = t.world.random() % 6; steps > 0; --steps)
       t.world.step();
     t.world.tell(t.roles.writer, t.roles);
@@ -304,15 +304,37 @@ TEST_CASE("writer: a retired topic is refused, and revived it goes on numbering"
 TEST_CASE("writer: a reason to refuse lasts until it is taken back", "[actors]") {
   running_pipeline t;
   t.run();
-  t.world.tell(t.roles.writer, write_refusal{errc::disk_full, "the disk is 91 % full"});
+  t.world.tell(t.roles.writer,
+               write_bar{bar_source::cleaner, errc::disk_full, "the disk is 91 % full"});
   auto refused = t.put(put_of("a", {{"x"}}));
   CHECK(refused.results.at(0).code == errc::disk_full);
   CHECK(refused.failure.message == "not stored: the disk is 91 % full");
   CHECK(t.writer_state().refusal == "the disk is 91 % full");
-  t.world.tell(t.roles.writer, write_refusal{errc::disk_full, {}});
+  t.world.tell(t.roles.writer, write_bar{bar_source::cleaner, errc::disk_full, {}});
   auto stored = t.put(put_of("a", {{"x"}}));
   REQUIRE(all_stored(stored));
   CHECK(stored.results[0].queue_position == 0);
+}
+
+TEST_CASE("writer: only who has barred it from writing lifts the bar", "[actors]") {
+  running_pipeline t;
+  t.run();
+  write_bar bar{bar_source::queues, errc::unavailable, "queues 2 cannot write", 2};
+  write_bar other{bar_source::dispatcher, errc::unavailable, "the log is not readable", 0};
+  t.world.tell(t.roles.writer, bar);
+  t.world.tell(t.roles.writer, other);
+  for (auto source : {bar_source::node, bar_source::cleaner, bar_source::flusher,
+                      bar_source::log_file, bar_source::writer})
+    for (auto share : {0U, 2U})
+      t.world.tell(t.roles.writer, write_bar{source, errc::unavailable, {}, share});
+  t.world.tell(t.roles.writer, write_bar{bar_source::queues, errc::unavailable, {}, 0});
+  t.world.tell(t.roles.writer, write_bar{bar_source::queues, errc::busy, {}, 2});
+  other.reason.clear();
+  t.world.tell(t.roles.writer, other);
+  CHECK(t.writer_state().refusal == bar.reason);
+  bar.reason.clear();
+  t.world.tell(t.roles.writer, bar);
+  CHECK(t.writer_state().refusal.empty());
 }
 
 TEST_CASE("writer: a damaged log is not written to, and says so", "[actors]") {
@@ -337,7 +359,7 @@ TEST_CASE("writer: a write that fails during a stop does not hold it up", "[acto
   auto real = t.roles.flusher;
   // A flusher that makes files when the test says so.
   t.roles.flusher = t.world.play<flusher_actor>(
-      [](caf::event_based_actor*) { return caf::message_handler{[](create_atom, log_offset) {}}; });
+      [](caf::event_based_actor*) { return caf::message_handler{[](extend_atom, log_offset) {}}; });
   t.add_writer();
   t.announce();
   t.world.tell(real, t.roles);
@@ -347,11 +369,11 @@ TEST_CASE("writer: a write that fails during a stop does not hold it up", "[acto
   };
   // So much that it is written while it is being staged, once there is a file.
   auto request = put_of("a", numbered("m", 20, 1, 20'000));
-  auto sent = t.world.request<put_group_response>(t.roles.writer, group_of(request));
+  auto sent = t.world.request<put_bundle_response>(t.roles.writer, group_of(request));
   auto stopped = t.world.request<log_offset>(t.roles.writer, stop_atom_v);
   t.world.drain();
   CHECK_FALSE(stopped.there());
-  t.world.tell(real, create_atom_v, log_offset{0});
+  t.world.tell(real, extend_atom_v, log_offset{0});
   t.world.drain();
   CHECK(sent.there());
   CHECK(stopped.there()); // at once: no time has passed
@@ -360,13 +382,13 @@ TEST_CASE("writer: a write that fails during a stop does not hold it up", "[acto
 TEST_CASE("writer: a stop answers everything that was accepted, then refuses", "[actors]") {
   running_pipeline t;
   t.run();
-  std::vector<answer<put_group_response>> sent;
+  std::vector<answer<put_bundle_response>> sent;
   for (int i = 0; i < 50; ++i)
-    sent.push_back(t.world.request<put_group_response>(
+    sent.push_back(t.world.request<put_bundle_response>(
         t.roles.writer, group_of(put_of("a", numbered("m", 5, 1, 2000)))));
   auto stopped = t.world.request<log_offset>(t.roles.writer, stop_atom_v);
   auto late =
-      t.world.request<put_group_response>(t.roles.writer, group_of(put_of("a", {{"late"}})));
+      t.world.request<put_bundle_response>(t.roles.writer, group_of(put_of("a", {{"late"}})));
   t.world.run_until([&] { return stopped.there(); });
   log_offset highest = 0;
   for (auto& each : sent) {

@@ -45,8 +45,8 @@ put_request put_of(const std::string& topic, const std::vector<text_message>& me
   return request;
 }
 
-put_group group_of(put_request request) {
-  put_group group;
+put_bundle group_of(put_request request) {
+  put_bundle group;
   group.requests.push_back(std::move(request));
   return group;
 }
@@ -122,8 +122,7 @@ void actor_stand::add_writer(const std::string& read_only) {
   setup.last_store_ms = store->log.last_store_timestamp;
   setup.current = std::move(store->log.current);
   setup.read_only = read_only;
-  for (auto& t : store->tombstones)
-    setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
+  setup.tombstones = store->tombstones;
   setup.topics = store->topics;
   if (read_only.empty())
     setup.producers = std::make_shared<storage::producer_book>(std::move(store->producers));
@@ -156,8 +155,7 @@ void actor_stand::add_queues(bool restarted) {
   setup.checkpoint = store->known;
   setup.trust_queues = store->after_orderly_stop;
   setup.restarted = restarted;
-  for (auto& t : store->tombstones)
-    setup.tombstones.push_back({t.topic, t.deleted_at, t.next_offsets});
+  setup.tombstones = store->tombstones;
   roles.queue_manager = world.system().spawn(queue_manager, std::move(setup));
 }
 
@@ -238,7 +236,7 @@ void actor_stand::start() {
 }
 
 put_response actor_stand::put(put_request request) {
-  auto done = world.ask<put_group_response>(roles.writer, group_of(std::move(request)));
+  auto done = world.ask<put_bundle_response>(roles.writer, group_of(std::move(request)));
   return done.value().responses.at(0);
 }
 

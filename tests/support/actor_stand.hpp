@@ -36,7 +36,7 @@ struct text_message {
 };
 
 put_request put_of(const std::string& topic, const std::vector<text_message>& messages);
-put_group group_of(put_request request);
+put_bundle group_of(put_request request);
 /// Bodies "<prefix>0", "<prefix>1" ... in turn for each queue, each `size` bytes long at least.
 std::vector<text_message> numbered(const std::string& prefix, int count, std::int32_t queues = 1,
                                    std::size_t size = 0);

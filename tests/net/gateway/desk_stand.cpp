@@ -52,7 +52,7 @@ struct desk_place {
             stand->on_taken(by);
         },
         [stand, call](pulse_atom) { call(stand->on_pulse); },
-        [stand, call](commit_atom) { call(stand->on_commit); },
+        [stand, call](work_atom) { call(stand->on_commit); },
         [stand, call](retry_atom) { call(stand->on_retry); },
         [stand, call](watch_atom) { call(stand->on_watch); },
         [](const group_members&) {},

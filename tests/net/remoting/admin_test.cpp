@@ -68,11 +68,10 @@ TEST_CASE("admin bodies: lists and settings", "[remoting]") {
   CHECK(write_group_names({}) == R"({"groupList":[]})");
   CHECK(write_runtime_info({{"a", "1"}, {"b", "x\"y"}}) == R"({"table":{"a":"1","b":"x\"y"}})");
   CHECK(write_properties({{"a", "C:\\x"}, {"b", "1\n2=3"}}) == "a=C:\\\\x\nb=1 2=3\n");
-  CHECK(write_topic_settings({"T", 4, 2, 6}) ==
+  CHECK(write_topic({"T", 4, 2, 6}) ==
         R"({"attributes":{},"order":false,"perm":6,"readQueueNums":4,)"
         R"("topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":2})");
-  auto all =
-      storage::parse_fastjson(write_all_topic_settings({{"T", 4, 2, 6}, {"U", 1, 1, 4}}), "topics");
+  auto all = storage::parse_fastjson(write_all_topics({{"T", 4, 2, 6}, {"U", 1, 1, 4}}), "topics");
   REQUIRE(all);
   CHECK(all.value().at("topicConfigTable").at("U").at("perm").as_int64() == 4);
   auto groups =

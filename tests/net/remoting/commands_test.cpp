@@ -290,7 +290,7 @@ TEST_CASE("subscription: tags become hashes", "[remoting]") {
 
 TEST_CASE("route: each client gets the dialect that it reads", "[remoting]") {
   broker_address at{"C", "b\"1", "127.0.0.1:10911"};
-  topic_route topic{8, 4, 6};
+  storage::topic_info topic{"T", 8, 4, 6};
   CHECK(
       write_route(at, topic, route_dialect::standard) ==
       R"({"brokerDatas":[{"brokerAddrs":{"0":"127.0.0.1:10911"},"brokerName":"b\"1",)"

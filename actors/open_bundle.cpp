@@ -1,25 +1,25 @@
-#include "actors/open_group.hpp"
+#include "actors/open_bundle.hpp"
 
 #include "storage/mutant.hpp"
 
 namespace troupe {
 
-open_group::open_group(put_group g, put_promise p, caf_time now)
-    : group(std::move(g)), promise(std::move(p)), arrived(now) {
-  response.responses.resize(group.requests.size());
-  for (auto& r : group.requests)
+open_bundle::open_bundle(put_bundle g, put_promise p, caf_time now)
+    : bundle(std::move(g)), promise(std::move(p)), arrived(now) {
+  response.responses.resize(bundle.requests.size());
+  for (auto& r : bundle.requests)
     bytes += r.messages.size();
 }
 
-bool open_group::too_late(caf_time now) const {
-  auto time_left = std::chrono::milliseconds{group.requests[request].time_left_ms};
+bool open_bundle::too_late(caf_time now) const {
+  auto time_left = std::chrono::milliseconds{bundle.requests[request].time_left_ms};
   if (time_left.count() == 0)
     return false;
-  auto began = group.sent_ms > 0 ? caf_time{std::chrono::milliseconds{group.sent_ms}} : arrived;
+  auto began = bundle.sent_ms > 0 ? caf_time{std::chrono::milliseconds{bundle.sent_ms}} : arrived;
   return now - began >= time_left;
 }
 
-void open_group::refuse_current(errc code, const std::string& reason) {
+void open_bundle::refuse_current(errc code, const std::string& reason) {
   auto& results = answer().results;
   // The results of messages that were stored stay; the rest share one reason.
   message_result refused;
@@ -29,18 +29,18 @@ void open_group::refuse_current(errc code, const std::string& reason) {
   next_request();
 }
 
-void open_group::refuse_rest(errc code, const std::string& reason) {
+void open_bundle::refuse_rest(errc code, const std::string& reason) {
   while (!done())
     refuse_current(code, reason);
 }
 
-void open_group::next_request() {
+void open_bundle::next_request() {
   messages.reset();
   reserved = false;
   ++request;
 }
 
-bool open_group::stored() const {
+bool open_bundle::stored() const {
   for (auto& each : response.responses)
     for (auto& message : each.results)
       if (message.code == errc::none)
@@ -48,7 +48,7 @@ bool open_group::stored() const {
   return false;
 }
 
-void doubt(put_group_response& response, const std::string& reason) {
+void doubt(put_bundle_response& response, const std::string& reason) {
   for (auto& each : response.responses)
     for (auto& message : each.results)
       if (message.code == errc::none) {

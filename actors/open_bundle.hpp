@@ -11,17 +11,17 @@
 
 namespace troupe {
 
-using put_promise = kept_promise<put_group_response>;
+using put_promise = kept_promise<put_bundle_response>;
 using caf_time = caf::actor_clock::time_point;
 
-/// A group of requests on its way into the log. Requests are worked through in order, message by
-/// message, so that a group may wait for room or for a file in the middle.
-struct open_group {
-  open_group() = default;
-  open_group(put_group g, put_promise p, caf_time now);
+/// A bundle of requests on its way into the log. Requests are worked through in order, message by
+/// message, so that a bundle may wait for room or for a file in the middle.
+struct open_bundle {
+  open_bundle() = default;
+  open_bundle(put_bundle g, put_promise p, caf_time now);
 
-  put_group group;
-  put_group_response response;
+  put_bundle bundle;
+  put_bundle_response response;
   put_promise promise;
   caf_time arrived;
   std::size_t bytes = 0;
@@ -30,10 +30,10 @@ struct open_group {
   bool reserved = false;                                 ///< room for that one's positions is taken
   std::size_t delayed = 0;                               ///< requests of it that were parked
 
-  bool done() const noexcept { return request == group.requests.size(); }
-  put_request& current() { return group.requests[request]; }
+  bool done() const noexcept { return request == bundle.requests.size(); }
+  put_request& current() { return bundle.requests[request]; }
   put_response& answer() { return response.responses[request]; }
-  bool wait() const noexcept { return !group.requests.empty() && group.requests.front().wait; }
+  bool wait() const noexcept { return !bundle.requests.empty() && bundle.requests.front().wait; }
 
   /// The producer of the current request does not wait any more, though some of its messages may be
   /// stored: those are answered in time, and the rest is not stored behind his back.
@@ -44,14 +44,14 @@ struct open_group {
   void refuse_rest(errc code, const std::string& reason);
   void next_request();
   /// What is left of it is parked.
-  void delay() noexcept { delayed = std::max(delayed, group.requests.size() - request); }
+  void delay() noexcept { delayed = std::max(delayed, bundle.requests.size() - request); }
 
   /// Some message is in the log, now or since before.
   bool stored() const;
 };
 
 /// Nobody knows what became of the messages that were appended.
-void doubt(put_group_response& response, const std::string& reason);
+void doubt(put_bundle_response& response, const std::string& reason);
 
 /// The record that a message of the request becomes. Its views live as long as both.
 storage::record_fields fields_of(const put_request& request, const storage::new_message& message,
