@@ -197,6 +197,10 @@ using store_service = caf::typed_actor<
     handles<group_members(group_join)>, handles<group_claim(group_claim)>,
     handles<bool(group_leave)>>;
 
+/// Who speaks to roles on behalf of clients: the node tells it who plays which, and which topics
+/// there are, at first and with each change.
+using door_actor = caf::typed_actor<handles<void(topic_map)>, handles<void(role_table)>>;
+
 /// One for each client: checks its requests, bounds what it may have open, and owns deadlines.
 using session_actor =
     store_service::extend<handles<void(topic_map)>, handles<void(role_table)>,
@@ -238,6 +242,8 @@ using node_actor = caf::typed_actor<
     handles<std::string(ready_atom)>, handles<node_status(status_atom)>,
     /// A session for this client, which ends with the client.
     handles<session_actor(hello_atom, caf::strong_actor_ptr)>, handles<void(topic_map)>,
+    /// A door that is no session; known until it ends.
+    handles<void(attach_atom, door_actor)>,
     /// The writer takes messages from now on; the queues are these.
     handles<void(queue_state)>,
     /// The queues cannot follow: the log is unreadable for this reason, or readable again (empty).

@@ -212,8 +212,7 @@ void node_state::announce() {
   for (auto& r : parts_)
     if (r.state == role_running)
       r.announce();
-  for (auto& [client, session] : sessions_)
-    self_->send(session, roles_);
+  tell_doors(roles_);
 }
 
 /// The writer has met the queues: it takes messages from now on.
@@ -290,11 +289,18 @@ caf::result<session_actor> node_state::open_session(const caf::strong_actor_ptr&
   return made;
 }
 
+/// Also what it was told when it came, so that it can begin.
+void node_state::attach_door(const door_actor& door) {
+  self_->monitor(door);
+  doors_[door.address()] = door;
+  self_->send(door, topics_);
+  self_->send(door, roles_);
+}
+
 void node_state::topics_changed(const topic_map& topics) {
   topics_ = topics;
   topics_known_ = true;
-  for (auto& [client, session] : sessions_)
-    self_->send(session, topics_);
+  tell_doors(topics_);
   for (auto& [peer, roles] : peers_)
     tell_topics(roles);
   if (may_serve_ && !serving_)
@@ -304,6 +310,8 @@ void node_state::topics_changed(const topic_map& topics) {
 // -- when one dies -------------------------------------------------------------------------------
 
 void node_state::down(const caf::down_msg& message) {
+  if (doors_.erase(message.source) > 0)
+    return;
   if (sessions_.erase(message.source) > 0) {
     guests_.remove(message.source);
     return;
@@ -404,6 +412,7 @@ node_actor::behavior_type node(node_actor::stateful_pointer<node_state> self, no
         return state.open_session(client);
       },
       [&state](const topic_map& topics) { state.topics_changed(topics); },
+      [&state](attach_atom, const door_actor& door) { state.attach_door(door); },
       [&state](const queue_state& queues) { state.writer_opened(queues); },
       [&state](failed_atom, const write_bar& why) { state.log_unreadable(why); },
       [&state](stop_atom) { return state.stop(); },

@@ -57,6 +57,7 @@ struct node_state {
   caf::result<std::string> ready();
   caf::result<node_status> status();
   caf::result<session_actor> open_session(const caf::strong_actor_ptr& client);
+  void attach_door(const door_actor& door);
   void topics_changed(const topic_map& topics);
   caf::result<stop_report> stop();
   void down(const caf::down_msg& message);
@@ -162,6 +163,13 @@ private:
   void ask_log();
   void log_known(const log_state& log);
   void settle_groups();
+  template <class What>
+  void tell_doors(const What& what) {
+    for (auto& [client, session] : sessions_)
+      self_->send(session, what);
+    for (auto& [who, door] : doors_)
+      self_->send(door, what);
+  }
   void say_waiting();
   std::string waits_for() const;
   bool may_offer(const std::string& peer, const offered_role& given) const;
@@ -197,6 +205,7 @@ private:
   std::vector<queue_manager_actor> joined_; ///< those that `roles_.queue_manager` speaks for
   std::map<caf::actor_addr, std::string> watched_;
   std::map<caf::actor_addr, session_actor> sessions_;
+  std::map<caf::actor_addr, door_actor> doors_; ///< that are no sessions
   guest_list guests_; ///< those of `sessions_` that belong to clients from outside
   topic_map topics_;
   std::vector<tombstone> tombstones_;

@@ -40,6 +40,12 @@ void open_bundle::next_request() {
   ++request;
 }
 
+void open_bundle::delay() {
+  delayed = std::max(delayed, bundle.requests.size() - request);
+  for (auto i = messages ? request + 1 : request; i < bundle.requests.size(); ++i)
+    bundle.requests[i].messages = bundle.requests[i].messages.packed();
+}
+
 bool open_bundle::stored() const {
   for (auto& each : response.responses)
     for (auto& message : each.results)

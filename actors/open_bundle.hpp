@@ -2,7 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/promise.hpp"
-#include "storage/format/message_batch.hpp"
+#include "storage/format/message_list.hpp"
 #include "storage/options.hpp"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ struct open_bundle {
   caf_time arrived;
   std::size_t bytes = 0;
   std::size_t request = 0;                               ///< the one being worked on
-  std::optional<storage::message_batch_reader> messages; ///< the rest of that one
+  std::optional<storage::message_list::reader> messages; ///< the rest of that one
   bool reserved = false;                                 ///< room for that one's positions is taken
   std::size_t delayed = 0;                               ///< requests of it that were parked
 
@@ -43,8 +43,9 @@ struct open_bundle {
   /// Refuses all that is left.
   void refuse_rest(errc code, const std::string& reason);
   void next_request();
-  /// What is left of it is parked.
-  void delay() noexcept { delayed = std::max(delayed, bundle.requests.size() - request); }
+  /// What is left of it is parked. For longer than a moment it holds nothing but its own bytes: no
+  /// block of a socket in which many others may have come.
+  void delay();
 
   /// Some message is in the log, now or since before.
   bool stored() const;

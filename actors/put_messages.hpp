@@ -2,6 +2,7 @@
 
 #include "actors/error.hpp"
 #include "actors/slice_inspect.hpp"
+#include "storage/format/message_list.hpp"
 #include "storage/format/record.hpp"
 
 #include <cstdint>
@@ -14,10 +15,10 @@ namespace troupe {
 using storage::log_offset;
 using storage::queue_offset;
 
-/// Messages of one producer for one topic, as `storage::message_batch_builder` packs them.
+/// Messages of one producer for one topic.
 struct put_request {
   std::string topic;
-  storage::slice messages;
+  storage::message_list messages;
   std::uint32_t count = 0;
   bool wait = true; ///< on a node with synchronous flush: answer after the flush
   storage::host born_host;
@@ -27,9 +28,19 @@ struct put_request {
 };
 template <class Inspector>
 auto inspect(Inspector& f, put_request& x) {
-  slice_field messages{x.messages};
-  return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.born_host.address,
-                x.born_host.v6, x.born_host.port, x.time_left_ms);
+  auto block = x.messages.packed();
+  slice_field messages{block};
+  auto all = [&] {
+    return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.born_host.address,
+                  x.born_host.v6, x.born_host.port, x.time_left_ms);
+  };
+  if constexpr (is_loading<Inspector>) {
+    auto err = all();
+    x.messages = std::move(block);
+    return err;
+  } else {
+    return all();
+  }
 }
 
 /// What became of one message.
@@ -53,7 +64,7 @@ auto inspect(Inspector& f, put_response& x) {
   return fields(f, "put_response", x.results, x.failure.code, x.failure.message);
 }
 
-/// What one session has for the writer at one time; all with the same `wait`.
+/// What a door has for the writer at one time; all with the same `wait`.
 struct put_bundle {
   std::vector<put_request> requests;
   std::int64_t sent_ms = 0; ///< in the actor clock; 0: their time counts from their arrival

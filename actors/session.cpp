@@ -1,10 +1,7 @@
 #include "actors/session.hpp"
 
 #include "actors/unexpected.hpp"
-#include "storage/format/message_batch.hpp"
-#include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
-#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -13,30 +10,8 @@ namespace troupe {
 
 namespace {
 
-/// How often deadlines are looked at; they are seconds long.
-constexpr auto pulse_interval = std::chrono::milliseconds(100);
-
-/// Of a message in a batch: what stands before its body (storage/format/message_batch.hpp).
-constexpr std::size_t least_message_bytes = 44;
-
-put_response refused(const put_request& request, const storage::error& why) {
-  put_response response;
-  message_result result;
-  result.code = why.code;
-  // The count comes from the client: it is answered only as far as the batch could be that long.
-  auto most = request.messages.size() / least_message_bytes;
-  auto count = std::min<std::size_t>(request.count, most);
-  response.results.assign(std::max<std::size_t>(count, 1), result);
-  response.failure = why;
-  return response;
-}
-
-/// What this node cannot do with a message, and must not do wrongly.
-const char* unsupported(const storage::new_message& message) {
-  if ((message.sysflag & storage::sysflag::transaction_mask) != 0)
-    return "transactions are not supported by this node";
-  return storage::unsupported_request(message.properties);
-}
+/// While the node stops: how often is looked whether all changes are answered.
+constexpr auto stop_look = std::chrono::milliseconds(100);
 
 std::int64_t clock_ms(caf::actor_clock::time_point at) {
   return std::chrono::duration_cast<milliseconds>(at.time_since_epoch()).count();
@@ -50,6 +25,9 @@ void session_state::start(session_actor::stateful_pointer<session_state> actor,
   options_ = setup.options;
   roles = setup.roles;
   topics = setup.topics;
+  credit_ = std::make_shared<client_credit>(options_.session);
+  puts_.emplace(self_, options_);
+  puts_->set_roles(roles);
   if (setup.client != nullptr) {
     self_->set_down_handler([this](const caf::down_msg&) { self_->quit(); });
     self_->monitor(caf::actor_cast<caf::actor>(setup.client));
@@ -59,36 +37,18 @@ void session_state::start(session_actor::stateful_pointer<session_state> actor,
 // -- open requests -------------------------------------------------------------------------------
 
 storage::result<void> session_state::admit(const charge& wanted) const {
-  auto fits = [](std::uint64_t open, std::uint64_t more, std::uint64_t limit) {
-    return open <= limit && more <= limit - open;
-  };
   if (stopping_)
     return storage::error{errc::unavailable, "the node is stopping"};
-  if (open_messages_ == 0 ||
-      (fits(open_messages_, wanted.messages, options_.session.credit_messages) &&
-       (wanted.bytes == 0 || fits(open_bytes_, wanted.bytes, options_.session.credit_bytes))))
-    return boost::outcome_v2::success();
-  return storage::error{errc::busy, "this client has " + std::to_string(open_messages_) +
-                                        " messages and " + std::to_string(open_bytes_) +
-                                        " bytes open; wait for answers first"};
-}
-
-void session_state::take(const charge& taken) {
-  open_messages_ += taken.messages;
-  open_bytes_ += taken.bytes;
-  arm_pulse();
-}
-
-void session_state::give_back(const charge& taken) {
-  open_messages_ -= taken.messages;
-  open_bytes_ -= taken.bytes;
+  return credit_->admit(wanted);
 }
 
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
                                               const charge& taken, milliseconds more_time) {
   auto deadline = self_->clock().now() + options_.session.deadline + more_time;
   open_[next_id_] = {deadline, std::move(fail), taken, {}};
-  take(taken);
+  deadlines_.emplace(deadline, next_id_);
+  credit_->take(taken);
+  arm();
   return next_id_++;
 }
 
@@ -96,78 +56,56 @@ bool session_state::close(request_id id) {
   auto found = open_.find(id);
   if (found == open_.end())
     return false;
-  give_back(found->second.taken);
+  credit_->give_back(found->second.taken);
+  deadlines_.erase({found->second.deadline, id});
   open_.erase(found);
   return true;
 }
 
-session_state::request_id session_state::open_put(kept_promise<put_response> promise,
-                                                  const put_request& request) {
-  // Parked requests have a deadline of their own in the writer, so its time is added here.
-  auto deadline =
-      self_->clock().now() + options_.session.deadline + options_.writer.parked_deadline;
-  puts_.push_back({deadline, std::move(promise), {request.count, request.messages.size()}});
-  take(puts_.back().taken);
-  return first_put_ + puts_.size() - 1;
-}
-
-void session_state::answer_put(request_id id, put_response response) {
-  if (id < first_put_ || puts_[id - first_put_].closed)
+/// One timer, for the first deadline.
+void session_state::arm() {
+  if (deadlines_.empty() || (timer_ && *timer_ <= deadlines_.begin()->first))
     return;
-  puts_[id - first_put_].promise.deliver(std::move(response));
-  close_put(id);
-}
-
-void session_state::close_put(request_id id) {
-  auto& put = puts_[id - first_put_];
-  put.closed = true;
-  give_back(put.taken);
-  while (!puts_.empty() && puts_.front().closed) {
-    puts_.pop_front();
-    ++first_put_;
-  }
-}
-
-void session_state::arm_pulse() {
-  if (pulse_pending_)
-    return;
-  pulse_pending_ = true;
-  self_->delayed_send(self_, pulse_interval, pulse_atom_v);
+  timer_ = deadlines_.begin()->first;
+  self_->delayed_send(self_, *timer_ - self_->clock().now(), pulse_atom_v);
 }
 
 void session_state::expire() {
-  pulse_pending_ = false;
   auto now = self_->clock().now();
+  if (timer_ && *timer_ <= now)
+    timer_.reset();
   storage::error late{errc::maybe_stored, "no answer within " +
                                               std::to_string(options_.session.deadline.count()) +
                                               " ms: the request may have taken effect"};
-  // In the order in which they came, so the first one that has time left ends the search.
-  while (!puts_.empty() && puts_.front().deadline <= now) {
-    puts_.front().promise.deliver(to_caf(late));
-    close_put(first_put_);
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    auto id = deadlines_.begin()->second;
+    open_[id].fail(late);
+    close(id);
   }
-  std::erase_if(open_, [&](auto& entry) {
-    auto& request = entry.second;
-    if (request.deadline > now)
-      return false;
-    request.fail(late);
-    give_back(request.taken);
-    return true;
-  });
-  if (!open_.empty() || !puts_.empty())
-    arm_pulse();
-  if (stopping_ && !owes_changes())
-    stop_promise_.deliver(true);
+  arm();
+  end_stop();
+  if (stop_promise_.pending())
+    self_->delayed_send(self_, stop_look, pulse_atom_v);
+}
+
+void session_state::work() {
+  puts_->work();
+  end_stop();
 }
 
 /// Whoever reads asks again elsewhere or later, and may wait for long; a change that is not
 /// answered is in doubt.
 bool session_state::owes_changes() const {
   auto registrar = caf::actor_cast<caf::actor_addr>(roles.registrar);
-  return !puts_.empty() || held_puts_ > 0 ||
+  return !puts_->empty() || held_puts_ > 0 ||
          std::any_of(open_.begin(), open_.end(), [&](auto& entry) {
            return roles.registrar && entry.second.asked == registrar;
          });
+}
+
+void session_state::end_stop() {
+  if (stop_promise_.pending() && !owes_changes())
+    stop_promise_.deliver(true);
 }
 
 caf::result<bool> session_state::stop() {
@@ -175,63 +113,11 @@ caf::result<bool> session_state::stop() {
   if (!owes_changes())
     return true;
   stop_promise_ = kept_promise<bool>{self_};
-  arm_pulse();
+  self_->delayed_send(self_, stop_look, pulse_atom_v);
   return stop_promise_;
 }
 
 // -- producing -----------------------------------------------------------------------------------
-
-/// Beside checking, takes the messages at their word when all of them say WAIT=false.
-storage::result<void> session_state::check(put_request& request) const {
-  if (!storage::takes_messages(request.topic))
-    return brokers_own(request.topic);
-  auto found = topics.topics->find(request.topic);
-  if (found == topics.topics->end()) {
-    TROUPE_TRY(storage::check_topic_name(request.topic));
-    return storage::error{errc::not_found, "there is no topic " + request.topic +
-                                               "; create it with: troupe topic create " +
-                                               request.topic};
-  }
-  auto& topic = found->second;
-  if ((topic.perm & 2) == 0)
-    return storage::error{errc::invalid_argument, "topic " + topic.name + " is not writable"};
-  if (request.count > options_.session.credit_messages)
-    return storage::error{errc::too_large,
-                          "more messages in one batch than a client may have open (" +
-                              std::to_string(options_.session.credit_messages) + ")"};
-  storage::record_fields fields;
-  fields.topic = request.topic;
-  storage::message_batch_reader messages{request.messages.bytes()};
-  std::uint32_t count = 0;
-  bool none_waits = options_.store.flush == storage::flush_policy::sync && request.wait;
-  for (;; ++count) {
-    TROUPE_TRY(auto message, messages.next());
-    if (!message)
-      break;
-    if (auto* why = unsupported(*message))
-      return storage::error{errc::invalid_argument, why};
-    if (message->queue_id < 0 || message->queue_id >= topic.write_queues)
-      return storage::error{errc::invalid_argument, "topic " + topic.name + " has no queue " +
-                                                        std::to_string(message->queue_id) +
-                                                        ", only 0 to " +
-                                                        std::to_string(topic.write_queues - 1)};
-    fields.queue_id = message->queue_id;
-    fields.body = message->body;
-    fields.properties = message->properties;
-    if (auto good = storage::check_fields(fields, options_.store); !good)
-      return storage::error{good.error().code, "message " + std::to_string(count) +
-                                                   " of the batch: " + good.error().message};
-    none_waits = none_waits &&
-                 storage::find_property(message->properties, storage::property::wait) == "false";
-  }
-  if (count != request.count || count == 0)
-    return storage::error{errc::invalid_argument, "a batch of " + std::to_string(count) +
-                                                      " messages was announced as " +
-                                                      std::to_string(request.count)};
-  if (none_waits)
-    request.wait = false;
-  return boost::outcome_v2::success();
-}
 
 caf::result<put_response> session_state::put(put_request request) {
   kept_promise<put_response> promise{self_};
@@ -299,63 +185,10 @@ void session_state::ask_topics(std::uint64_t refresh) {
 }
 
 void session_state::store(put_request request, kept_promise<put_response> promise) {
-  if (auto good = check(request); !good) {
-    promise.deliver(refused(request, good.error()));
-    return;
-  }
-  if (auto room = admit({request.count, request.messages.size()}); !room) {
-    promise.deliver(refused(request, {room.error().code, "not stored: " + room.error().message}));
-    return;
-  }
-  auto& gathered = gathered_.bundle.requests;
-  bool full = is_elsewhere(self_, roles.writer) &&
-              gathered_.bytes + request.messages.size() > largest_piece;
-  if (!gathered.empty() && (full || gathered.front().wait != request.wait))
-    send_gathered(); // messages of one client keep their order, whether they wait or not
-  gathered_.bytes += request.messages.size();
-  gathered_.ids.push_back(open_put(std::move(promise), request));
-  gathered.push_back(std::move(request));
-  if (!send_pending_) {
-    send_pending_ = true;
-    self_->send(self_, work_atom_v); // what is in the mailbox now goes along
-  }
-}
-
-void session_state::send_gathered() {
-  send_pending_ = false;
-  if (gathered_.ids.empty())
-    return;
-  auto sent = std::exchange(gathered_, {});
-  if (!is_elsewhere(self_, roles.writer)) // another machine has another clock
-    sent.bundle.sent_ms = clock_ms(self_->clock().now());
-  if (!roles.writer) {
-    auto why = not_reachable<writer_actor>(roles);
-    if (roles.writer_ended)
-      why = {errc::write_stopped, "the writer stopped; restart the node"};
-    why.message.insert(0, "not stored: ");
-    for (std::size_t i = 0; i < sent.ids.size(); ++i)
-      answer_put(sent.ids[i], refused(sent.bundle.requests[i], why));
-    return;
-  }
-  auto ids = std::make_shared<const std::vector<request_id>>(std::move(sent.ids));
-  self_
-      ->request(roles.writer, patience(self_, roles.writer, longest_patience),
-                std::move(sent.bundle))
-      .then([this, ids](put_bundle_response& answer) { answer_bundle(*ids, answer); },
-            [this, ids](const caf::error& why) {
-              put_response doubt;
-              doubt.failure = {errc::maybe_stored, "maybe stored: " + from_caf(why).message};
-              for (auto id : *ids)
-                answer_put(id, doubt);
-            });
-}
-
-void session_state::answer_bundle(const std::vector<request_id>& ids, put_bundle_response& answer) {
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    put_response missing;
-    missing.failure = {errc::maybe_stored, "the writer's answer is incomplete"};
-    answer_put(ids[i], i < answer.responses.size() ? std::move(answer.responses[i]) : missing);
-  }
+  if (stopping_)
+    promise.deliver(refused(request, {errc::unavailable, "not stored: the node is stopping"}));
+  else
+    puts_->store(credit_, std::move(request), topics, std::move(promise));
 }
 
 // -- other processes -----------------------------------------------------------------------------
@@ -369,20 +202,19 @@ void session_state::replace(const Handle& before, const Handle& now) {
                                                  role_name<Handle> +
                                                  " broke: the request may have taken effect"};
   auto who = caf::actor_cast<caf::actor_addr>(before);
-  std::erase_if(open_, [&](auto& entry) {
-    auto& request = entry.second;
-    if (request.asked != who)
-      return false;
-    request.fail(lost);
-    give_back(request.taken);
-    return true;
-  });
+  std::vector<request_id> asked;
+  for (auto& [id, request] : open_)
+    if (request.asked == who)
+      asked.push_back(id);
+  for (auto id : asked) {
+    open_[id].fail(lost);
+    close(id);
+  }
 }
 
 void session_state::set_roles(const role_table& table) {
   auto before = std::exchange(roles, table);
-  if (before.writer && TROUPE_MUTANT("old-writer-kept"))
-    roles.writer = before.writer;
+  puts_->set_roles(table);
   replace(before.queue_manager, roles.queue_manager);
   replace(before.registrar, roles.registrar);
   if (before.registrar != roles.registrar) // who was asked before may not have heard of it
@@ -392,13 +224,6 @@ void session_state::set_roles(const role_table& table) {
   for (auto& one : before.readers)
     if (std::find(roles.readers.begin(), roles.readers.end(), one) == roles.readers.end())
       replace(one, reader_actor{});
-  if (!before.writer || before.writer == roles.writer || !is_elsewhere(self_, before.writer))
-    return;
-  put_response doubt;
-  doubt.failure = {errc::maybe_stored, "maybe stored: the connection to the writer broke"};
-  auto unsent = gathered_.ids.empty() ? first_put_ + puts_.size() : gathered_.ids.front();
-  for (auto id = first_put_; id < unsent; ++id)
-    answer_put(id, doubt);
 }
 
 session_actor::behavior_type session(session_actor::stateful_pointer<session_state> self,
@@ -461,7 +286,7 @@ session_actor::behavior_type session(session_actor::stateful_pointer<session_sta
       },
       [&state](const role_table& roles) { state.set_roles(roles); },
       [&state](stop_atom) { return state.stop(); },
-      [&state](work_atom) { state.send_gathered(); },
+      [&state](work_atom) { state.work(); },
       [&state](pulse_atom) { state.expire(); },
   };
 }

@@ -4,14 +4,15 @@
 #include "actors/options.hpp"
 #include "actors/patience.hpp"
 #include "actors/promise.hpp"
+#include "actors/put_desk.hpp"
 #include "storage/format/system_topics.hpp"
 
-#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
 namespace troupe {
 
@@ -23,9 +24,9 @@ struct session_setup {
 };
 
 /// What one client may do and has open. Requests are checked here, so that the actors behind it see
-/// only what can be carried out; what arrives together goes to the writer together. What is open is
-/// bounded in number and in bytes, sent or to be answered. Every request is answered within its
-/// deadline, whatever happens behind this actor.
+/// only what can be carried out. What is open is bounded in number and in bytes, sent or to be
+/// answered. Every request is answered within its deadline, whatever happens behind this actor.
+/// Messages go to the writer by a `put_desk`.
 struct session_state {
   session_state() = default;
   static inline const char* name = "session";
@@ -53,7 +54,7 @@ struct session_state {
   using wanted_queue = std::optional<std::int32_t>;
   caf::result<topic_description> describe(const std::string& topic, wanted_queue queue = {});
   caf::result<record_batch> fetch(log_offset offset);
-  void send_gathered();
+  void work();
   void expire();
   caf::result<bool> stop();
   void set_roles(const role_table& table);
@@ -75,35 +76,14 @@ private:
   /// Beyond every deadline of a client's request: only so that nothing is waited for for ever.
   static constexpr milliseconds longest_patience{120'000};
 
-  static storage::error brokers_own(const std::string& topic) {
-    return {errc::invalid_argument, "topic " + topic + " is one of RocketMQ's own"};
-  }
-
   using request_id = std::uint64_t;
-  /// What a request takes of the client's credit until it is answered.
-  struct charge {
-    std::uint64_t messages = 1;
-    std::uint64_t bytes = 0;
-  };
+  using charge = client_credit::charge;
   struct open_request {
     caf::actor_clock::time_point deadline;
     std::function<void(const storage::error&)> fail;
     charge taken;
     caf::actor_addr asked; ///< whose answer is awaited now
   };
-  /// A put with the writer. They come by the million, and all have the same time.
-  struct sent_put {
-    caf::actor_clock::time_point deadline;
-    kept_promise<put_response> promise;
-    charge taken;
-    bool closed = false;
-  };
-  struct outgoing {
-    put_bundle bundle;
-    std::vector<request_id> ids;
-    std::uint64_t bytes = 0;
-  };
-
   /// Asks a role on behalf of an open request: an error is its end, and `then` goes on with the
   /// answer.
   template <class Answer, class Result, class Handle, class Then, class... Arguments>
@@ -148,11 +128,8 @@ private:
   struct piecewise_query;
   void read_next(const std::shared_ptr<piecewise_query>& query);
 
-  /// Refused as busy when the client has too much open, and when the node stops. A request that is
-  /// alone is always let in, however large: its size is bounded by the checks.
+  /// Refused also when the node stops.
   storage::result<void> admit(const charge& wanted) const;
-  void take(const charge& taken);
-  void give_back(const charge& taken);
 
   /// Opens the request unless it must be refused, which is then its answer.
   template <class Result>
@@ -170,13 +147,9 @@ private:
   bool is_open(request_id id) const { return open_.count(id) > 0; }
   /// False when its deadline was faster.
   bool close(request_id id);
-  request_id open_put(kept_promise<put_response> promise, const put_request& request);
-  /// Does nothing when its deadline was faster.
-  void answer_put(request_id id, put_response response);
-  void close_put(request_id id);
-  void arm_pulse();
+  void arm();
   bool owes_changes() const;
-  storage::result<void> check(put_request& request) const;
+  void end_stop();
   void store(put_request request, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
@@ -186,23 +159,21 @@ private:
                 const std::string& topic, wanted_queue queue);
   template <class Handle>
   void replace(const Handle& before, const Handle& now);
-  void answer_bundle(const std::vector<request_id>& ids, put_bundle_response& answer);
 
   session_actor::stateful_pointer<session_state> self_;
   node_options options_;
+  std::shared_ptr<client_credit> credit_;
   std::map<request_id, open_request> open_;
   request_id next_id_ = 1;
-  std::deque<sent_put> puts_; ///< by id, from `first_put_` on; closed ones go from the front
-  request_id first_put_ = 1;
-  std::uint64_t open_messages_ = 0;
-  std::uint64_t open_bytes_ = 0;
-  outgoing gathered_;         ///< goes to the writer next; all wait for the flush, or none
-  std::size_t held_puts_ = 0; ///< wait for the newest topics
+  std::set<std::pair<caf::actor_clock::time_point, request_id>> deadlines_; ///< of `open_`
+  std::optional<caf::actor_clock::time_point> timer_; ///< when `pulse_atom` comes
+  std::optional<
+      put_desk<session_actor::stateful_pointer<session_state>, kept_promise<put_response>>>
+      puts_;
+  std::size_t held_puts_ = 0;                                ///< wait for the newest topics
   std::map<std::uint64_t, std::function<void()>> refreshes_; ///< what goes on with them
   std::uint64_t next_refresh_ = 0;
   std::size_t reader_turn_ = 0;
-  bool send_pending_ = false;
-  bool pulse_pending_ = false;
   bool stopping_ = false;
   kept_promise<bool> stop_promise_;
 };

@@ -134,7 +134,7 @@ writer_state::verdict writer_state::store_current(open_bundle& bundle) {
   if (!bundle.reserved && !reserve_room(bundle))
     return verdict::wait_for_room;
   if (!bundle.messages) {
-    bundle.messages.emplace(request.messages.bytes());
+    bundle.messages.emplace(request.messages.read());
     bundle.answer().results.reserve(request.count);
   }
   return store_messages(bundle);
@@ -384,7 +384,8 @@ void writer_state::file_ready(log_offset start) {
   if (!opened) {
     // For the flusher the file is made: it has to be asked again to say so again.
     self_->delayed_send(roles_.flusher, open_retry, extend_atom_v, start);
-    refuse({bar_source::log_file, errc::no_space, opened.error().message});
+    if (opened.error().code != errc::not_found) // made for a run before this one: not made yet
+      refuse({bar_source::log_file, errc::no_space, opened.error().message});
     return;
   }
   file_requested_ = false;

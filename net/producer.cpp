@@ -197,7 +197,7 @@ struct patient_courier_state {
 /// Numbers the messages of a request on from `sequence`. The number has to be the first property,
 /// so each message is packed again; one that it had before goes.
 storage::result<void> number(put_request& request, storage::producer_sequence& sequence) {
-  storage::message_batch_reader messages(request.messages.bytes());
+  auto messages = request.messages.read();
   storage::message_batch_builder numbered;
   auto next = sequence;
   for (;;) {

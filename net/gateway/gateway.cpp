@@ -21,13 +21,15 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
                      gateway_setup with) -> gateway_actor::behavior_type {
     auto& state = self->state.state.emplace(self, std::move(with));
     return {
+        [&state](const topic_map& topics) { state.names().set_topics(topics); },
+        [&state](const role_table& roles) { state.sends().set_roles(roles); },
         [&state](arrived& batch) { state.take(batch); },
         [&state](const departed& who) { state.forget(who.from); },
         [&state](const taken& by) {
           return by.pull ? state.pulls().answer_taken(by.from) : state.question_done(by.from);
         },
         [&state](pulse_atom) { state.groups().sweep(); },
-        [&state](work_atom) { state.groups().send_notes(); },
+        [&state](work_atom) { state.work(); },
         [&state](retry_atom) { state.pulls().send_held(); },
         [&state](watch_atom) { state.groups().watch_members(); },
         [&state](const group_members& others) { state.groups().take_members(others); },

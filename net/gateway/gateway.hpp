@@ -15,16 +15,16 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::taken)
 namespace troupe::net {
 
 /// What RocketMQ clients talk to: broker and name service in one. It knows who produces and
-/// consumes, turns requests into messages for the node's sessions, one for each client, and never
-/// waits. Answers go to `gateway_setup::send`; a client's next pulls wait until the receipts of its
-/// answers are let go.
+/// consumes, turns requests into messages for the writer and for the node's sessions, one for each
+/// client that needs one, and never waits. Answers go to `gateway_setup::send`; a client's next
+/// pulls wait until the receipts of its answers are let go.
 using gateway_actor =
-    caf::typed_actor<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
-                     /// Members of a group that came through other doors.
-                     handles<void(group_members)>,
-                     // Its own timers.
-                     handles<void(pulse_atom)>, handles<void(work_atom)>, handles<void(retry_atom)>,
-                     handles<void(watch_atom)>>;
+    door_actor::extend<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
+                       /// Members of a group that came through other doors.
+                       handles<void(group_members)>,
+                       // Its own timers.
+                       handles<void(pulse_atom)>, handles<void(work_atom)>,
+                       handles<void(retry_atom)>, handles<void(watch_atom)>>;
 
 struct gateway_setup {
   node_actor node;

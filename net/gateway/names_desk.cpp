@@ -10,8 +10,7 @@ namespace {
 namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
 
-/// Of TBW102: how many queues a new topic gets at most, and read, write, inherit.
-/// What a topic gets that a client makes by sending to it.
+/// What TBW102 says a new topic gets at most: queues, and read, write, inherit.
 topic_info topic_to_be_made() {
   return {{}, 8, 8, 7};
 }

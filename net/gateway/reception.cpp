@@ -33,6 +33,7 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
     groups_.actor_ended(down.source);
     sessions_.session_ended(down.source);
   });
+  self_->send(setup_.node, attach_atom_v, door_actor{self_});
   groups_.watch_members();
 }
 
@@ -67,8 +68,12 @@ void reception::take(arrived& batch) {
       counter_.wait_for_turn(std::move(who), std::move(request));
     }
   }
-  sends_.flush();
   sessions_.open_if_wanted(batch.from);
+}
+
+void reception::work() {
+  groups_.send_notes();
+  sends_.work();
 }
 
 void reception::hand_on(const session_actor& session, const request_line* line, const ticket& who,
@@ -87,7 +92,6 @@ void reception::take_waiting(const session_actor& session,
   for (auto& [who, request] : all)
     if (!counter_.too_late(who))
       table_.find(who.code)->take(session, who, request);
-  sends_.flush();
 }
 
 /// The answer to a question has reached its client: others may have their turn.
@@ -132,6 +136,7 @@ void reception::forget(connection_id from) {
   if (!sessions_.leave(from))
     return;
   counter_.forget(from);
+  sends_.forget(from);
   pulls_.forget(from);
   groups_.forget(from);
 }

@@ -31,6 +31,11 @@ public:
   /// The answer to a question has reached its client: others may have their turn.
   void question_done(connection_id from);
 
+  /// What desks have put off until what is in the mailbox has come.
+  void work();
+
+  names_desk& names() noexcept { return names_; }
+  send_desk& sends() noexcept { return sends_; }
   pull_desk& pulls() noexcept { return pulls_; }
   group_desk& groups() noexcept { return groups_; }
 

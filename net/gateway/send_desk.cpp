@@ -3,7 +3,6 @@
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
 #include "storage/format/producer_sequence.hpp"
-#include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
 #include "storage/mutant.hpp"
 
@@ -15,13 +14,9 @@ namespace {
 
 namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
-namespace property = storage::property;
 using storage::error;
 
 constexpr std::int32_t most_new_queues = 8;
-/// A put is sent on when it holds so much: one bad message must not cost too many others.
-constexpr std::uint32_t put_messages = 256;
-constexpr std::size_t put_bytes = std::size_t{1} << 20;
 
 /// On the codes of this list clients do not try another broker: it would not help.
 std::int32_t refusal_code(errc code) noexcept {
@@ -44,11 +39,38 @@ bool is_doubtful(errc code) noexcept {
 /// Sends that wait until their topics are known.
 constexpr std::size_t most_held_sends = 20'000;
 
-/// What this node cannot do with a message, and must not do wrongly.
-const char* unsupported(std::int32_t sysflag, std::string_view properties) {
-  if ((sysflag & storage::sysflag::transaction_mask) != 0)
-    return "transactions are not supported by this node";
-  return storage::unsupported_request(properties);
+/// The bytes of a request, as long as its messages are views of them.
+struct held_request {
+  storage::slice body;
+  std::string properties;
+};
+
+storage::result<std::vector<storage::new_message>>
+messages_of(const remoting::send_header& header, std::int32_t queue_id, const held_request& held) {
+  storage::new_message m;
+  m.queue_id = queue_id;
+  m.flag = header.flag;
+  m.sysflag = header.sysflag & ~storage::sysflag::sequenced; // may be copied from a message
+  m.born_timestamp = header.born_timestamp;
+  m.reconsume_times = header.reconsume_times;
+  m.body = held.body.bytes();
+  m.properties = held.properties;
+  if (!header.batch)
+    return std::vector{m};
+  std::vector<storage::new_message> messages;
+  remoting::batch_body_reader body(held.body.bytes());
+  for (;;) {
+    TROUPE_TRY(auto next, body.next());
+    if (!next)
+      break;
+    m.flag = next->flag;
+    m.body = next->body;
+    m.properties = next->properties;
+    messages.push_back(m);
+  }
+  if (messages.empty())
+    return error{errc::invalid_argument, "a batch without messages"};
+  return messages;
 }
 
 } // namespace
@@ -61,7 +83,7 @@ request_lines send_desk::lines() {
   };
 }
 
-void send_desk::take(const session_actor&, const ticket& who, const client_request& request) {
+void send_desk::take(const ticket& who, const client_request& request) {
   auto header = remoting::read_send_header(request.header);
   if (!header)
     return counter_.fail(who, header.error());
@@ -71,7 +93,7 @@ void send_desk::take(const session_actor&, const ticket& who, const client_reque
                           "the sending message to topic[" + h.topic + "] is forbidden.");
   auto held = held_.find(h.topic);
   if (auto* topic = names_.find(h.topic); topic != nullptr && held == held_.end())
-    return add(who, request, h, *topic);
+    return store(who, request, std::move(h), *topic);
   if (held_count_ >= most_held_sends)
     return counter_.fail(
         who, {errc::busy, "not stored: too many messages wait for topics that are created"});
@@ -112,7 +134,7 @@ void send_desk::finish(const std::string& topic, const error& failure) {
     if (counter_.too_late(who))
       continue;
     if (auto* known = names_.find(topic))
-      add(who, request, header, *known);
+      store(who, request, std::move(header), *known);
     else if (auto own = refusal_code(failure.code); own != response_code::success)
       counter_.reply(who, own, failure.message);
     else if (failure.code != errc::none)
@@ -122,176 +144,97 @@ void send_desk::finish(const std::string& topic, const error& failure) {
       names_.refuse(who, response_code::topic_not_exist,
                     "there is no topic " + topic + ", and it cannot be created");
   }
-  flush();
 }
 
-void send_desk::add(const ticket& who, const client_request& request,
-                    const remoting::send_header& header, const topic_info& topic) {
-  if (auto added = add_messages(who, request, header, topic); !added)
-    counter_.reply(who, refusal_code(added.error().code), added.error().message);
+/// The topic's next one if the producer leaves the choice to us.
+std::int32_t send_desk::queue_for(std::int32_t wanted, const topic_info& topic) {
+  if (wanted != -1 || topic.write_queues <= 0)
+    return wanted;
+  return static_cast<std::int32_t>(next_queue_++ % static_cast<std::uint32_t>(topic.write_queues));
 }
 
-/// Adds the request's messages to the put of its topic; an error refuses them all.
-storage::result<void> send_desk::add_messages(const ticket& who, const client_request& request,
-                                              const remoting::send_header& header,
-                                              const topic_info& topic) {
+const std::shared_ptr<client_credit>& send_desk::credit_of(connection_id from) {
+  auto& credit = credits_[from];
+  if (credit == nullptr)
+    credit = std::make_shared<client_credit>(setup_.node_settings.session);
+  return credit;
+}
+
+/// The messages stay where the socket has put them until the writer encodes them.
+void send_desk::store(const ticket& who, const client_request& request,
+                      remoting::send_header header, const topic_info& topic) {
   if (topic.write_queues == 0) // topics.json may say so
-    return error{errc::invalid_argument, "topic " + topic.name + " has no queues to write to"};
-  send_part part{who, header.queue_id, 0};
-  if (part.queue_id == -1)
-    part.queue_id =
-        static_cast<std::int32_t>(next_queue_++ % static_cast<std::uint32_t>(topic.write_queues));
-  if (part.queue_id < 0 || part.queue_id >= topic.write_queues)
-    return error{errc::invalid_argument, "topic " + topic.name + " has no queue " +
-                                             std::to_string(part.queue_id) + " to write to"};
-  std::vector<storage::new_message> messages;
-  storage::new_message m;
-  m.queue_id = part.queue_id;
-  m.flag = header.flag;
-  m.sysflag = header.sysflag & ~storage::sysflag::sequenced; // may be copied from a message
-  m.born_timestamp = header.born_timestamp;
-  m.reconsume_times = header.reconsume_times;
-  m.body = request.body.bytes();
-  m.properties = header.properties;
-  if (header.batch) {
-    remoting::batch_body_reader body(request.body.bytes());
-    for (;;) {
-      TROUPE_TRY(auto next, body.next());
-      if (!next)
-        break;
-      m.flag = next->flag;
-      m.body = next->body;
-      m.properties = next->properties;
-      messages.push_back(m);
-    }
-    if (messages.empty())
-      return error{errc::invalid_argument, "a batch without messages"};
-  } else {
-    messages.push_back(m);
-  }
-  storage::record_fields fields;
-  fields.topic = topic.name;
-  fields.queue_id = part.queue_id;
-  bool waits = false;
-  for (auto& each : messages) {
-    if (auto* what = unsupported(each.sysflag, each.properties); what != nullptr)
-      return error{errc::invalid_argument, what};
-    fields.body = each.body;
-    fields.properties = each.properties;
-    TROUPE_TRY(storage::check_fields(fields, setup_.node_settings.store));
-    waits |= storage::find_property(each.properties, property::wait) != "false";
-  }
-  put_key key{who.from, topic.name};
-  auto& put = puts_[key];
-  auto limit =
-      std::min<std::size_t>(put_messages, setup_.node_settings.dispatcher.mailbox_capacity);
-  // Those that wait for the flush and those that do not go apart, in the order in which they came.
-  if (put.builder.count() > 0 &&
-      (put.wait != waits || put.builder.count() + messages.size() > limit ||
-       put.builder.bytes() + request.body.size() > put_bytes))
-    send_put(key, put);
-  put.wait = waits;
-  for (auto& each : messages)
-    put.builder.add(each);
-  part.count = static_cast<std::uint32_t>(messages.size());
-  put.parts.push_back(part);
-  return boost::outcome_v2::success();
-}
-
-void send_desk::flush() {
-  for (auto& [key, put] : puts_)
-    send_put(key, put);
-  puts_.clear();
-}
-
-void send_desk::send_put(const put_key& key, open_put& put) {
-  auto* session = sessions_.find(key.first);
-  auto sent = std::make_shared<const sent_put>(sent_put{key.second, std::exchange(put.parts, {})});
-  auto time_left = counter_.time_left_ms(sent->parts.front().who);
-  for (auto& part : sent->parts)
-    time_left = std::min(time_left, counter_.time_left_ms(part.who));
-  put_request request;
-  request.topic = sent->topic;
-  request.wait = put.wait;
-  request.time_left_ms = static_cast<std::uint32_t>(std::max<std::int64_t>(time_left, 1));
-  request.count = put.builder.count();
-  request.messages = put.builder.take();
-  if (session == nullptr) {
-    put_response lost;
-    lost.failure = {errc::unavailable, "not stored: the client's session ended"};
-    return answer_put(*sent, lost);
-  }
-  request.born_host = *sessions_.peer_of(key.first);
-  self_->request(*session, caf::infinite, std::move(request))
-      .then([this, sent](const put_response& response) { answer_put(*sent, response); },
-            [this, sent](const caf::error& why) {
-              put_response failed;
-              failed.failure = from_caf(why);
-              if (why.category() != error_category()) // the session did not say it: it ended
-                failed.failure.code = errc::maybe_stored;
-              answer_put(*sent, failed);
-            });
-}
-
-void send_desk::answer_put(const sent_put& put, const put_response& response) {
-  tally_.put(put.topic, static_cast<std::uint64_t>(
-                            std::count_if(response.results.begin(), response.results.end(),
-                                          [](const message_result& r) { return r.offset >= 0; })));
-  std::size_t first = 0;
-  for (auto& part : put.parts) {
-    bool complete = first + part.count <= response.results.size();
-    answer_part(part, complete ? &response.results[first] : nullptr, response.failure);
-    first += part.count;
-  }
+    return counter_.reply(who, response_code::message_illegal,
+                          "topic " + topic.name + " has no queues to write to");
+  auto* peer = sessions_.peer_of(who.from);
+  if (peer == nullptr)
+    return counter_.fail(who, {errc::unavailable, "not stored: the client is gone"});
+  auto queue_id = queue_for(header.queue_id, topic);
+  auto held =
+      std::make_shared<held_request>(held_request{request.body, std::move(header.properties)});
+  auto messages = messages_of(header, queue_id, *held);
+  if (!messages)
+    return counter_.reply(who, refusal_code(messages.error().code), messages.error().message);
+  put_request put;
+  put.topic = topic.name;
+  put.count = static_cast<std::uint32_t>(messages.value().size());
+  put.messages = {std::move(messages.value()), std::move(held)};
+  put.born_host = *peer;
+  put.time_left_ms =
+      static_cast<std::uint32_t>(std::max<std::int64_t>(counter_.time_left_ms(who), 1));
+  sent_put sent{this, who, topic.name, queue_id, put.count};
+  puts_.store(credit_of(who.from), std::move(put), names_.topics(), std::move(sent));
 }
 
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
 /// stored for certain: of all the messages of its request.
-void send_desk::answer_part(const send_part& part, const message_result* results,
-                            const error& failure) {
-  if (results == nullptr)
+void send_desk::answer(const sent_put& put, const put_response& response) {
+  auto& results = response.results;
+  tally_.put(put.topic, static_cast<std::uint64_t>(std::ranges::count_if(
+                            results, [](const message_result& r) { return r.offset >= 0; })));
+  auto& failure = response.failure;
+  if (results.size() < put.count)
     return failure.code == errc::none || is_doubtful(failure.code)
-               ? answer_doubt(part, nullptr, failure.message)
-               : refuse_part(part, failure);
-  auto end = results + part.count;
-  auto refused = std::find_if(results, end, [](auto& r) { return r.code != errc::none; });
-  if (refused == end)
-    return answer_stored(part, results, counter_.header_for(part.who, response_code::success));
+               ? answer_doubt(put, nullptr, failure.message)
+               : refuse(put, failure);
+  auto refused = std::ranges::find_if(results, [](auto& r) { return r.code != errc::none; });
+  if (refused == results.end())
+    return answer_stored(put, results.data(), counter_.header_for(put.who, response_code::success));
   bool maybe =
-      std::any_of(results, end, [](auto& r) { return r.offset >= 0 || is_doubtful(r.code); });
+      std::ranges::any_of(results, [](auto& r) { return r.offset >= 0 || is_doubtful(r.code); });
   if (!maybe || TROUPE_MUTANT("doubt-answered-as-refusal"))
-    return refuse_part(part, {refused->code, failure.message});
-  answer_doubt(part, results, failure.message);
+    return refuse(put, {refused->code, failure.message});
+  answer_doubt(put, results.data(), failure.message);
 }
 
-void send_desk::refuse_part(const send_part& part, const error& why) {
+void send_desk::refuse(const sent_put& put, const error& why) {
   if (why.code == errc::not_found)
     names_.refresh([] {}); // deleted by another way
   auto own = refusal_code(why.code);
-  return own != response_code::success ? counter_.reply(part.who, own, why.message)
-                                       : counter_.fail(part.who, why);
+  return own != response_code::success ? counter_.reply(put.who, own, why.message)
+                                       : counter_.fail(put.who, why);
 }
 
-void send_desk::answer_doubt(const send_part& part, const message_result* results,
+void send_desk::answer_doubt(const sent_put& put, const message_result* results,
                              const std::string& reason) {
-  const std::vector<message_result> nowhere(part.count);
-  answer_stored(part, results != nullptr ? results : nowhere.data(),
-                counter_.header_for(part.who, response_code::flush_disk_timeout, reason));
+  const std::vector<message_result> nowhere(put.count);
+  answer_stored(put, results != nullptr ? results : nowhere.data(),
+                counter_.header_for(put.who, response_code::flush_disk_timeout, reason));
 }
 
 /// Clients read ids and numbers in any answer to a send that is no refusal; where none is known
 /// they are those of no message (-1).
-void send_desk::answer_stored(const send_part& part, const message_result* results,
+void send_desk::answer_stored(const sent_put& put, const message_result* results,
                               remoting::command header) {
   auto& store = setup_.node_settings.store;
   auto host = storage::host::ipv4(store.store_host_ipv4, store.store_port);
   remoting::send_answer answer;
-  for (std::uint32_t i = 0; i < part.count; ++i)
+  for (std::uint32_t i = 0; i < put.count; ++i)
     answer.message_id += (i > 0 ? "," : "") + storage::message_id(host, results[i].offset);
-  answer.queue_id = part.queue_id;
+  answer.queue_id = put.queue_id;
   answer.queue_offset = results[0].queue_position;
   remoting::write_fields(header, answer);
-  counter_.reply(part.who, header);
+  counter_.reply(put.who, header);
 }
 
 } // namespace troupe::net

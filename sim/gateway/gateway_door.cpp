@@ -300,7 +300,7 @@ struct gateway_door_state {
       if (--*left == 0)
         promise.deliver(std::move(*sent));
     };
-    storage::message_batch_reader messages(wanted.messages.bytes());
+    auto messages = wanted.messages.read();
     for (std::uint32_t index = 0; index < wanted.count; ++index) {
       auto next = messages.next();
       put_one(wanted.topic, *next.value(),

@@ -24,8 +24,12 @@ error bad_block(const char* what) {
 
 } // namespace
 
+std::size_t message_batch_builder::bytes_of(const new_message& message) noexcept {
+  return header_bytes + message.properties.size() + message.body.size();
+}
+
 void message_batch_builder::add(const new_message& message) {
-  const auto total = header_bytes + message.properties.size() + message.body.size();
+  const auto total = bytes_of(message);
   TROUPE_CHECK(message.body.size() <= std::numeric_limits<std::int32_t>::max() &&
                total <= std::numeric_limits<std::int32_t>::max());
   std::array<std::byte, header_bytes> header;
@@ -40,7 +44,7 @@ void message_batch_builder::add(const new_message& message) {
   to = big_endian::store(to, static_cast<std::uint32_t>(message.properties.size()));
   big_endian::store(to, static_cast<std::uint32_t>(message.body.size()));
   auto properties = std::as_bytes(std::span(message.properties));
-  if (block_.empty())
+  if (block_.capacity() == 0)
     block_.reserve(std::max(usual_bytes_, total)); // the next block is about as long as the last
   block_.insert(block_.end(), header.begin(), header.end());
   block_.insert(block_.end(), properties.begin(), properties.end());

@@ -26,6 +26,8 @@ struct new_message {
 /// a fixed header of 44 bytes each (native order is never used: big-endian), properties, body.
 class message_batch_builder {
 public:
+  static std::size_t bytes_of(const new_message& message) noexcept;
+  void reserve(std::size_t bytes) { block_.reserve(bytes); }
   void add(const new_message& message);
   std::uint32_t count() const noexcept { return count_; }
   std::size_t bytes() const noexcept { return block_.size(); }

@@ -172,7 +172,7 @@ TEST_CASE("session: nothing overtakes a put whose topic is not known yet", "[act
   std::vector<std::string> bodies;
   for (auto& group : t.groups)
     for (auto& request : group.requests) {
-      storage::message_batch_reader batch{request.messages.bytes()};
+      auto batch = request.messages.read();
       bodies.push_back(as_text(batch.next().value()->body));
     }
   CHECK(bodies == std::vector<std::string>{"1", "2"});
@@ -193,7 +193,7 @@ TEST_CASE("session: a batch must hold what it announces", "[actors]") {
   empty.topic = "t";
   CHECK(t.refusal(empty).code == errc::invalid_argument);
   auto cut = put_of("t", {{"abcdef"}});
-  cut.messages = cut.messages.part(0, cut.messages.size() - 1);
+  cut.messages = cut.messages.packed().part(0, cut.messages.size() - 1);
   CHECK(t.refusal(cut).code == errc::invalid_argument);
   put_request noise;
   noise.topic = "t";
@@ -319,7 +319,7 @@ TEST_CASE("session: whether they wait for the flush or not, puts keep their orde
   for (auto& group : t.groups)
     for (auto& request : group.requests) {
       CHECK(request.wait == group.requests.front().wait);
-      storage::message_batch_reader batch{request.messages.bytes()};
+      auto batch = request.messages.read();
       bodies.push_back(as_text(batch.next().value()->body));
     }
   CHECK(bodies == wanted);

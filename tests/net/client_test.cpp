@@ -170,7 +170,7 @@ TEST_CASE("client: a batch carries what was added and is empty afterwards", "[ne
   CHECK(request.count == 2);
   CHECK(request.wait);
 
-  storage::message_batch_reader reader{request.messages.bytes()};
+  auto reader = request.messages.read();
   auto first = reader.next();
   REQUIRE((first && first.value()));
   auto& message = *first.value();
@@ -193,7 +193,7 @@ namespace {
 
 std::vector<std::int32_t> queues_of(const put_request& request) {
   std::vector<std::int32_t> queues;
-  storage::message_batch_reader reader{request.messages.bytes()};
+  auto reader = request.messages.read();
   for (auto message = reader.next(); message && message.value(); message = reader.next())
     queues.push_back(message.value()->queue_id);
   return queues;

@@ -53,7 +53,7 @@ struct numbered_store {
 
   put_response take(const put_request& request) {
     put_response response;
-    storage::message_batch_reader messages(request.messages.bytes());
+    auto messages = request.messages.read();
     while (auto message = messages.next().value()) {
       REQUIRE((message->sysflag & storage::sysflag::sequenced) != 0);
       CHECK(storage::find_property(message->properties, storage::property::keys) == "k");
@@ -251,7 +251,7 @@ TEST_CASE("producer: an idempotent one has several batches open, and repeats the
     REQUIRE(s.producer->send(full_batch_of(name)));
   s.world.drain();
   CHECK(s.asked == strings{"1", "2", "3"});
-  auto first = storage::message_batch_reader(s.requests[1].messages.bytes()).next().value();
+  auto first = s.requests[1].messages.read().next().value();
   CHECK(storage::producer_sequence::parse(first->properties) ==
         storage::producer_sequence{{1, 2}, 3, 11});
   s.fail(errc::connection_lost);
@@ -344,7 +344,7 @@ TEST_CASE("producer: an idempotent one goes on in a new epoch when the store los
           "[net]") {
   stand s(60s, 1, client::producer_identity{{1, 2}, 3});
   auto first_of = [&](std::size_t asked) {
-    auto message = storage::message_batch_reader(s.requests[asked].messages.bytes()).next().value();
+    auto message = s.requests[asked].messages.read().next().value();
     CHECK(storage::find_property(message->properties, storage::property::keys) == "k");
     return storage::producer_sequence::parse(message->properties).value();
   };

@@ -37,7 +37,10 @@ struct desk_place {
       if (what)
         what();
     };
+    self->send(with.node, attach_atom_v, door_actor{self});
     return {
+        [&room](const topic_map& topics) { room.names.set_topics(topics); },
+        [](const role_table&) {}, // of the node that the test plays, which has it
         [stand](net::arrived&) {
           auto task = std::move(stand->tasks_.front());
           stand->tasks_.pop_front();
@@ -52,7 +55,7 @@ struct desk_place {
             stand->on_taken(by);
         },
         [stand, call](pulse_atom) { call(stand->on_pulse); },
-        [stand, call](work_atom) { call(stand->on_commit); },
+        [stand, call](work_atom) { call(stand->on_work); },
         [stand, call](retry_atom) { call(stand->on_retry); },
         [stand, call](watch_atom) { call(stand->on_watch); },
         [](const group_members&) {},
@@ -64,7 +67,7 @@ desk_stand::desk_stand() = default;
 
 /// What comes now would reach what the test has ended already.
 desk_stand::~desk_stand() {
-  on_pulse = on_commit = on_retry = on_watch = after_batch = nullptr;
+  on_pulse = on_work = on_retry = on_watch = nullptr;
   on_taken = nullptr;
   on_departed = nullptr;
   on_open = nullptr;
@@ -77,6 +80,7 @@ void desk_stand::start() {
   setup.node = node.handle;
   setup.address = {.cluster = "troupe", .broker = "n1", .address = "127.0.0.1:10911"};
   setup.options = options;
+  setup.node_settings = settings;
   setup.send = [this](const net::outgoing& message) { take(message); };
   actor_ = world.system().spawn(desk_place::make, this, setup);
   world.drain();
@@ -126,8 +130,6 @@ std::vector<std::int32_t> desk_stand::send(connection_id from,
       line->take(session != nullptr ? *session : session_actor{},
                  ticket_for(from, request, line->kind), request);
     }
-    if (after_batch)
-      after_batch();
   });
   return numbers;
 }

@@ -44,6 +44,7 @@ public:
   sim::world world;
   played_node node{world};
   net::gateway_options options;
+  node_options settings;
   std::deque<client_frame> sent; ///< all, in order
   std::size_t settled = 0;       ///< bytes of requests
   bool deaf = false;             ///< clients take no answers: their receipts are kept
@@ -51,7 +52,7 @@ public:
   std::vector<connection_id> written; ///< whose last write was answered
 
   // What comes to the gateway for a desk, if the test wants it.
-  std::function<void()> on_pulse, on_commit, on_retry, on_watch, after_batch;
+  std::function<void()> on_pulse, on_work, on_retry, on_watch;
   std::function<void(const net::taken&)> on_taken;
   std::function<void(connection_id)> on_departed;
   desk_room::opened on_open;

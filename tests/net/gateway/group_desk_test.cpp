@@ -16,7 +16,7 @@ struct group_stand : desk_stand {
     start();
     auto& desk = open<net::group_desk>(room().names);
     on_pulse = [&desk] { desk.sweep(); };
-    on_commit = [&desk] { desk.send_notes(); };
+    on_work = [&desk] { desk.send_notes(); };
     on_watch = [&desk] { desk.watch_members(); };
     run([this] { room().names.refresh([] {}); });
     enter(1);

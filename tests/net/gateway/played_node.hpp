@@ -4,6 +4,7 @@
 #include "sim/world.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,16 +12,21 @@
 
 namespace troupe::test {
 
-/// A node whose sessions the test plays: it notes what they are asked and chooses the answers. Its
-/// topics: "t", and what is created.
+/// A node whose writer and sessions the test plays: it notes what they are asked and chooses the
+/// answers. Its topics: "t", and what is created.
 class played_node {
 public:
   explicit played_node(sim::world& world) {
     (*topics_)["t"] = {"t", 4, 4, 6};
-    handle = world.play<node_actor>([this, &world](caf::event_based_actor*) {
+    roles.writer = play_writer(world);
+    handle = world.play<node_actor>([this, &world](caf::event_based_actor* self) {
       return caf::message_handler{[this, &world](hello_atom, const caf::strong_actor_ptr&) {
                                     sessions.push_back(play_session(world));
                                     return sessions.back();
+                                  },
+                                  [this, self](attach_atom, const door_actor& who) {
+                                    door = who;
+                                    self->send(door, roles);
                                   },
                                   [this](fetch_atom) { return membership; }};
     });
@@ -28,7 +34,10 @@ public:
 
   node_actor handle;
   std::vector<session_actor> sessions; ///< the gateway's own one first
+  role_table roles;                    ///< of whom only the writer is there
+  door_actor door;                     ///< the gateway
   std::vector<put_request> puts;
+  std::vector<std::size_t> bundles; ///< how many puts came together
   std::size_t topic_questions = 0;
   std::vector<std::string> created;
   std::size_t most_open_creations = 0;
@@ -38,12 +47,23 @@ public:
   caf::event_based_actor* current = nullptr; ///< the session that was made last
   caf::message_handler also;                 ///< what else its sessions answer
 
-  /// Answers the first put that is open.
-  template <class Answer>
-  void answer_put(sim::world& world, Answer answer) {
-    world.inside(sessions.back(), [this, answer] {
-      put_promises_.front().deliver(answer);
-      put_promises_.erase(put_promises_.begin());
+  /// Answers the first put that is open, as soon as the others of its bundle are.
+  void answer_put(sim::world& world, put_response answer) {
+    world.inside(roles.writer, [this, answer] {
+      auto& first = open_bundles_.front();
+      first.response.responses.push_back(answer);
+      if (first.response.responses.size() < first.size)
+        return;
+      first.promise.deliver(std::move(first.response));
+      open_bundles_.pop_front();
+    });
+    world.drain();
+  }
+  /// The writer's answer to the first bundle is this error.
+  void fail_bundle(sim::world& world, caf::error why) {
+    world.inside(roles.writer, [this, why] {
+      open_bundles_.front().promise.deliver(why);
+      open_bundles_.pop_front();
     });
     world.drain();
   }
@@ -81,15 +101,29 @@ public:
 private:
   topic_map map() const { return {topics_}; }
 
+  struct open_bundle {
+    std::size_t size = 0;
+    put_bundle_response response;
+    caf::typed_response_promise<put_bundle_response> promise;
+  };
+
+  writer_actor play_writer(sim::world& world) {
+    return world.play<writer_actor>([this](caf::event_based_actor* self) {
+      return caf::message_handler{[this, self](const put_bundle& bundle) {
+        puts.insert(puts.end(), bundle.requests.begin(), bundle.requests.end());
+        bundles.push_back(bundle.requests.size());
+        open_bundles_.push_back({bundle.requests.size(), {}, {}});
+        auto& promise = open_bundles_.back().promise;
+        promise = self->make_response_promise<put_bundle_response>();
+        return promise;
+      }};
+    });
+  }
+
   session_actor play_session(sim::world& world) {
     return world.play<session_actor>([this](caf::event_based_actor* self) {
       current = self;
       return caf::message_handler{
-          [this, self](const put_request& request) {
-            puts.push_back(request);
-            put_promises_.push_back(self->make_response_promise<put_response>());
-            return put_promises_.back();
-          },
           [this, self](watch_atom) -> caf::result<topic_map> {
             ++topic_questions;
             if (!hold_topics)
@@ -111,7 +145,7 @@ private:
 
   std::shared_ptr<std::map<std::string, topic_info>> topics_ =
       std::make_shared<std::map<std::string, topic_info>>();
-  std::vector<caf::typed_response_promise<put_response>> put_promises_;
+  std::deque<open_bundle> open_bundles_;
   std::vector<std::pair<caf::typed_response_promise<topic_map>, topic_map>> topic_promises_;
   std::vector<std::pair<caf::typed_response_promise<topic_info>, topic_info>> creations_;
 };

@@ -13,9 +13,11 @@ namespace {
 
 struct send_stand : desk_stand {
   send_stand() {
+    settings.store.flush = storage::flush_policy::sync;
     start();
-    auto& desk = open<net::send_desk>(room().names, room().tally);
-    after_batch = [&desk] { desk.flush(); };
+    desk = &open<net::send_desk>(room().names, room().tally);
+    on_work = [this] { desk->work(); };
+    run([this] { desk->set_roles(node.roles); });
     run([this] { room().names.refresh([] {}); });
     enter(1);
   }
@@ -26,7 +28,7 @@ struct send_stand : desk_stand {
   /// Bodies and queues of a put: "a0 b0".
   static std::string text_of(const put_request& put) {
     std::string text;
-    storage::message_batch_reader batch{put.messages.bytes()};
+    auto batch = put.messages.read();
     while (auto message = batch.next().value())
       text += (text.empty() ? "" : " ") + std::string(as_text(message->body)) +
               std::to_string(message->queue_id);
@@ -38,18 +40,29 @@ struct send_stand : desk_stand {
       all.push_back(put.topic + ": " + text_of(put));
     return all;
   }
+
+  net::send_desk* desk = nullptr;
 };
 
+using sizes = std::vector<std::size_t>;
 using strings = std::vector<std::string>;
 
 } // namespace
 
-TEST_CASE("send_desk: messages for a topic that came together are one put", "[gateway]") {
+TEST_CASE("send_desk: requests that came together go to the writer together, in order",
+          "[gateway]") {
   send_stand t;
   t.node.add_topic("u");
   t.run([&] { t.room().names.refresh([] {}); });
-  t.send(1, {t.send_of("t", "a"), t.send_of("u", "b"), t.send_of("t", "c", 1)});
-  CHECK(t.puts() == strings{"t: a0 c1", "u: b0"});
+  t.enter(2);
+  t.run([&] {
+    for (net::connection_id from : {1U, 2U})
+      for (auto& each : {t.send_of("t", "a"), t.send_of("u", "b"), t.send_of("t", "c", 1)})
+        t.room().table.find(each.header.code)->take({}, t.ticket_for(from, each), each);
+  });
+  t.world.drain();
+  CHECK(t.puts() == strings{"t: a0", "u: b0", "t: c1", "t: a0", "u: b0", "t: c1"});
+  CHECK(t.node.bundles == sizes{6});
   t.send(1, {t.send_of("t", "d")});
   CHECK(t.puts().back() == "t: d0");
 }
@@ -61,17 +74,31 @@ TEST_CASE("send_desk: those that wait for the flush and others go apart, in orde
   REQUIRE(t.node.puts.size() == 3);
   CHECK(t.node.puts[0].wait);
   CHECK_FALSE(t.node.puts[1].wait);
+  CHECK(t.node.bundles == sizes{1, 1, 1});
 }
 
-TEST_CASE("send_desk: a full put is handed on before the batch ends", "[gateway]") {
+TEST_CASE("send_desk: a bundle does not grow for ever", "[gateway]") {
   send_stand t;
-  std::vector<net::client_request> many;
-  for (int i = 0; i < 257; ++i)
-    many.push_back(t.send_of("t", "x"));
-  t.send(1, std::move(many));
-  REQUIRE(t.node.puts.size() == 2);
-  CHECK(t.node.puts[0].count == 256);
-  CHECK(t.node.puts[1].count == 1);
+  std::vector<net::client_request> many(500, t.send_of("t", "x"));
+  t.send(1, many);
+  CHECK(t.node.bundles == sizes{500});
+  many.assign(3, t.send_of("t", std::string(600'000, 'x')));
+  t.send(1, many);
+  CHECK(t.node.bundles == sizes{500, 1, 1, 1});
+}
+
+TEST_CASE("send_desk: what a client has open is bounded, and no other is the worse for it",
+          "[gateway]") {
+  send_stand t;
+  std::vector<net::client_request> many(20, t.send_of("t", std::string(2'000'000, 'x')));
+  auto numbers = t.send(1, many);
+  auto& refused = t.answers_to(numbers.back()).at(0).header;
+  CHECK(refused.code == response_code::system_busy);
+  CHECK(refused.remark.find("not stored") == 0);
+  CHECK(t.node.puts.size() == 16);
+  t.enter(2);
+  t.send(2, {t.send_of("t", "y")});
+  CHECK(t.puts().back() == "t: y0");
 }
 
 TEST_CASE("send_desk: it deals out the queues when producers leave the choice", "[gateway]") {
@@ -80,7 +107,7 @@ TEST_CASE("send_desk: it deals out the queues when producers leave the choice", 
   for (auto* body : {"a", "b", "c", "d"})
     four.push_back(t.send_of("t", body, -1));
   t.send(1, std::move(four));
-  CHECK(t.puts() == strings{"t: a0 b1 c2 d3"});
+  CHECK(t.puts() == strings{"t: a0", "t: b1", "t: c2", "t: d3"});
 }
 
 TEST_CASE("send_desk: one bad message costs no other", "[gateway]") {
@@ -88,7 +115,7 @@ TEST_CASE("send_desk: one bad message costs no other", "[gateway]") {
   auto numbers =
       t.send(1, {t.send_of("t", "a"), t.send_of("t", "b", 9), t.send_of("RMQ_SYS_TRACE_TOPIC", "c"),
                  t.request(request_code::send_message, {}, "d"), t.send_of("t", "e")});
-  CHECK(t.puts() == strings{"t: a0 e0"});
+  CHECK(t.puts() == strings{"t: a0", "t: e0"});
   auto code = [&](std::size_t which) {
     auto answers = t.answers_to(numbers[which]);
     return answers.size() == 1 ? answers[0].header.code : -1;
@@ -102,13 +129,11 @@ TEST_CASE("send_desk: each request is told its own places, and the messages are 
           "[gateway]") {
   send_stand t;
   auto numbers = t.send(1, {t.send_of("t", "a"), t.send_of("t", "b")});
-  put_response stored;
-  stored.results.resize(2);
   for (int i : {0, 1}) {
-    stored.results[static_cast<std::size_t>(i)].offset = 100 * (i + 1);
-    stored.results[static_cast<std::size_t>(i)].queue_position = 7 + i;
+    put_response stored;
+    stored.results.push_back({errc::none, 100 * (i + 1), 7 + i});
+    t.node.answer_put(t.world, stored);
   }
-  t.node.answer_put(t.world, stored);
   REQUIRE(t.answers_to(numbers[1]).size() == 1);
   CHECK(t.answers_to(numbers[0]).at(0).number("queueOffset") == 7);
   CHECK(t.answers_to(numbers[1]).at(0).number("queueOffset") == 8);
@@ -123,7 +148,7 @@ TEST_CASE("send_desk: sends wait for their topic, and later ones behind them", "
   t.send(1, {t.send_of("t", "other"), t.send_of("new", "b")});
   CHECK(t.puts() == strings{"t: other0"});
   t.node.release_creations(t.world);
-  CHECK(t.puts() == strings{"t: other0", "new: a0 b0"});
+  CHECK(t.puts() == strings{"t: other0", "new: a0", "new: b0"});
 }
 
 TEST_CASE("send_desk: no topic is made against the rules", "[gateway]") {
@@ -143,12 +168,23 @@ TEST_CASE("send_desk: no topic is made against the rules", "[gateway]") {
   CHECK(t.node.created == strings{"%RETRY%G"});
 }
 
-TEST_CASE("send_desk: without a session nothing is stored, and the producer is told so",
+TEST_CASE("send_desk: without a writer nothing is stored, and the producer is told so",
           "[gateway]") {
   send_stand t;
-  t.world.kill(t.node.sessions.back());
-  t.world.drain();
+  t.run([&] { t.desk->set_roles({}); });
   auto answer = t.ask(1, request_code::send_message, send_fields("t"), "x");
   CHECK(answer.header.code == response_code::service_not_available);
   CHECK(answer.header.remark.find("not stored") != std::string::npos);
+}
+
+TEST_CASE("send_desk: an answer that does not come is doubt, at the deadline", "[gateway]") {
+  send_stand t;
+  auto number = t.send(1, {t.send_of("t", "x")})[0];
+  t.world.run_for(t.settings.session.deadline + t.settings.writer.parked_deadline - 1ms);
+  CHECK(t.answers_to(number).empty());
+  t.world.run_for(1ms);
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.code == response_code::flush_disk_timeout);
+  t.node.answer_put(t.world, put_response{}); // too late
+  CHECK(t.answers_to(number).size() == 1);
 }

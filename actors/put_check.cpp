@@ -1,0 +1,99 @@
+#include "actors/put_check.hpp"
+
+#include "storage/format/message_batch.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/format/system_topics.hpp"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace {
+
+/// Of a message in a batch: what stands before its body (storage/format/message_batch.hpp).
+constexpr std::size_t least_message_bytes = 44;
+
+/// What this node cannot do with a message, and must not do wrongly.
+const char* unsupported(const storage::new_message& message) {
+  if ((message.sysflag & storage::sysflag::transaction_mask) != 0)
+    return "transactions are not supported by this node";
+  return storage::unsupported_request(message.properties);
+}
+
+storage::result<const topic_info*> writable_topic(const std::string& name,
+                                                  const topic_map& topics) {
+  if (!storage::takes_messages(name))
+    return brokers_own(name);
+  auto found = topics.topics->find(name);
+  if (found == topics.topics->end()) {
+    TROUPE_TRY(storage::check_topic_name(name));
+    return storage::error{errc::not_found, "there is no topic " + name +
+                                               "; create it with: troupe topic create " + name};
+  }
+  if ((found->second.perm & 2) == 0)
+    return storage::error{errc::invalid_argument, "topic " + name + " is not writable"};
+  return &found->second;
+}
+
+} // namespace
+
+storage::error brokers_own(const std::string& topic) {
+  return {errc::invalid_argument, "topic " + topic + " is one of RocketMQ's own"};
+}
+
+put_response refused(const put_request& request, const storage::error& why) {
+  put_response response;
+  message_result result;
+  result.code = why.code;
+  // The count comes from the client: it is answered only as far as the batch could be that long.
+  auto most = request.messages.size() / least_message_bytes;
+  auto count = std::min<std::size_t>(request.count, most);
+  response.results.assign(std::max<std::size_t>(count, 1), result);
+  response.failure = why;
+  return response;
+}
+
+storage::result<void> check_put(put_request& request, const topic_map& topics,
+                                const node_options& options) {
+  TROUPE_TRY(auto* topic, writable_topic(request.topic, topics));
+  if (request.count > options.session.credit_messages)
+    return storage::error{errc::too_large,
+                          "more messages in one batch than a client may have open (" +
+                              std::to_string(options.session.credit_messages) + ")"};
+  storage::record_fields fields;
+  fields.topic = request.topic;
+  auto messages = request.messages.read();
+  std::uint32_t count = 0;
+  bool none_waits = options.store.flush == storage::flush_policy::sync && request.wait;
+  for (;; ++count) {
+    TROUPE_TRY(auto message, messages.next());
+    if (!message)
+      break;
+    if (auto* why = unsupported(*message))
+      return storage::error{errc::invalid_argument, why};
+    if (message->queue_id < 0 || message->queue_id >= topic->write_queues)
+      return storage::error{errc::invalid_argument, "topic " + topic->name + " has no queue " +
+                                                        std::to_string(message->queue_id) +
+                                                        ", only 0 to " +
+                                                        std::to_string(topic->write_queues - 1)};
+    fields.queue_id = message->queue_id;
+    fields.body = message->body;
+    fields.properties = message->properties;
+    if (auto good = storage::check_fields(fields, options.store); !good)
+      return request.count == 1
+                 ? good.error()
+                 : storage::error{good.error().code, "message " + std::to_string(count) +
+                                                         " of the batch: " + good.error().message};
+    none_waits = none_waits &&
+                 storage::find_property(message->properties, storage::property::wait) == "false";
+  }
+  if (count != request.count || count == 0)
+    return storage::error{errc::invalid_argument, "a batch of " + std::to_string(count) +
+                                                      " messages was announced as " +
+                                                      std::to_string(request.count)};
+  if (none_waits)
+    request.wait = false;
+  return boost::outcome_v2::success();
+}
+
+} // namespace troupe
