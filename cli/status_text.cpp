@@ -113,7 +113,10 @@ std::string edge_line(const status_edge& e) {
     amount += " of " + std::to_string(*e.capacity) + " " + e.unit;
   auto line = "edge      " + e.from + in_brackets(e.from_node) + " -> " + e.to +
               in_brackets(e.to_node) + ": " + amount + " " + e.what;
-  return e.link.empty() ? line : line + "; link " + e.link + " for " + net::span_text(e.since_ms);
+  if (e.link.empty())
+    return line;
+  line += "; link " + e.link;
+  return e.link == unknown ? line : line + " for " + net::span_text(e.since_ms);
 }
 
 /// What each node says of itself: who is connected to whom.
