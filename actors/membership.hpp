@@ -1,24 +1,17 @@
 #pragma once
 
+#include "actors/group_core.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
 
 #include <map>
-#include <set>
-#include <string>
-#include <utility>
-#include <vector>
 
 namespace troupe {
 
 /// Who is a member of which consumer group at this node, whichever door it came through, and which
-/// queues the members of one group hold against each other.
-///
-/// Members come in two ways. Client actors join through their sessions, and leave when that session
-/// ends or they fall silent. A door whose protocol has its own way to join (the gateway) says which
-/// members it has in a group, and is told those of all others: it watches. What is kept is bounded:
-/// groups, members of one, bytes; what a door says is bounded by the door.
+/// queues the members of one group hold against each other. What is decided, `group_core` decides;
+/// this actor numbers sessions, doors and questions, and says what comes of it.
 struct membership_state {
   membership_state() = default;
   static inline const char* name = "membership";
@@ -34,43 +27,20 @@ struct membership_state {
   void pulse();
 
 private:
-  using time_point = caf::actor_clock::time_point;
-  using queue_key = std::pair<std::string, std::int32_t>; ///< topic and queue
-
-  struct member {
-    caf::actor_addr session;
-    time_point seen;
-    // The question that waits for news:
-    kept_promise<group_members> promise;
-    std::uint64_t known = 0;
-    time_point answer_at;
-  };
-  struct group {
-    std::map<std::string, member> members;                        ///< that joined, by client id
-    std::map<caf::actor_addr, std::vector<std::string>> of_doors; ///< that doors have
-    std::map<queue_key, std::string> holders;
-  };
-  using group_map = std::map<std::string, group>;
-
-  storage::result<void> check_room(const group_join& request) const;
-  storage::result<group_map::iterator> group_of_sender(const std::string& name,
-                                                       const std::string& client_id);
+  /// The number of the sender, who is watched from now on; 0 without one.
+  group_core::party sender();
+  group_core::party number_of(const caf::strong_actor_ptr& who);
   void down(const caf::actor_addr& who);
-  void remove(group_map::iterator at, const std::string& client_id);
-  void changed(const std::string& name, group& g);
-  void tell_watchers(const std::string& name, const group& g);
-  /// Those of all but one door.
-  static group_members list(const std::string& name, const group& g,
-                            const caf::actor_addr& but = {});
-  void drop_if_empty(group_map::iterator at);
+  void carry_out(group_core::actions& what);
   void arm();
 
   membership_actor::stateful_pointer<membership_state> self_;
-  membership_options limits_;
-  group_map groups_;
-  std::set<caf::actor_addr> monitored_;
-  std::map<caf::actor_addr, member_watcher> watchers_;
-  std::size_t bytes_ = 0; ///< of members and holders, about
+  group_core groups_;
+  std::map<caf::actor_addr, group_core::party> parties_;
+  std::map<group_core::party, member_watcher> watchers_;
+  std::map<group_core::question, kept_promise<group_members>> waiting_;
+  group_core::party last_party_ = 0;
+  group_core::question last_question_ = 0;
   bool pulse_pending_ = false;
 };
 
