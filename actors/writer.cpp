@@ -38,7 +38,7 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
                                : std::make_shared<storage::producer_book>(*files_, options_.store);
   bundles_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
-    bars_[{errc::needs_repair}] = setup.read_only;
+    bars_.note({bar_source::writer, errc::needs_repair, setup.read_only});
   positions_.start(setup.end);
 }
 
@@ -107,32 +107,29 @@ void writer_state::work() {
 
 writer_state::verdict writer_state::store_current(open_bundle& bundle) {
   auto& request = bundle.current();
-  if (!bars_.empty()) {
-    refuse_current(bundle, refusal_code(), "not stored: " + refusal_text());
+  admission_case now{
+      .count = request.count,
+      .deleted = numbers_.retired(request.topic),
+      .ready = numbers_.known() && has_roles_,
+      .too_late = bundle.too_late(self_->clock().now()),
+      .has_room = bundle.reserved,
+      .capacity = credit_.capacity(),
+      .used = credit_.used(),
+      .dirty = static_cast<std::uint64_t>(log_->staged_end() - flushed_),
+      .dirty_budget = options_.flusher.dirty_budget_bytes,
+  };
+  storage::error why;
+  switch (admit(now, bars_, request.topic, why)) {
+  case admission::refuse:
+    refuse_current(bundle, why.code, why.message);
     return verdict::stored;
+  case admission::wait:
+    if (!TROUPE_MUTANT("bound-ignored"))
+      return verdict::wait_for_room;
+    [[fallthrough]];
+  case admission::take:
+    bundle.reserved = bundle.reserved || credit_.reserve(request.count);
   }
-  if (numbers_.retired(request.topic)) {
-    refuse_current(bundle, errc::not_found, "not stored: topic " + request.topic + " was deleted");
-    return verdict::stored;
-  }
-  if (!numbers_.known() || !has_roles_) {
-    bundle.refuse_current(errc::unavailable, "not stored: the queues are not recovered yet");
-    return verdict::stored;
-  }
-  if (request.count > credit_.capacity()) {
-    bundle.refuse_current(errc::invalid_argument, "not stored: a batch of " +
-                                                      std::to_string(request.count) +
-                                                      " messages, but mailbox-capacity is " +
-                                                      std::to_string(credit_.capacity()));
-    return verdict::stored;
-  }
-  if (bundle.too_late(self_->clock().now())) {
-    refuse_current(bundle, errc::busy,
-                   "not stored: it waited longer than the producer does; send it again");
-    return verdict::stored;
-  }
-  if (!bundle.reserved && !reserve_room(bundle))
-    return verdict::wait_for_room;
   if (!bundle.messages) {
     bundle.messages.emplace(request.messages.read());
     bundle.answer().results.reserve(request.count);
@@ -191,14 +188,6 @@ void writer_state::refuse_current(open_bundle& bundle, errc code, const std::str
   if (bundle.reserved) // for messages that will not come any more
     credit_.give_back(bundle.current().count - bundle.answer().results.size());
   bundle.refuse_current(code, reason);
-}
-
-bool writer_state::reserve_room(open_bundle& bundle) {
-  auto dirty = static_cast<std::uint64_t>(log_->staged_end() - flushed_);
-  if (dirty > options_.flusher.dirty_budget_bytes)
-    return false;
-  bundle.reserved = credit_.reserve(bundle.current().count);
-  return bundle.reserved;
 }
 
 bool writer_state::stage_message(open_bundle& bundle, const storage::new_message& message,
@@ -317,7 +306,7 @@ void writer_state::answer_flushed() {
 void writer_state::fail_stop(const storage::error& why) {
   auto reason = "writing the commit log failed (" + why.message +
                 "); restart the node to recover: reads go on";
-  bars_[{errc::write_stopped}] = reason;
+  bars_.note({bar_source::writer, errc::write_stopped, reason});
   // What reached the file is unknown, so nobody is told "not stored".
   for (auto& bundle : written_) {
     doubt(bundle.response, "maybe stored: " + reason);
@@ -370,7 +359,8 @@ std::string writer_state::missing_room() const {
 
 void writer_state::want_file() {
   // Nothing new goes into a log that is damaged in the middle.
-  if (file_requested_ || !has_roles_ || bars_.count({errc::needs_repair}) > 0)
+  if (file_requested_ || !has_roles_ ||
+      bars_.find(bar_source::writer, errc::needs_repair) != nullptr)
     return;
   file_requested_ = true;
   self_->send(roles_.flusher, extend_atom_v, log_->next_file_start());
@@ -389,7 +379,7 @@ void writer_state::file_ready(log_offset start) {
     return;
   }
   file_requested_ = false;
-  bars_.erase({errc::no_space, bar_source::log_file});
+  bars_.lift(bar_source::log_file, errc::no_space);
   log_->add_file(start, std::move(opened.value()));
   work();
 }
@@ -420,25 +410,16 @@ log_state writer_state::log() const {
   l.end = log_->end();
   l.flushed = flushed_;
   l.store_ms = store_time_.last();
-  if (auto damaged = bars_.find({errc::needs_repair}); damaged != bars_.end())
-    l.read_only = damaged->second;
+  if (auto* damaged = bars_.find(bar_source::writer, errc::needs_repair))
+    l.read_only = damaged->reason;
   l.queues_unknown = !numbers_.known();
   return l;
 }
 
 /// What only a restart mends comes before what may pass.
-writer_state::bars::const_iterator writer_state::gravest_bar() const {
-  auto final = std::ranges::find(bars_, errc::write_stopped,
-                                 [](const auto& entry) { return entry.first.code; });
-  return final != bars_.end() ? final : bars_.begin();
-}
-
 std::string writer_state::refusal_text() const {
-  return bars_.empty() ? std::string{} : gravest_bar()->second;
-}
-
-errc writer_state::refusal_code() const {
-  return gravest_bar()->first.code;
+  auto* bar = bars_.gravest();
+  return bar == nullptr ? std::string{} : bar->reason;
 }
 
 // -- stopping ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/admission.hpp"
 #include "actors/credit.hpp"
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
@@ -68,15 +69,6 @@ struct writer_state {
   void retry();
 
 private:
-  /// Why nothing is written, and by whom.
-  struct bar {
-    errc code = errc::none;
-    bar_source source = bar_source::writer;
-    std::uint32_t share = 0;
-    auto operator<=>(const bar&) const = default;
-  };
-  using bars = std::map<bar, std::string>;
-
   /// What to do with the request at the front.
   enum class verdict { stored, wait_for_room, wait_for_file };
 
@@ -96,7 +88,6 @@ private:
   void refuse_sequence(open_bundle& bundle, const storage::producer_windows::judgement& judged);
   void note_sequence(const storage::record_place& place);
   void keep_sequences();
-  bool reserve_room(open_bundle& bundle);
   void meet_flusher();
   void meet_dispatcher();
   void sync_alone();
@@ -121,9 +112,7 @@ private:
   void arm_retry();
   void want_file();
   void stop_if_idle();
-  bars::const_iterator gravest_bar() const;
   std::string refusal_text() const;
-  errc refusal_code() const;
 
   writer_actor::stateful_pointer<writer_state> self_;
   node_options options_;
@@ -148,7 +137,7 @@ private:
   position_credit credit_;
   std::uint64_t staged_positions_ = 0;
 
-  bars bars_;
+  write_bars bars_;
   bool node_knows_ = false; ///< that the queues do not get to the end of the log now
   log_offset min_ = 0;
   log_offset flushed_ = 0;

@@ -26,8 +26,7 @@ void writer_state::set_roles(const role_table& table) {
   if (!TROUPE_MUTANT("file-said-once"))
     file_requested_ = false;
   if (other_flusher) {
-    bars_.erase(
-        {errc::no_space, bar_source::log_file}); // of the one before; this one says it again
+    bars_.lift(bar_source::log_file, errc::no_space); // of the one before; this one says it
     meet_flusher();
   }
   if (log_->bytes_left_in_file() == 0 && log_->wants_file())
@@ -143,13 +142,10 @@ void writer_state::flush_failed(const flush_failure& why) {
 }
 
 void writer_state::refuse(const write_bar& why) {
-  bar which{why.code, why.source, why.share};
-  if (why.source == bar_source::log_file) // whatever keeps it away: for clients there is no room
-    which.code = errc::no_space;
-  if (why.reason.empty())
-    bars_.erase(which);
-  else
-    bars_[which] = why.reason;
+  auto bar = why;
+  if (bar.source == bar_source::log_file) // whatever keeps it away: for clients there is no room
+    bar.code = errc::no_space;
+  bars_.note(bar);
   tell_node(why);
   if (!bundles_.empty()) // some may wait for a flush that does not come any more
     wake();
@@ -170,8 +166,8 @@ caf::result<tombstone> writer_state::retire(const std::string& topic) {
   if (log_->failed()) // what it left behind the end may be found and taken for a new message
     return make_caf_error(errc::write_stopped,
                           "a write to the log failed; restart the node, it will recover");
-  if (auto damaged = bars_.find({errc::needs_repair}); damaged != bars_.end())
-    return make_caf_error(errc::needs_repair, damaged->second);
+  if (auto* damaged = bars_.find(bar_source::writer, errc::needs_repair))
+    return make_caf_error(errc::needs_repair, damaged->reason);
   if (!numbers_.known()) // the topic, made again, would begin at 0
     return make_caf_error(errc::unavailable, "the queues are not recovered yet; try again later");
   return numbers_.retire(topic, log_->end());
