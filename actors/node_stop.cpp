@@ -12,6 +12,10 @@ namespace {
 constexpr auto others_patience = std::chrono::seconds(10);
 constexpr auto look_again = std::chrono::milliseconds(200);
 
+/// What a door does for a stop, as a session does: refuses everything from now on, and answers when
+/// all that changes something is answered.
+using stopping_door = caf::typed_actor<handles<bool(stop_atom)>>;
+
 } // namespace
 
 caf::result<stop_report> node_state::stop() {
@@ -46,13 +50,16 @@ caf::result<stop_report> node_state::stop() {
 /// Those who write are elsewhere and go on: what clients have open may still be answered.
 void node_state::drain_sessions() {
   stop_waits_ = "the open requests of " + std::to_string(sessions_.size()) + " sessions";
-  auto open = std::make_shared<std::size_t>(sessions_.size() + 1);
+  auto open = std::make_shared<std::size_t>(sessions_.size() + doors_.size() + 1);
   auto done = [this, open] {
     if (--*open == 0)
       stop_rest();
   };
   for (auto& [address, session] : sessions_)
     self_->request(session, others_patience, stop_atom_v)
+        .then([done](bool) { done(); }, [done](const caf::error&) { done(); });
+  for (auto& [address, door] : doors_)
+    self_->request(caf::actor_cast<stopping_door>(door), others_patience, stop_atom_v)
         .then([done](bool) { done(); }, [done](const caf::error&) { done(); });
   done();
 }

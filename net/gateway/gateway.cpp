@@ -28,6 +28,7 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
         [&state](const taken& by) {
           return by.pull ? state.pulls().answer_taken(by.from) : state.question_done(by.from);
         },
+        [&state](stop_atom) { return state.sends().stop(); },
         [&state](pulse_atom) { state.groups().sweep(); },
         [&state](work_atom) { state.work(); },
         [&state](retry_atom) { state.pulls().send_held(); },

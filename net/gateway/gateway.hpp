@@ -22,6 +22,8 @@ using gateway_actor =
     door_actor::extend<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
                        /// Members of a group that came through other doors.
                        handles<void(group_members)>,
+                       /// Store nothing from now on; answers when the writer has answered all.
+                       handles<bool(stop_atom)>,
                        // Its own timers.
                        handles<void(pulse_atom)>, handles<void(work_atom)>,
                        handles<void(retry_atom)>, handles<void(watch_atom)>>;

@@ -83,7 +83,22 @@ request_lines send_desk::lines() {
   };
 }
 
+caf::result<bool> send_desk::stop() {
+  stopping_ = true;
+  stop_promise_ = kept_promise<bool>{self_};
+  auto answer = stop_promise_;
+  end_stop();
+  return answer;
+}
+
+void send_desk::end_stop() {
+  if (stop_promise_.pending() && puts_.empty())
+    stop_promise_.deliver(true);
+}
+
 void send_desk::take(const ticket& who, const client_request& request) {
+  if (stopping_)
+    return counter_.fail(who, {errc::unavailable, "not stored: the node is stopping"});
   auto header = remoting::read_send_header(request.header);
   if (!header)
     return counter_.fail(who, header.error());
@@ -189,6 +204,8 @@ void send_desk::store(const ticket& who, const client_request& request,
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
 /// stored for certain: of all the messages of its request.
 void send_desk::answer(const sent_put& put, const put_response& response) {
+  if (stopping_) // behind the last answer
+    self_->send(self_, work_atom_v);
   auto& results = response.results;
   tally_.put(put.topic, static_cast<std::uint64_t>(std::ranges::count_if(
                             results, [](const message_result& r) { return r.offset >= 0; })));

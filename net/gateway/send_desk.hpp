@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/promise.hpp"
 #include "actors/put_desk.hpp"
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
@@ -24,7 +25,12 @@ public:
   request_lines lines();
   void set_roles(const role_table& roles) { puts_.set_roles(roles); }
   /// Hands on what was gathered: when what was in the mailbox has come.
-  void work() { puts_.work(); }
+  void work() {
+    puts_.work();
+    end_stop();
+  }
+  /// Refuses what comes; answers when all that the writer has is answered.
+  caf::result<bool> stop();
   void forget(connection_id from) { credits_.erase(from); }
 
 private:
@@ -55,6 +61,7 @@ private:
   void finish(const std::string& topic, const storage::error& failure);
   void store(const ticket& who, const client_request& request, remoting::send_header header,
              const topic_info& topic);
+  void end_stop();
   std::int32_t queue_for(std::int32_t wanted, const topic_info& topic);
   const std::shared_ptr<client_credit>& credit_of(connection_id from);
   void answer(const sent_put& put, const put_response& response);
@@ -69,6 +76,8 @@ private:
   std::map<std::string, std::vector<held_send>> held_; ///< by topic, in order
   std::size_t held_count_ = 0;
   std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
+  bool stopping_ = false;
+  kept_promise<bool> stop_promise_;
 };
 
 } // namespace troupe::net

@@ -54,6 +54,7 @@ struct desk_place {
           if (stand->on_taken)
             stand->on_taken(by);
         },
+        [stand](stop_atom) { return stand->on_stop(); },
         [stand, call](pulse_atom) { call(stand->on_pulse); },
         [stand, call](work_atom) { call(stand->on_work); },
         [stand, call](retry_atom) { call(stand->on_retry); },

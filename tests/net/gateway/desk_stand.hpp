@@ -54,6 +54,7 @@ public:
   // What comes to the gateway for a desk, if the test wants it.
   std::function<void()> on_pulse, on_work, on_retry, on_watch;
   std::function<void(const net::taken&)> on_taken;
+  std::function<caf::result<bool>()> on_stop;
   std::function<void(connection_id)> on_departed;
   desk_room::opened on_open;
 
@@ -73,6 +74,7 @@ public:
 
   /// Does it as the gateway, and all that follows at this moment.
   void run(std::function<void()> what);
+  const net::gateway_actor& actor() const { return actor_; }
   net::client_request request(std::int32_t code, ext_list fields, std::string_view body = {}) {
     return make_request(code, next_opaque_++, std::move(fields), body);
   }

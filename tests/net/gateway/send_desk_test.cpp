@@ -188,3 +188,20 @@ TEST_CASE("send_desk: an answer that does not come is doubt, at the deadline", "
   t.node.answer_put(t.world, put_response{}); // too late
   CHECK(t.answers_to(number).size() == 1);
 }
+
+TEST_CASE("send_desk: a stop waits for the writer's answers, and nothing new is taken",
+          "[gateway]") {
+  send_stand t;
+  t.on_stop = [&t] { return t.desk->stop(); };
+  auto number = t.send(1, {t.send_of("t", "x")})[0];
+  auto stopped = t.world.request<bool>(t.actor(), stop_atom_v);
+  t.world.run_for(100ms);
+  CHECK_FALSE(stopped.there());
+  auto refused = t.ask(1, request_code::send_message, send_fields("t"), "y");
+  CHECK(refused.header.remark.find("not stored: the node is stopping") != std::string::npos);
+  put_response stored;
+  stored.results.push_back({errc::none, 100, 7});
+  t.node.answer_put(t.world, stored);
+  CHECK(t.answers_to(number).size() == 1);
+  CHECK(stopped.value());
+}
