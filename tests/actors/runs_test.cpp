@@ -89,10 +89,10 @@ TEST_CASE("flusher: a file made ahead is told again, but to no writer that may h
   auto size = static_cast<log_offset>(t.options.store.log_file_size_bytes);
   log_state log;
   auto meet = [&] {
-    t.roles.writer = nullptr;
-    t.announce();
-    t.roles.writer = writer();
-    t.announce();
+    role_table roles;
+    t.world.tell(t.roles.flusher, roles); // it is out of reach
+    roles.writer = writer();
+    t.world.tell(t.roles.flusher, roles);
     t.world.drain();
     CHECK(ready.empty()); // which run of the log it writes is not known yet
     t.world.tell(t.roles.flusher, attach_atom_v, log);
