@@ -92,9 +92,9 @@ TEST_CASE("send_desk: what a client has open is bounded, and no other is the wor
   send_stand t;
   std::vector<net::client_request> many(20, t.send_of("t", std::string(2'000'000, 'x')));
   auto numbers = t.send(1, many);
-  auto& refused = t.answers_to(numbers.back()).at(0).header;
+  auto refused = t.answers_to(numbers.back()).at(0).header;
   CHECK(refused.code == response_code::system_busy);
-  CHECK(refused.remark.find("not stored") == 0);
+  CHECK(refused.remark.find("not stored") != std::string::npos);
   CHECK(t.node.puts.size() == 16);
   t.enter(2);
   t.send(2, {t.send_of("t", "y")});
