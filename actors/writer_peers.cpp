@@ -101,8 +101,10 @@ void writer_state::ask_queues(log_offset end) {
       .then([this](const queue_state& complete) { set_queues(complete); },
             [this, whom, end](const caf::error& e) {
               auto why = from_caf(e);
-              if (why.code == errc::connection_lost || whom != roles_.queue_manager)
-                return;                             // it died: another one comes
+              // It died, or one of several is away: another one comes that speaks for all.
+              if (why.code == errc::connection_lost || why.code == errc::unavailable ||
+                  whom != roles_.queue_manager)
+                return;
               if (why.code == errc::maybe_stored) { // it is silent, or still catches up
                 ask_queues(end);
                 return;
