@@ -96,8 +96,7 @@ bool queue_manager_state::may_sync() const noexcept {
   return wants_sync() && !syncing_ && failure_.empty();
 }
 
-std::optional<queue_manager_state::time_point>
-queue_manager_state::next_due(time_point now) const {
+std::optional<queue_manager_state::time_point> queue_manager_state::next_due(time_point now) const {
   auto due = parked_.next_deadline();
   auto or_at = [&due](time_point when) { due = due ? std::min(*due, when) : when; };
   if (!bounds_.empty())

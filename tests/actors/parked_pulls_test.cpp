@@ -27,7 +27,9 @@ numbers of(const std::vector<waiting>& taken) {
   return found;
 }
 
-parked::time_point at(std::chrono::milliseconds when) { return parked::time_point{when}; }
+parked::time_point at(std::chrono::milliseconds when) {
+  return parked::time_point{when};
+}
 
 /// The same as a list that is searched from its beginning.
 struct model {
