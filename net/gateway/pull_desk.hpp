@@ -12,8 +12,8 @@
 
 namespace troupe::net {
 
-/// Pulling: each pull is asked for once, and waits at the node if there is nothing. A few answers to
-/// each client may bring much, until it has taken them; a pull that waits is none of them. While
+/// Pulling: each pull is asked for once, and waits at the node if there is nothing. A few answers
+/// to each client may bring much, until it has taken them; a pull that waits is none of them. While
 /// there are that many, what was asked for is answered with little, and new pulls wait for a turn.
 ///
 /// Owns how many pulls each client has open, those that wait for their turn, and the answers that
