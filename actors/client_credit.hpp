@@ -32,6 +32,7 @@ public:
                                           " messages and " + std::to_string(bytes_) +
                                           " bytes open; wait for answers first"};
   }
+  std::uint64_t bytes() const noexcept { return bytes_; }
   void take(const charge& taken) noexcept {
     messages_ += taken.messages;
     bytes_ += taken.bytes;

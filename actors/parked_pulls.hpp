@@ -1,71 +1,94 @@
 #pragma once
 
-#include "actors/interfaces.hpp"
-#include "actors/promise.hpp"
-
-#include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace troupe {
 
-/// A pull that waits for a message.
-struct parked_pull {
-  pull_request request;
-  kept_promise<read_request> promise;
-  caf::actor_clock::time_point deadline;
-};
-
-/// Pulls that wait, by the queue they wait for.
+/// Those who wait for a message of a queue until a deadline, each in two orders: by queue, where
+/// they came one after the other, and by deadline. Whoever is woken or has waited for long enough
+/// is found at once, and nobody else is looked at.
+///
+/// Knows no actors and no clock: what waits is anything that can be moved, and time is handed in.
+template <class Waiting>
 class parked_pulls {
 public:
-  std::size_t size() const noexcept { return size_; }
-  bool empty() const noexcept { return size_ == 0; }
+  using time_point = std::chrono::steady_clock::time_point;
 
-  void add(parked_pull pull) {
-    ++size_;
-    by_queue_[{pull.request.topic, pull.request.queue_id}].push_back(std::move(pull));
+  std::size_t size() const noexcept { return by_deadline_.size(); }
+  bool empty() const noexcept { return by_deadline_.empty(); }
+
+  /// When the next one has waited for long enough; nothing if nobody waits.
+  std::optional<time_point> next_deadline() const noexcept {
+    if (empty())
+      return std::nullopt;
+    return by_deadline_.begin()->first.first;
   }
 
-  /// Takes those of one queue.
-  std::vector<parked_pull> take(const std::string& topic, std::int32_t queue) {
-    auto found = by_queue_.find({topic, queue});
-    if (found == by_queue_.end())
-      return {};
-    auto pulls = std::move(found->second);
-    by_queue_.erase(found);
-    size_ -= pulls.size();
-    return pulls;
+  void add(const std::string& topic, std::int32_t queue, time_point deadline, Waiting&& what) {
+    auto place = by_queue_.try_emplace({topic, queue}).first;
+    place->second.emplace(next_number_, entry{deadline, std::move(what)});
+    by_deadline_.emplace(std::pair{deadline, next_number_++}, place);
   }
 
-  std::vector<parked_pull> take_all() {
-    std::vector<parked_pull> pulls;
-    for (auto& [queue, waiting] : by_queue_)
-      std::move(waiting.begin(), waiting.end(), std::back_inserter(pulls));
-    by_queue_.clear();
-    size_ = 0;
-    return pulls;
-  }
-
-  std::vector<parked_pull> take_expired(caf::actor_clock::time_point now) {
-    std::vector<parked_pull> expired;
-    for (auto at = by_queue_.begin(); at != by_queue_.end();) {
-      auto& waiting = at->second;
-      auto late = std::stable_partition(waiting.begin(), waiting.end(),
-                                        [now](const parked_pull& p) { return p.deadline > now; });
-      std::move(late, waiting.end(), std::back_inserter(expired));
-      waiting.erase(late, waiting.end());
-      at = waiting.empty() ? by_queue_.erase(at) : std::next(at);
+  /// Takes those of one queue, as they came.
+  std::vector<Waiting> take(const std::string& topic, std::int32_t queue) {
+    std::vector<Waiting> taken;
+    auto place = by_queue_.find({topic, queue});
+    if (place == by_queue_.end())
+      return taken;
+    taken.reserve(place->second.size());
+    for (auto& [number, waiting] : place->second) {
+      by_deadline_.erase({waiting.deadline, number});
+      taken.push_back(std::move(waiting.what));
     }
-    size_ -= expired.size();
-    return expired;
+    by_queue_.erase(place);
+    return taken;
+  }
+
+  /// Takes all, queue by queue.
+  std::vector<Waiting> take_all() {
+    std::vector<Waiting> taken;
+    taken.reserve(size());
+    for (auto& [queue, entries] : by_queue_)
+      for (auto& [number, waiting] : entries)
+        taken.push_back(std::move(waiting.what));
+    by_queue_.clear();
+    by_deadline_.clear();
+    return taken;
+  }
+
+  /// Takes those whose deadline has come, by deadline and then as they came.
+  std::vector<Waiting> take_expired(time_point now) {
+    std::vector<Waiting> taken;
+    while (!empty() && by_deadline_.begin()->first.first <= now) {
+      auto [key, place] = *by_deadline_.begin();
+      auto found = place->second.find(key.second);
+      taken.push_back(std::move(found->second.what));
+      place->second.erase(found);
+      if (place->second.empty())
+        by_queue_.erase(place);
+      by_deadline_.erase(by_deadline_.begin());
+    }
+    return taken;
   }
 
 private:
-  std::map<std::pair<std::string, std::int32_t>, std::vector<parked_pull>> by_queue_;
-  std::size_t size_ = 0;
+  using arrival = std::uint64_t; ///< in the order in which they came
+  struct entry {
+    time_point deadline;
+    Waiting what;
+  };
+  using queues = std::map<std::pair<std::string, std::int32_t>, std::map<arrival, entry>>;
+
+  queues by_queue_; ///< none of them is empty
+  std::map<std::pair<time_point, arrival>, typename queues::iterator> by_deadline_;
+  arrival next_number_ = 0;
 };
 
 } // namespace troupe

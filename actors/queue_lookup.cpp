@@ -182,7 +182,7 @@ void queue_manager_state::park(parked_pull pull) {
   if (queue != nullptr && queue->log_end() > flushed_ &&
       options_.store.flush == storage::flush_policy::sync)
     unflushed_.emplace(wanted.topic, wanted.queue_id);
-  parked_.add(std::move(pull));
+  parked_.add(wanted.topic, wanted.queue_id, pull.deadline, std::move(pull));
 }
 
 void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {

@@ -77,6 +77,14 @@ struct queue_manager_state {
                                    std::int64_t time_ms);
 
 private:
+  using time_point = caf::actor_clock::time_point;
+
+  /// A pull that waits for a message.
+  struct parked_pull {
+    pull_request request;
+    kept_promise<read_request> promise;
+    time_point deadline;
+  };
   struct waiting_state {
     log_offset end = 0;
     kept_promise<queue_state> promise;
@@ -87,7 +95,7 @@ private:
     std::string topic;
     std::optional<std::int32_t> queue; ///< none: all
     kept_promise<bounds_read> promise;
-    caf::actor_clock::time_point deadline;
+    time_point deadline;
   };
   /// A binary search for a store time; each probe asks a reader.
   struct time_search {
@@ -141,6 +149,8 @@ private:
   bool has_living(const tombstone& dead) const;
   /// Where a queue begins for those who read.
   queue_offset first_living(const std::string& topic, const storage::consume_queue& queue) const;
+  /// When there is something to do without anybody's word; nothing if that is never.
+  std::optional<time_point> next_due(time_point now) const;
   void arm_pulse();
   void sync();
   /// What one sync is to make durable.
@@ -232,22 +242,22 @@ private:
   bool node_knows_obstacle_ = false;
 
   std::vector<waiting_state> states_;
-  parked_pulls parked_;
+  parked_pulls<parked_pull> parked_;
   /// Queues for which pulls are parked and of which something is not visible before a flush.
   std::set<std::pair<std::string, std::int32_t>> unflushed_;
   std::set<std::string> damaged_; ///< places that pulls have met; bounded
   /// Places whose entries stay as they are, although they have been compared with the log; bounded.
   std::set<std::string> compared_;
   std::size_t doubts_ = 0; ///< that a reader looks at; bounded
-  std::vector<waiting_bounds> bounds_;
+  std::vector<waiting_bounds> bounds_; ///< all wait as long, so by deadline too
   std::size_t reader_turn_ = 0;
   bool topics_reported_ = false;
-  bool pulse_pending_ = false;
-  caf::actor_clock::time_point pulse_at_;
+  /// Pulses that are on their way, the next one last: none is sent if one comes sooner anyway.
+  std::vector<time_point> pulses_;
   bool syncing_ = false;
   bool stopping_ = false;
   bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
-  caf::actor_clock::time_point next_sync_;
+  time_point next_sync_;
   kept_promise<stop_report> stop_promise_;
 };
 

@@ -13,8 +13,6 @@ namespace {
 constexpr auto write_retry_pause = std::chrono::milliseconds(100);
 /// How long to wait while room or descriptors are missing.
 constexpr auto obstacle_pause = std::chrono::seconds(1);
-/// How often parked pulls are looked at for their deadline.
-constexpr auto parked_interval = std::chrono::milliseconds(50);
 /// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long, but
 /// not for ever, since what came meanwhile has to be done again after a crash.
 constexpr int sync_rest = 8;
@@ -98,37 +96,45 @@ bool queue_manager_state::may_sync() const noexcept {
   return wants_sync() && !syncing_ && failure_.empty();
 }
 
+std::optional<queue_manager_state::time_point> queue_manager_state::next_due(time_point now) const {
+  auto due = parked_.next_deadline();
+  auto or_at = [&due](time_point when) { due = due ? std::min(*due, when) : when; };
+  if (!bounds_.empty())
+    or_at(bounds_.front().deadline);
+  if (ask_end_again_)
+    or_at(now + obstacle_pause);
+  if (may_sync())
+    or_at(next_sync_);
+  return due;
+}
+
+/// Those who wait are many, and mostly wake by a word of somebody else: there is one pulse for all,
+/// when the first of them has to be looked at.
 void queue_manager_state::arm_pulse() {
   auto now = self_->clock().now();
-  auto wait = options_.flusher.queue_interval;
-  if (ask_end_again_)
-    wait = std::min<milliseconds>(wait, obstacle_pause);
-  if (may_sync())
-    wait = std::clamp(std::chrono::duration_cast<milliseconds>(next_sync_ - now), milliseconds{1},
-                      wait);
-  if (!parked_.empty() || !bounds_.empty())
-    wait = std::min<milliseconds>(wait, parked_interval);
-  if (pulse_pending_ && pulse_at_ <= now + wait)
+  auto due = next_due(now);
+  if (!due)
     return;
-  pulse_pending_ = true;
-  pulse_at_ = now + wait;
+  auto wait = std::max(std::chrono::ceil<milliseconds>(*due - now), milliseconds{1});
+  if (!pulses_.empty() && pulses_.back() <= now + wait)
+    return;
+  pulses_.push_back(now + wait);
   self_->delayed_send(self_, wait, pulse_atom_v);
 }
 
 void queue_manager_state::pulse() {
   auto now = self_->clock().now();
-  if (!pulse_pending_ || now < pulse_at_)
-    return; // one that was armed sooner came first
-  pulse_pending_ = false;
+  while (!pulses_.empty() && pulses_.back() <= now)
+    pulses_.pop_back();
   if (std::exchange(ask_end_again_, false) && behind())
     ask_catch_up_end();
   for (auto& pull : parked_.take_expired(now))
     answer_parked(pull, true);
-  answer_bounds();
+  if (!bounds_.empty() && bounds_.front().deadline <= now)
+    answer_bounds();
   if (now >= next_sync_)
     sync();
-  if (!parked_.empty() || !bounds_.empty() || may_sync())
-    arm_pulse();
+  arm_pulse();
 }
 
 void queue_manager_state::sync() {
@@ -141,6 +147,7 @@ void queue_manager_state::sync() {
     failed(written.error(), write_tries_);
     next_sync_ = self_->clock().now();
     next_sync_ += obstacle_.empty() ? write_retry_pause : milliseconds{obstacle_pause};
+    arm_pulse();
     return;
   }
   auto running = std::make_shared<running_sync>();
@@ -151,6 +158,7 @@ void queue_manager_state::sync() {
   if (!totals) {
     storage::log_warning("queues.not_counted", {{"reason", totals.error().message}});
     next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
+    arm_pulse();
     return;
   }
   running->totals = totals.value();

@@ -60,11 +60,11 @@ reader_state::found_record reader_state::record_of(const read_request& request,
   if (message.has_error())
     return {std::move(message).error()};
   auto& found = message.value();
-  auto at = std::to_string(where.offset);
+  auto at = [&] { return std::to_string(where.offset); };
   if (!is_named(request, where, found.view))
-    return doubtful("the record at " + at + " is not the one that its queue entry names");
+    return doubtful("the record at " + at() + " is not the one that its queue entry names");
   if (storage::is_placeholder(found.view))
-    return {storage::error{errc::corrupt, "the message at " + at +
+    return {storage::error{errc::corrupt, "the message at " + at() +
                                               " was lost; a repair of the log keeps its number"}};
   if (!where.compared && where.tags_code != tags_code_of(found.view) && queue_manager_)
     self_->send(queue_manager_, entry_suspicion{request.topic, request.queue_id, where});

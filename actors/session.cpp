@@ -45,7 +45,7 @@ storage::result<void> session_state::admit(const charge& wanted) const {
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
                                               const charge& taken, milliseconds more_time) {
   auto deadline = self_->clock().now() + options_.session.deadline + more_time;
-  open_[next_id_] = {deadline, std::move(fail), taken, {}};
+  open_[next_id_] = {deadline, std::move(fail), taken, {}, false};
   deadlines_.emplace(deadline, next_id_);
   credit_->take(taken);
   arm();
@@ -57,6 +57,7 @@ bool session_state::close(request_id id) {
   if (found == open_.end())
     return false;
   credit_->give_back(found->second.taken);
+  waiting_pulls_ -= found->second.waits ? 1 : 0;
   deadlines_.erase({found->second.deadline, id});
   open_.erase(found);
   return true;

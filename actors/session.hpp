@@ -83,6 +83,7 @@ private:
     std::function<void(const storage::error&)> fail;
     charge taken;
     caf::actor_addr asked; ///< whose answer is awaited now
+    bool waits = false;    ///< a pull that waits for a message
   };
   /// Asks a role on behalf of an open request: an error is its end, and `then` goes on with the
   /// answer.
@@ -164,6 +165,7 @@ private:
   node_options options_;
   std::shared_ptr<client_credit> credit_;
   std::map<request_id, open_request> open_;
+  std::size_t waiting_pulls_ = 0; ///< of `open_`
   request_id next_id_ = 1;
   std::set<std::pair<caf::actor_clock::time_point, request_id>> deadlines_; ///< of `open_`
   std::optional<caf::actor_clock::time_point> timer_; ///< when `pulse_atom` comes

@@ -2,6 +2,8 @@
 
 #include "net/remoting/codes.hpp"
 #include "net/remoting/subscription.hpp"
+#include "storage/big_endian.hpp"
+#include "storage/format/record.hpp"
 #include "storage/mutant.hpp"
 
 #include <algorithm>
@@ -21,9 +23,8 @@ constexpr std::int32_t most_bytes = 256 * 1024;
 /// Pulls of one client that may bring as much at the same time, until it has taken the answers;
 /// more take turns.
 constexpr std::size_t most_open_pulls = 32;
-/// A pull that waits answers with little, at once, and the next one gets the rest: it costs the
-/// client less of its credit while it waits.
-constexpr std::uint64_t waiting_bytes = 16 * storage::kib;
+/// An answer beyond those brings no more, or one message; the next one gets the rest.
+constexpr std::uint64_t little_bytes = 16 * storage::kib;
 constexpr std::int64_t longest_wait_ms = 30'000;
 /// A pull that wants to wait is answered with nothing no sooner than this, or its own time.
 constexpr std::int64_t least_wait_ms = 1000;
@@ -55,6 +56,21 @@ outcome outcome_of(const pull_response& found, std::int64_t from) {
   if (from == found.min)
     return {response_code::pull_not_found, "NO_MESSAGE_IN_QUEUE"};
   return {response_code::pull_offset_moved, "NO_MESSAGE_IN_QUEUE"};
+}
+
+/// Leaves of what was found only so much, but at least the first message.
+void cut_to(std::uint64_t most, pull_response& found) {
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < found.records.size(); ++i) {
+    bytes += found.records[i].size();
+    if (i == 0 || bytes <= most)
+      continue;
+    // A record's number in its queue lies in front of its own offset.
+    constexpr auto number_at = storage::record_layout::own_offset_at - sizeof(queue_offset);
+    found.next =
+        storage::big_endian::load<queue_offset>(found.records[i].bytes().data() + number_at);
+    found.records.resize(i);
+  }
 }
 
 } // namespace
@@ -121,9 +137,10 @@ void pull_desk::send(const ticket& who, const remoting::pull_header& header,
   pull_work work;
   work.group = header.group;
   work.offset = header.queue_offset;
-  if ((header.sysflag & pull_flag::suspend) != 0)
-    work.suspend_ms = header.suspend_ms;
   auto& wanted = work.wanted;
+  if ((header.sysflag & pull_flag::suspend) != 0)
+    wanted.wait_ms =
+        static_cast<std::uint32_t>(std::clamp<std::int64_t>(header.suspend_ms, 0, longest_wait_ms));
   wanted.topic = header.topic;
   wanted.queue_id = header.queue_id;
   wanted.from = std::max<std::int64_t>(header.queue_offset, 0);
@@ -137,7 +154,8 @@ void pull_desk::send(const ticket& who, const remoting::pull_header& header,
     pulls.waiting.emplace_back(who, std::move(work));
     return;
   }
-  ++pulls.open;
+  if (wanted.wait_ms == 0)
+    ++pulls.open;
   ask(who, std::move(work));
 }
 
@@ -151,7 +169,7 @@ void pull_desk::ask(const ticket& who, pull_work work) {
   self_->request(*session, caf::infinite, shared->wanted)
       .then(
           [this, who, waits, shared](pull_response& response) {
-            auto slot = waits ? nullptr : receipt_for(who.from);
+            auto slot = waits ? slot_for(who.from, response) : receipt_for(who.from);
             answer(who, *shared, response, std::move(slot));
           },
           [this, who, waits](const caf::error& why) {
@@ -171,31 +189,44 @@ std::shared_ptr<void> pull_desk::receipt_for(connection_id from) const {
           }};
 }
 
+/// What a pull that could wait has found counts from now on; or it is cut, and does not.
+std::shared_ptr<void> pull_desk::slot_for(connection_id from, pull_response& found) {
+  auto pulls = pulls_.find(from);
+  if (found.records.empty() || pulls == pulls_.end())
+    return nullptr;
+  if (pulls->second.open >= most_open_pulls) {
+    cut_to(little_bytes, found);
+    return nullptr;
+  }
+  ++pulls->second.open;
+  return receipt_for(from);
+}
+
 void pull_desk::answer_taken(connection_id from) {
   auto found = pulls_.find(from);
   if (found == pulls_.end())
     return;
   auto& pulls = found->second;
-  if (!pulls.waiting.empty() && sessions_.find(from) != nullptr) {
+  --pulls.open;
+  while (!pulls.waiting.empty() && pulls.open < most_open_pulls &&
+         sessions_.find(from) != nullptr) {
     auto [who, work] = std::move(pulls.waiting.front());
     pulls.waiting.pop_front();
-    return ask(who, std::move(work));
+    if (work.wanted.wait_ms == 0)
+      ++pulls.open;
+    ask(who, std::move(work));
   }
-  --pulls.open;
+  if (sessions_.find(from) != nullptr)
+    return;
   for (auto& [who, work] : std::exchange(pulls.waiting, {}))
     counter_.fail(who, {errc::unavailable, "the client's session ended"});
 }
 
-void pull_desk::answer(const ticket& who, pull_work& work, pull_response& found,
+void pull_desk::answer(const ticket& who, const pull_work& work, pull_response& found,
                        std::shared_ptr<void> slot) {
   auto& wanted = work.wanted;
   bool nothing = found.status == pull_status::nothing_new ||
                  (found.status == pull_status::no_queue && work.offset == found.min);
-  if (nothing && work.suspend_ms > 0 && wanted.wait_ms == 0) {
-    wanted.wait_ms = static_cast<std::uint32_t>(std::min(work.suspend_ms, longest_wait_ms));
-    wanted.max_bytes = std::min<std::uint64_t>(wanted.max_bytes, waiting_bytes);
-    return ask(who, std::move(work));
-  }
   if (work.offset < 0) { // answered as from 0: below any minimum
     found.status = pull_status::offset_too_small;
     found.next = found.min;

@@ -12,8 +12,9 @@
 
 namespace troupe::net {
 
-/// Pulling: a few pulls of each client at a time may bring much, until it has taken the answers;
-/// those that find nothing wait at the node, and cost little meanwhile.
+/// Pulling: each pull is asked for once, and waits at the node if there is nothing. A few answers
+/// to each client may bring much, until it has taken them; a pull that waits is none of them. While
+/// there are that many, what was asked for is answered with little, and new pulls wait for a turn.
 ///
 /// Owns how many pulls each client has open, those that wait for their turn, and the answers that
 /// are held back so that nobody asks again and again.
@@ -32,17 +33,16 @@ public:
   void forget(connection_id from) { pulls_.erase(from); }
 
 private:
-  /// A pull with all that is needed to ask for it again.
+  /// A pull with all that is needed to ask for it, and to answer.
   struct pull_work {
     std::string group;
     pull_request wanted;
-    std::int64_t offset = 0;     ///< as the client asked: may be below 0
-    std::int64_t asked_ms = 0;   ///< when its session was asked, in the actor clock
-    std::int64_t suspend_ms = 0; ///< how long it may wait for a message; 0 or less: not at all
+    std::int64_t offset = 0;   ///< as the client asked: may be below 0
+    std::int64_t asked_ms = 0; ///< when its session was asked, in the actor clock
   };
   /// Of one client.
   struct client_pulls {
-    std::size_t open = 0; ///< that may bring much, until the client has it
+    std::size_t open = 0; ///< that do not wait, or bring much, until the client has it
     std::deque<std::pair<ticket, pull_work>> waiting;
   };
 
@@ -51,7 +51,9 @@ private:
   void send(const ticket& who, const remoting::pull_header& header, std::vector<std::int32_t> tags);
   void ask(const ticket& who, pull_work work);
   std::shared_ptr<void> receipt_for(connection_id from) const;
-  void answer(const ticket& who, pull_work& work, pull_response& found, std::shared_ptr<void> slot);
+  std::shared_ptr<void> slot_for(connection_id from, pull_response& found);
+  void answer(const ticket& who, const pull_work& work, pull_response& found,
+              std::shared_ptr<void> slot);
   void hold(const ticket& who, std::int64_t until_ms, remoting::command answer);
   void arm_held();
 

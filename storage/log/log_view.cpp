@@ -21,6 +21,9 @@ bool looks_like_record(byte_view bytes, log_offset offset) noexcept {
          big_endian::load<std::int64_t>(bytes.data() + record_layout::own_offset_at) == offset;
 }
 
+/// Slices of a map that are counted together: about those of one answer.
+constexpr std::uint32_t lent_together = 32;
+
 /// A record of more bytes is not read without a map.
 constexpr std::uint64_t most_copied = 64 * mib;
 
@@ -48,7 +51,7 @@ result<log_view::message> log_view::read(log_offset offset) {
     return below_minimum(offset, min_offset_);
   auto map = map_of(start_of(offset));
   if (map)
-    return read_mapped(map.value(), offset);
+    return read_mapped(*map.value(), offset);
   if (map.error().code == errc::not_found) {
     // The oldest files go before this view is told.
     if (auto min = log_start(fs_, options_, min_offset_); offset < min)
@@ -58,14 +61,13 @@ result<log_view::message> log_view::read(log_offset offset) {
   return map.error().code == errc::corrupt ? result<message>(map.error()) : read_copy(offset);
 }
 
-result<log_view::message> log_view::read_mapped(const std::shared_ptr<mapping>& map,
-                                                log_offset offset) {
-  auto bytes = map->bytes().subspan(static_cast<std::size_t>(offset - start_of(offset)));
+result<log_view::message> log_view::read_mapped(known_map& known, log_offset offset) {
+  auto bytes = known.kept->bytes().subspan(static_cast<std::size_t>(offset - start_of(offset)));
   auto found = decode_record(bytes, offset, what_to_verify());
-  TROUPE_TRY(check_readable(*map, offset));
+  TROUPE_TRY(check_readable(*known.kept, offset));
   if (found.kind != record_kind::message)
     return no_message(found, bytes, offset);
-  return message{found.view, slice(std::shared_ptr<const mapping>(map), found.view.bytes)};
+  return message{found.view, slice(known.lend(), found.view.bytes)};
 }
 
 /// Reads one record without a map.
@@ -107,7 +109,8 @@ result<log_view::walked> log_view::walk(log_offset from, log_offset to, verify w
     auto mapped = map_of(start);
     if (mapped.has_error() && mapped.error().code == errc::not_found)
       return answer;
-    TROUPE_TRY(auto map, std::move(mapped));
+    TROUPE_TRY(auto known, std::move(mapped));
+    auto map = known->kept;
     auto file_end = start + file_size;
     while (answer.end < std::min(to, file_end)) {
       auto rest = map->bytes().subspan(static_cast<std::size_t>(answer.end - start));
@@ -170,12 +173,12 @@ result<std::shared_ptr<file>> log_view::open_file(log_offset start) const {
 }
 
 /// The map of the file that starts at `start`; it has the full size.
-result<std::shared_ptr<mapping>> log_view::map_of(log_offset start) {
+result<log_view::known_map*> log_view::map_of(log_offset start) {
   if (auto found = maps_.find(start); found != maps_.end()) {
     auto& known = found->second;
     known.used = ++turn_;
     if (known.kept)
-      return known.kept;
+      return &known;
     if (auto held = known.map.lock())
       return keep(start, std::move(held));
   }
@@ -186,12 +189,21 @@ result<std::shared_ptr<mapping>> log_view::map_of(log_offset start) {
   return keep(start, std::move(map));
 }
 
-std::shared_ptr<mapping> log_view::keep(log_offset start, std::shared_ptr<mapping> map) {
+log_view::known_map* log_view::keep(log_offset start, std::shared_ptr<mapping> map) {
   if (kept_ >= map_limit_)
     let_go();
-  maps_[start] = {map, map, ++turn_};
+  auto& known = maps_[start] = {map, map, ++turn_, nullptr, 0};
   ++kept_;
-  return map;
+  return &known;
+}
+
+std::shared_ptr<const mapping> log_view::known_map::lend() {
+  if (lent_left == 0) {
+    lent_left = lent_together;
+    // Of a holder's own count, which holds the map's.
+    lent = {std::make_shared<std::shared_ptr<mapping>>(kept), kept.get()};
+  }
+  return --lent_left == 0 ? std::move(lent) : lent;
 }
 
 /// Lets the least recently used map go. Where slices still hold it, it is known on, so that it can
@@ -202,6 +214,8 @@ void log_view::let_go() {
     if (at->second.kept && (oldest == maps_.end() || at->second.used < oldest->second.used))
       oldest = at;
   oldest->second.kept = nullptr;
+  oldest->second.lent = nullptr;
+  oldest->second.lent_left = 0;
   --kept_;
   std::erase_if(maps_, [](auto& known) { return known.second.map.expired(); });
 }

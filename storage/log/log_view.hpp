@@ -64,14 +64,22 @@ private:
     std::shared_ptr<mapping> kept; ///< null once it was let go
     std::weak_ptr<mapping> map;    ///< slices may hold it still
     std::uint64_t used = 0;        ///< turn of the last use
+    /// The map as the next slices hold it: counted apart, and anew after a few of them. All threads
+    /// that let go of slices of a file would count in one place otherwise, and wait for each other
+    /// for longer than it takes to check a record.
+    std::shared_ptr<const mapping> lent;
+    std::uint32_t lent_left = 0; ///< slices before `lent` is counted anew
+
+    std::shared_ptr<const mapping> lend();
   };
 
   result<std::shared_ptr<file>> open_file(log_offset start) const;
-  result<std::shared_ptr<mapping>> map_of(log_offset start);
-  std::shared_ptr<mapping> keep(log_offset start, std::shared_ptr<mapping> map);
+  /// Kept, and there until another map is asked for or this one is forgotten.
+  result<known_map*> map_of(log_offset start);
+  known_map* keep(log_offset start, std::shared_ptr<mapping> map);
   void let_go();
   void forget(log_offset start);
-  result<message> read_mapped(const std::shared_ptr<mapping>& map, log_offset offset);
+  result<message> read_mapped(known_map& known, log_offset offset);
   result<message> read_copy(log_offset offset) const;
   error no_message(const decoded& found, byte_view bytes, log_offset offset) const;
   log_offset start_of(log_offset offset) const noexcept;

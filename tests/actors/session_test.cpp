@@ -477,7 +477,6 @@ TEST_CASE("session: requests of every kind take of the credit", "[actors]") {
   auto& world = t.stand.world;
   pull_request pull;
   pull.topic = "t";
-  pull.max_bytes = 1; // and yet a whole message may come
   std::vector<answer<pull_response>> pulls;
   for (int i = 0; i < 3; ++i)
     pulls.push_back(world.request<pull_response>(t.session, pull));
@@ -491,16 +490,112 @@ TEST_CASE("session: requests of every kind take of the credit", "[actors]") {
   auto unknown = t.send(put_of("unknown", {{"x"}}));
   CHECK(outcome(unknown) == errc::busy);
   world.run_for(t.stand.options.session.deadline + 200ms);
-  // All of it came back. By bytes there is room for a single one of these.
-  pull.max_bytes = 40 * storage::kib;
+  // All of it came back. By bytes there is no room for a query beside another request.
   pulls.push_back(world.request<pull_response>(t.session, pull));
   world.drain();
   CHECK_FALSE(pulls.back().there());
-  CHECK(world.ask<pull_response>(t.session, pull).code() == errc::busy);
   key_query query;
   query.topic = "t";
   CHECK(world.ask<record_batch>(t.session, query).code() == errc::busy);
   CHECK(t.pulls.size() == 4);
+}
+
+TEST_CASE("session: a pull costs no bytes while it waits, and what was found until it is answered",
+          "[actors]") {
+  session_stand t;
+  t.stand.options.session.credit_bytes = 64 * storage::kib;
+  auto& world = t.stand.world;
+  std::vector<read_request> reads;
+  std::vector<caf::typed_response_promise<pull_response>> read_promises;
+  t.stand.roles.readers = {world.play<reader_actor>([&](caf::event_based_actor* self) {
+    return caf::message_handler{[&, self](const read_request& request) {
+      reads.push_back(request);
+      read_promises.push_back(self->make_response_promise<pull_response>());
+      return read_promises.back();
+    }};
+  })};
+  t.start();
+  pull_request pull;
+  pull.topic = "t";
+  pull.max_bytes = storage::mib;
+  std::vector<answer<pull_response>> pulls;
+  auto begin = [&](std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i)
+      pulls.push_back(world.request<pull_response>(t.session, pull));
+    world.drain();
+  };
+  auto find = [&](std::size_t which, std::initializer_list<std::uint32_t> kibs) {
+    read_request found;
+    found.topic = "t";
+    found.answer.status = pull_status::found;
+    for (auto size : kibs)
+      found.records.push_back(
+          {0, size * static_cast<std::uint32_t>(storage::kib), found.answer.next++, 0});
+    world.inside(t.stand.roles.queue_manager,
+                 [&, found] { t.pull_promises.at(which).deliver(found); });
+    world.drain();
+  };
+  auto bring = [&](std::size_t which) {
+    world.inside(t.stand.roles.readers[0],
+                 [&, which] { read_promises.at(which).deliver(std::move(reads[which].answer)); });
+    world.drain();
+  };
+  begin(100); // a MiB each, if they brought it
+  REQUIRE(t.pulls.size() == 100);
+  find(0, {20, 20});
+  find(1, {20, 20});
+  REQUIRE(reads.size() == 2);
+  CHECK(reads[0].records.size() == 2);
+  CHECK(reads[0].answer.next == 2);
+  CHECK(reads[1].records.size() == 1); // the credit has no room for both
+  CHECK(reads[1].answer.next == 1);
+  find(2, {20});
+  CHECK(reads.size() == 2);
+  REQUIRE(pulls[2].there());
+  CHECK(pulls[2].code() == errc::busy);
+  bring(0);
+  CHECK(pulls[0].value().next == 2);
+  find(3, {30, 0, 1000'000}); // damaged ones cost nothing; what no record has does not count
+  REQUIRE(reads.size() == 3);
+  CHECK(reads[2].records.size() == 2);
+  bring(1);
+  bring(2);
+  find(4, {1000, 1});
+  REQUIRE(reads.size() == 4);
+  CHECK(reads[3].records.size() == 1); // a single one is let in however large
+  find(5, {1});
+  CHECK(pulls[5].code() == errc::busy);
+  bring(3);
+  find(6, {64});
+  CHECK(reads.size() == 5);
+}
+
+TEST_CASE("session: so many pulls of one client wait, and more when those are answered",
+          "[actors]") {
+  session_stand t;
+  t.start();
+  auto& world = t.stand.world;
+  pull_request pull;
+  pull.topic = "t";
+  pull.wait_ms = 30'000;
+  std::vector<answer<pull_response>> pulls;
+  auto begin = [&] {
+    pulls.push_back(world.request<pull_response>(t.session, pull));
+    world.drain();
+    return pulls.back().there();
+  };
+  for (int i = 0; i < 2048; ++i)
+    REQUIRE_FALSE(begin());
+  REQUIRE(begin());
+  CHECK(pulls.back().code() == errc::busy);
+  pull.wait_ms = 0;
+  CHECK_FALSE(begin()); // one that does not wait
+  world.inside(t.stand.roles.queue_manager, [&] { t.pull_promises.at(0).deliver(read_request{}); });
+  world.drain();
+  REQUIRE(pulls[0].there());
+  pull.wait_ms = 30'000;
+  CHECK_FALSE(begin());
+  CHECK(begin());
 }
 
 TEST_CASE("session: no pull waits for longer than half a minute", "[actors]") {

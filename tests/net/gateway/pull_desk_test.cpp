@@ -1,5 +1,6 @@
 #include "net/gateway/pull_desk.hpp"
 
+#include "storage/big_endian.hpp"
 #include "tests/net/gateway/desk_stand.hpp"
 #include "tests/support/catch.hpp"
 
@@ -12,12 +13,17 @@ namespace {
 struct pull_stand : desk_stand {
   std::vector<pull_request> pulls; ///< that the node was asked
   pull_response next;              ///< what it answers
+  bool hold = false;               ///< not before it is told to
+  std::vector<caf::typed_response_promise<pull_response>> held;
   std::vector<group_offset> stored;
 
   pull_stand() {
-    node.also = {[this](const pull_request& asked) {
+    node.also = {[this](const pull_request& asked) -> caf::result<pull_response> {
                    pulls.push_back(asked);
-                   return next;
+                   if (!hold)
+                     return next;
+                   held.push_back(node.current->make_response_promise<pull_response>());
+                   return held.back();
                  },
                  [this](store_atom, const group_offset& what) {
                    stored.push_back(what);
@@ -39,6 +45,23 @@ struct pull_stand : desk_stand {
     next.next = 1;
     next.max = 1;
     next.records = {storage::slice::copy_of_text("record")};
+  }
+  /// Records of so many KiB, numbered in their queue.
+  void find_records(std::initializer_list<std::size_t> kibs, queue_offset first) {
+    next.status = pull_status::found;
+    for (auto size : kibs) {
+      std::vector<std::byte> record(size * storage::kib);
+      storage::big_endian::store(record.data() + 20, first++);
+      next.records.push_back(storage::slice::copy_of(record));
+    }
+    next.next = next.max = first;
+  }
+  void answer_all() {
+    world.inside(node.sessions.back(), [this] {
+      for (auto& promise : std::exchange(held, {}))
+        promise.deliver(next);
+    });
+    world.drain();
   }
   net::client_request pull_of(std::int64_t suspend_ms = 0) {
     return request(request_code::pull_message, pull_fields("G", "t", 0, "*", suspend_ms));
@@ -111,17 +134,56 @@ TEST_CASE("pull_desk: nothing is asked for a client that is forgotten", "[gatewa
   CHECK(t.sent.size() == 32);
 }
 
-TEST_CASE("pull_desk: a pull that finds nothing waits at the node, with little", "[gateway]") {
+TEST_CASE("pull_desk: a pull is asked for once, and waits at the node", "[gateway]") {
   pull_stand t;
-  t.send(1, {t.pull_of(15'000)});
-  REQUIRE(t.pulls.size() == 2);
-  CHECK(t.pulls[0].wait_ms == 0);
-  CHECK(t.pulls[0].max_bytes == 256 * 1024);
-  CHECK(t.pulls[1].wait_ms == 15'000);
-  CHECK(t.pulls[1].max_bytes == 16 * 1024);
+  auto wait_of = [&](std::int64_t suspend_ms) {
+    t.pulls.clear();
+    t.send(1, {t.pull_of(suspend_ms)});
+    REQUIRE(t.pulls.size() == 1);
+    CHECK(t.pulls[0].max_bytes == 256 * 1024);
+    return t.pulls[0].wait_ms;
+  };
+  CHECK(wait_of(15'000) == 15'000);
+  CHECK(wait_of(1'000'000) == 30'000);
+  CHECK(wait_of(0) == 0);
+  CHECK(wait_of(-1) == 0);
+  auto fields = pull_fields("G", "t", 0, "*", 15'000);
+  fields[5].second = std::to_string(remoting::pull_flag::subscription); // says not to wait
   t.pulls.clear();
-  t.send(1, {t.pull_of(1'000'000)});
-  CHECK(t.pulls.at(1).wait_ms == 30'000);
+  t.send(1, {t.request(request_code::pull_message, fields)});
+  CHECK(t.pulls.at(0).wait_ms == 0);
+}
+
+TEST_CASE("pull_desk: pulls that wait take no turns; beyond those they are answered with little",
+          "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  t.deaf = true;
+  std::vector<net::client_request> all;
+  for (int i = 0; i < 40; ++i)
+    all.push_back(t.pull_of(15'000));
+  auto numbers = t.send(1, std::move(all));
+  REQUIRE(t.pulls.size() == 40);
+  t.find_records({10, 10, 10}, 7); // 20 KiB are too much
+  t.answer_all();
+  std::size_t whole = 0;
+  std::size_t cut = 0;
+  for (auto number : numbers) {
+    auto answers = t.answers_to(number);
+    REQUIRE(answers.size() == 1);
+    whole += answers[0].body.size() == 30 * 1024 && answers[0].number("nextBeginOffset") == 10;
+    cut += answers[0].body.size() == 10 * 1024 && answers[0].number("nextBeginOffset") == 8;
+  }
+  CHECK(whole == 32);
+  CHECK(cut == 8);
+  // Whoever comes now waits until the client has taken one of those.
+  t.send(1, {t.pull_of(15'000), t.pull_of(15'000), t.pull_of()});
+  CHECK(t.pulls.size() == 40);
+  t.receipts.pop_front();
+  t.world.drain();
+  CHECK(t.pulls.size() == 43);
+  t.answer_all();
+  CHECK(t.sent.size() == 43);
 }
 
 TEST_CASE("pull_desk: an answer with nothing is held for a while, each for its own", "[gateway]") {

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 
 using namespace troupe::storage;
@@ -213,4 +215,35 @@ TEST_CASE("log_view: dropped files live on in slices until these go", "[storage]
   CHECK(slice.damaged());
   slice = {};
   CHECK(watched[0].map.expired());
+}
+
+TEST_CASE("log_view: each of many slices holds its file, and nobody does when the last is gone",
+          "[storage]") {
+  golden_copy store("normal-5.3.3");
+  auto lines = manifest_offsets();
+  auto in_second = *std::ranges::lower_bound(lines, file_size);
+  auto expected = as_text(view_of(store).read(lines[0]).value().bytes.bytes());
+  auto is_mapped = [&] {
+    std::ifstream maps("/proc/self/maps");
+    std::string all(std::istreambuf_iterator<char>(maps), {});
+    return all.find(store.log_path(0)) != std::string::npos;
+  };
+  for (std::size_t count : {1, 31, 32, 33, 64, 100})
+    for (bool dropped : {false, true}) {
+      log_view view(posix_file_system(), store.options(), 0, 1);
+      std::vector<slice> slices;
+      for (std::size_t i = 0; i < count; ++i)
+        slices.push_back(view.read(lines[0]).value().bytes);
+      if (dropped)
+        CHECK(view.drop_until(file_size).size() == 1);
+      else // the view has room for one map
+        REQUIRE(view.read(in_second).has_value());
+      for (auto& one : slices) {
+        CHECK(is_mapped());
+        CHECK(one.mapped());
+        CHECK(as_text(one.bytes()) == expected);
+        one = {};
+      }
+      CHECK_FALSE(is_mapped());
+    }
 }
