@@ -43,7 +43,7 @@ void queue_manager_state::add(const position_list& list) {
   if (list.run != run_ && !TROUPE_MUTANT("positions-of-another-run"))
     return;
   waiting_.push_back(list);
-  if (!retry_pending_)
+  if (!rhythm_.retrying())
     work();
 }
 
@@ -59,7 +59,7 @@ void queue_manager_state::work() {
     if (batch.to > applied_) {
       auto done = apply(batch);
       if (!done) {
-        failed(done.error(), apply_tries_);
+        act(rhythm_.apply_failed(done.error().code), done.error());
         return;
       }
       if (!done.value())
@@ -68,17 +68,13 @@ void queue_manager_state::work() {
       if (!batch.positions.empty())
         last_store_ms_ = batch.positions.back().store_timestamp;
     }
-    apply_tries_ = 0;
-    unblocked();
+    act(rhythm_.applied(applied_));
     waiting_.pop_front();
     self_->send(roles_.dispatcher, applied_atom_v, share_, applied_);
   }
   answer_states();
   answer_waiting();
-  if (applied_ > durable_ && table_->wants_sync())
-    next_sync_ = std::min(next_sync_, self_->clock().now());
-  if (applied_ > durable_)
-    arm_pulse();
+  act(rhythm_.worked(table_->wants_sync(), self_->clock().now()));
 }
 
 storage::result<bool> queue_manager_state::apply(const storage::position_batch& given) {
@@ -162,6 +158,7 @@ storage::result<bool> queue_manager_state::agrees(const storage::position_batch&
 /// The log is damaged there, which is no evidence against the queues.
 void queue_manager_state::stop_comparing() {
   applied_ = std::exchange(compare_until_, 0);
+  rhythm_.moved(applied_);
   waiting_.clear();
   self_->send(roles_.dispatcher, resume_atom_v, share_, applied_);
 }

@@ -79,8 +79,10 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
     storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", queues.rebuild_reason}});
   applied_ = queues.applied;
   compare_until_ = queues.compare_until;
-  durable_ = applied_;
-  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_ || queues.removed_dead);
+  rhythm_ = storage::sync_rhythm({.interval = options_.flusher.queue_interval,
+                                  .tries = options_.store.queue_write_retries,
+                                  .read_only = read_only_});
+  rhythm_.opened(applied_, !queues.vouched || rebuilt_ || queues.removed_dead);
   flushed_ = setup.flushed;
   return boost::outcome_v2::success();
 }
@@ -90,12 +92,13 @@ void queue_manager_state::rebuild(const std::string& why) {
   rebuilt_ = true;
   catch_up_to_ = std::max({catch_up_to_, applied_, compare_until_});
   applied_ = log_min_;
+  rhythm_.moved(applied_);
   compare_until_ = 0;
   auto kept = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
   if (kept)
     numbers_ = std::move(kept.value());
   else
-    failed(kept.error(), apply_tries_);
+    act(rhythm_.apply_failed(kept.error().code), kept.error());
 }
 
 // -- what others say ------------------------------------------------------------------------------
@@ -166,7 +169,7 @@ tombstone queue_manager_state::remove(const tombstone& dead) {
     return dead;
   dead_[dead.topic] = dead;
   done_in_front_ = 0; // counted without the records that are dead now; those done are skipped
-  checkpoint_stale_ = true;
+  rhythm_.stale();
   if (has_living(dead)) { // made again before this was heard: the next start builds its queues anew
     arm_pulse();
     return dead;
@@ -182,7 +185,7 @@ void queue_manager_state::drop(log_offset min) {
   if (min <= log_min_ || TROUPE_MUTANT("queues-not-shortened"))
     return;
   log_min_ = min;
-  checkpoint_stale_ = true;
+  rhythm_.stale();
   storage::result<void> done = table_->drop_until(min);
   if (done)
     done = index_->drop_until(min);
@@ -267,7 +270,7 @@ queue_manager_status queue_manager_state::status() const {
   queue_manager_status s;
   s.run = run_;
   s.applied = applied_;
-  s.durable = durable_;
+  s.durable = rhythm_.durable();
   s.queues = table_->queue_count();
   s.entries = table_->entry_total();
   s.parked_pulls = parked_.size();
@@ -308,7 +311,7 @@ void queue_manager_state::set_roles(const role_table& table) {
     self_->send(roles_.writer,
                 write_bar{bar_source::queues, errc::write_stopped, failure_, share_});
   tell_obstacle(); // also when there is none: one before this may have died with it
-  if (wants_sync())
+  if (rhythm_.wants_sync())
     arm_pulse();
 }
 

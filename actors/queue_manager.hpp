@@ -4,6 +4,7 @@
 #include "actors/options.hpp"
 #include "actors/parked_pulls.hpp"
 #include "actors/promise.hpp"
+#include "storage/cores/sync_rhythm.hpp"
 #include "storage/recovery/queue_recovery.hpp"
 
 #include <deque>
@@ -121,9 +122,8 @@ private:
   storage::result<bool> agrees(const storage::position_batch& batch);
   void build_again(const std::string& why);
   void stop_comparing();
-  /// Once more in a moment: each way to the disk counts its own tries. When there were too many,
-  /// the writer refuses until it gets through.
-  void failed(const storage::error& why, int& tries);
+  /// Carries out what the rhythm of the syncs answered; `why`: the error that it was asked about.
+  void act(const storage::sync_rhythm::actions& then, const storage::error& why = {});
   void give_up(const storage::error& why);
   void blocked(const storage::error& why);
   void tell_obstacle();
@@ -132,9 +132,7 @@ private:
   void report_topics(const storage::position_batch& batch);
   void answer_states();
   queue_state current_state() const;
-  bool wants_sync() const noexcept;
-  /// True if a sync that is wanted may begin when its time comes.
-  bool may_sync() const noexcept;
+  bool may_sync() const noexcept { return rhythm_.may_sync(); }
   /// Number of the first message of a queue that has none: a topic that was deleted goes on.
   queue_offset first_number(const std::string& topic, std::int32_t queue) const;
   /// True if a queue has messages of the topic that came behind the deletion.
@@ -208,7 +206,6 @@ private:
   log_run run_ = 0;
   log_offset log_min_ = 0;
   log_offset applied_ = 0;
-  log_offset durable_ = 0;
   log_offset compare_until_ = 0; ///< the queues know what comes up to here; it is only compared
   log_offset flushed_ = 0;
   std::int64_t last_store_ms_ = 0;
@@ -216,9 +213,6 @@ private:
   std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
   bool front_begun_ = false;          ///< some of its entries may be in the queues
   std::size_t added_ = 0;             ///< entries that were new
-  int apply_tries_ = 0;
-  int write_tries_ = 0;
-  bool retry_pending_ = false;
   bool rebuilt_ = false;
   bool read_only_ = false;     ///< what is missing in the files is added in memory alone
   bool log_readable_ = true;   ///< the dispatcher gets on
@@ -244,10 +238,8 @@ private:
   bool topics_reported_ = false;
   bool pulse_pending_ = false;
   caf::actor_clock::time_point pulse_at_;
-  bool syncing_ = false;
   bool stopping_ = false;
-  bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
-  caf::actor_clock::time_point next_sync_;
+  storage::sync_rhythm rhythm_; ///< when all this is made durable
   kept_promise<stop_report> stop_promise_;
 };
 

@@ -31,7 +31,8 @@ error stopped_before() {
 
 store_process::store_process(storage::file_system& disk, const storage::options& o,
                              const run_knobs& knobs, run_clock& clock, storage_ledger& ledger)
-    : disk_(disk), options_(o), knobs_(knobs), clock_(clock), ledger_(ledger) {}
+    : disk_(disk), options_(o), knobs_(knobs), clock_(clock), ledger_(ledger),
+      rhythm_({.tries = o.queue_write_retries}) {}
 
 // -- starting ------------------------------------------------------------------------------------
 
@@ -50,8 +51,9 @@ result<void> store_process::recover() {
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
   numbers_ = std::move(queues.numbers);
-  applied_ = queues_durable_ = queues.applied;
+  applied_ = queues.applied;
   rebuilt_ = !queues.rebuild_reason.empty();
+  rhythm_.opened(applied_, !queues.vouched || rebuilt_ || queues.removed_dead);
   return done();
 }
 
@@ -275,7 +277,7 @@ result<std::shared_ptr<storage::file>> store_process::flusher_file(log_offset st
 // -- queues --------------------------------------------------------------------------------------
 
 result<void> store_process::dispatch(random_source random) {
-  if (queues_failed_)
+  if (queues_failed())
     return stopped_before();
   auto count = random.between(1, 4);
   for (; count > 0 && !waiting_.empty(); --count) {
@@ -314,6 +316,7 @@ result<bool> store_process::try_apply(const storage::position_batch& batch) {
                                            std::to_string(batch.positions[so_far.count].offset)};
     rebuilt_ = true;
     applied_ = min_;
+    rhythm_.moved(applied_);
     TROUPE_TRY(auto kept, storage::discard_queues(disk_, options_, *table_, *index_, min_));
     numbers_ = std::move(kept);
     return false;
@@ -323,22 +326,21 @@ result<bool> store_process::try_apply(const storage::position_batch& batch) {
   applied_ = batch.to;
   if (!batch.positions.empty())
     applied_ms_ = batch.positions.back().store_timestamp;
+  rhythm_.applied(applied_);
   return true;
 }
 
-/// The queue-manager writes out and notes what is to be synced, with the numbers of now.
+/// The queue-manager writes out and notes what is to be synced, with the numbers of now: also when
+/// nothing is new, since a checkpoint that is written again must do no harm.
 result<void> store_process::begin_sync() {
-  if (syncing_ || queues_failed_)
+  rhythm_.stale();
+  rhythm_.soon(now());
+  if (queues_failed() || !rhythm_.due(now()))
     return done();
-  result<void> written = stopped_before();
-  for (int tries = 0; !written && tries < write_tries; ++tries) {
-    written = table_->write_out();
-    if (written)
-      written = index_->write_out();
-  }
-  if (!written) {
-    queues_failed_ = true;
-    return written;
+  for (auto written = write_out(); !written; written = write_out()) {
+    auto then = rhythm_.write_failed(written.error().code, now());
+    if (then.give_up || then.block) // the next step tries again, if it may
+      return written;
   }
   running_sync sync{table_->unsynced(), index_->unsynced(), {}};
   sync.content.safe_offset = applied_;
@@ -347,48 +349,54 @@ result<void> store_process::begin_sync() {
   sync.content.entry_total = table_->entry_total();
   sync.content.index_files = static_cast<std::uint32_t>(index_->file_count());
   syncing_ = std::move(sync);
+  rhythm_.begun();
   return done();
 }
 
-/// The queue-flusher makes it durable.
+result<void> store_process::write_out() {
+  TROUPE_TRY(table_->write_out());
+  return index_->write_out();
+}
+
+/// The queue-flusher makes it durable. That the log is in doubt says nothing of the queues' files.
 result<void> store_process::finish_sync() {
-  if (!syncing_ || queues_failed_)
+  if (!syncing_ || queues_failed())
     return done();
-  auto finished = flush_to(syncing_->content.safe_offset);
-  if (finished)
-    finished = sync_queue_files();
+  auto sync = *std::exchange(syncing_, std::nullopt);
+  auto flushed = flush_to(sync.content.safe_offset);
+  auto finished = flushed ? sync_queue_files(sync) : flushed;
   if (!finished) {
-    queues_failed_ = true;
+    rhythm_.sync_failed(flushed ? finished.error().code : errc::unavailable, false, now());
     return finished;
   }
-  table_->synced(syncing_->queues);
-  index_->synced(syncing_->index);
-  queues_durable_ = std::max(queues_durable_, syncing_->content.safe_offset);
-  syncing_.reset();
+  table_->synced(sync.queues);
+  index_->synced(sync.index);
+  rhythm_.synced(sync.content.safe_offset, {}, now());
   return done();
 }
 
-result<void> store_process::sync_queue_files() {
-  auto files = syncing_->queues.files;
-  files.insert(files.end(), syncing_->index.files.begin(), syncing_->index.files.end());
+result<void> store_process::sync_queue_files(const running_sync& sync) {
+  auto files = sync.queues.files;
+  files.insert(files.end(), sync.index.files.begin(), sync.index.files.end());
   for (auto& path : files) {
     auto file = disk_.open(path, storage::open_mode::read_write);
     if (!file && file.error().code == errc::not_found)
       continue; // deleted meanwhile
     TROUPE_TRY(file);
-    TROUPE_TRY(file.value()->sync());
+    if (auto synced = file.value()->sync(); !synced) // final, whatever the cause was
+      return error{errc::io_error, synced.error().message};
   }
-  auto directories = syncing_->queues.directories;
-  directories.insert(directories.end(), syncing_->index.directories.begin(),
-                     syncing_->index.directories.end());
+  auto directories = sync.queues.directories;
+  directories.insert(directories.end(), sync.index.directories.begin(),
+                     sync.index.directories.end());
   for (auto& path : directories) {
     auto synced = disk_.sync_directory(path);
     if (!synced && synced.error().code != errc::not_found)
-      return synced;
+      return error{errc::io_error, synced.error().message};
   }
   auto path = storage::checkpoint_path(options_);
   TROUPE_TRY(auto content, storage::load_checkpoint(disk_, path));
-  auto& noted = syncing_->content;
+  auto& noted = sync.content;
   content.log_time = std::max<std::int64_t>(0, flushed_ms_ - 1);
   if (noted.queue_time > 0)
     content.queue_time = content.index_time = noted.queue_time;
@@ -412,7 +420,7 @@ result<void> store_process::clean(random_source random) {
   rule.file_reserved_time_ms = static_cast<std::int64_t>(random.below(200));
   storage::retention_input input;
   input.files = files;
-  input.safe_until = queues_durable_;
+  input.safe_until = rhythm_.durable();
   input.now_ms = clock_.now;
   input.asked = true;
   auto decision = storage::decide_retention(rule, input);
@@ -431,6 +439,7 @@ result<void> store_process::clean(random_source random) {
 }
 
 result<void> store_process::stop() {
+  rhythm_.stop();
   while (!waiting_.empty()) {
     TROUPE_TRY(dispatch(random_source(0)));
   }
@@ -438,7 +447,7 @@ result<void> store_process::stop() {
   TROUPE_TRY(begin_sync());
   TROUPE_TRY(finish_sync());
   TROUPE_TRY(flush());
-  if (queues_failed_ || flush_failed_)
+  if (queues_failed() || flush_failed_)
     return stopped_before();
   TROUPE_TRY(storage::remove_unused_log_files(disk_, options_, open_, log_->end()));
   return storage::close_store(disk_, options_);

@@ -3,6 +3,7 @@
 #include "sim/store/storage_ledger.hpp"
 #include "sim/store/storage_load.hpp"
 #include "storage/clock.hpp"
+#include "storage/cores/sync_rhythm.hpp"
 #include "storage/format/store_time.hpp"
 #include "storage/index/key_index.hpp"
 #include "storage/log/commit_log.hpp"
@@ -11,6 +12,7 @@
 #include "storage/recovery/store.hpp"
 #include "storage/tables/queue_numbers.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -73,7 +75,11 @@ private:
   struct drawn_message;
 
   /// True when nothing can be written any more.
-  bool stopped() const noexcept { return write_failed_ || flush_failed_ || queues_failed_; }
+  bool stopped() const noexcept { return write_failed_ || flush_failed_ || queues_failed(); }
+  bool queues_failed() const noexcept { return queues_failed_ || rhythm_.given_up(); }
+  storage::sync_rhythm::time_point now() const noexcept {
+    return storage::sync_rhythm::time_point(std::chrono::milliseconds(clock_.now));
+  }
   drawn_message draw_message(random_source& random);
   storage::result<bool> stage(const drawn_message& message);
   storage::result<void> write_staged();
@@ -83,7 +89,8 @@ private:
   storage::result<void> apply(const storage::position_batch& batch);
   storage::result<bool> try_apply(const storage::position_batch& batch);
   storage::result<void> read_log();
-  storage::result<void> sync_queue_files();
+  storage::result<void> write_out();
+  storage::result<void> sync_queue_files(const running_sync& sync);
 
   storage::file_system& disk_;
   const storage::options& options_;
@@ -115,11 +122,11 @@ private:
   std::optional<storage::queue_numbers> numbers_; ///< set from the recovery on
   std::unique_ptr<storage::log_view> view_;
   storage::log_offset applied_ = 0;
-  storage::log_offset queues_durable_ = 0;
   std::int64_t applied_ms_ = 0;
   std::size_t done_in_front_ = 0;
   bool rebuilt_ = false;
   bool queues_failed_ = false;
+  storage::sync_rhythm rhythm_;
   std::optional<running_sync> syncing_;
 };
 
