@@ -54,6 +54,7 @@ private:
   void begin(const log_state& log);
   storage::result<void> sync_to(log_offset end);
   storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
+  void tell_file();
   storage::result<std::shared_ptr<storage::file>> make_file(log_offset start);
   storage::result<std::shared_ptr<storage::file>> made_before(log_offset start);
   void answer_waiting();
@@ -74,6 +75,7 @@ private:
   bool awake_ = false;
   std::string failure_;
   log_offset wanted_file_ = -1; ///< could not be created yet
+  bool met_ = false;            ///< the writer has said which run of the log it writes
   std::uint64_t count_ = 0;
   bool keeps_checkpoint_ = false;
   bool checkpoint_pending_ = false; ///< a timer runs
