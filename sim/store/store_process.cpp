@@ -18,6 +18,8 @@ using storage::result;
 namespace {
 
 constexpr int write_tries = 3;
+/// Of the log; each process has a flusher of its own.
+constexpr std::uint64_t run = 1;
 
 result<void> done() {
   return boost::outcome_v2::success();
@@ -60,10 +62,10 @@ result<void> store_process::recover() {
 result<void> store_process::catch_up() {
   view_ = std::make_unique<storage::log_view>(disk_, options_, min_);
   auto end = recovered_.log.end;
-  flushed_ms_ = recovered_.log.last_store_timestamp;
-  store_time_ = storage::store_time(flushed_ms_);
+  storage::flush_core::mark durable{end, recovered_.log.last_store_timestamp};
+  flusher_.new_run(run, durable, durable);
+  store_time_ = storage::store_time(durable.store_ms);
   log_ = std::make_unique<storage::commit_log>(options_, end, std::move(recovered_.log.current));
-  flushed_ = end;
   auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
   if (end % file_size != 0) {
     TROUPE_TRY(flusher_file(end - end % file_size));
@@ -218,6 +220,7 @@ result<void> store_process::write_staged() {
     return written;
   }
   ledger_.written(log_->end());
+  flusher_.written({log_->end(), store_time_.last()});
   waiting_.push_back(positions_.take(log_->end()));
   positions_.start(log_->end());
   return done();
@@ -239,29 +242,34 @@ result<void> store_process::add_file() {
 // -- flushing ------------------------------------------------------------------------------------
 
 result<void> store_process::flush() {
-  return flush_to(log_->end());
+  auto flush = flusher_.begin_flush();
+  if (!flush)
+    return flusher_.has_failed() && log_->end() > flusher_.durable().end ? stopped_before()
+                                                                         : done();
+  if (auto synced = sync_log(*flush); !synced) {
+    flusher_.failed();
+    return synced;
+  }
+  flusher_.flushed();
+  ledger_.flushed(flusher_.durable().end);
+  return done();
 }
 
+/// What the queue-flusher asks for before it syncs the queues.
 result<void> store_process::flush_to(log_offset end) {
-  if (end <= flushed_)
-    return done();
-  if (flush_failed_)
-    return stopped_before();
-  auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
-  auto target = log_->end();
-  for (auto start = flushed_ - flushed_ % file_size; start < target; start += file_size) {
-    auto file = flusher_file(start);
-    auto synced = file ? file.value()->sync() : result<void>(file.error());
-    if (!synced) { // never again: a later success would prove nothing
-      flush_failed_ = true;
-      return synced;
-    }
-    if (start + file_size <= target)
-      open_.erase(start);
+  auto asked = flusher_.wait(run, end, 0).answers;
+  if (asked.empty())
+    return flush();
+  return asked.front().what == storage::flush_core::outcome::durable ? done() : stopped_before();
+}
+
+result<void> store_process::sync_log(const storage::flush_core::flush& flush) {
+  for (auto& part : flush.files(static_cast<log_offset>(options_.log_file_size_bytes))) {
+    TROUPE_TRY(auto file, flusher_file(part.start));
+    TROUPE_TRY(file->sync());
+    if (part.full)
+      open_.erase(part.start);
   }
-  flushed_ = target;
-  flushed_ms_ = store_time_.last();
-  ledger_.flushed(flushed_);
   return done();
 }
 
@@ -397,7 +405,7 @@ result<void> store_process::sync_queue_files(const running_sync& sync) {
   auto path = storage::checkpoint_path(options_);
   TROUPE_TRY(auto content, storage::load_checkpoint(disk_, path));
   auto& noted = sync.content;
-  content.log_time = std::max<std::int64_t>(0, flushed_ms_ - 1);
+  content.log_time = std::max<std::int64_t>(0, flusher_.durable().store_ms - 1);
   if (noted.queue_time > 0)
     content.queue_time = content.index_time = noted.queue_time;
   content.safe_offset = noted.safe_offset;
@@ -447,7 +455,7 @@ result<void> store_process::stop() {
   TROUPE_TRY(begin_sync());
   TROUPE_TRY(finish_sync());
   TROUPE_TRY(flush());
-  if (queues_failed() || flush_failed_)
+  if (queues_failed() || flusher_.has_failed())
     return stopped_before();
   TROUPE_TRY(storage::remove_unused_log_files(disk_, options_, open_, log_->end()));
   return storage::close_store(disk_, options_);

@@ -3,6 +3,7 @@
 #include "sim/store/storage_ledger.hpp"
 #include "sim/store/storage_load.hpp"
 #include "storage/clock.hpp"
+#include "storage/cores/flush_core.hpp"
 #include "storage/cores/sync_rhythm.hpp"
 #include "storage/format/store_time.hpp"
 #include "storage/index/key_index.hpp"
@@ -75,7 +76,9 @@ private:
   struct drawn_message;
 
   /// True when nothing can be written any more.
-  bool stopped() const noexcept { return write_failed_ || flush_failed_ || queues_failed(); }
+  bool stopped() const noexcept {
+    return write_failed_ || flusher_.has_failed() || queues_failed();
+  }
   bool queues_failed() const noexcept { return queues_failed_ || rhythm_.given_up(); }
   storage::sync_rhythm::time_point now() const noexcept {
     return storage::sync_rhythm::time_point(std::chrono::milliseconds(clock_.now));
@@ -85,6 +88,7 @@ private:
   storage::result<void> write_staged();
   storage::result<void> add_file();
   storage::result<void> flush_to(storage::log_offset end);
+  storage::result<void> sync_log(const storage::flush_core::flush& flush);
   storage::result<std::shared_ptr<storage::file>> flusher_file(storage::log_offset start);
   storage::result<void> apply(const storage::position_batch& batch);
   storage::result<bool> try_apply(const storage::position_batch& batch);
@@ -111,9 +115,7 @@ private:
 
   // The flusher's.
   std::map<storage::log_offset, std::shared_ptr<storage::file>> open_;
-  storage::log_offset flushed_ = 0;
-  std::int64_t flushed_ms_ = 0;
-  bool flush_failed_ = false;
+  storage::flush_core flusher_;
 
   // The dispatcher's and the queue-manager's.
   std::deque<storage::position_batch> waiting_;

@@ -88,9 +88,11 @@ TEST_CASE("flusher: a file made ahead is told again, but to no writer that may h
   };
   auto size = static_cast<log_offset>(t.options.store.log_file_size_bytes);
   log_state log;
+  t.announce();
   auto meet = [&] {
-    t.roles.writer = nullptr;
-    t.announce();
+    auto without = t.roles;
+    without.writer = nullptr;
+    t.world.tell(t.roles.flusher, without);
     t.roles.writer = writer();
     t.announce();
     t.world.drain();
