@@ -4,6 +4,7 @@
 #include "actors/options.hpp"
 #include "actors/parked_pulls.hpp"
 #include "actors/promise.hpp"
+#include "storage/cores/apply_core.hpp"
 #include "storage/cores/sync_rhythm.hpp"
 #include "storage/recovery/queue_recovery.hpp"
 
@@ -114,6 +115,7 @@ private:
   void look_again(queue_manager_setup& setup) const;
   storage::result<void> open(const queue_manager_setup& setup);
   void rebuild(const std::string& why);
+  log_offset applied() const noexcept { return order_.applied(); }
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
@@ -121,6 +123,7 @@ private:
   storage::result<bool> apply_own(const storage::position_batch& batch);
   storage::result<bool> agrees(const storage::position_batch& batch);
   void build_again(const std::string& why);
+  void read_again();
   void stop_comparing();
   /// Carries out what the rhythm of the syncs answered; `why`: the error that it was asked about.
   void act(const storage::sync_rhythm::actions& then, const storage::error& why = {});
@@ -205,19 +208,15 @@ private:
   std::uint32_t shares_ = 1;
   log_run run_ = 0;
   log_offset log_min_ = 0;
-  log_offset applied_ = 0;
-  log_offset compare_until_ = 0; ///< the queues know what comes up to here; it is only compared
   log_offset flushed_ = 0;
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
-  std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
-  bool front_begun_ = false;          ///< some of its entries may be in the queues
+  storage::apply_core order_;         ///< what is applied, and what comes next
   std::size_t added_ = 0;             ///< entries that were new
-  bool rebuilt_ = false;
-  bool read_only_ = false;     ///< what is missing in the files is added in memory alone
-  bool log_readable_ = true;   ///< the dispatcher gets on
-  log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
-  bool ask_end_again_ = false; ///< the writer did not say in time how far that is
+  bool read_only_ = false;            ///< what is missing in the files is added in memory alone
+  bool log_readable_ = true;          ///< the dispatcher gets on
+  log_offset catch_up_to_ = 0;        ///< clients have seen the log up to here
+  bool ask_end_again_ = false;        ///< the writer did not say in time how far that is
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.

@@ -133,8 +133,8 @@ void queue_manager_state::sync() {
   auto running = std::make_shared<running_sync>();
   // Entries of a batch that is half applied lie behind what the checkpoint vouches for.
   storage::result<storage::queue_table::totals> totals = table_->all_totals();
-  if (front_begun_ || applied_ < compare_until_)
-    totals = table_->totals_until(applied_);
+  if (order_.ahead())
+    totals = table_->totals_until(applied());
   if (!totals) {
     storage::log_warning("queues.not_counted", {{"reason", totals.error().message}});
     rhythm_.not_counted(self_->clock().now());
@@ -144,7 +144,7 @@ void queue_manager_state::sync() {
   rhythm_.begun();
   running->queues = table_->unsynced();
   running->index = index_->unsynced();
-  running->applied = applied_;
+  running->applied = applied();
   self_->request(roles_.queue_flusher, sync_timeout, sync_request(*running))
       .then([this, running](const queue_synced& done) { synced(*running, done); },
             [this](const caf::error& error) {

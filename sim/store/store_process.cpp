@@ -17,7 +17,6 @@ using storage::result;
 
 namespace {
 
-constexpr int write_tries = 3;
 /// Of the log; each process has a flusher of its own.
 constexpr std::uint64_t run = 1;
 
@@ -53,9 +52,8 @@ result<void> store_process::recover() {
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
   numbers_ = std::move(queues.numbers);
-  applied_ = queues.applied;
-  rebuilt_ = !queues.rebuild_reason.empty();
-  rhythm_.opened(applied_, !queues.vouched || rebuilt_ || queues.removed_dead);
+  order_.opened(queues.applied, 0, !queues.rebuild_reason.empty(), false);
+  rhythm_.opened(applied(), !queues.vouched || rebuilt() || queues.removed_dead);
   return done();
 }
 
@@ -89,9 +87,9 @@ result<void> store_process::catch_up() {
 result<void> store_process::read_log() {
   constexpr std::size_t piece = 7;
   waiting_.clear();
-  done_in_front_ = 0;
-  while (applied_ < log_->end()) {
-    auto from = applied_;
+  order_.recount();
+  while (applied() < log_->end()) {
+    auto from = applied();
     TROUPE_TRY(auto batch, view_->positions(from, log_->end(), piece));
     if (batch.to <= from)
       return error{errc::corrupt, "the log cannot be read on from " + std::to_string(from) +
@@ -291,50 +289,53 @@ result<void> store_process::dispatch(random_source random) {
   for (; count > 0 && !waiting_.empty(); --count) {
     auto batch = std::move(waiting_.front());
     waiting_.pop_front();
-    TROUPE_TRY(apply(batch));
+    if (auto applied = apply(batch); !applied) {
+      waiting_.push_front(std::move(batch)); // the next step tries again, if it may
+      return applied;
+    }
   }
   return done();
 }
 
 result<void> store_process::apply(const storage::position_batch& batch) {
-  for (int tries = 1;; ++tries) {
+  using storage::apply_core;
+  for (;;) {
+    auto next = order_.judge(batch.from, batch.to);
+    if (next != apply_core::step::apply)
+      return next == apply_core::step::skip ? done() : read_log();
     auto applied = try_apply(batch);
-    if (applied && applied.value())
-      return done();
     if (applied)
-      return read_log(); // the queues were emptied
-    if (applied.error().code == errc::needs_repair || tries == write_tries) {
-      queues_failed_ = true;
+      return applied.value() ? done() : read_log();
+    auto then = rhythm_.apply_failed(applied.error().code);
+    if (then.give_up || then.block)
       return std::move(applied).error();
-    }
   }
 }
 
+/// False if the queues were emptied.
 result<bool> store_process::try_apply(const storage::position_batch& batch) {
   storage::queue_table::applied so_far;
-  so_far.count = done_in_front_;
-  auto outcome = table_->apply(batch, done_in_front_, so_far,
+  auto first = order_.begin(batch.from, batch.to);
+  so_far.count = first;
+  auto outcome = table_->apply(batch, first, so_far,
                                [](storage::queue_table::topic_queues&, storage::consume_queue&) {});
-  done_in_front_ = so_far.count;
+  order_.got_to(so_far.count);
   TROUPE_TRY(outcome);
   if (so_far.gap) {
-    done_in_front_ = 0;
-    if (rebuilt_)
+    if (order_.found_gap() == storage::apply_core::gap::damaged)
       return error{errc::needs_repair, "the log lacks messages of a queue before offset " +
                                            std::to_string(batch.positions[so_far.count].offset)};
-    rebuilt_ = true;
-    applied_ = min_;
-    rhythm_.moved(applied_);
+    order_.emptied(min_);
+    rhythm_.moved(applied());
     TROUPE_TRY(auto kept, storage::discard_queues(disk_, options_, *table_, *index_, min_));
     numbers_ = std::move(kept);
     return false;
   }
   TROUPE_TRY(index_->add(batch));
-  done_in_front_ = 0;
-  applied_ = batch.to;
+  order_.finished(batch.to);
   if (!batch.positions.empty())
     applied_ms_ = batch.positions.back().store_timestamp;
-  rhythm_.applied(applied_);
+  rhythm_.applied(applied());
   return true;
 }
 
@@ -350,11 +351,17 @@ result<void> store_process::begin_sync() {
     if (then.give_up || then.block) // the next step tries again, if it may
       return written;
   }
+  // Entries of a batch that is half applied lie behind what the checkpoint vouches for.
+  auto totals = order_.ahead() ? table_->totals_until(applied()) : table_->all_totals();
+  if (!totals) {
+    rhythm_.not_counted(now());
+    return std::move(totals).error();
+  }
   running_sync sync{table_->unsynced(), index_->unsynced(), {}};
-  sync.content.safe_offset = applied_;
+  sync.content.safe_offset = applied();
   sync.content.queue_time = sync.content.index_time = applied_ms_;
-  sync.content.queue_count = static_cast<std::uint32_t>(table_->queue_count());
-  sync.content.entry_total = table_->entry_total();
+  sync.content.queue_count = static_cast<std::uint32_t>(totals.value().queues);
+  sync.content.entry_total = totals.value().entries;
   sync.content.index_files = static_cast<std::uint32_t>(index_->file_count());
   syncing_ = std::move(sync);
   rhythm_.begun();

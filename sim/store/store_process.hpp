@@ -3,6 +3,7 @@
 #include "sim/store/storage_ledger.hpp"
 #include "sim/store/storage_load.hpp"
 #include "storage/clock.hpp"
+#include "storage/cores/apply_core.hpp"
 #include "storage/cores/flush_core.hpp"
 #include "storage/cores/sync_rhythm.hpp"
 #include "storage/format/store_time.hpp"
@@ -54,12 +55,12 @@ public:
 
   storage::log_offset min() const noexcept { return min_; }
   storage::log_offset end() const noexcept { return log_ ? log_->end() : recovered_.log.end; }
-  storage::log_offset applied() const noexcept { return applied_; }
+  storage::log_offset applied() const noexcept { return order_.applied(); }
   storage::queue_table& queues() noexcept { return *table_; }
   storage::key_index& index() noexcept { return *index_; }
   storage::log_view& view() noexcept { return *view_; }
   /// True if the queues were emptied and built again from the log.
-  bool rebuilt() const noexcept { return rebuilt_; }
+  bool rebuilt() const noexcept { return order_.rebuilt(); }
   /// The number that a queue without entries goes on with.
   storage::queue_offset number_kept(const storage_ledger::queue_name& queue) const {
     return numbers_->of(topic_name(queue.first), queue.second);
@@ -79,7 +80,7 @@ private:
   bool stopped() const noexcept {
     return write_failed_ || flusher_.has_failed() || queues_failed();
   }
-  bool queues_failed() const noexcept { return queues_failed_ || rhythm_.given_up(); }
+  bool queues_failed() const noexcept { return rhythm_.given_up(); }
   storage::sync_rhythm::time_point now() const noexcept {
     return storage::sync_rhythm::time_point(std::chrono::milliseconds(clock_.now));
   }
@@ -123,11 +124,8 @@ private:
   std::unique_ptr<storage::key_index> index_;
   std::optional<storage::queue_numbers> numbers_; ///< set from the recovery on
   std::unique_ptr<storage::log_view> view_;
-  storage::log_offset applied_ = 0;
   std::int64_t applied_ms_ = 0;
-  std::size_t done_in_front_ = 0;
-  bool rebuilt_ = false;
-  bool queues_failed_ = false;
+  storage::apply_core order_;
   storage::sync_rhythm rhythm_;
   std::optional<running_sync> syncing_;
 };
