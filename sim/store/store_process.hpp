@@ -32,8 +32,9 @@ public:
 };
 
 /// One process with a store open: does with the parts of `troupe::storage` what the actors of a
-/// node do, in the same order, but each step when it is told to. What it promises to anybody it
-/// notes in the ledger.
+/// node do, in the same order, but each step when it is told to. What is decided on the way (when
+/// to sync, what is durable, what is applied next) the same cores decide (storage/cores/). What it
+/// promises to anybody it notes in the ledger.
 class store_process {
 public:
   store_process(storage::file_system& disk, const storage::options& o, const run_knobs& knobs,
