@@ -1,6 +1,7 @@
 #include "actors/dispatcher.hpp"
 
 #include "actors/patience.hpp"
+#include "storage/cores/apply_core.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -44,7 +45,8 @@ void dispatcher_state::work() {
   while (started_ && catching_up_ == catching_up::no && !held_.empty()) {
     auto list = held_.front();
     auto& batch = *list.batch;
-    if (batch.from == next_) {
+    if (storage::apply_core::place_of(batch.from, batch.to, next_) ==
+        storage::apply_core::place::continues) {
       held_.pop_front();
       pass_on(list);
       drop_known();

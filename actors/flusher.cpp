@@ -8,7 +8,6 @@
 #include "storage/recovery/checkpoint.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace troupe {
@@ -36,9 +35,10 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
 }
 
 void flusher_state::begin(const log_state& log) {
-  run_ = log.run;
-  written_ = {log.end, log.store_ms};
-  flushed_ = {log.flushed, log.store_ms, log.run};
+  act(core_.new_run(log.run, {log.end, log.store_ms}, {log.flushed, log.store_ms}));
+  open_.clear();
+  failure_.clear();
+  wanted_file_ = -1;
   // Opened now, before anything more is written to it: a write-back error must find somebody to
   // tell.
   auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
@@ -51,78 +51,80 @@ void flusher_state::begin(const log_state& log) {
 /// counts: its writer has recovered the log, and has seen to it that what it says is durable.
 void flusher_state::attach(const log_state& log) {
   met_ = true;
-  if (log.run == run_) { // some of what it said may have been lost on the way
+  if (log.run == core_.run()) { // some of what it said may have been lost on the way
     written({log.end, log.store_ms});
     tell_file();
     return;
   }
-  for (auto& waiting : std::exchange(flushes_, {}))
-    waiting.promise.deliver(make_caf_error(errc::unavailable, "the log began a new run"));
-  open_.clear();
-  failure_.clear();
-  wanted_file_ = -1;
   begin(log);
-  if (written_.end > flushed_.end)
-    wake();
-  self_->send(roles_.queue_manager, flushed_);
+  act(core_.go_on());
+  self_->send(roles_.queue_manager, flushed());
 }
 
 caf::result<log_flushed> flusher_state::flush_to(log_run run, log_offset end) {
-  if (run != run_)
-    return make_caf_error(errc::unavailable, "this is not the run of the log that is flushed");
   kept_promise<log_flushed> promise{self_};
-  flushes_.push_back({end, promise});
-  if (!failure_.empty() || end <= flushed_.end)
-    answer_waiting();
-  else
-    wake();
+  waiting_[++last_waiting_] = promise;
+  act(core_.wait(run, end, last_waiting_));
   return promise;
 }
 
 void flusher_state::written(const log_written& what) {
-  if (what.end > written_.end)
-    written_ = what;
-  if (written_.end > flushed_.end)
-    wake();
+  act(core_.written({what.end, what.store_ms}));
 }
 
-void flusher_state::wake() {
-  if (awake_ || !failure_.empty())
-    return;
-  awake_ = true;
+void flusher_state::act(const storage::flush_core::actions& then) {
+  for (auto& one : then.answers)
+    answer(one);
+  if (then.tell && !failure_.empty()) {
+    self_->send(roles_.writer, flush_failure{failure_});
+  } else if (then.tell) {
+    self_->send(roles_.writer, flushed());
+    if (options_.store.flush == storage::flush_policy::sync)
+      self_->send(roles_.queue_manager, flushed());
+  }
   // Behind everything that is in the mailbox now: those requests join this flush.
-  self_->send(self_, pulse_atom_v);
+  if (then.wake)
+    self_->send(self_, pulse_atom_v);
+}
+
+void flusher_state::answer(const storage::flush_core::answer& what) {
+  using storage::flush_core;
+  auto promise = std::move(waiting_.extract(what.who).mapped());
+  if (what.what == flush_core::outcome::durable)
+    promise.deliver(flushed());
+  else if (what.what == flush_core::outcome::failed)
+    promise.deliver(make_caf_error(errc::write_stopped, failure_));
+  else
+    promise.deliver(
+        make_caf_error(errc::unavailable, "this is not the run of the log that is flushed"));
+}
+
+log_flushed flusher_state::flushed() const {
+  return {core_.durable().end, core_.durable().store_ms, core_.run()};
 }
 
 void flusher_state::pulse() {
-  awake_ = false;
-  if (!failure_.empty() || written_.end <= flushed_.end)
+  auto flush = core_.begin_flush();
+  if (!flush)
     return;
-  auto target = written_;
-  auto done = sync_to(target.end);
+  auto done = sync(*flush);
   if (!done && TROUPE_MUTANT("flush-tried-again"))
-    done = sync_to(target.end);
+    done = sync(*flush);
   if (!done && !TROUPE_MUTANT("flush-error-ignored")) {
     fail(done.error());
     return;
   }
-  flushed_ = {target.end, target.store_ms, run_};
-  ++count_;
+  auto then = core_.flushed();
   arm_checkpoint();
-  answer_waiting();
-  self_->send(roles_.writer, flushed_);
-  if (options_.store.flush == storage::flush_policy::sync)
-    self_->send(roles_.queue_manager, flushed_);
+  act(then);
 }
 
-storage::result<void> flusher_state::sync_to(log_offset end) {
-  auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
-  // In order: a file counts as durable only behind its predecessor.
-  for (auto start = flushed_.end - flushed_.end % size; start < end; start += size) {
-    TROUPE_TRY(auto file, file_of(start));
+storage::result<void> flusher_state::sync(const storage::flush_core::flush& flush) {
+  for (auto& part : flush.files(static_cast<log_offset>(options_.store.log_file_size_bytes))) {
+    TROUPE_TRY(auto file, file_of(part.start));
     TROUPE_TRY(file->sync());
-    if (start + size <= end)
-      open_.erase(start); // full, and all of it durable
+    if (part.full)
+      open_.erase(part.start);
   }
   return boost::outcome_v2::success();
 }
@@ -136,31 +138,20 @@ storage::result<std::shared_ptr<storage::file>> flusher_state::file_of(log_offse
   return opened;
 }
 
-void flusher_state::answer_waiting() {
-  while (!flushes_.empty() && (!failure_.empty() || flushes_.front().end <= flushed_.end)) {
-    auto& first = flushes_.front();
-    if (first.end > flushed_.end)
-      first.promise.deliver(make_caf_error(errc::write_stopped, failure_));
-    else
-      first.promise.deliver(flushed_);
-    flushes_.pop_front();
-  }
-}
-
 void flusher_state::fail(const storage::error& why) {
-  if (!failure_.empty())
+  if (core_.has_failed())
     return;
   failure_ = "flushing the commit log failed (" + why.message +
              "); restart the node to recover: reads go on";
-  answer_waiting();
-  self_->send(roles_.writer, flush_failure{failure_});
+  act(core_.failed());
 }
 
 // -- the checkpoint ------------------------------------------------------------------------------
 
 /// Not with every flush: it costs as much, and is only a hint where a recovery may begin.
 void flusher_state::arm_checkpoint() {
-  if (!keeps_checkpoint_ || flushed_.end <= checkpoint_ || std::exchange(checkpoint_pending_, true))
+  if (!keeps_checkpoint_ || core_.durable().end <= checkpoint_ ||
+      std::exchange(checkpoint_pending_, true))
     return;
   self_->delayed_send(self_, options_.flusher.queue_interval, save_atom_v);
 }
@@ -173,15 +164,16 @@ void flusher_state::keep_checkpoint() {
 
 /// Of the log alone. To RocketMQ the times say that no queue is durable, so it builds them again.
 void flusher_state::save_checkpoint() {
-  if (!keeps_checkpoint_ || flushed_.end <= checkpoint_)
+  if (!keeps_checkpoint_ || core_.durable().end <= checkpoint_)
     return;
   auto path = storage::checkpoint_path(options_.store);
   auto done = [&]() -> storage::result<void> {
     TROUPE_TRY(auto content, storage::load_checkpoint(*files_, path));
     // One millisecond earlier: a record of the same one may have come after the flush.
-    content.log_time = std::max<std::int64_t>(0, flushed_.store_ms - 1);
+    content.log_time = std::max<std::int64_t>(0, core_.durable().store_ms - 1);
     content.queue_time = content.index_time = 0;
-    content.safe_offset = TROUPE_MUTANT("log-checkpoint-ahead") ? written_.end : flushed_.end;
+    content.safe_offset =
+        TROUPE_MUTANT("log-checkpoint-ahead") ? core_.written().end : core_.durable().end;
     content.queue_count = storage::queues_elsewhere;
     content.entry_total = 0;
     content.index_files = 0;
@@ -189,7 +181,7 @@ void flusher_state::save_checkpoint() {
     return storage::save_checkpoint(*files_, path, content);
   }();
   if (done)
-    checkpoint_ = flushed_.end;
+    checkpoint_ = core_.durable().end;
   else
     storage::log_warning("checkpoint.not_saved", {{"reason", done.error().message}});
 }
@@ -201,7 +193,7 @@ void flusher_state::create(log_offset start) {
   if (!roles_.writer)
     return; // the writer heard of us first: done when we hear of it
   wanted_file_ = -1;
-  if (start < written_.end)
+  if (start < core_.written().end)
     return;                     // an old question: the file is written to, and may be gone already
   if (open_.count(start) > 0) { // made already: the writer asked again when the roles changed
     self_->send(roles_.writer, extended_atom_v, start);
@@ -254,7 +246,7 @@ storage::result<std::shared_ptr<storage::file>> flusher_state::made_before(log_o
 /// The file was made for one who may not know it. A writer that has not said which run of the log
 /// it writes may have removed it when it recovered the log.
 void flusher_state::tell_file() {
-  if (met_ && roles_.writer && !open_.empty() && open_.rbegin()->first >= written_.end &&
+  if (met_ && roles_.writer && !open_.empty() && open_.rbegin()->first >= core_.written().end &&
       !TROUPE_MUTANT("file-said-once"))
     self_->send(roles_.writer, extended_atom_v, open_.rbegin()->first);
 }
@@ -272,7 +264,7 @@ void flusher_state::drop(log_offset min) {
 
 stop_report flusher_state::stop(log_offset end) {
   wanted_file_ = -1;
-  written_.end = std::max(written_.end, end);
+  core_.stop(end);
   pulse();
   save_checkpoint();
   stop_report report;
@@ -287,15 +279,15 @@ stop_report flusher_state::stop(log_offset end) {
 }
 
 flusher_status flusher_state::status() const {
-  return {flushed_.end, count_, failure_};
+  return {core_.durable().end, core_.flushes(), failure_};
 }
 
 void flusher_state::set_roles(const role_table& table) {
   roles_ = table;
   // Whoever is new does not know it yet.
   if (!TROUPE_MUTANT("flushed-said-once")) {
-    self_->send(roles_.writer, flushed_);
-    self_->send(roles_.queue_manager, flushed_);
+    self_->send(roles_.writer, flushed());
+    self_->send(roles_.queue_manager, flushed());
   }
   if (!failure_.empty())
     self_->send(roles_.writer, flush_failure{failure_});

@@ -3,9 +3,9 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "actors/promise.hpp"
+#include "storage/cores/flush_core.hpp"
 #include "storage/log/log_file.hpp"
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -45,19 +45,16 @@ struct flusher_state {
   void set_roles(const role_table& table);
 
 private:
-  struct waiting_flush {
-    log_offset end = 0;
-    kept_promise<log_flushed> promise;
-  };
-
-  void wake();
   void begin(const log_state& log);
-  storage::result<void> sync_to(log_offset end);
+  /// Carries out what `core_` answered.
+  void act(const storage::flush_core::actions& then);
+  void answer(const storage::flush_core::answer& what);
+  log_flushed flushed() const;
+  storage::result<void> sync(const storage::flush_core::flush& flush);
   storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
   void tell_file();
   storage::result<std::shared_ptr<storage::file>> make_file(log_offset start);
   storage::result<std::shared_ptr<storage::file>> made_before(log_offset start);
-  void answer_waiting();
   void fail(const storage::error& why);
   void arm_checkpoint();
   void save_checkpoint();
@@ -66,17 +63,14 @@ private:
   node_options options_;
   storage::file_system* files_ = nullptr;
   role_table roles_;
-  log_run run_ = 0;
-  std::map<log_offset, std::shared_ptr<storage::file>> open_; ///< by start; opened before their
-                                                              ///< first byte is written
-  log_written written_;
-  log_flushed flushed_;
-  std::deque<waiting_flush> flushes_;
-  bool awake_ = false;
-  std::string failure_;
+  storage::flush_core core_; ///< what is written, durable, waited for
+  std::map<log_offset, std::shared_ptr<storage::file>> open_;  ///< by start; opened before their
+                                                               ///< first byte is written
+  std::map<std::uint64_t, kept_promise<log_flushed>> waiting_; ///< as `core_` knows them
+  std::uint64_t last_waiting_ = 0;
+  std::string failure_;         ///< why `core_` has failed
   log_offset wanted_file_ = -1; ///< could not be created yet
   bool met_ = false;            ///< the writer has said which run of the log it writes
-  std::uint64_t count_ = 0;
   bool keeps_checkpoint_ = false;
   bool checkpoint_pending_ = false; ///< a timer runs
   log_offset checkpoint_ = 0;       ///< what the last one said

@@ -43,42 +43,37 @@ void queue_manager_state::add(const position_list& list) {
   if (list.run != run_ && !TROUPE_MUTANT("positions-of-another-run"))
     return;
   waiting_.push_back(list);
-  if (!retry_pending_)
+  if (!rhythm_.retrying())
     work();
 }
 
 void queue_manager_state::work() {
   while (!waiting_.empty() && failure_.empty()) {
     auto& batch = *waiting_.front().batch;
-    if (batch.from > applied_) {
-      // Something is missing before it: the dispatcher goes back to where we are.
-      waiting_.clear();
-      self_->send(roles_.dispatcher, resume_atom_v, share_, applied_);
+    auto step = order_.judge(batch.from, batch.to);
+    if (step == storage::apply_core::step::read_again) {
+      read_again();
       return;
     }
-    if (batch.to > applied_) {
+    if (step == storage::apply_core::step::apply) {
       auto done = apply(batch);
       if (!done) {
-        failed(done.error(), apply_tries_);
+        act(rhythm_.apply_failed(done.error().code), done.error());
         return;
       }
       if (!done.value())
         return;
-      applied_ = batch.to;
+      order_.finished(batch.to);
       if (!batch.positions.empty())
         last_store_ms_ = batch.positions.back().store_timestamp;
     }
-    apply_tries_ = 0;
-    unblocked();
+    act(rhythm_.applied(applied()));
     waiting_.pop_front();
-    self_->send(roles_.dispatcher, applied_atom_v, share_, applied_);
+    self_->send(roles_.dispatcher, applied_atom_v, share_, applied());
   }
   answer_states();
   answer_waiting();
-  if (applied_ > durable_ && table_->wants_sync())
-    next_sync_ = std::min(next_sync_, self_->clock().now());
-  if (applied_ > durable_)
-    arm_pulse();
+  act(rhythm_.worked(table_->wants_sync(), self_->clock().now()));
 }
 
 storage::result<bool> queue_manager_state::apply(const storage::position_batch& given) {
@@ -92,14 +87,12 @@ storage::result<bool> queue_manager_state::apply(const storage::position_batch& 
   if (share_ == 0 && !batch.key_hashes.empty() && !read_only_ && !TROUPE_MUTANT("keys-forgotten")) {
     TROUPE_TRY(index_->add(batch));
   }
-  done_in_front_ = 0;
-  front_begun_ = false;
   return true;
 }
 
 /// False if the log has to be read again.
 storage::result<bool> queue_manager_state::apply_own(const storage::position_batch& batch) {
-  if (batch.from < compare_until_) {
+  if (order_.compares(batch.from)) {
     TROUPE_TRY(auto right, agrees(batch));
     if (!right)
       return false;
@@ -107,30 +100,28 @@ storage::result<bool> queue_manager_state::apply_own(const storage::position_bat
   auto queues = table_->queue_count();
   std::vector<std::pair<std::string, std::int32_t>> touched;
   storage::queue_table::applied done;
-  done.count = done_in_front_;
-  front_begun_ = true;
+  auto first = order_.begin(batch.from, batch.to);
+  done.count = first;
   auto outcome = table_->apply(
-      batch, done_in_front_, done,
+      batch, first, done,
       [&](storage::queue_table::topic_queues& topic, storage::consume_queue& queue) {
         ++added_;
         if (!parked_.empty() && (touched.empty() || touched.back().second != queue.queue_id() ||
                                  touched.back().first != topic.name))
           touched.emplace_back(topic.name, queue.queue_id());
       });
-  done_in_front_ = done.count;
+  order_.got_to(done.count);
   if (table_->queue_count() != queues)
     report_topics(batch);
   for (auto& [topic, queue] : touched)
     wake(topic, queue);
   TROUPE_TRY(outcome);
   if (done.gap) {
-    done_in_front_ = 0;
-    if (rebuilt_ || read_only_)
+    if (order_.found_gap() == storage::apply_core::gap::damaged)
       return storage::error{errc::needs_repair,
                             "the log lacks messages of a queue before offset " +
                                 std::to_string(batch.positions[done.count].offset) +
                                 ": see troupe store verify"};
-    front_begun_ = false;
     build_again("entries are missing");
     return false;
   }
@@ -143,27 +134,31 @@ storage::result<bool> queue_manager_state::apply_own(const storage::position_bat
 
 void queue_manager_state::build_again(const std::string& why) {
   rebuild(why);
+  read_again();
+}
+
+/// The dispatcher goes back to where the queues are.
+void queue_manager_state::read_again() {
   waiting_.clear();
-  self_->send(roles_.dispatcher, resume_atom_v, share_, applied_);
+  self_->send(roles_.dispatcher, resume_atom_v, share_, applied());
 }
 
 /// Queues away from the log's files are compared with it as it is read again.
 storage::result<bool> queue_manager_state::agrees(const storage::position_batch& batch) {
-  TROUPE_TRY(auto compared, storage::compare_records(*table_, batch, compare_until_));
+  TROUPE_TRY(auto compared, storage::compare_records(*table_, batch, order_.compare_until()));
   if (!compared.reason.empty()) {
     build_again(compared.reason);
     return false;
   }
-  if (batch.to >= compare_until_)
-    compare_until_ = 0;
+  order_.compared(batch.to);
   return true;
 }
 
 /// The log is damaged there, which is no evidence against the queues.
 void queue_manager_state::stop_comparing() {
-  applied_ = std::exchange(compare_until_, 0);
-  waiting_.clear();
-  self_->send(roles_.dispatcher, resume_atom_v, share_, applied_);
+  order_.stop_comparing();
+  rhythm_.moved(applied());
+  read_again();
 }
 
 /// Those of its share of the queues.

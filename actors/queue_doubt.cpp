@@ -93,7 +93,7 @@ queue_manager_state::around(const storage::consume_queue& queue, const std::stri
   around.log_begin = log_min_;
   if (auto dead = dead_.find(topic); dead != dead_.end())
     around.log_begin = std::max(log_min_, dead->second.deleted_at);
-  around.log_end = std::max(applied_, queue.log_end());
+  around.log_end = std::max(applied(), queue.log_end());
   for (auto n = around.first; n < std::min(queue.next(), number + most_neighbours + 1); ++n) {
     auto entry = queue.entry(n);
     if (entry.has_error() && entry.error().code != errc::corrupt)

@@ -1,9 +1,9 @@
 #include "actors/queue_flusher.hpp"
 
-#include "actors/passing.hpp"
 #include "actors/patience.hpp"
 #include "storage/mutant.hpp"
 #include "storage/os/parallel.hpp"
+#include "storage/passing.hpp"
 
 #include <algorithm>
 #include <atomic>

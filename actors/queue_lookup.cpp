@@ -45,8 +45,8 @@ caf::error behind_error() {
 } // namespace
 
 log_offset queue_manager_state::visible_log_end() const noexcept {
-  return options_.store.flush == storage::flush_policy::async ? applied_
-                                                              : std::min(applied_, flushed_);
+  return options_.store.flush == storage::flush_policy::async ? applied()
+                                                              : std::min(applied(), flushed_);
 }
 
 storage::result<queue_offset>

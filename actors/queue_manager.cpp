@@ -74,28 +74,28 @@ storage::result<void> queue_manager_state::open(const queue_manager_setup& setup
   numbers_ = std::move(queues.numbers);
   for (auto& warning : table_->warnings())
     storage::log_warning("queues.ignored", {{"what", warning}});
-  rebuilt_ = !queues.rebuild_reason.empty();
-  if (rebuilt_)
+  auto rebuilt = !queues.rebuild_reason.empty();
+  if (rebuilt)
     storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", queues.rebuild_reason}});
-  applied_ = queues.applied;
-  compare_until_ = queues.compare_until;
-  durable_ = applied_;
-  checkpoint_stale_ = !setup.read_only && (!queues.vouched || rebuilt_ || queues.removed_dead);
+  order_.opened(queues.applied, queues.compare_until, rebuilt, read_only_);
+  rhythm_ = storage::sync_rhythm({.interval = options_.flusher.queue_interval,
+                                  .tries = options_.store.queue_write_retries,
+                                  .read_only = read_only_});
+  rhythm_.opened(applied(), !queues.vouched || rebuilt || queues.removed_dead);
   flushed_ = setup.flushed;
   return boost::outcome_v2::success();
 }
 
 void queue_manager_state::rebuild(const std::string& why) {
   storage::log_warning("queues.rebuild", {{"from", log_min_}, {"reason", why}});
-  rebuilt_ = true;
-  catch_up_to_ = std::max({catch_up_to_, applied_, compare_until_});
-  applied_ = log_min_;
-  compare_until_ = 0;
+  catch_up_to_ = std::max({catch_up_to_, applied(), order_.compare_until()});
+  order_.emptied(log_min_);
+  rhythm_.moved(applied());
   auto kept = storage::discard_queues(*files_, options_.store, *table_, *index_, log_min_);
   if (kept)
     numbers_ = std::move(kept.value());
   else
-    failed(kept.error(), apply_tries_);
+    act(rhythm_.apply_failed(kept.error().code), kept.error());
 }
 
 // -- what others say ------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ void queue_manager_state::log_ends(log_offset end) {
 
 void queue_manager_state::log_unreadable(const write_bar& why) {
   log_readable_ = why.reason.empty();
-  if (why.code == errc::needs_repair && !log_readable_ && applied_ < compare_until_)
+  if (why.code == errc::needs_repair && !log_readable_ && order_.comparing())
     stop_comparing();
   wake_all(); // whoever waits for the queues to catch up learns that they do not
   answer_waiting();
@@ -165,8 +165,8 @@ tombstone queue_manager_state::remove(const tombstone& dead) {
       known != dead_.end() && known->second.deleted_at >= dead.deleted_at)
     return dead;
   dead_[dead.topic] = dead;
-  done_in_front_ = 0; // counted without the records that are dead now; those done are skipped
-  checkpoint_stale_ = true;
+  order_.recount(); // counted without the records that are dead now; those done are skipped
+  rhythm_.stale();
   if (has_living(dead)) { // made again before this was heard: the next start builds its queues anew
     arm_pulse();
     return dead;
@@ -182,7 +182,7 @@ void queue_manager_state::drop(log_offset min) {
   if (min <= log_min_ || TROUPE_MUTANT("queues-not-shortened"))
     return;
   log_min_ = min;
-  checkpoint_stale_ = true;
+  rhythm_.stale();
   storage::result<void> done = table_->drop_until(min);
   if (done)
     done = index_->drop_until(min);
@@ -196,8 +196,8 @@ void queue_manager_state::drop(log_offset min) {
 /// What is behind the place where a run began was of the log's former end, which is lost: the next
 /// queue-manager opens the queues without it.
 caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_offset cut) {
-  if (applied_ > cut && !TROUPE_MUTANT("cut-forgotten")) {
-    storage::log_warning("queues.cut", {{"applied", applied_}, {"log_begins_again_at", cut}});
+  if (applied() > cut && !TROUPE_MUTANT("cut-forgotten")) {
+    storage::log_warning("queues.cut", {{"applied", applied()}, {"log_begins_again_at", cut}});
     self_->quit(
         make_caf_error(errc::connection_lost, "the log begins again at " + std::to_string(cut)));
     return make_caf_error(errc::connection_lost, "the queues are opened again");
@@ -205,7 +205,7 @@ caf::result<queue_manager_status> queue_manager_state::meet(log_run run, log_off
   if (run != run_) {
     run_ = run;
     waiting_.clear();
-    done_in_front_ = 0;
+    order_.recount();
     if (catch_up_to_ != unknown_end) // nobody has what the log has lost
       catch_up_to_ = std::min(catch_up_to_, cut);
     // A run begins with what recovery has made durable. The flusher's own word of it may have come
@@ -231,9 +231,9 @@ caf::result<queue_state> queue_manager_state::state_at(log_offset end) {
 
 void queue_manager_state::answer_states() {
   std::erase_if(states_, [&](waiting_state& waiting) {
-    if (waiting.end > applied_ && failure_.empty())
+    if (waiting.end > applied() && failure_.empty())
       return false;
-    if (waiting.end <= applied_)
+    if (waiting.end <= applied())
       waiting.promise.deliver(current_state());
     else
       waiting.promise.deliver(make_caf_error(errc::write_stopped, failure_));
@@ -243,7 +243,7 @@ void queue_manager_state::answer_states() {
 
 queue_state queue_manager_state::current_state() const {
   queue_state state;
-  state.applied = applied_;
+  state.applied = applied();
   state.log_min = log_min_;
   table_->for_each(
       [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue& queue) {
@@ -266,8 +266,8 @@ queue_state queue_manager_state::current_state() const {
 queue_manager_status queue_manager_state::status() const {
   queue_manager_status s;
   s.run = run_;
-  s.applied = applied_;
-  s.durable = durable_;
+  s.applied = applied();
+  s.durable = rhythm_.durable();
   s.queues = table_->queue_count();
   s.entries = table_->entry_total();
   s.parked_pulls = parked_.size();
@@ -303,12 +303,12 @@ void queue_manager_state::set_roles(const role_table& table) {
     ask_catch_up_end();
   if (!std::exchange(topics_reported_, true))
     report_known_topics();
-  self_->send(roles_.dispatcher, applied_atom_v, share_, applied_);
+  self_->send(roles_.dispatcher, applied_atom_v, share_, applied());
   if (!failure_.empty())
     self_->send(roles_.writer,
                 write_bar{bar_source::queues, errc::write_stopped, failure_, share_});
   tell_obstacle(); // also when there is none: one before this may have died with it
-  if (wants_sync())
+  if (rhythm_.wants_sync())
     arm_pulse();
 }
 

@@ -4,6 +4,8 @@
 #include "actors/options.hpp"
 #include "actors/parked_pulls.hpp"
 #include "actors/promise.hpp"
+#include "storage/cores/apply_core.hpp"
+#include "storage/cores/sync_rhythm.hpp"
 #include "storage/recovery/queue_recovery.hpp"
 
 #include <deque>
@@ -121,6 +123,7 @@ private:
   void look_again(queue_manager_setup& setup) const;
   storage::result<void> open(const queue_manager_setup& setup);
   void rebuild(const std::string& why);
+  log_offset applied() const noexcept { return order_.applied(); }
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
@@ -128,10 +131,10 @@ private:
   storage::result<bool> apply_own(const storage::position_batch& batch);
   storage::result<bool> agrees(const storage::position_batch& batch);
   void build_again(const std::string& why);
+  void read_again();
   void stop_comparing();
-  /// Once more in a moment: each way to the disk counts its own tries. When there were too many,
-  /// the writer refuses until it gets through.
-  void failed(const storage::error& why, int& tries);
+  /// Carries out what the rhythm of the syncs answered; `why`: the error that it was asked about.
+  void act(const storage::sync_rhythm::actions& then, const storage::error& why = {});
   void give_up(const storage::error& why);
   void blocked(const storage::error& why);
   void tell_obstacle();
@@ -140,9 +143,7 @@ private:
   void report_topics(const storage::position_batch& batch);
   void answer_states();
   queue_state current_state() const;
-  bool wants_sync() const noexcept;
-  /// True if a sync that is wanted may begin when its time comes.
-  bool may_sync() const noexcept;
+  bool may_sync() const noexcept { return rhythm_.may_sync(); }
   /// Number of the first message of a queue that has none: a topic that was deleted goes on.
   queue_offset first_number(const std::string& topic, std::int32_t queue) const;
   /// True if a queue has messages of the topic that came behind the deletion.
@@ -217,23 +218,15 @@ private:
   std::uint32_t shares_ = 1;
   log_run run_ = 0;
   log_offset log_min_ = 0;
-  log_offset applied_ = 0;
-  log_offset durable_ = 0;
-  log_offset compare_until_ = 0; ///< the queues know what comes up to here; it is only compared
   log_offset flushed_ = 0;
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
-  std::size_t done_in_front_ = 0;     ///< positions of the front batch that are applied
-  bool front_begun_ = false;          ///< some of its entries may be in the queues
+  storage::apply_core order_;         ///< what is applied, and what comes next
   std::size_t added_ = 0;             ///< entries that were new
-  int apply_tries_ = 0;
-  int write_tries_ = 0;
-  bool retry_pending_ = false;
-  bool rebuilt_ = false;
-  bool read_only_ = false;     ///< what is missing in the files is added in memory alone
-  bool log_readable_ = true;   ///< the dispatcher gets on
-  log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
-  bool ask_end_again_ = false; ///< the writer did not say in time how far that is
+  bool read_only_ = false;            ///< what is missing in the files is added in memory alone
+  bool log_readable_ = true;          ///< the dispatcher gets on
+  log_offset catch_up_to_ = 0;        ///< clients have seen the log up to here
+  bool ask_end_again_ = false;        ///< the writer did not say in time how far that is
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.
@@ -248,16 +241,14 @@ private:
   std::set<std::string> damaged_; ///< places that pulls have met; bounded
   /// Places whose entries stay as they are, although they have been compared with the log; bounded.
   std::set<std::string> compared_;
-  std::size_t doubts_ = 0; ///< that a reader looks at; bounded
+  std::size_t doubts_ = 0;             ///< that a reader looks at; bounded
   std::vector<waiting_bounds> bounds_; ///< all wait as long, so by deadline too
   std::size_t reader_turn_ = 0;
   bool topics_reported_ = false;
   /// Pulses that are on their way, the next one last: none is sent if one comes sooner anyway.
   std::vector<time_point> pulses_;
-  bool syncing_ = false;
   bool stopping_ = false;
-  bool checkpoint_stale_ = false; ///< it speaks of queues or files that are no longer so
-  time_point next_sync_;
+  storage::sync_rhythm rhythm_; ///< when all this is made durable
   kept_promise<stop_report> stop_promise_;
 };
 

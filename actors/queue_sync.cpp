@@ -1,6 +1,5 @@
 #include "actors/queue_manager.hpp"
 
-#include "actors/passing.hpp"
 #include "storage/logging.hpp"
 
 #include <algorithm>
@@ -10,33 +9,35 @@ namespace troupe {
 
 namespace {
 
-constexpr auto write_retry_pause = std::chrono::milliseconds(100);
-/// How long to wait while room or descriptors are missing.
-constexpr auto obstacle_pause = std::chrono::seconds(1);
-/// Syncing thousands of files takes seconds: afterwards the disk rests this many times as long, but
-/// not for ever, since what came meanwhile has to be done again after a crash.
-constexpr int sync_rest = 8;
-constexpr std::chrono::seconds longest_rest{30};
+using storage::sync_rhythm;
+
 constexpr auto sync_timeout = std::chrono::minutes(10);
 
 } // namespace
 
 // -- when it fails -------------------------------------------------------------------------------
 
-void queue_manager_state::failed(const storage::error& why, int& tries) {
-  bool out_of_tries = ++tries >= options_.store.queue_write_retries;
-  if (obstacle_.empty())
-    storage::log_warning("queues.write_failed", {{"try", tries}, {"reason", why.message}});
-  // Entries stay in memory until they are written: when the disk takes them again, it goes on.
-  bool for_good = why.code == errc::needs_repair || why.code == errc::write_stopped;
-  if (for_good || (out_of_tries && stopping_)) {
+void queue_manager_state::act(const sync_rhythm::actions& then, const storage::error& why) {
+  if (then.warn_of_try > 0)
+    storage::log_warning("queues.write_failed",
+                         {{"try", then.warn_of_try}, {"reason", why.message}});
+  if (then.give_up)
     give_up(why);
-    return;
-  }
-  if (out_of_tries)
+  if (then.block)
     blocked(why);
-  retry_pending_ = true;
-  self_->delayed_send(self_, out_of_tries ? obstacle_pause : write_retry_pause, retry_atom_v);
+  if (then.unblock)
+    unblocked();
+  if (then.retry)
+    self_->delayed_send(self_, *then.retry, retry_atom_v);
+  if (then.stopped)
+    stop_promise_.deliver(stop_report{failure_});
+  if (then.log_unknown)
+    stop_promise_.deliver(stop_report{"the log's flusher did not say that the log is durable: the "
+                                      "next start compares the queues with it"});
+  if (then.sync)
+    sync();
+  if (then.arm)
+    arm_pulse();
 }
 
 void queue_manager_state::give_up(const storage::error& why) {
@@ -51,7 +52,7 @@ void queue_manager_state::give_up(const storage::error& why) {
 }
 
 void queue_manager_state::retry() {
-  retry_pending_ = false;
+  rhythm_.retrying_now();
   work();
 }
 
@@ -73,9 +74,6 @@ void queue_manager_state::tell_obstacle() {
 }
 
 void queue_manager_state::unblocked() {
-  // Each way to the disk has to get through.
-  if (obstacle_.empty() || apply_tries_ > 0 || write_tries_ > 0)
-    return;
   obstacle_.clear();
   storage::log_info("queues.unblocked");
   tell_obstacle();
@@ -84,16 +82,8 @@ void queue_manager_state::unblocked() {
 // -- making it durable ---------------------------------------------------------------------------
 
 void queue_manager_state::sync_soon() {
-  next_sync_ = std::min(next_sync_, self_->clock().now());
+  rhythm_.soon(self_->clock().now());
   arm_pulse();
-}
-
-bool queue_manager_state::wants_sync() const noexcept {
-  return (applied_ > durable_ || checkpoint_stale_) && !read_only_;
-}
-
-bool queue_manager_state::may_sync() const noexcept {
-  return wants_sync() && !syncing_ && failure_.empty();
 }
 
 std::optional<queue_manager_state::time_point> queue_manager_state::next_due(time_point now) const {
@@ -102,9 +92,9 @@ std::optional<queue_manager_state::time_point> queue_manager_state::next_due(tim
   if (!bounds_.empty())
     or_at(bounds_.front().deadline);
   if (ask_end_again_)
-    or_at(now + obstacle_pause);
-  if (may_sync())
-    or_at(next_sync_);
+    or_at(now + sync_rhythm::obstacle_pause);
+  if (auto wait = rhythm_.wait(now))
+    or_at(now + *wait);
   return due;
 }
 
@@ -132,7 +122,7 @@ void queue_manager_state::pulse() {
     answer_parked(pull, true);
   if (!bounds_.empty() && bounds_.front().deadline <= now)
     answer_bounds();
-  if (now >= next_sync_)
+  if (rhythm_.due(now))
     sync();
   arm_pulse();
 }
@@ -144,59 +134,32 @@ void queue_manager_state::sync() {
   if (written)
     written = index_->write_out();
   if (!written) {
-    failed(written.error(), write_tries_);
-    next_sync_ = self_->clock().now();
-    next_sync_ += obstacle_.empty() ? write_retry_pause : milliseconds{obstacle_pause};
+    act(rhythm_.write_failed(written.error().code, self_->clock().now()), written.error());
     arm_pulse();
     return;
   }
   auto running = std::make_shared<running_sync>();
   // Entries of a batch that is half applied lie behind what the checkpoint vouches for.
   storage::result<storage::queue_table::totals> totals = table_->all_totals();
-  if (front_begun_ || applied_ < compare_until_)
-    totals = table_->totals_until(applied_);
+  if (order_.ahead())
+    totals = table_->totals_until(applied());
   if (!totals) {
     storage::log_warning("queues.not_counted", {{"reason", totals.error().message}});
-    next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
+    rhythm_.not_counted(self_->clock().now());
     arm_pulse();
     return;
   }
   running->totals = totals.value();
-  syncing_ = true;
+  rhythm_.begun();
   running->queues = table_->unsynced();
   running->index = index_->unsynced();
-  running->applied = applied_;
-  checkpoint_stale_ = false;
+  running->applied = applied();
   self_->request(roles_.queue_flusher, sync_timeout, sync_request(*running))
       .then([this, running](const queue_synced& done) { synced(*running, done); },
-            [this](const caf::error& why) {
-              syncing_ = false;
-              checkpoint_stale_ = true;
-              auto code = from_caf(why).code;
-              bool later = code == errc::connection_lost || code == errc::maybe_stored ||
-                           code == errc::unavailable;
-              if (later && !stopping_) {
-                // The queue-flusher died, and another one comes; the disk takes its time; or the
-                // log's flusher is away.
-                next_sync_ = self_->clock().now() + options_.flusher.queue_interval;
-                arm_pulse();
-                return;
-              }
-              if (later && roles_.elsewhere.count(role_name<flusher_actor>) > 0) {
-                // It stops too, and nothing may be vouched for that the log may not have.
-                stop_promise_.deliver(
-                    stop_report{"the log's flusher did not say that the log is durable: the next "
-                                "start compares the queues with it"});
-                return;
-              }
-              write_tries_ = options_.store.queue_write_retries;
-              if (may_pass(code))
-                failed(from_caf(why), write_tries_);
-              else
-                give_up(from_caf(why)); // a failed sync: what was written is in doubt
-              next_sync_ = self_->clock().now() + obstacle_pause;
-              if (failure_.empty()) // such as no room for the checkpoint
-                arm_pulse();
+            [this](const caf::error& error) {
+              auto why = from_caf(error);
+              bool log_elsewhere = roles_.elsewhere.count(role_name<flusher_actor>) > 0;
+              act(rhythm_.sync_failed(why.code, log_elsewhere, self_->clock().now()), why);
             });
 }
 
@@ -217,39 +180,23 @@ queue_sync queue_manager_state::sync_request(const running_sync& sync) const {
 }
 
 void queue_manager_state::synced(const running_sync& done, const queue_synced& answer) {
-  syncing_ = false;
-  write_tries_ = 0;
-  unblocked();
   table_->synced(done.queues);
   index_->synced(done.index);
-  durable_ = std::max(durable_, done.applied);
-  auto rest = std::min<milliseconds>(sync_rest * milliseconds(answer.disk_ms), longest_rest);
-  next_sync_ = self_->clock().now() + std::max<milliseconds>(options_.flusher.queue_interval, rest);
-  if (stop_promise_.pending()) {
-    if (wants_sync()) {
-      sync();
-      return;
-    }
-    stop_promise_.deliver(stop_report{failure_});
-  }
-  if (wants_sync())
-    arm_pulse();
+  act(rhythm_.synced(done.applied, milliseconds{answer.disk_ms}, self_->clock().now()));
 }
 
 caf::result<stop_report> queue_manager_state::stop() {
   stopping_ = true;
+  rhythm_.stop();
   wake_all();
   answer_bounds();
   if (!failure_.empty())
     return stop_report{failure_};
   stop_promise_ = kept_promise<stop_report>{self_};
   auto answer = stop_promise_;
-  if (!obstacle_.empty())
+  if (rhythm_.blocked())
     work(); // once more, and then without waiting for the disk
-  if (!wants_sync() && !syncing_)
-    stop_promise_.deliver(stop_report{});
-  else
-    sync();
+  act(rhythm_.stop_goes_on());
   return answer;
 }
 

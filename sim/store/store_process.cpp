@@ -17,7 +17,8 @@ using storage::result;
 
 namespace {
 
-constexpr int write_tries = 3;
+/// Of the log; each process has a flusher of its own.
+constexpr std::uint64_t run = 1;
 
 result<void> done() {
   return boost::outcome_v2::success();
@@ -31,7 +32,8 @@ error stopped_before() {
 
 store_process::store_process(storage::file_system& disk, const storage::options& o,
                              const run_knobs& knobs, run_clock& clock, storage_ledger& ledger)
-    : disk_(disk), options_(o), knobs_(knobs), clock_(clock), ledger_(ledger) {}
+    : disk_(disk), options_(o), knobs_(knobs), clock_(clock), ledger_(ledger),
+      rhythm_({.tries = o.queue_write_retries}) {}
 
 // -- starting ------------------------------------------------------------------------------------
 
@@ -50,18 +52,18 @@ result<void> store_process::recover() {
   table_ = std::move(queues.table);
   index_ = std::move(queues.index);
   numbers_ = std::move(queues.numbers);
-  applied_ = queues_durable_ = queues.applied;
-  rebuilt_ = !queues.rebuild_reason.empty();
+  order_.opened(queues.applied, 0, !queues.rebuild_reason.empty(), false);
+  rhythm_.opened(applied(), !queues.vouched || rebuilt() || queues.removed_dead);
   return done();
 }
 
 result<void> store_process::catch_up() {
   view_ = std::make_unique<storage::log_view>(disk_, options_, min_);
   auto end = recovered_.log.end;
-  flushed_ms_ = recovered_.log.last_store_timestamp;
-  store_time_ = storage::store_time(flushed_ms_);
+  storage::flush_core::mark durable{end, recovered_.log.last_store_timestamp};
+  flusher_.new_run(run, durable, durable);
+  store_time_ = storage::store_time(durable.store_ms);
   log_ = std::make_unique<storage::commit_log>(options_, end, std::move(recovered_.log.current));
-  flushed_ = end;
   auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
   if (end % file_size != 0) {
     TROUPE_TRY(flusher_file(end - end % file_size));
@@ -85,9 +87,9 @@ result<void> store_process::catch_up() {
 result<void> store_process::read_log() {
   constexpr std::size_t piece = 7;
   waiting_.clear();
-  done_in_front_ = 0;
-  while (applied_ < log_->end()) {
-    auto from = applied_;
+  order_.recount();
+  while (applied() < log_->end()) {
+    auto from = applied();
     TROUPE_TRY(auto batch, view_->positions(from, log_->end(), piece));
     if (batch.to <= from)
       return error{errc::corrupt, "the log cannot be read on from " + std::to_string(from) +
@@ -216,6 +218,7 @@ result<void> store_process::write_staged() {
     return written;
   }
   ledger_.written(log_->end());
+  flusher_.written({log_->end(), store_time_.last()});
   waiting_.push_back(positions_.take(log_->end()));
   positions_.start(log_->end());
   return done();
@@ -237,29 +240,34 @@ result<void> store_process::add_file() {
 // -- flushing ------------------------------------------------------------------------------------
 
 result<void> store_process::flush() {
-  return flush_to(log_->end());
+  auto flush = flusher_.begin_flush();
+  if (!flush)
+    return flusher_.has_failed() && log_->end() > flusher_.durable().end ? stopped_before()
+                                                                         : done();
+  if (auto synced = sync_log(*flush); !synced) {
+    flusher_.failed();
+    return synced;
+  }
+  flusher_.flushed();
+  ledger_.flushed(flusher_.durable().end);
+  return done();
 }
 
+/// What the queue-flusher asks for before it syncs the queues.
 result<void> store_process::flush_to(log_offset end) {
-  if (end <= flushed_)
-    return done();
-  if (flush_failed_)
-    return stopped_before();
-  auto file_size = static_cast<log_offset>(options_.log_file_size_bytes);
-  auto target = log_->end();
-  for (auto start = flushed_ - flushed_ % file_size; start < target; start += file_size) {
-    auto file = flusher_file(start);
-    auto synced = file ? file.value()->sync() : result<void>(file.error());
-    if (!synced) { // never again: a later success would prove nothing
-      flush_failed_ = true;
-      return synced;
-    }
-    if (start + file_size <= target)
-      open_.erase(start);
+  auto asked = flusher_.wait(run, end, 0).answers;
+  if (asked.empty())
+    return flush();
+  return asked.front().what == storage::flush_core::outcome::durable ? done() : stopped_before();
+}
+
+result<void> store_process::sync_log(const storage::flush_core::flush& flush) {
+  for (auto& part : flush.files(static_cast<log_offset>(options_.log_file_size_bytes))) {
+    TROUPE_TRY(auto file, flusher_file(part.start));
+    TROUPE_TRY(file->sync());
+    if (part.full)
+      open_.erase(part.start);
   }
-  flushed_ = target;
-  flushed_ms_ = store_time_.last();
-  ledger_.flushed(flushed_);
   return done();
 }
 
@@ -275,121 +283,136 @@ result<std::shared_ptr<storage::file>> store_process::flusher_file(log_offset st
 // -- queues --------------------------------------------------------------------------------------
 
 result<void> store_process::dispatch(random_source random) {
-  if (queues_failed_)
+  if (queues_failed())
     return stopped_before();
   auto count = random.between(1, 4);
   for (; count > 0 && !waiting_.empty(); --count) {
     auto batch = std::move(waiting_.front());
     waiting_.pop_front();
-    TROUPE_TRY(apply(batch));
+    if (auto applied = apply(batch); !applied) {
+      waiting_.push_front(std::move(batch)); // the next step tries again, if it may
+      return applied;
+    }
   }
   return done();
 }
 
 result<void> store_process::apply(const storage::position_batch& batch) {
-  for (int tries = 1;; ++tries) {
+  using storage::apply_core;
+  for (;;) {
+    auto next = order_.judge(batch.from, batch.to);
+    if (next != apply_core::step::apply)
+      return next == apply_core::step::skip ? done() : read_log();
     auto applied = try_apply(batch);
-    if (applied && applied.value())
-      return done();
     if (applied)
-      return read_log(); // the queues were emptied
-    if (applied.error().code == errc::needs_repair || tries == write_tries) {
-      queues_failed_ = true;
+      return applied.value() ? done() : read_log();
+    auto then = rhythm_.apply_failed(applied.error().code);
+    if (then.give_up || then.block)
       return std::move(applied).error();
-    }
   }
 }
 
+/// False if the queues were emptied.
 result<bool> store_process::try_apply(const storage::position_batch& batch) {
   storage::queue_table::applied so_far;
-  so_far.count = done_in_front_;
-  auto outcome = table_->apply(batch, done_in_front_, so_far,
+  auto first = order_.begin(batch.from, batch.to);
+  so_far.count = first;
+  auto outcome = table_->apply(batch, first, so_far,
                                [](storage::queue_table::topic_queues&, storage::consume_queue&) {});
-  done_in_front_ = so_far.count;
+  order_.got_to(so_far.count);
   TROUPE_TRY(outcome);
   if (so_far.gap) {
-    done_in_front_ = 0;
-    if (rebuilt_)
+    if (order_.found_gap() == storage::apply_core::gap::damaged)
       return error{errc::needs_repair, "the log lacks messages of a queue before offset " +
                                            std::to_string(batch.positions[so_far.count].offset)};
-    rebuilt_ = true;
-    applied_ = min_;
+    order_.emptied(min_);
+    rhythm_.moved(applied());
     TROUPE_TRY(auto kept, storage::discard_queues(disk_, options_, *table_, *index_, min_));
     numbers_ = std::move(kept);
     return false;
   }
   TROUPE_TRY(index_->add(batch));
-  done_in_front_ = 0;
-  applied_ = batch.to;
+  order_.finished(batch.to);
   if (!batch.positions.empty())
     applied_ms_ = batch.positions.back().store_timestamp;
+  rhythm_.applied(applied());
   return true;
 }
 
-/// The queue-manager writes out and notes what is to be synced, with the numbers of now.
+/// The queue-manager writes out and notes what is to be synced, with the numbers of now: also when
+/// nothing is new, since a checkpoint that is written again must do no harm.
 result<void> store_process::begin_sync() {
-  if (syncing_ || queues_failed_)
+  rhythm_.stale();
+  rhythm_.soon(now());
+  if (queues_failed() || !rhythm_.due(now()))
     return done();
-  result<void> written = stopped_before();
-  for (int tries = 0; !written && tries < write_tries; ++tries) {
-    written = table_->write_out();
-    if (written)
-      written = index_->write_out();
+  for (auto written = write_out(); !written; written = write_out()) {
+    auto then = rhythm_.write_failed(written.error().code, now());
+    if (then.give_up || then.block) // the next step tries again, if it may
+      return written;
   }
-  if (!written) {
-    queues_failed_ = true;
-    return written;
+  // Entries of a batch that is half applied lie behind what the checkpoint vouches for.
+  auto totals = order_.ahead() ? table_->totals_until(applied()) : table_->all_totals();
+  if (!totals) {
+    rhythm_.not_counted(now());
+    return std::move(totals).error();
   }
   running_sync sync{table_->unsynced(), index_->unsynced(), {}};
-  sync.content.safe_offset = applied_;
+  sync.content.safe_offset = applied();
   sync.content.queue_time = sync.content.index_time = applied_ms_;
-  sync.content.queue_count = static_cast<std::uint32_t>(table_->queue_count());
-  sync.content.entry_total = table_->entry_total();
+  sync.content.queue_count = static_cast<std::uint32_t>(totals.value().queues);
+  sync.content.entry_total = totals.value().entries;
   sync.content.index_files = static_cast<std::uint32_t>(index_->file_count());
   syncing_ = std::move(sync);
+  rhythm_.begun();
   return done();
 }
 
-/// The queue-flusher makes it durable.
+result<void> store_process::write_out() {
+  TROUPE_TRY(table_->write_out());
+  return index_->write_out();
+}
+
+/// The queue-flusher makes it durable. That the log is in doubt says nothing of the queues' files.
 result<void> store_process::finish_sync() {
-  if (!syncing_ || queues_failed_)
+  if (!syncing_ || queues_failed())
     return done();
-  auto finished = flush_to(syncing_->content.safe_offset);
-  if (finished)
-    finished = sync_queue_files();
+  auto sync = *std::exchange(syncing_, std::nullopt);
+  auto flushed = flush_to(sync.content.safe_offset);
+  auto finished = flushed ? sync_queue_files(sync) : flushed;
   if (!finished) {
-    queues_failed_ = true;
+    rhythm_.sync_failed(flushed ? finished.error().code : errc::unavailable, false, now());
     return finished;
   }
-  table_->synced(syncing_->queues);
-  index_->synced(syncing_->index);
-  queues_durable_ = std::max(queues_durable_, syncing_->content.safe_offset);
-  syncing_.reset();
+  table_->synced(sync.queues);
+  index_->synced(sync.index);
+  rhythm_.synced(sync.content.safe_offset, {}, now());
   return done();
 }
 
-result<void> store_process::sync_queue_files() {
-  auto files = syncing_->queues.files;
-  files.insert(files.end(), syncing_->index.files.begin(), syncing_->index.files.end());
+result<void> store_process::sync_queue_files(const running_sync& sync) {
+  auto files = sync.queues.files;
+  files.insert(files.end(), sync.index.files.begin(), sync.index.files.end());
   for (auto& path : files) {
     auto file = disk_.open(path, storage::open_mode::read_write);
     if (!file && file.error().code == errc::not_found)
       continue; // deleted meanwhile
     TROUPE_TRY(file);
-    TROUPE_TRY(file.value()->sync());
+    if (auto synced = file.value()->sync(); !synced) // final, whatever the cause was
+      return error{errc::io_error, synced.error().message};
   }
-  auto directories = syncing_->queues.directories;
-  directories.insert(directories.end(), syncing_->index.directories.begin(),
-                     syncing_->index.directories.end());
+  auto directories = sync.queues.directories;
+  directories.insert(directories.end(), sync.index.directories.begin(),
+                     sync.index.directories.end());
   for (auto& path : directories) {
     auto synced = disk_.sync_directory(path);
     if (!synced && synced.error().code != errc::not_found)
-      return synced;
+      return error{errc::io_error, synced.error().message};
   }
   auto path = storage::checkpoint_path(options_);
   TROUPE_TRY(auto content, storage::load_checkpoint(disk_, path));
-  auto& noted = syncing_->content;
-  content.log_time = std::max<std::int64_t>(0, flushed_ms_ - 1);
+  auto& noted = sync.content;
+  content.log_time = std::max<std::int64_t>(0, flusher_.durable().store_ms - 1);
   if (noted.queue_time > 0)
     content.queue_time = content.index_time = noted.queue_time;
   content.safe_offset = noted.safe_offset;
@@ -412,7 +435,7 @@ result<void> store_process::clean(random_source random) {
   rule.file_reserved_time_ms = static_cast<std::int64_t>(random.below(200));
   storage::retention_input input;
   input.files = files;
-  input.safe_until = queues_durable_;
+  input.safe_until = rhythm_.durable();
   input.now_ms = clock_.now;
   input.asked = true;
   auto decision = storage::decide_retention(rule, input);
@@ -431,6 +454,7 @@ result<void> store_process::clean(random_source random) {
 }
 
 result<void> store_process::stop() {
+  rhythm_.stop();
   while (!waiting_.empty()) {
     TROUPE_TRY(dispatch(random_source(0)));
   }
@@ -438,7 +462,7 @@ result<void> store_process::stop() {
   TROUPE_TRY(begin_sync());
   TROUPE_TRY(finish_sync());
   TROUPE_TRY(flush());
-  if (queues_failed_ || flush_failed_)
+  if (queues_failed() || flusher_.has_failed())
     return stopped_before();
   TROUPE_TRY(storage::remove_unused_log_files(disk_, options_, open_, log_->end()));
   return storage::close_store(disk_, options_);

@@ -3,6 +3,9 @@
 #include "sim/store/storage_ledger.hpp"
 #include "sim/store/storage_load.hpp"
 #include "storage/clock.hpp"
+#include "storage/cores/apply_core.hpp"
+#include "storage/cores/flush_core.hpp"
+#include "storage/cores/sync_rhythm.hpp"
 #include "storage/format/store_time.hpp"
 #include "storage/index/key_index.hpp"
 #include "storage/log/commit_log.hpp"
@@ -11,6 +14,7 @@
 #include "storage/recovery/store.hpp"
 #include "storage/tables/queue_numbers.hpp"
 
+#include <chrono>
 #include <deque>
 #include <map>
 #include <memory>
@@ -28,8 +32,9 @@ public:
 };
 
 /// One process with a store open: does with the parts of `troupe::storage` what the actors of a
-/// node do, in the same order, but each step when it is told to. What it promises to anybody it
-/// notes in the ledger.
+/// node do, in the same order, but each step when it is told to. What is decided on the way (when
+/// to sync, what is durable, what is applied next) the same cores decide (storage/cores/). What it
+/// promises to anybody it notes in the ledger.
 class store_process {
 public:
   store_process(storage::file_system& disk, const storage::options& o, const run_knobs& knobs,
@@ -51,12 +56,12 @@ public:
 
   storage::log_offset min() const noexcept { return min_; }
   storage::log_offset end() const noexcept { return log_ ? log_->end() : recovered_.log.end; }
-  storage::log_offset applied() const noexcept { return applied_; }
+  storage::log_offset applied() const noexcept { return order_.applied(); }
   storage::queue_table& queues() noexcept { return *table_; }
   storage::key_index& index() noexcept { return *index_; }
   storage::log_view& view() noexcept { return *view_; }
   /// True if the queues were emptied and built again from the log.
-  bool rebuilt() const noexcept { return rebuilt_; }
+  bool rebuilt() const noexcept { return order_.rebuilt(); }
   /// The number that a queue without entries goes on with.
   storage::queue_offset number_kept(const storage_ledger::queue_name& queue) const {
     return numbers_->of(topic_name(queue.first), queue.second);
@@ -73,17 +78,25 @@ private:
   struct drawn_message;
 
   /// True when nothing can be written any more.
-  bool stopped() const noexcept { return write_failed_ || flush_failed_ || queues_failed_; }
+  bool stopped() const noexcept {
+    return write_failed_ || flusher_.has_failed() || queues_failed();
+  }
+  bool queues_failed() const noexcept { return rhythm_.given_up(); }
+  storage::sync_rhythm::time_point now() const noexcept {
+    return storage::sync_rhythm::time_point(std::chrono::milliseconds(clock_.now));
+  }
   drawn_message draw_message(random_source& random);
   storage::result<bool> stage(const drawn_message& message);
   storage::result<void> write_staged();
   storage::result<void> add_file();
   storage::result<void> flush_to(storage::log_offset end);
+  storage::result<void> sync_log(const storage::flush_core::flush& flush);
   storage::result<std::shared_ptr<storage::file>> flusher_file(storage::log_offset start);
   storage::result<void> apply(const storage::position_batch& batch);
   storage::result<bool> try_apply(const storage::position_batch& batch);
   storage::result<void> read_log();
-  storage::result<void> sync_queue_files();
+  storage::result<void> write_out();
+  storage::result<void> sync_queue_files(const running_sync& sync);
 
   storage::file_system& disk_;
   const storage::options& options_;
@@ -104,9 +117,7 @@ private:
 
   // The flusher's.
   std::map<storage::log_offset, std::shared_ptr<storage::file>> open_;
-  storage::log_offset flushed_ = 0;
-  std::int64_t flushed_ms_ = 0;
-  bool flush_failed_ = false;
+  storage::flush_core flusher_;
 
   // The dispatcher's and the queue-manager's.
   std::deque<storage::position_batch> waiting_;
@@ -114,12 +125,9 @@ private:
   std::unique_ptr<storage::key_index> index_;
   std::optional<storage::queue_numbers> numbers_; ///< set from the recovery on
   std::unique_ptr<storage::log_view> view_;
-  storage::log_offset applied_ = 0;
-  storage::log_offset queues_durable_ = 0;
   std::int64_t applied_ms_ = 0;
-  std::size_t done_in_front_ = 0;
-  bool rebuilt_ = false;
-  bool queues_failed_ = false;
+  storage::apply_core order_;
+  storage::sync_rhythm rhythm_;
   std::optional<running_sync> syncing_;
 };
 

@@ -88,6 +88,7 @@ TEST_CASE("flusher: a file made ahead is told again, but to no writer that may h
   };
   auto size = static_cast<log_offset>(t.options.store.log_file_size_bytes);
   log_state log;
+  t.announce();
   auto meet = [&] {
     role_table roles;
     t.world.tell(t.roles.flusher, roles); // it is out of reach
