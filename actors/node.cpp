@@ -221,6 +221,8 @@ void node_state::writer_opened(const queue_state& queues) {
   // Before an operator has decided nobody knows which messages are gone.
   if (log_->read_only.empty())
     unsettled_ = queues;
+  if (!roles_.registrar)
+    told_late();
   settle_groups();
   serve();
 }

@@ -163,6 +163,7 @@ private:
   void ask_log();
   void log_known(const log_state& log);
   void settle_groups();
+  void told_late();
   template <class What>
   void tell_doors(const What& what) {
     for (auto& [client, session] : sessions_)

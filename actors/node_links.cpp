@@ -224,8 +224,16 @@ void node_state::settle_groups() {
           },
           [this](const caf::error&) { // with the next change of roles, or the timer
             settling_ = false;
+            told_late();
             retry_later();
           });
+}
+
+/// Groups may have stored since where new messages ended: of a queue that began at 0 nobody can
+/// tell any more what was stored before.
+void node_state::told_late() {
+  if (unsettled_)
+    unsettled_->log_min = 0;
 }
 
 void node_state::retry() {

@@ -420,8 +420,8 @@ void registrar_state::set_roles(const role_table& table) {
   if (other_queues && !TROUPE_MUTANT("removal-said-once"))
     meet_queues();
   if (other_writer && roles_.writer) {
-    settled_ = storage::groups_are_settled(*setup_.files, setup_.options.store.directory);
-    if (settled_)
+    learned_ = false;
+    if (storage::groups_are_settled(*setup_.files, setup_.options.store.directory))
       stored_since_.clear();
   }
   // A registrar before this one may have died in the middle of a creation or a deletion, and what

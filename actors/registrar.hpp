@@ -130,11 +130,11 @@ private:
   bool save_failed_ = false;   ///< the last one, of the offsets
   bool full_said_ = false;     ///< that a table is full is in the log
   topic_map announced_;
-  /// Group, topic and queue of offsets that were stored while groups were not settled: they may be
-  /// of messages that the queues did not have yet when they were asked. None of those is gone: this
-  /// actor shares the log's machine.
+  /// Group, topic and queue of offsets that were stored before it was known where this writer's
+  /// queues ended: they may be of messages that the queues did not have yet when they were asked.
+  /// None of those is gone: this actor shares the log's machine.
   std::set<std::tuple<std::string, std::string, std::int32_t>> stored_since_;
-  bool settled_ = false;
+  bool learned_ = false; ///< that
 };
 
 registrar_actor::behavior_type registrar(registrar_actor::stateful_pointer<registrar_state> self,

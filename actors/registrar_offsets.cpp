@@ -32,7 +32,7 @@ caf::result<group_offset> registrar_state::store(const group_offset& what) {
     say_if_full(done.error());
     return to_caf(done.error());
   }
-  if (!settled_)
+  if (!learned_)
     stored_since_.emplace(what.group, what.topic, what.queue_id);
   offset_request request{what, kept_promise<group_offset>{self_}};
   waiting_offsets_.push_back(request);
@@ -99,7 +99,7 @@ void registrar_state::learn(const queue_state& queues) {
   auto& directory = setup_.options.store.directory;
   bool settled = storage::groups_are_settled(*setup_.files, directory);
   set_back(queues, settled);
-  settled_ = true;
+  learned_ = true;
   stored_since_.clear();
   if (settled)
     return;

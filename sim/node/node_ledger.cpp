@@ -184,7 +184,7 @@ node_ledger::problem node_ledger::check_prefix(const std::set<std::uint64_t>& th
                                                const missing_rule& may) const {
   auto first_lost = std::numeric_limits<log_offset>::max();
   for (auto& entry : last_life_)
-    if (entry.state == put_state::stored && there.count(entry.number) == 0 &&
+    if (entry.state == put_state::stored && !entry.cut_off && there.count(entry.number) == 0 &&
         !may_be_missing(entry, may))
       first_lost = std::min(first_lost, entry.offset);
   for (auto& entry : last_life_)
