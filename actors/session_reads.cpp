@@ -84,11 +84,11 @@ caf::result<pull_response> session_state::pull(pull_request request) {
     most = std::min<std::uint64_t>(most, largest_piece);
   request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, most);
   request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
-  kept_promise<pull_response> promise{self_};
-  // It may wait for long and bring nothing: until something is found it costs a place alone.
   if (request.wait_ms > 0 && waiting_pulls_ >= most_waiting_pulls)
     return make_caf_error(errc::busy, "this client has " + std::to_string(waiting_pulls_) +
                                           " pulls waiting; wait for answers first");
+  kept_promise<pull_response> promise{self_};
+  // It may wait for long and bring nothing: until something is found it costs a place alone.
   auto id = open(promise, {1, 0}, milliseconds{request.wait_ms});
   if (!id)
     return promise;
