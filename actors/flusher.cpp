@@ -50,10 +50,8 @@ void flusher_state::begin(const log_state& log) {
 /// The writer says so whenever it meets this actor. Of a new run nothing that was known before
 /// counts: its writer has recovered the log, and has seen to it that what it says is durable.
 void flusher_state::attach(const log_state& log) {
-  met_ = true;
   if (log.run == core_.run()) { // some of what it said may have been lost on the way
     written({log.end, log.store_ms});
-    tell_file();
     return;
   }
   begin(log);
@@ -243,10 +241,10 @@ storage::result<std::shared_ptr<storage::file>> flusher_state::made_before(log_o
   return there;
 }
 
-/// The file was made for one who may not know it. A writer that has not said which run of the log
-/// it writes may have removed it when it recovered the log.
+/// The file was made for one who may not know it. (A writer that has recovered the log since may
+/// have removed it: it asks for it again, until this actor has heard of the new run.)
 void flusher_state::tell_file() {
-  if (met_ && roles_.writer && !open_.empty() && open_.rbegin()->first >= core_.written().end &&
+  if (!open_.empty() && open_.rbegin()->first >= core_.written().end &&
       !TROUPE_MUTANT("file-said-once"))
     self_->send(roles_.writer, extended_atom_v, open_.rbegin()->first);
 }
@@ -291,7 +289,6 @@ void flusher_state::set_roles(const role_table& table) {
   }
   if (!failure_.empty())
     self_->send(roles_.writer, flush_failure{failure_});
-  met_ = met_ && roles_.writer;
   tell_file();
   retry_create();
 }

@@ -70,7 +70,6 @@ private:
   std::uint64_t last_waiting_ = 0;
   std::string failure_;         ///< why `core_` has failed
   log_offset wanted_file_ = -1; ///< could not be created yet
-  bool met_ = false;            ///< the writer has said which run of the log it writes
   bool keeps_checkpoint_ = false;
   bool checkpoint_pending_ = false; ///< a timer runs
   log_offset checkpoint_ = 0;       ///< what the last one said

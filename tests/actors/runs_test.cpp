@@ -75,41 +75,6 @@ TEST_CASE("flusher: with a new run nothing counts that it knew", "[actors][sprea
   CHECK(now.value().run == 7);
 }
 
-TEST_CASE("flusher: a file made ahead is told again, but to no writer that may have removed it",
-          "[actors][spread]") {
-  actor_stand t;
-  t.open();
-  t.add_flusher();
-  std::vector<log_offset> ready;
-  auto writer = [&] {
-    return t.world.play<writer_actor>([&](caf::event_based_actor*) {
-      return caf::message_handler{[&](extended_atom, log_offset start) { ready.push_back(start); }};
-    });
-  };
-  auto size = static_cast<log_offset>(t.options.store.log_file_size_bytes);
-  log_state log;
-  t.announce();
-  auto meet = [&] {
-    role_table roles;
-    t.world.tell(t.roles.flusher, roles); // it is out of reach
-    roles.writer = writer();
-    t.world.tell(t.roles.flusher, roles);
-    t.world.drain();
-    CHECK(ready.empty()); // which run of the log it writes is not known yet
-    t.world.tell(t.roles.flusher, attach_atom_v, log);
-    t.world.drain();
-    return std::exchange(ready, {});
-  };
-  using starts = std::vector<log_offset>;
-  CHECK(meet() == starts{});
-  t.world.tell(t.roles.flusher, extend_atom_v, size);
-  t.world.drain();
-  CHECK(std::exchange(ready, {}) == starts{size});
-  CHECK(meet() == starts{size}); // it may not have heard of it
-  log.run = 7;
-  CHECK(meet() == starts{}); // it has recovered the log, and removed what was empty
-}
-
 TEST_CASE("flusher: a file that another one made ahead is taken, and no other file",
           "[actors][spread]") {
   actor_stand t;

@@ -351,6 +351,32 @@ TEST_CASE("writer: a damaged log is not written to, and says so", "[actors]") {
   CHECK(refused.failure.message.find("troupe store repair") != std::string::npos);
 }
 
+TEST_CASE("writer: a log file that is said to be there and is not is asked for again",
+          "[actors][spread]") {
+  actor_stand t;
+  t.open();
+  std::size_t asked = 0;
+  t.roles.flusher = t.world.play<flusher_actor>([&](caf::event_based_actor* self) {
+    return caf::message_handler{[&, self](extend_atom, log_offset start) {
+      // Made in a run of the log before this one, and removed since.
+      if (++asked == 3)
+        REQUIRE(storage::create_log_file(t.files, t.options.store, start));
+      self->send(t.roles.writer, extended_atom_v, start);
+    }};
+  });
+  t.add_writer();
+  t.announce();
+  t.world.tell(t.roles.writer, queue_state{});
+  auto sent = t.world.request<put_bundle_response>(t.roles.writer, group_of(put_of("a", {{"x"}})));
+  t.world.run_for(1s);
+  CHECK_FALSE(sent.there());
+  CHECK(t.writer_state().refusal.empty());
+  t.world.run_for(2s);
+  REQUIRE(sent.there());
+  CHECK(all_stored(sent.value().responses.at(0)));
+  CHECK(asked == 3);
+}
+
 TEST_CASE("writer: a write that fails during a stop does not hold it up", "[actors]") {
   actor_stand t;
   t.options.store.log_file_size_bytes = 16 * storage::mib;
