@@ -3,7 +3,6 @@
 #include "actors/client_credit.hpp"
 #include "actors/patience.hpp"
 #include "actors/put_check.hpp"
-#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -75,8 +74,6 @@ public:
 
   void set_roles(const role_table& table) {
     auto before = std::exchange(roles_, table);
-    if (before.writer && TROUPE_MUTANT("old-writer-kept"))
-      roles_.writer = before.writer;
     if (!before.writer || before.writer == roles_.writer || !is_elsewhere(self_, before.writer))
       return;
     put_response doubt;

@@ -2,6 +2,7 @@
 
 #include "actors/unexpected.hpp"
 #include "storage/format/system_topics.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -215,7 +216,10 @@ void session_state::replace(const Handle& before, const Handle& now) {
 
 void session_state::set_roles(const role_table& table) {
   auto before = std::exchange(roles, table);
-  puts_->set_roles(table);
+  auto for_puts = table;
+  if (before.writer && TROUPE_MUTANT("old-writer-kept"))
+    for_puts.writer = before.writer;
+  puts_->set_roles(for_puts);
   replace(before.queue_manager, roles.queue_manager);
   replace(before.registrar, roles.registrar);
   if (before.registrar != roles.registrar) // who was asked before may not have heard of it
