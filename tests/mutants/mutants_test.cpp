@@ -23,7 +23,7 @@ namespace {
 /// Seeds that each mutant gets, fixed before it is run.
 constexpr std::uint64_t first_seed = 1;
 constexpr std::uint64_t budget = 2500;
-constexpr std::uint64_t gateway_budget = 6000;
+constexpr std::uint64_t gateway_budget = 4000;
 constexpr std::uint64_t spread_budget = 1000;
 constexpr std::uint64_t storage_budget = 8000;
 
