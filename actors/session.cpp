@@ -216,10 +216,9 @@ void session_state::replace(const Handle& before, const Handle& now) {
 
 void session_state::set_roles(const role_table& table) {
   auto before = std::exchange(roles, table);
-  auto for_puts = table;
   if (before.writer && TROUPE_MUTANT("old-writer-kept"))
-    for_puts.writer = before.writer;
-  puts_->set_roles(for_puts);
+    roles.writer = before.writer;
+  puts_->set_roles(roles);
   replace(before.queue_manager, roles.queue_manager);
   replace(before.registrar, roles.registrar);
   if (before.registrar != roles.registrar) // who was asked before may not have heard of it
