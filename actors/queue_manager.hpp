@@ -225,14 +225,16 @@ private:
   std::size_t added_ = 0;             ///< entries that were new
   bool read_only_ = false;            ///< what is missing in the files is added in memory alone
   bool log_readable_ = true;          ///< the dispatcher gets on
-  log_offset catch_up_to_ = 0;        ///< clients have seen the log up to here
-  bool ask_end_again_ = false;        ///< the writer did not say in time how far that is
+  bool ask_end_again_ = false; ///< the writer did not say in time how far clients have seen it
+  bool node_knows_obstacle_ = false;
+  bool topics_reported_ = false;
+  bool stopping_ = false;
+  log_offset catch_up_to_ = 0; ///< clients have seen the log up to here
   std::string failure_;
   /// By what the writer refuses while something keeps the queues from being written that may pass:
   /// no code of the flusher or the cleaner, who take theirs back when it suits them.
   static constexpr errc obstacle_code = errc::busy;
   std::string obstacle_;
-  bool node_knows_obstacle_ = false;
 
   std::vector<waiting_state> states_;
   parked_pulls<parked_pull> parked_;
@@ -244,10 +246,8 @@ private:
   std::size_t doubts_ = 0;             ///< that a reader looks at; bounded
   std::vector<waiting_bounds> bounds_; ///< all wait as long, so by deadline too
   std::size_t reader_turn_ = 0;
-  bool topics_reported_ = false;
   /// Pulses that are on their way, the next one last: none is sent if one comes sooner anyway.
   std::vector<time_point> pulses_;
-  bool stopping_ = false;
   storage::sync_rhythm rhythm_; ///< when all this is made durable
   kept_promise<stop_report> stop_promise_;
 };

@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -158,7 +159,7 @@ double put(const load& wanted) {
 
 } // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   CLI::App app{"Frames of RocketMQ clients, made beforehand"};
   load wanted;
   auto* verb = app.add_subcommand("put", "Send messages to the topic bench");
@@ -174,4 +175,7 @@ int main(int argc, char** argv) {
   std::printf("{\"messages\":%llu,\"seconds\":%.3f}\n",
               static_cast<unsigned long long>(wanted.messages), seconds);
   return 0;
+} catch (const std::exception& what) {
+  std::fprintf(stderr, "frame_load: %s\n", what.what());
+  return 1;
 }

@@ -91,6 +91,15 @@ caf::result<bool> send_desk::stop() {
   return answer;
 }
 
+void send_desk::work() {
+  work_pending_ = false;
+  puts_.work();
+  for (auto& [topic, messages] : stored_)
+    tally_.put(topic, messages);
+  stored_.clear();
+  end_stop();
+}
+
 void send_desk::end_stop() {
   if (stop_promise_.pending() && puts_.empty())
     stop_promise_.deliver(true);
@@ -204,11 +213,11 @@ void send_desk::store(const ticket& who, const client_request& request,
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
 /// stored for certain: of all the messages of its request.
 void send_desk::answer(const sent_put& put, const put_response& response) {
-  if (stopping_) // behind the last answer
+  if (!std::exchange(work_pending_, true)) // behind the other answers of its bundle
     self_->send(self_, work_atom_v);
   auto& results = response.results;
-  tally_.put(put.topic, static_cast<std::uint64_t>(std::ranges::count_if(
-                            results, [](const message_result& r) { return r.offset >= 0; })));
+  stored_[put.topic] += static_cast<std::uint64_t>(
+      std::ranges::count_if(results, [](const message_result& r) { return r.offset >= 0; }));
   auto& failure = response.failure;
   if (results.size() < put.count)
     return failure.code == errc::none || is_doubtful(failure.code)

@@ -25,10 +25,7 @@ public:
   request_lines lines();
   void set_roles(const role_table& roles) { puts_.set_roles(roles); }
   /// Hands on what was gathered: when what was in the mailbox has come.
-  void work() {
-    puts_.work();
-    end_stop();
-  }
+  void work();
   /// Refuses what comes; answers when all that the writer has is answered.
   caf::result<bool> stop();
   void forget(connection_id from) { credits_.erase(from); }
@@ -75,7 +72,9 @@ private:
   std::map<connection_id, std::shared_ptr<client_credit>> credits_;
   std::map<std::string, std::vector<held_send>> held_; ///< by topic, in order
   std::size_t held_count_ = 0;
-  std::uint32_t next_queue_ = 0; ///< for messages that leave the choice to us
+  std::uint32_t next_queue_ = 0;                ///< for messages that leave the choice to us
+  std::map<std::string, std::uint64_t> stored_; ///< messages by topic that are not tallied yet
+  bool work_pending_ = false;                   ///< after answers
   bool stopping_ = false;
   kept_promise<bool> stop_promise_;
 };

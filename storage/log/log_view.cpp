@@ -180,16 +180,16 @@ result<log_view::known_map*> log_view::map_of(log_offset start) {
     if (known.kept)
       return &known;
     if (auto held = known.map.lock())
-      return keep(start, std::move(held));
+      return keep(start, held);
   }
   TROUPE_TRY(auto opened, open_file(start));
   TROUPE_TRY(auto map, opened->map(access::sequential));
   if (map->bytes().size() != options_.log_file_size_bytes)
     return error{errc::corrupt, opened->path() + " changed its size while it was opened"};
-  return keep(start, std::move(map));
+  return keep(start, map);
 }
 
-log_view::known_map* log_view::keep(log_offset start, std::shared_ptr<mapping> map) {
+log_view::known_map* log_view::keep(log_offset start, const std::shared_ptr<mapping>& map) {
   if (kept_ >= map_limit_)
     let_go();
   auto& known = maps_[start] = {map, map, ++turn_, nullptr, 0};

@@ -76,7 +76,7 @@ private:
   result<std::shared_ptr<file>> open_file(log_offset start) const;
   /// Kept, and there until another map is asked for or this one is forgotten.
   result<known_map*> map_of(log_offset start);
-  known_map* keep(log_offset start, std::shared_ptr<mapping> map);
+  known_map* keep(log_offset start, const std::shared_ptr<mapping>& map);
   void let_go();
   void forget(log_offset start);
   result<message> read_mapped(known_map& known, log_offset offset);
