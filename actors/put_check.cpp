@@ -20,19 +20,17 @@ const char* unsupported(const storage::new_message& message) {
   return storage::unsupported_request(message.properties);
 }
 
-storage::result<const topic_info*> writable_topic(const std::string& name,
-                                                  const topic_map& topics) {
+storage::result<void> check_writable(const std::string& name, const topic_info* topic) {
   if (!storage::takes_messages(name))
     return brokers_own(name);
-  auto found = topics.topics->find(name);
-  if (found == topics.topics->end()) {
+  if (topic == nullptr) {
     TROUPE_TRY(storage::check_topic_name(name));
     return storage::error{errc::not_found, "there is no topic " + name +
                                                "; create it with: troupe topic create " + name};
   }
-  if ((found->second.perm & 2) == 0)
+  if ((topic->perm & 2) == 0)
     return storage::error{errc::invalid_argument, "topic " + name + " is not writable"};
-  return &found->second;
+  return boost::outcome_v2::success();
 }
 
 } // namespace
@@ -53,9 +51,9 @@ put_response refused(const put_request& request, const storage::error& why) {
   return response;
 }
 
-storage::result<void> check_put(put_request& request, const topic_map& topics,
+storage::result<void> check_put(put_request& request, const topic_info* topic,
                                 const node_options& options) {
-  TROUPE_TRY(auto* topic, writable_topic(request.topic, topics));
+  TROUPE_TRY(check_writable(request.topic, topic));
   if (request.count > options.session.credit_messages)
     return storage::error{errc::too_large,
                           "more messages in one batch than a client may have open (" +

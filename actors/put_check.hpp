@@ -7,10 +7,11 @@
 
 namespace troupe {
 
-/// Whether the writer can carry out what a client wants to be stored: topic, queues, and each field
-/// of each message. Made once, where the request comes in; the actors behind it see only what
-/// passes. Takes the messages at their word when all of them say WAIT=false.
-storage::result<void> check_put(put_request& request, const topic_map& topics,
+/// Whether the writer can carry out what a client wants to be stored: topic (null if there is none
+/// of that name), queues, and each field of each message. Made once, where the request comes in;
+/// the actors behind it see only what passes. Takes the messages at their word when all of them say
+/// WAIT=false.
+storage::result<void> check_put(put_request& request, const topic_info* topic,
                                 const node_options& options);
 
 /// Of RocketMQ's own topics, which no client fills or changes.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/client_credit.hpp"
+#include "actors/own_timer.hpp"
 #include "actors/patience.hpp"
 #include "actors/put_check.hpp"
 
@@ -8,7 +9,6 @@
 #include <chrono>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -30,10 +30,10 @@ public:
 
   bool empty() const noexcept { return open_.empty(); }
 
-  /// Checks the messages against these topics; they go to the writer behind what is in the mailbox
-  /// now, in the order of the calls.
-  void store(const client& whose, put_request request, const topic_map& topics, Waiting waiting) {
-    if (auto good = check_put(request, topics, options_); !good) {
+  /// Checks the messages and their topic, null if it is not there; they go to the writer behind
+  /// what is in the mailbox now, in the order of the calls.
+  void store(const client& whose, put_request request, const topic_info* topic, Waiting waiting) {
+    if (auto good = check_put(request, topic, options_); !good) {
       waiting.deliver(refused(request, good.error()));
       return;
     }
@@ -62,8 +62,7 @@ public:
     send_pending_ = false;
     send();
     auto now = self_->clock().now();
-    if (timer_ && *timer_ <= now)
-      timer_.reset();
+    timer_.came(now);
     // All have the same time, so the first one that has some left ends the search.
     while (!open_.empty() && open_.front().deadline <= now) {
       open_.front().waiting.deliver(to_caf(late()));
@@ -166,12 +165,9 @@ private:
     }
   }
 
-  /// One timer, for the first deadline.
   void arm() {
-    if (open_.empty() || (timer_ && *timer_ <= open_.front().deadline))
-      return;
-    timer_ = open_.front().deadline;
-    self_->delayed_send(self_, *timer_ - self_->clock().now(), work_atom_v);
+    if (!open_.empty())
+      timer_.arm(self_, open_.front().deadline, work_atom_v);
   }
 
   Self self_;
@@ -182,7 +178,7 @@ private:
   std::vector<put_request> gathered_; ///< the newest of them; all wait for the flush, or none
   std::size_t gathered_bytes_ = 0;
   bool send_pending_ = false;
-  std::optional<time_point> timer_; ///< when `work_atom` comes for a deadline
+  own_timer timer_; ///< for the first deadline
 };
 
 } // namespace troupe

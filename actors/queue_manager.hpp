@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/own_timer.hpp"
 #include "actors/parked_pulls.hpp"
 #include "actors/promise.hpp"
 #include "storage/cores/apply_core.hpp"
@@ -246,8 +247,7 @@ private:
   std::size_t doubts_ = 0;             ///< that a reader looks at; bounded
   std::vector<waiting_bounds> bounds_; ///< all wait as long, so by deadline too
   std::size_t reader_turn_ = 0;
-  /// Pulses that are on their way, the next one last: none is sent if one comes sooner anyway.
-  std::vector<time_point> pulses_;
+  own_timer timer_;             ///< for `next_due`
   storage::sync_rhythm rhythm_; ///< when all this is made durable
   kept_promise<stop_report> stop_promise_;
 };

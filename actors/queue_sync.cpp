@@ -101,21 +101,13 @@ std::optional<queue_manager_state::time_point> queue_manager_state::next_due(tim
 /// Those who wait are many, and mostly wake by a word of somebody else: there is one pulse for all,
 /// when the first of them has to be looked at.
 void queue_manager_state::arm_pulse() {
-  auto now = self_->clock().now();
-  auto due = next_due(now);
-  if (!due)
-    return;
-  auto wait = std::max(std::chrono::ceil<milliseconds>(*due - now), milliseconds{1});
-  if (!pulses_.empty() && pulses_.back() <= now + wait)
-    return;
-  pulses_.push_back(now + wait);
-  self_->delayed_send(self_, wait, pulse_atom_v);
+  if (auto due = next_due(self_->clock().now()))
+    timer_.arm(self_, *due, pulse_atom_v);
 }
 
 void queue_manager_state::pulse() {
   auto now = self_->clock().now();
-  while (!pulses_.empty() && pulses_.back() <= now)
-    pulses_.pop_back();
+  timer_.came(now);
   if (std::exchange(ask_end_again_, false) && behind())
     ask_catch_up_end();
   for (auto& pull : parked_.take_expired(now))

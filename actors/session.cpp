@@ -64,18 +64,14 @@ bool session_state::close(request_id id) {
   return true;
 }
 
-/// One timer, for the first deadline.
 void session_state::arm() {
-  if (deadlines_.empty() || (timer_ && *timer_ <= deadlines_.begin()->first))
-    return;
-  timer_ = deadlines_.begin()->first;
-  self_->delayed_send(self_, *timer_ - self_->clock().now(), pulse_atom_v);
+  if (!deadlines_.empty())
+    timer_.arm(self_, deadlines_.begin()->first, pulse_atom_v);
 }
 
 void session_state::expire() {
   auto now = self_->clock().now();
-  if (timer_ && *timer_ <= now)
-    timer_.reset();
+  timer_.came(now);
   storage::error late{errc::maybe_stored, "no answer within " +
                                               std::to_string(options_.session.deadline.count()) +
                                               " ms: the request may have taken effect"};
@@ -124,8 +120,9 @@ caf::result<bool> session_state::stop() {
 caf::result<put_response> session_state::put(put_request request) {
   kept_promise<put_response> promise{self_};
   // Those behind one that is held wait with it, or they would be stored before it.
-  if (held_puts_ == 0 && topics.topics->count(request.topic) > 0) {
-    store(std::move(request), promise);
+  auto* topic = find_topic(request.topic);
+  if (held_puts_ == 0 && topic != nullptr) {
+    store(std::move(request), topic, promise);
     return promise;
   }
   // The topic may have been created a moment ago through another session.
@@ -139,8 +136,9 @@ caf::result<put_response> session_state::put(put_request request) {
     --held_puts_;
     if (!close(id))
       return;
+    auto* known = find_topic(held->topic);
     if (spend_time(*held, since))
-      store(std::move(*held), promise);
+      store(std::move(*held), known, promise);
     else
       promise.deliver(
           refused(*held, {errc::busy, "not stored: the topics were not known in time"}));
@@ -186,11 +184,17 @@ void session_state::ask_topics(std::uint64_t refresh) {
           });
 }
 
-void session_state::store(put_request request, kept_promise<put_response> promise) {
+const topic_info* session_state::find_topic(const std::string& topic) const {
+  auto found = topics.topics->find(topic);
+  return found == topics.topics->end() ? nullptr : &found->second;
+}
+
+void session_state::store(put_request request, const topic_info* topic,
+                          kept_promise<put_response> promise) {
   if (stopping_)
     promise.deliver(refused(request, {errc::unavailable, "not stored: the node is stopping"}));
   else
-    puts_->store(credit_, std::move(request), topics, std::move(promise));
+    puts_->store(credit_, std::move(request), topic, std::move(promise));
 }
 
 // -- other processes -----------------------------------------------------------------------------

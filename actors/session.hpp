@@ -151,7 +151,8 @@ private:
   void arm();
   bool owes_changes() const;
   void end_stop();
-  void store(put_request request, kept_promise<put_response> promise);
+  const topic_info* find_topic(const std::string& topic) const; ///< null: not known
+  void store(put_request request, const topic_info* topic, kept_promise<put_response> promise);
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
   void ask_topics(std::uint64_t refresh);
@@ -168,7 +169,7 @@ private:
   std::size_t waiting_pulls_ = 0; ///< of `open_`
   request_id next_id_ = 1;
   std::set<std::pair<caf::actor_clock::time_point, request_id>> deadlines_; ///< of `open_`
-  std::optional<caf::actor_clock::time_point> timer_; ///< when `pulse_atom` comes
+  own_timer timer_; ///< for the first of them
   std::optional<
       put_desk<session_actor::stateful_pointer<session_state>, kept_promise<put_response>>>
       puts_;

@@ -68,8 +68,7 @@ caf::result<pull_response> session_state::pull(pull_request request) {
     return to_caf(good.error());
   if (request.from < 0 || request.queue_id < 0)
     return make_caf_error(errc::invalid_argument, "a negative offset or queue");
-  if (auto known = topics.topics->find(request.topic);
-      known != topics.topics->end() && (known->second.perm & 4) == 0)
+  if (auto* known = find_topic(request.topic); known != nullptr && (known->perm & 4) == 0)
     return make_caf_error(errc::invalid_argument, "topic " + request.topic + " is not readable");
   auto& tags = request.tag_hashes;
   if (tags.size() > most_pull_tags)

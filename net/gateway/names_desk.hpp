@@ -23,7 +23,6 @@ public:
 
   /// As the node tells them.
   void set_topics(const topic_map& topics) { topics_ = topics; }
-  const topic_map& topics() const noexcept { return topics_; }
   /// Null for a topic that is not known, until `refresh` at least.
   const topic_info* find(const std::string& topic) const;
   /// Refuses a request for a topic that is not there; without knowing that, as unavailable.

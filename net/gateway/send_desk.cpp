@@ -207,7 +207,7 @@ void send_desk::store(const ticket& who, const client_request& request,
   put.time_left_ms =
       static_cast<std::uint32_t>(std::max<std::int64_t>(counter_.time_left_ms(who), 1));
   sent_put sent{this, who, topic.name, queue_id, put.count};
-  puts_.store(credit_of(who.from), std::move(put), names_.topics(), std::move(sent));
+  puts_.store(credit_of(who.from), std::move(put), &topic, std::move(sent));
 }
 
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
