@@ -170,7 +170,10 @@ namespace troupe {
 /// What one switchboard answers to another.
 using peer_service =
     caf::typed_actor<handles<peer_welcome(peer_hello)>, handles<void(peer_goodbye)>,
-                     handles<void(greet_again)>, handles<void(link_taken)>>;
+                     handles<void(greet_again)>, handles<void(link_taken)>,
+                     /// Whether this link of the node (its name, incarnation and the link's number)
+                     /// is up here.
+                     handles<bool(watch_atom, std::string, std::uint64_t, std::uint64_t)>>;
 
 /// Who is told of links. Of each node: up, down, up, down.
 using link_listener = caf::typed_actor<handles<void(peer_up)>, handles<void(peer_down)>>;

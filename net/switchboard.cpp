@@ -34,7 +34,7 @@ struct peer {
   std::shared_ptr<void> wire; ///< if we dialled
   milliseconds pause{0};
   caf::actor_addr dialer;    ///< that has not answered yet
-  bool looked_after = false; ///< a timer runs that asks whether the other end has the link, too
+  bool looked_after = false; ///< the other end is asked now and then whether it has the link, too
 };
 
 struct switchboard_state {
@@ -70,6 +70,7 @@ struct switchboard_state {
   void ask_taken(std::uint64_t index, std::uint64_t link, std::uint64_t total);
   void look_after(peer& p);
   void ask_kept(std::uint64_t index);
+  bool has_link(const std::string& node, std::uint64_t incarnation, std::uint64_t link);
   void failed(std::uint64_t index, std::uint64_t link, const std::string& why);
   void say_goodbye(peer& p, const std::string& reason);
   void set_state(peer& p, link_state state, const std::string& reason = {});
@@ -338,11 +339,11 @@ void switchboard_state::took(const link_taken& what) {
     p->end->peer_took(what.bytes);
 }
 
-/// An end that was lost in the moment in which the link was made anew cannot say so: its goodbye
-/// goes the way of the old connection. Whoever dials asks now and then whether the other has it
-/// still.
+/// That a link is lost need not be heard: what its connection brought last may be read when the
+/// loss is known already, and handles that come to be by that are never told to be dead. So each
+/// end asks now and then whether the other one has the link, too.
 void switchboard_state::look_after(peer& p) {
-  if (p.ours && !std::exchange(p.looked_after, true))
+  if (!std::exchange(p.looked_after, true))
     self->delayed_send(self, setup.timings.look, watch_atom_v,
                        static_cast<std::uint64_t>(&p - peers.data()));
 }
@@ -352,9 +353,23 @@ void switchboard_state::ask_kept(std::uint64_t index) {
   p.looked_after = false;
   if (p.state != link_state::up)
     return;
-  self->send(caf::actor_cast<peer_service>(p.switchboard),
-             link_taken{setup.node, p.where.node, setup.incarnation, p.link, 0});
-  look_after(p);
+  auto end = [this, index, link = p.link](const std::string& why) { failed(index, link, why); };
+  self->request(caf::actor_cast<peer_service>(p.switchboard), setup.timings.silence, watch_atom_v,
+                setup.node, setup.incarnation, p.link)
+      .then(
+          [this, &p, end](bool kept) {
+            if (!kept)
+              end("it is not there any more");
+            else if (p.state == link_state::up)
+              look_after(p);
+          },
+          [end](const caf::error&) { end("it does not say whether it has the link, too"); });
+}
+
+bool switchboard_state::has_link(const std::string& node, std::uint64_t incarnation,
+                                 std::uint64_t link) {
+  auto* p = find(node);
+  return p != nullptr && is_of_link(*p, incarnation, link);
 }
 
 /// Word in the peer's own name, which it sends back: behind all that was sent before.
@@ -473,6 +488,9 @@ switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
       [&state](stop_atom) { return state.stop(); },
       [&state](retry_atom, std::uint64_t peer) { state.retry(peer); },
       [&state](watch_atom, std::uint64_t peer) { state.ask_kept(peer); },
+      [&state](watch_atom, const std::string& node, std::uint64_t incarnation, std::uint64_t link) {
+        return state.has_link(node, incarnation, link);
+      },
   };
 }
 

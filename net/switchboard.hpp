@@ -24,8 +24,10 @@ struct link_timings {
   std::chrono::milliseconds longest_pause{2000};
   std::chrono::milliseconds dial{3000};
   std::chrono::milliseconds greeting{3000};
-  /// How often who dials asks whether the other end has the link, too.
+  /// How often each end asks whether the other one has the link, too, and how long that may be
+  /// silent: longer than heartbeats let it be.
   std::chrono::milliseconds look{2000};
+  std::chrono::milliseconds silence{5000};
 };
 
 struct switchboard_setup {

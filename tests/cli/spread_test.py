@@ -159,6 +159,7 @@ class Spread(unittest.TestCase):
     flush = "async"
     places, own, queue_directories = PLACES, {}, []
     stop_order = ("front", "log", "order", "queues", "files")
+    refusals = set()  # of those who wanted to read
 
     def setUp(self):
         temporary = tempfile.TemporaryDirectory()
@@ -186,12 +187,14 @@ class Spread(unittest.TestCase):
         done = self.store.run("consume", "t", "--queue", queue)
         if done.code != 0:
             self.assertIn("(unavailable)", done.err, self.store.logs())
+            self.refusals.add(done.err.strip())
             return []
         return done.lines()
 
     def assert_complete(self, producer):
         """Everything acknowledged is there, in order in each queue, and nothing twice."""
         def missing():
+            self.refusals = set()
             self.queues = [self.consumed(queue) for queue in range(4)]
             return set(producer.acknowledged) - {line for lines in self.queues for line in lines}
         try:
@@ -199,7 +202,8 @@ class Spread(unittest.TestCase):
         except AssertionError:
             gone = sorted(missing())
             raise AssertionError(f"{len(gone)} are missing, such as {gone[:5]}\n"
-                                 f"{producer.complaints}\n{self.store.logs()}")
+                                 f"{producer.complaints}\n{self.refusals}\n"
+                                 f"{self.store.logs()}")
         for lines in self.queues:
             self.assertEqual(lines, sorted(set(lines)))
 

@@ -196,3 +196,15 @@ TEST_CASE("switchboard: who is dialled asks for a new hello when its offer chang
   CHECK(s.ask(s.role_of(second), 1) == 31);
   CHECK(s.ask(s.role_of(first), 1) == -1);
 }
+
+TEST_CASE("switchboard: a link to a peer that is silent ends at who was dialled, too", "[links]") {
+  greeted_board w;
+  auto silent = w.world.play_dead<peer_service>();
+  REQUIRE(w.say(greeted_board::hello_of(silent, 7, 1)).get());
+  REQUIRE(w.b.take_heard() == lines{"up a 7 1"});
+  w.world.run_for(6900ms);
+  CHECK(w.b.take_heard().empty());
+  w.world.run_for(200ms);
+  CHECK(w.b.take_heard() == lines{"down a"});
+  CHECK(w.b.status_of("a").reason == "it does not say whether it has the link, too");
+}

@@ -47,7 +47,12 @@ struct scripted : board_world {
                                     return answer(h);
                                   },
                                   [this](const peer_goodbye& g) { goodbyes.push_back(g.link); },
-                                  [this](const greet_again&) {}};
+                                  [this](const greet_again&) {},
+                                  [this](watch_atom, const std::string&, std::uint64_t,
+                                         std::uint64_t) {
+                                    ++looks;
+                                    return true;
+                                  }};
     });
   }
   peer_welcome welcome_by(const std::string& node, std::uint64_t incarnation,
@@ -57,6 +62,7 @@ struct scripted : board_world {
 
   std::vector<peer_hello> hellos;
   std::vector<std::uint64_t> goodbyes;
+  int looks = 0;
   caf::strong_actor_ptr self_ptr;
 };
 
@@ -165,6 +171,27 @@ TEST_CASE("switchboard: a link that the other end has lost without a word is mad
   CHECK(w.both_ways());
   CHECK(w.b->status_of("a").state == "up");
   CHECK(w.a->take_heard().front() == "down b");
+}
+
+/// As if what was read of a connection before its end was known after it: the handles in it lead
+/// nowhere, and nobody says so.
+TEST_CASE("switchboard: a link to a peer that is silent is made anew by who dials", "[links]") {
+  scripted w;
+  auto nowhere = ptr(w.world.play_dead<peer_service>());
+  auto b = w.plays([&](const peer_hello& h) {
+    return peer_welcome{"b", 9, h.link, {}, w.hellos.size() == 1 ? nowhere : w.self_ptr};
+  });
+  w.net.hosts["host-b"] = ptr(b);
+  board a(w.world, w.net, "a", pair_of_boards::with(6));
+  REQUIRE(a.take_heard() == lines{"up b 9 1"});
+  w.world.run_for(6900ms);
+  CHECK(a.take_heard().empty()); // it may be busy
+  w.world.run_for(400ms);
+  CHECK(a.take_heard() == lines{"down b", "up b 9 2"});
+  CHECK(w.net.dials.size() == 2);
+  w.world.run_for(60s);
+  CHECK(a.take_heard().empty()); // whoever answers is left alone
+  CHECK(w.looks > 20);
 }
 
 TEST_CASE("switchboard: a new offer of the one who dials is a new link", "[links]") {
