@@ -134,7 +134,7 @@ dispatcher(dispatcher_actor::stateful_pointer<dispatcher_state> self) {
   return {
       [&state](const position_list& list) { state.add(list); },
       [&state](applied_atom, std::uint32_t share, log_offset end) { state.applied(share, end); },
-      [&state](resume_atom, std::uint32_t, log_offset from) { state.resume(from); },
+      [&state](resume_atom, std::uint32_t share, log_offset from) { state.resume(share, from); },
       [&state](status_atom) { return state.status(); },
       [&state](const role_table& table) { state.set_roles(table); },
       [&state](retry_atom) { state.retry(); },

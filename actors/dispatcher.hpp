@@ -17,7 +17,7 @@ struct dispatcher_state {
 
   void add(const position_list& list);
   void applied(std::uint32_t share, log_offset end) { carry_out(core_.applied(share, end)); }
-  void resume(log_offset from) { carry_out(core_.resume(from)); }
+  void resume(std::uint32_t share, log_offset from) { carry_out(core_.resume(share, from)); }
   void retry() { carry_out(core_.retry()); }
   dispatcher_status status() const;
   void set_roles(const role_table& table);

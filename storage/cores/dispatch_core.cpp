@@ -3,6 +3,7 @@
 #include "storage/mutant.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 namespace troupe::storage {
@@ -178,8 +179,9 @@ dispatch_core::actions dispatch_core::retry() {
   actions then;
   if (std::exchange(meet_writer_again_, false) && !writer_met_)
     meet_the_writer(then);
-  if (std::exchange(meet_queues_again_, false) && !started_)
-    meet_the_queues(then);
+  // One that wanted to resume meanwhile has not said how many they are.
+  if (std::exchange(meet_queues_again_, false) && !queues_met_)
+    ask_the_queues(then);
   if (catching_up_ == catching_up::pausing)
     read_log(then);
   else if (catching_up_ == catching_up::asking_again)
@@ -192,7 +194,7 @@ dispatch_core::actions dispatch_core::retry() {
 /// Everything is in the queues that is in those of each queue-manager.
 dispatch_core::actions dispatch_core::applied(std::uint32_t share, std::int64_t end) {
   actions then;
-  if (!started_)
+  if (!started_ || !queues_met_) // who the others are is not known yet
     return then;
   auto& by = applied_by_[share];
   by = std::max(by, end);
@@ -212,23 +214,26 @@ dispatch_core::actions dispatch_core::applied(std::uint32_t share, std::int64_t 
 }
 
 void dispatch_core::give_credit(actions& then) const {
-  if (writer_met_ && missing_ == 0)
+  if (writer_met_ && queues_met_ && missing_ == 0)
     then.emplace_back(credit{applied_});
 }
 
-dispatch_core::actions dispatch_core::resume(std::int64_t from) {
+/// What the others have is as much as before: this one may be ahead of them.
+dispatch_core::actions dispatch_core::resume(std::uint32_t share, std::int64_t from) {
   actions then;
-  begin_at(from, then);
+  applied_by_[share] = from; // less than it confirmed, if it was built again
+  auto slowest = std::min(from, applied_);
+  if (applied_by_.size() >= queue_managers_)
+    slowest = std::ranges::min(applied_by_ | std::views::values);
+  begin_at(from, slowest, then);
   return then;
 }
 
-void dispatch_core::begin_at(std::int64_t from, actions& then) {
+void dispatch_core::begin_at(std::int64_t from, std::int64_t applied, actions& then) {
   ++epoch_;
   started_ = true;
   next_ = from;
-  // Queues that were started again may know less than those before them confirmed.
-  applied_ = from;
-  applied_by_.clear();
+  applied_ = applied;
   if (applied_ > 0 && !TROUPE_MUTANT("credit-said-once")) // the writer may have missed one
     give_credit(then);
   find_end(then);
@@ -278,6 +283,11 @@ dispatch_core::actions dispatch_core::writer_met(std::uint64_t run, std::int64_t
 /// knows of another run of the log it has to forget first, which the writer sees to.
 void dispatch_core::meet_the_queues(actions& then) {
   started_ = false; // what comes meanwhile is held
+  queues_met_ = false;
+  ask_the_queues(then);
+}
+
+void dispatch_core::ask_the_queues(actions& then) {
   ++meetings_;
   if (roles_.queues)
     then.emplace_back(meet_queues{meetings_});
@@ -294,7 +304,10 @@ dispatch_core::actions dispatch_core::queues_met(std::uint64_t meeting,
     return queues_silent(meeting);
   queue_managers_ = std::max<std::size_t>(1, queues.managers);
   missing_ = queues.missing;
-  begin_at(queues.applied, then);
+  // Queues that were started again may know less than those before them confirmed.
+  applied_by_.clear();
+  queues_met_ = true;
+  begin_at(queues.applied, queues.applied, then);
   return then;
 }
 

@@ -137,8 +137,8 @@ public:
   actions writer_silent();
   actions queues_met(std::uint64_t meeting, const queues_state& queues);
   actions queues_silent(std::uint64_t meeting);
-  /// The queues have everything before it, and want what follows.
-  actions resume(std::int64_t from);
+  /// One of the queue-managers has everything before it, and wants what follows.
+  actions resume(std::uint32_t share, std::int64_t from);
 
   /// From the writer: as it came, or late, or twice.
   actions arrived(batch what);
@@ -173,7 +173,8 @@ private:
 
   void meet_the_writer(actions& then) const;
   void meet_the_queues(actions& then);
-  void begin_at(std::int64_t from, actions& then);
+  void ask_the_queues(actions& then);
+  void begin_at(std::int64_t from, std::int64_t applied, actions& then);
   void work(actions& then);
   void drop_known();
   void pass_on(const batch& what, actions& then);
@@ -192,12 +193,13 @@ private:
   bool meet_writer_again_ = false; ///< it did not answer in time, or not at all: a timer runs
   bool meet_queues_again_ = false; ///< they did not say in time how far they are: a timer runs
   std::uint64_t meetings_ = 0;     ///< with queue-managers that were begun
+  bool queues_met_ = false;        ///< they have said how far they are, and how many
   bool writer_met_ = false;        ///< the writer is known to be in `run_`
   std::uint64_t run_ = 0;
   catching_up catching_up_ = catching_up::no;
   std::int64_t next_ = 0;    ///< where the next batch must begin
   std::int64_t applied_ = 0; ///< everything below is in the queues, as far as they are there
-  /// Of several queue-managers: how far those are that have spoken since the last `resume`.
+  /// Of several queue-managers: how far those are that have spoken since they were met.
   std::map<std::uint32_t, std::int64_t> applied_by_;
   std::size_t queue_managers_ = 1;
   std::uint32_t missing_ = 0;

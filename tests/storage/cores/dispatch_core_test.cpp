@@ -110,7 +110,7 @@ std::string happen(core_type& core, const line& l) {
   if (what == "applied")
     return text(core.applied(static_cast<std::uint32_t>(n[0]), n[1]));
   if (what == "resume")
-    return text(core.resume(n[0]));
+    return text(core.resume(static_cast<std::uint32_t>(n[0]), n[1]));
   if (what == "end")
     return text(core.end_known(first, n[1]));
   if (what == "end-unanswered")
@@ -335,7 +335,7 @@ TEST_CASE("dispatch core: a log that cannot be read", "[storage]") {
 TEST_CASE("dispatch core: one pause of a hundred is warned of", "[storage]") {
   core_type core;
   core.roles_changed({.writer = true, .queues = true, .readers = true});
-  core.resume(0);
+  core.resume(0, 0);
   core.end_known(1, 100);
   int warnings = 0;
   for (int i = 0; i < 201; ++i) {
@@ -370,7 +370,7 @@ TEST_CASE("dispatch core: queues say where it goes on", "[storage]") {
       {"those that know less are fed again",
        {{"arrived 100 200", "pass 100-200"},
         {"applied 0 200", "credit 200"},
-        {"resume 50", "credit 50, ask end #3"},
+        {"resume 0 50", "credit 50, ask end #3"},
         {"arrived 200 300", ""},
         {"end 2 200", ""}, // an older question
         {"end 3 300", "read #3 50-200 by 4096"},
@@ -446,6 +446,30 @@ TEST_CASE("dispatch core: of several queue-managers the slowest gives the credit
         {"applied 0 200", ""},
         {"applied 1 150", "credit 150"},
         {"applied 1 200", "credit 200"}}},
+      {"whatever the place of one that resumes",
+       {{"roles other-queues", "meet queues #3"},
+        {"queues-met 3 100 2", "credit 100, ask end #3"},
+        {"end 3 100", "ended 100"},
+        {"arrived 100 200", "pass 100-200"},
+        {"applied 0 200", ""},
+        {"resume 0 190", "credit 100, ask end #4"},
+        {"end 4 200", "read #4 190-200 by 4096"},
+        {"replayed 4 190 200", "pass 190-200"},
+        {"applied 1 170", "credit 170"},
+        {"resume 1 150", "credit 150, ask end #5"},
+        {"end 5 200", "read #5 150-200 by 4096"},
+        {"replayed 5 150 200", "pass 150-200"},
+        {"applied 1 200", "credit 190"},
+        {"applied 0 200", "credit 200, ended 200"}}},
+      {"when it is known who they are, though one resumes before",
+       {{"roles other-queues", "meet queues #3"},
+        {"resume 1 80", "ask end #3"},
+        {"queues-silent 3", "arm"},
+        {"end 3 100", "read #3 80-100 by 4096"},
+        {"replayed 3 80 100", "pass 80-100"},
+        {"applied 1 100", ""},
+        {"retry", "meet queues #4"},
+        {"queues-met 4 90 2", "credit 90, ask end #4"}}},
       {"and the next piece is read when all have the last",
        {{"roles other-queues", "meet queues #3"},
         {"queues-met 3 100 2", "credit 100, ask end #3"},
@@ -461,4 +485,303 @@ TEST_CASE("dispatch core: of several queue-managers the slowest gives the credit
         {"applied 1 150", ""},
         {"applied 0 150", "read #3 150-200 by 4096"}}},
   });
+}
+
+namespace {
+
+/// A log with a record at each offset, a writer with a bound on what is on its way, and
+/// queue-managers, each with its own place. Batches get lost on the way from the writer, or come
+/// late, twice and in another order; answers take a while or fail; all are started again.
+class model {
+public:
+  explicit model(std::uint64_t seed) : random_(seed), in_order_(random_.one_in(2)), core_(piece) {
+    managers_.resize(random_.between(1, 3));
+    roles_.other_writer = roles_.other_queues = true;
+    change_roles();
+  }
+
+  void run() {
+    for (int i = 0; i < 400; ++i)
+      random_.one_in(25) ? mishap() : step(true);
+    roles_.readers = true;
+    roles_.other_writer = true; // or nothing shows that the last ones were lost
+    change_roles();
+    settle();
+    append(1); // shows what is missing
+    settle();
+    CHECK(core_.next() == written_);
+    CHECK(credited_ == written_);
+    for (auto& m : managers_)
+      CHECK(m.at == written_);
+  }
+
+private:
+  static constexpr std::int64_t bound = 30;
+  static constexpr std::uint32_t piece = 7;
+
+  struct manager {
+    std::int64_t at = 0;   ///< everything before is in its queues,
+    std::int64_t most = 0; ///< or was: whatever is built again comes from the log
+    std::deque<core_type::batch> inbox;
+    std::deque<std::int64_t> said; ///< where it is, on the way to the dispatcher
+  };
+
+  std::int64_t number(std::int64_t below) {
+    return static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(below)));
+  }
+  std::int64_t slowest() const { return std::ranges::min(managers_, {}, &manager::at).at; }
+
+  // -- what happens --
+
+  void step(bool fails) {
+    switch (random_.below(6)) {
+    case 0:
+      if (fails)
+        append(1 + number(6));
+      break;
+    case 1:
+      deliver(fails);
+      break;
+    case 2:
+      if (!open_.empty()) {
+        auto at = open_.begin() + number(static_cast<std::int64_t>(open_.size()));
+        auto question = *at;
+        open_.erase(at);
+        std::visit([&](auto& asked) { answer(asked, fails && random_.one_in(4)); }, question);
+      }
+      break;
+    case 3:
+      if (armed_ > 0) {
+        --armed_;
+        act(core_.retry());
+      }
+      break;
+    case 4:
+      apply(any_manager());
+      break;
+    default:
+      hear(any_manager());
+    }
+  }
+
+  void settle() {
+    for (int i = 0; i < 20'000; ++i)
+      step(false);
+    CHECK(open_.empty());
+    CHECK(armed_ == 0);
+  }
+
+  void mishap() {
+    switch (random_.below(5)) {
+    case 0: // the writer was out of reach
+      on_way_.clear();
+      credited_ = credited_before_; // the last one was lost
+      roles_.other_writer = true;
+      change_roles();
+      break;
+    case 1: // another writer: what was not confirmed is lost, or some of it
+      ++run_;
+      written_ -= number(1 + written_ - credited_);
+      credited_ = credited_before_ = std::min(credited_, written_);
+      all_had_ = std::min(all_had_, written_);
+      on_way_.clear();
+      start_queues();
+      roles_.other_writer = true;
+      change_roles();
+      break;
+    case 2:
+      start_queues();
+      break;
+    case 3: // readers go, or come
+      roles_.readers = !roles_.readers;
+      roles_.asked_reader_gone = !roles_.readers;
+      std::erase_if(open_,
+                    [](auto& asked) { return std::holds_alternative<core_type::read>(asked); });
+      change_roles();
+      break;
+    default: { // queues are built again
+      auto& m = any_manager();
+      m.inbox.clear();
+      m.at -= number(1 + m.at);
+      m.said.push_back(-1 - m.at);
+    }
+    }
+  }
+
+  /// As many as there were, or others: what they have to begin with is durable.
+  void start_queues() {
+    auto least = slowest();
+    managers_.resize(random_.between(1, 3), {least, least, {}, {}});
+    for (auto& m : managers_) {
+      m.inbox.clear();
+      m.said.clear();
+      m.at = m.most = std::min(m.at - number(1 + m.at), written_);
+    }
+    note_what_all_had();
+    roles_.other_queues = true;
+    change_roles();
+  }
+  void note_what_all_had() {
+    all_had_ = std::max(all_had_, std::ranges::min(managers_, {}, &manager::most).most);
+  }
+
+  void change_roles() {
+    auto now = roles_;
+    roles_.other_writer = roles_.other_queues = roles_.asked_reader_gone = false;
+    roles_.writer = roles_.queues = true;
+    now.writer = now.queues = true;
+    act(core_.roles_changed(now));
+  }
+
+  void append(std::int64_t count) {
+    if (written_ + count > credited_ + bound)
+      return;
+    on_way_.push_back({run_, written_, written_ + count, static_cast<std::size_t>(count), nullptr});
+    written_ += count;
+  }
+
+  void deliver(bool fails) {
+    if (on_way_.empty())
+      return;
+    auto at = on_way_.begin();
+    if (!in_order_)
+      at += number(static_cast<std::int64_t>(on_way_.size()));
+    auto batch = *at;
+    if (in_order_ || !random_.one_in(5))
+      on_way_.erase(at); // else it comes twice
+    if (fails && random_.one_in(6))
+      return;
+    act(core_.arrived(batch));
+    if (in_order_) // what is held is not confirmed
+      CHECK(core_.held() <= static_cast<std::size_t>(bound));
+  }
+
+  // -- queues --
+
+  manager& any_manager() { return managers_[random_.below(managers_.size())]; }
+
+  void apply(manager& m) {
+    if (m.inbox.empty())
+      return;
+    auto batch = m.inbox.front();
+    m.inbox.pop_front();
+    if (batch.run != run_)
+      return;
+    if (batch.from > m.at) { // it was built again, or one of the others was
+      m.inbox.clear();
+      m.said.push_back(-1 - m.at);
+      return;
+    }
+    m.at = std::max(m.at, batch.to);
+    m.most = std::max(m.most, m.at);
+    note_what_all_had();
+    m.said.push_back(m.at);
+  }
+
+  void hear(manager& m) {
+    if (m.said.empty())
+      return;
+    auto end = m.said.front();
+    m.said.pop_front();
+    auto share = static_cast<std::uint32_t>(&m - managers_.data());
+    act(end < 0 ? core_.resume(share, -1 - end) : core_.applied(share, end));
+  }
+
+  // -- answers --
+
+  void answer(const core_type::meet_writer&, bool fails) {
+    act(fails ? core_.writer_silent() : core_.writer_met(run_, written_));
+  }
+  void answer(const core_type::meet_queues& asked, bool fails) {
+    act(fails ? core_.queues_silent(asked.meeting)
+              : core_.queues_met(asked.meeting, {run_, slowest(), managers_.size(), 0}));
+  }
+  void answer(const core_type::ask_end& asked, bool fails) {
+    act(fails ? core_.end_unanswered(asked.question, false)
+              : core_.end_known(asked.question, written_));
+  }
+  void answer(const core_type::read& asked, bool fails) {
+    auto to = std::min({asked.to, written_, asked.from + number(asked.count) + 1});
+    if (fails && random_.one_in(2))
+      act(core_.unreadable(asked.question, {errc::unavailable, "away"}, {}));
+    else if (fails || asked.from >= written_)
+      act(core_.replayed(asked.question, {0, asked.from, asked.from, 0, nullptr}, {}));
+    else
+      act(core_.replayed(asked.question,
+                         {0, asked.from, to, static_cast<std::size_t>(to - asked.from), nullptr},
+                         {}));
+  }
+  template <class Other>
+  void answer(const Other&, bool) {}
+
+  // -- what is to be done --
+
+  void act(const core_type::actions& then) {
+    for (auto& a : then)
+      std::visit([&](auto& what) { act(what); }, a);
+  }
+  void act(const core_type::meet_writer& what) { open_.emplace_back(what); }
+  void act(const core_type::meet_queues& what) { open_.emplace_back(what); }
+  void act(const core_type::ask_end& what) { ask(what); }
+  void act(const core_type::read& what) {
+    CHECK(what.from < what.to);
+    CHECK(what.count == piece);
+    if (core_.run() == run_)
+      CHECK(what.to <= written_);
+    ask(what);
+  }
+  /// One at a time.
+  template <class Question>
+  void ask(const Question& what) {
+    for (auto& other : open_) {
+      if (auto* end = std::get_if<core_type::ask_end>(&other))
+        CHECK(end->question != what.question);
+      if (auto* read = std::get_if<core_type::read>(&other))
+        CHECK(read->question != what.question);
+    }
+    open_.emplace_back(what);
+  }
+  void act(const core_type::pass& what) {
+    CHECK(what.what.from < what.what.to);
+    for (auto& m : managers_)
+      m.inbox.push_back(what.what);
+  }
+  void act(const core_type::ended& what) {
+    if (core_.run() == run_)
+      CHECK(what.end <= written_);
+  }
+  void act(const core_type::credit& what) {
+    if (core_.run() != run_)
+      return;
+    CHECK(what.end <= all_had_);
+    credited_before_ = credited_;
+    credited_ = std::max(credited_, what.end);
+  }
+  void act(const core_type::bar&) {}
+  void act(const core_type::warn&) {}
+  void act(const core_type::arm&) { CHECK(++armed_ < 20); }
+
+  troupe::sim::random_source random_;
+  bool in_order_ = true; ///< batches come in order, or not at all
+  core_type core_;
+  core_type::roles roles_{.writer = true, .queues = true, .readers = true};
+  std::uint64_t run_ = 1;
+  std::int64_t written_ = 0;
+  std::int64_t credited_ = 0;
+  std::int64_t credited_before_ = 0;
+  std::int64_t all_had_ = 0; ///< everything before was in the queues of all at some time
+  std::deque<core_type::batch> on_way_;
+  std::vector<manager> managers_;
+  std::vector<core_type::action> open_; ///< questions
+  int armed_ = 0;
+};
+
+} // namespace
+
+TEST_CASE("dispatch core: whatever is lost, late or fails, all queues get all of the log",
+          "[storage]") {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    INFO("seed " << seed);
+    model(seed).run();
+  }
 }
