@@ -17,9 +17,6 @@ using storage::result;
 
 namespace {
 
-/// Of the log; each process has a flusher of its own.
-constexpr std::uint64_t run = 1;
-
 result<void> done() {
   return boost::outcome_v2::success();
 }
@@ -69,7 +66,10 @@ result<void> store_process::catch_up() {
     TROUPE_TRY(flusher_file(end - end % file_size));
   }
   positions_.start(end);
-  TROUPE_TRY(read_log());
+  storage::dispatch_core::roles all{.writer = true, .queues = true, .readers = true};
+  all.other_writer = all.other_queues = true;
+  TROUPE_TRY(carry_out(follow_.roles_changed(all)));
+  TROUPE_TRY(apply_waiting());
   table_->for_each(
       [&](const storage::queue_table::topic_queues& topic, const storage::consume_queue& queue) {
         for (std::uint32_t t = 0; t < knobs_.topics; ++t)
@@ -80,22 +80,6 @@ result<void> store_process::catch_up() {
     for (std::int32_t id = 0; id < static_cast<std::int32_t>(knobs_.queues); ++id)
       if (table_->find(topic_name(t), id) == nullptr && numbers_->of(topic_name(t), id) > 0)
         next_[{t, id}] = numbers_->of(topic_name(t), id);
-  return done();
-}
-
-/// The dispatcher's way to what it was not sent: all that is in the log, in pieces.
-result<void> store_process::read_log() {
-  constexpr std::size_t piece = 7;
-  waiting_.clear();
-  order_.recount();
-  while (applied() < log_->end()) {
-    auto from = applied();
-    TROUPE_TRY(auto batch, view_->positions(from, log_->end(), piece));
-    if (batch.to <= from)
-      return error{errc::corrupt, "the log cannot be read on from " + std::to_string(from) +
-                                      ", it ends at " + std::to_string(log_->end())};
-    TROUPE_TRY(apply(batch));
-  }
   return done();
 }
 
@@ -219,9 +203,9 @@ result<void> store_process::write_staged() {
   }
   ledger_.written(log_->end());
   flusher_.written({log_->end(), store_time_.last()});
-  waiting_.push_back(positions_.take(log_->end()));
+  auto batch = std::make_shared<const storage::position_batch>(positions_.take(log_->end()));
   positions_.start(log_->end());
-  return done();
+  return carry_out(follow_.arrived({run, batch->from, batch->to, batch->positions.size(), batch}));
 }
 
 /// The flusher makes the file and keeps it open, the writer opens it for itself.
@@ -286,13 +270,11 @@ result<void> store_process::dispatch(random_source random) {
   if (queues_failed())
     return stopped_before();
   auto count = random.between(1, 4);
+  if (std::exchange(retry_due_, false)) {
+    TROUPE_TRY(carry_out(follow_.retry()));
+  }
   for (; count > 0 && !waiting_.empty(); --count) {
-    auto batch = std::move(waiting_.front());
-    waiting_.pop_front();
-    if (auto applied = apply(batch); !applied) {
-      waiting_.push_front(std::move(batch)); // the next step tries again, if it may
-      return applied;
-    }
+    TROUPE_TRY(apply_next());
   }
   return done();
 }
@@ -302,10 +284,10 @@ result<void> store_process::apply(const storage::position_batch& batch) {
   for (;;) {
     auto next = order_.judge(batch.from, batch.to);
     if (next != apply_core::step::apply)
-      return next == apply_core::step::skip ? done() : read_log();
+      return next == apply_core::step::skip ? done() : read_again();
     auto applied = try_apply(batch);
     if (applied)
-      return applied.value() ? done() : read_log();
+      return applied.value() ? done() : read_again();
     auto then = rhythm_.apply_failed(applied.error().code);
     if (then.give_up || then.block)
       return std::move(applied).error();
@@ -455,7 +437,7 @@ result<void> store_process::clean(random_source random) {
 
 result<void> store_process::stop() {
   rhythm_.stop();
-  while (!waiting_.empty()) {
+  while (!waiting_.empty() || retry_due_) {
     TROUPE_TRY(dispatch(random_source(0)));
   }
   TROUPE_TRY(finish_sync());

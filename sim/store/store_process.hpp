@@ -4,6 +4,7 @@
 #include "sim/store/storage_load.hpp"
 #include "storage/clock.hpp"
 #include "storage/cores/apply_core.hpp"
+#include "storage/cores/dispatch_core.hpp"
 #include "storage/cores/flush_core.hpp"
 #include "storage/cores/sync_rhythm.hpp"
 #include "storage/format/store_time.hpp"
@@ -33,8 +34,8 @@ public:
 
 /// One process with a store open: does with the parts of `troupe::storage` what the actors of a
 /// node do, in the same order, but each step when it is told to. What is decided on the way (when
-/// to sync, what is durable, what is applied next) the same cores decide (storage/cores/). What it
-/// promises to anybody it notes in the ledger.
+/// to sync, what is durable, what goes to the queues and is applied next) the same cores decide
+/// (storage/cores/). What it promises to anybody it notes in the ledger.
 class store_process {
 public:
   store_process(storage::file_system& disk, const storage::options& o, const run_knobs& knobs,
@@ -70,6 +71,11 @@ public:
   static std::string topic_name(std::uint32_t number) { return "topic-" + std::to_string(number); }
 
 private:
+  /// Of the log; each process has a flusher of its own.
+  static constexpr std::uint64_t run = 1;
+  /// Positions read from the log at a time.
+  static constexpr std::uint32_t piece = 7;
+
   struct running_sync {
     storage::unsynced_queue_files queues;
     storage::unsynced_index_files index;
@@ -92,9 +98,13 @@ private:
   storage::result<void> flush_to(storage::log_offset end);
   storage::result<void> sync_log(const storage::flush_core::flush& flush);
   storage::result<std::shared_ptr<storage::file>> flusher_file(storage::log_offset start);
+  storage::result<void> carry_out(const storage::dispatch_core::actions& then);
+  storage::result<void> replay(const storage::dispatch_core::read& asked);
+  storage::result<void> apply_next();
+  storage::result<void> apply_waiting();
   storage::result<void> apply(const storage::position_batch& batch);
   storage::result<bool> try_apply(const storage::position_batch& batch);
-  storage::result<void> read_log();
+  storage::result<void> read_again();
   storage::result<void> write_out();
   storage::result<void> sync_queue_files(const running_sync& sync);
 
@@ -119,8 +129,12 @@ private:
   std::map<storage::log_offset, std::shared_ptr<storage::file>> open_;
   storage::flush_core flusher_;
 
-  // The dispatcher's and the queue-manager's.
-  std::deque<storage::position_batch> waiting_;
+  // The dispatcher's.
+  storage::dispatch_core follow_{piece};
+  bool retry_due_ = false; ///< the log could not be read
+
+  // The queue-manager's.
+  std::deque<std::shared_ptr<const storage::position_batch>> waiting_;
   std::unique_ptr<storage::queue_table> table_;
   std::unique_ptr<storage::key_index> index_;
   std::optional<storage::queue_numbers> numbers_; ///< set from the recovery on
