@@ -24,10 +24,10 @@ dispatch_core::actions dispatch_core::arrived(batch what) {
 void dispatch_core::work(actions& then) {
   drop_known(); // it may have been held while nobody knew how far the queues are
   while (started_ && catching_up_ == catching_up::no && !held_.empty()) {
-    auto first = held_.front();
-    if (first.from == next_) {
+    if (held_.front().from == next_) {
+      auto first = std::move(held_.front());
       held_.pop_front();
-      pass_on(first, then);
+      pass_on(std::move(first), then);
       drop_known();
     } else {
       // A gap before it, or an overlap with what was read from the log: the log has it all.
@@ -43,9 +43,9 @@ void dispatch_core::drop_known() {
     held_.pop_front();
 }
 
-void dispatch_core::pass_on(const batch& what, actions& then) {
+void dispatch_core::pass_on(batch what, actions& then) {
   next_ = what.to;
-  then.emplace_back(pass{what});
+  then.emplace_back(pass{std::move(what)});
 }
 
 // -- reading the log -----------------------------------------------------------------------------

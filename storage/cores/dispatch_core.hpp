@@ -177,7 +177,7 @@ private:
   void begin_at(std::int64_t from, std::int64_t applied, actions& then);
   void work(actions& then);
   void drop_known();
-  void pass_on(const batch& what, actions& then);
+  void pass_on(batch what, actions& then);
   void find_end(actions& then);
   void read_log(actions& then);
   void caught_up(actions& then);
