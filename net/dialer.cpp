@@ -254,6 +254,14 @@ link_dialer_actor::behavior_type link_dialer(link_dialer_actor::pointer self,
   };
 }
 
+std::function<link_dialer_actor()> socket_dialers(caf::actor_system& system,
+                                                  std::chrono::milliseconds patience,
+                                                  std::shared_ptr<const tls_context> tls) {
+  return [&system, patience, tls = std::move(tls)] {
+    return system.spawn<caf::detached>(link_dialer, patience, tls);
+  };
+}
+
 } // namespace net
 
 } // namespace troupe

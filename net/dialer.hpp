@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,11 @@ using link_dialer_actor =
 link_dialer_actor::behavior_type link_dialer(link_dialer_actor::pointer self,
                                              std::chrono::milliseconds patience,
                                              const std::shared_ptr<const tls_context>& tls);
+
+/// Makes a dialer of real sockets for each dial, with TLS if there is a context for it.
+std::function<link_dialer_actor()> socket_dialers(caf::actor_system& system,
+                                                  std::chrono::milliseconds patience,
+                                                  std::shared_ptr<const tls_context> tls = nullptr);
 
 } // namespace troupe::net
 

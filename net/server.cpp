@@ -279,6 +279,10 @@ void server::start_links(parts& p) {
     gate->expose_to_trusted(who);
   };
   setup.trust = [gate = p.actors->gate()](const caf::node_id& who) { gate->trust(who); };
+  // Of a link that lasts the framework's heartbeats are to find out first what is silent.
+  auto noticed = caf::get_or(p.system.config(), "middleman.connection-timeout", caf::timespan{0});
+  auto& silence = setup.timings.silence;
+  silence = std::max(silence, std::chrono::duration_cast<std::chrono::milliseconds>(2 * noticed));
   p.switchboard = spawn_switchboard(p.system, std::move(setup));
   p.self->send(p.node, attach_atom_v, caf::actor_cast<caf::strong_actor_ptr>(p.switchboard));
 }

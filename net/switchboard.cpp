@@ -339,9 +339,8 @@ void switchboard_state::took(const link_taken& what) {
     p->end->peer_took(what.bytes);
 }
 
-/// That a link is lost need not be heard: what its connection brought last may be read when the
-/// loss is known already, and handles that come to be by that are never told to be dead. So each
-/// end asks now and then whether the other one has the link, too.
+/// What a connection brought last may be read when its loss is known already: nobody ever says that
+/// the handles in it are dead. So each end asks now and then whether the other has the link, too.
 void switchboard_state::look_after(peer& p) {
   if (!std::exchange(p.looked_after, true))
     self->delayed_send(self, setup.timings.look, watch_atom_v,
@@ -356,14 +355,8 @@ void switchboard_state::ask_kept(std::uint64_t index) {
   auto end = [this, index, link = p.link](const std::string& why) { failed(index, link, why); };
   self->request(caf::actor_cast<peer_service>(p.switchboard), setup.timings.silence, watch_atom_v,
                 setup.node, setup.incarnation, p.link)
-      .then(
-          [this, &p, end](bool kept) {
-            if (!kept)
-              end("it is not there any more");
-            else if (p.state == link_state::up)
-              look_after(p);
-          },
-          [end](const caf::error&) { end("it does not say whether it has the link, too"); });
+      .then([this, &p, end](bool kept) { kept ? look_after(p) : end("it is not there any more"); },
+            [end](const caf::error&) { end("it does not say whether it has the link, too"); });
 }
 
 bool switchboard_state::has_link(const std::string& node, std::uint64_t incarnation,
@@ -498,14 +491,6 @@ switchboard_actor::behavior_type switchboard(switchboard_state::pointer self,
 
 switchboard_actor spawn_switchboard(caf::actor_system& system, switchboard_setup setup) {
   return system.spawn(switchboard, std::move(setup));
-}
-
-std::function<link_dialer_actor()> socket_dialers(caf::actor_system& system,
-                                                  std::chrono::milliseconds patience,
-                                                  std::shared_ptr<const tls_context> tls) {
-  return [&system, patience, tls = std::move(tls)] {
-    return system.spawn<caf::detached>(link_dialer, patience, tls);
-  };
 }
 
 } // namespace troupe::net

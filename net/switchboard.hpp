@@ -67,9 +67,4 @@ using switchboard_actor = peer_service::extend<
 
 switchboard_actor spawn_switchboard(caf::actor_system& system, switchboard_setup setup);
 
-/// For `make_dialer`: dials real sockets, with TLS if there is a context for it.
-std::function<link_dialer_actor()> socket_dialers(caf::actor_system& system,
-                                                  std::chrono::milliseconds patience,
-                                                  std::shared_ptr<const tls_context> tls = nullptr);
-
 } // namespace troupe::net

@@ -18,8 +18,7 @@ namespace troupe::storage {
 /// Invariants: no batch is applied before all that lies before it; `applied` only grows, but when
 /// the queues were `emptied`; what was counted in one batch is not taken for another.
 ///
-/// Not thread safe: it belongs to a queue-manager, or to the storage simulation's process. The
-/// dispatcher uses `place_of` alone.
+/// Not thread safe: it belongs to a queue-manager, or to the storage simulation's process.
 class apply_core {
 public:
   enum class place : std::uint8_t {
