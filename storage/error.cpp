@@ -8,7 +8,7 @@
 namespace troupe::storage {
 
 std::string_view name_of(errc code) noexcept {
-  static constexpr std::array<std::string_view, 19> names = {
+  static constexpr std::array<std::string_view, 21> names = {
       "none",
       "io_error",
       "no_space",
@@ -28,9 +28,9 @@ std::string_view name_of(errc code) noexcept {
       "version_mismatch",
       "needs_repair",
       "offset_too_small",
+      "offset_too_large",
+      "not_resident",
   };
-  if (code == errc::offset_too_large)
-    return "offset_too_large";
   auto i = static_cast<std::size_t>(code);
   return i < names.size() ? names[i] : "unknown";
 }

@@ -33,6 +33,7 @@ enum class errc : std::uint8_t {
   needs_repair,     ///< damage in the middle of the log: an operator must decide
   offset_too_small, ///< below the minimum: retention was faster than the reader
   offset_too_large, ///< beyond the end
+  not_resident,     ///< the bytes are not in memory: who must not wait asks elsewhere. Never sent
 };
 
 /// A short stable name ("no_space"), for logs and JSON.

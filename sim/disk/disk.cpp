@@ -72,6 +72,7 @@ public:
   result<void> allocate(std::uint64_t size, blocks how) override;
   result<void> write_at(std::uint64_t offset, std::span<const byte_view> parts) override;
   result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+  result<std::size_t> read_resident(std::uint64_t offset, std::span<std::byte> into) const override;
   result<void> zero_range(std::uint64_t from, std::uint64_t to) override;
   result<void> sync() override;
   result<std::shared_ptr<storage::mapping>> map(storage::access pattern) const override;
@@ -86,6 +87,7 @@ private:
   result<core::permit> enter(call_kind kind, std::uint64_t offset, std::uint64_t size) const {
     return disk_->enter(life_, kind, path_, *node_, offset, size);
   }
+  std::size_t copy(std::uint64_t offset, std::span<std::byte> into) const;
   result<void> check_writable() const {
     if (!writable_)
       return system_error(EBADF, "cannot change " + path_);
@@ -145,9 +147,25 @@ result<std::size_t> simulated_disk::open_file::read_at(std::uint64_t offset,
   if (offset > max_offset || into.size() > max_offset - offset)
     return out_of_range(path_);
   TROUPE_TRY(enter(call_kind::read, offset, into.size()));
+  core::note_read(*node_, offset, into.size());
+  return copy(offset, into);
+}
+
+result<std::size_t> simulated_disk::open_file::read_resident(std::uint64_t offset,
+                                                             std::span<std::byte> into) const {
+  if (offset > max_offset || into.size() > max_offset - offset)
+    return out_of_range(path_);
+  TROUPE_TRY(auto resident, disk_->resident(life_, path_, *node_, offset, into.size()));
+  if (!resident)
+    return error{errc::not_resident, path_ + " is not in memory at " + std::to_string(offset)};
+  TROUPE_TRY(enter(call_kind::read, offset, into.size()));
+  return copy(offset, into);
+}
+
+std::size_t simulated_disk::open_file::copy(std::uint64_t offset, std::span<std::byte> into) const {
   auto bytes = node_->image.bytes();
   if (offset >= bytes.size())
-    return std::size_t{0};
+    return 0;
   auto found = bytes.subspan(offset, std::min<std::uint64_t>(into.size(), bytes.size() - offset));
   std::ranges::copy(found, into.begin());
   return found.size();
@@ -333,6 +351,10 @@ result<std::unique_ptr<storage::file_lock>> simulated_disk::lock(const std::stri
 }
 
 // -- control -------------------------------------------------------------------------------------
+
+void simulated_disk::set_cold_pages(std::uint64_t seed, std::uint64_t one_in) noexcept {
+  core_->set_cold_pages(seed, one_in);
+}
 
 void simulated_disk::set_faults(fault_plan plan) {
   core_->set_faults(std::move(plan));

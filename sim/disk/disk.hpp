@@ -77,6 +77,11 @@ public:
   /// True after a `crash` fault: every call fails and changes nothing until `restart` or
   /// `power_cut`.
   bool crashed() const noexcept;
+  /// Of the reads that must not wait, one in `one_in` finds a page that is not in memory (0: none).
+  /// Which ones hangs on the seed, the path, the page and how often the file was asked; who then
+  /// reads in the ordinary way finds it there for a while. Such a refusal is no call.
+  void set_cold_pages(std::uint64_t seed, std::uint64_t one_in) noexcept;
+
   /// From now on every call fails and changes nothing, as a `crash` fault makes it.
   void crash() noexcept;
 

@@ -1,5 +1,7 @@
 #include "sim/disk/disk_core.hpp"
 
+#include "sim/trace_hash.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -38,6 +40,14 @@ bool fits(fault_kind fault, call_kind call, const disk_node* node) {
 error injected(int number, const operation& what) {
   return storage::system_error(number,
                                "cannot " + std::string(name_of(what.kind)) + " " + what.path);
+}
+
+/// What was read counts as resident for so many further reads of its file.
+constexpr std::uint64_t warm_reads = 16;
+constexpr std::uint64_t most_warm_pages = 256;
+
+std::uint64_t pages_end(std::uint64_t offset, std::uint64_t size) noexcept {
+  return (offset + size + page_bytes - 1) / page_bytes;
 }
 
 /// A dirty page of some file.
@@ -93,6 +103,40 @@ result<simulated_disk::core::permit> simulated_disk::core::enter(const operation
   if (failure)
     return *std::move(failure);
   return allowed;
+}
+
+result<bool> simulated_disk::core::resident(std::uint64_t life, const std::string& path,
+                                            disk_node& node, std::uint64_t offset,
+                                            std::uint64_t size) {
+  if (life != life_ || owner_ == nullptr || crashed_)
+    return dead(path);
+  if (!watching_ || cold_one_in_ == 0)
+    return true;
+  auto& memory = node.memory;
+  const auto asked = ++memory.asked;
+  std::erase_if(memory.warm, [asked](auto& page) { return page.second < asked; });
+  const auto end = pages_end(offset, size);
+  for (auto page = offset / page_bytes; page < end; ++page) {
+    if (memory.warm.contains(page))
+      continue;
+    // One page stands for all that are not known: a long read would else never succeed.
+    trace_hash drawn;
+    drawn.add(cold_seed_);
+    drawn.add(path);
+    drawn.add(page);
+    drawn.add(asked);
+    return random_source(drawn.value()).below(cold_one_in_) != 0;
+  }
+  return true;
+}
+
+void simulated_disk::core::note_read(disk_node& node, std::uint64_t offset, std::uint64_t size) {
+  auto& memory = node.memory;
+  if (memory.asked == 0)
+    return; // nobody ever asks
+  const auto end = std::min(pages_end(offset, size), offset / page_bytes + most_warm_pages);
+  for (auto page = offset / page_bytes; page < end && memory.warm.size() < most_warm_pages; ++page)
+    memory.warm[page] = memory.asked + warm_reads;
 }
 
 bool simulated_disk::core::happens(planned& each, const operation& what, const disk_node* node) {

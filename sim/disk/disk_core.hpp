@@ -32,6 +32,16 @@ public:
                                 disk_node& node, std::uint64_t offset, std::uint64_t size);
   storage::result<permit> enter(call_kind kind, const std::string& path);
 
+  /// Whether a read that must not wait finds these bytes in memory; counts as asked.
+  storage::result<bool> resident(std::uint64_t life, const std::string& path, disk_node& node,
+                                 std::uint64_t offset, std::uint64_t size);
+  /// They were read, and are in memory now.
+  static void note_read(disk_node& node, std::uint64_t offset, std::uint64_t size);
+  void set_cold_pages(std::uint64_t seed, std::uint64_t one_in) noexcept {
+    cold_seed_ = seed;
+    cold_one_in_ = one_in;
+  }
+
   void set_faults(fault_plan plan);
   void begin_life();
   void crash() noexcept { crashed_ = true; }
@@ -92,6 +102,8 @@ private:
   std::uint64_t capacity_;
   std::uint64_t other_bytes_ = 0;
   std::int64_t now_ms_ = 0;
+  std::uint64_t cold_seed_ = 0;
+  std::uint64_t cold_one_in_ = 8;
   bool crashed_ = false;
   bool watching_ = true;
   simulated_disk* owner_;

@@ -21,9 +21,17 @@ struct disk_node {
 
   explicit disk_node(bool is_directory) : directory(is_directory) {}
 
+  /// What reads that must not wait were told of a file.
+  struct residency {
+    std::uint64_t asked = 0; ///< such reads so far
+    /// Pages that were read since, and up to which such read they count as resident.
+    std::map<std::uint64_t, std::uint64_t> warm;
+  };
+
   const bool directory;
   std::int64_t modified_ms = 0;
   file_image image;          ///< of a file
+  residency memory;          ///< of a file
   entry_map entries;         ///< of a directory, as calls see it
   entry_map durable_entries; ///< the same after a power cut
 };

@@ -26,6 +26,12 @@ public:
       return real_->read_at(offset, into);
     return std::size_t{0};
   }
+  result<std::size_t> read_resident(std::uint64_t offset,
+                                    std::span<std::byte> into) const override {
+    if (real_)
+      return real_->read_resident(offset, into);
+    return std::size_t{0};
+  }
   result<void> zero_range(std::uint64_t, std::uint64_t) override {
     return boost::outcome_v2::success();
   }

@@ -13,8 +13,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -114,6 +116,7 @@ public:
   result<void> allocate(std::uint64_t size, blocks how) override;
   result<void> write_at(std::uint64_t offset, std::span<const byte_view> parts) override;
   result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const override;
+  result<std::size_t> read_resident(std::uint64_t offset, std::span<std::byte> into) const override;
   result<void> zero_range(std::uint64_t from, std::uint64_t to) override;
   result<void> sync() override;
   result<std::shared_ptr<mapping>> map(access pattern) const override;
@@ -123,15 +126,24 @@ public:
 private:
   result<void> write_zeros(std::uint64_t from, std::uint64_t to);
   void refresh_size() noexcept;
+  bool lies_in_memory() const noexcept;
+
+  /// What the file system says to a read that must not wait.
+  enum class no_wait : std::uint8_t { supported, always_resident, unsupported };
 
   descriptor fd_;
   std::optional<error> sync_error_;
+  mutable no_wait no_wait_ = no_wait::supported; ///< until it refuses
 };
 
 constexpr auto max_offset = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
 
 error out_of_range(const std::string& path) {
   return {errc::invalid_argument, path + ": an offset or size beyond what a file can hold"};
+}
+
+error not_resident(const std::string& path, std::uint64_t offset) {
+  return {errc::not_resident, path + " is not in memory at " + std::to_string(offset)};
 }
 
 result<void> posix_file::allocate(std::uint64_t size, blocks how) {
@@ -211,6 +223,40 @@ result<std::size_t> posix_file::read_at(std::uint64_t offset, std::span<std::byt
       break;
     filled += static_cast<std::size_t>(count);
   }
+  return filled;
+}
+
+bool posix_file::lies_in_memory() const noexcept {
+  struct statfs status {};
+  return ::fstatfs(fd_.get(), &status) == 0 && status.f_type == TMPFS_MAGIC;
+}
+
+result<std::size_t> posix_file::read_resident(std::uint64_t offset,
+                                              std::span<std::byte> into) const {
+  if (offset > max_offset || into.size() > max_offset - offset)
+    return out_of_range(path_);
+  std::size_t filled = 0;
+  while (no_wait_ == no_wait::supported && filled < into.size()) {
+    const auto at = offset + filled;
+    iovec part{into.data() + filled, into.size() - filled};
+    auto count = uninterrupted(
+        [&] { return ::preadv2(fd_.get(), &part, 1, static_cast<off_t>(at), RWF_NOWAIT); });
+    if (count < 0 && unsupported(errno)) {
+      no_wait_ = lies_in_memory() ? no_wait::always_resident : no_wait::unsupported;
+    } else if (count < 0 && errno != EAGAIN) {
+      return last_error("cannot read " + path_ + " at " + std::to_string(at));
+    } else if (count == 0 && at >= size_) {
+      break;
+    } else if (count <= 0) { // Linux 5.9 and 5.10 may say 0 for what is not there
+      return not_resident(path_, at);
+    } else {
+      filled += static_cast<std::size_t>(count); // the rest may not be there, or not exist
+    }
+  }
+  if (no_wait_ == no_wait::always_resident)
+    return read_at(offset, into);
+  if (no_wait_ == no_wait::unsupported)
+    return not_resident(path_, offset);
   return filled;
 }
 

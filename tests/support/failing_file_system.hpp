@@ -111,6 +111,12 @@ private:
         return storage::error{storage::errc::io_error, "injected failure"};
       return real_->read_at(offset, into);
     }
+    storage::result<std::size_t> read_resident(std::uint64_t offset,
+                                               std::span<std::byte> into) const override {
+      if (owner_.broken_reads_ && breaks(offset))
+        return storage::error{storage::errc::not_resident, "no page that holds its bytes"};
+      return real_->read_resident(offset, into);
+    }
     storage::result<void> zero_range(std::uint64_t from, std::uint64_t to) override {
       return change([&] { return real_->zero_range(from, to); });
     }

@@ -40,6 +40,9 @@ public:
   std::function<storage::errc(const std::string& path)> read_fault;
   /// The same before mapping alone.
   std::function<storage::errc(const std::string& path)> map_fault;
+  /// Asked before each reading that must not wait, if set: true makes it `not_resident`. All else
+  /// counts as resident, whatever the real file system knows.
+  std::function<bool(const std::string& path, std::uint64_t offset, std::size_t size)> cold;
   std::vector<event> events;
   int used_percent = 10;
 
@@ -115,6 +118,12 @@ private:
                                          std::span<std::byte> into) const override {
       TROUPE_TRY(owner_.check(owner_.read_fault, path_));
       return real_->read_at(offset, into);
+    }
+    storage::result<std::size_t> read_resident(std::uint64_t offset,
+                                               std::span<std::byte> into) const override {
+      if (owner_.cold && owner_.cold(path_, offset, into.size()))
+        return storage::error{storage::errc::not_resident, path_ + ": made cold"};
+      return read_at(offset, into);
     }
     storage::result<void> zero_range(std::uint64_t from, std::uint64_t to) override {
       TROUPE_TRY(owner_.change(action::write, path_));

@@ -415,3 +415,51 @@ TEST_CASE("fault_plan: text and plan are the same", "[sim]") {
   CHECK(parse_fault_plan("call=3").has_error());
   CHECK(parse_fault_plan("crash crash").has_error());
 }
+
+TEST_CASE("simulated_disk: some reads that must not wait find a page that is cold", "[sim]") {
+  auto answers = [](std::uint64_t seed, std::uint64_t one_in) {
+    simulated_disk disk;
+    disk.set_cold_pages(seed, one_in);
+    auto made = disk.open("/f", open_mode::create).value();
+    REQUIRE(write(*made, 0, std::string(100'000, 'x')));
+    std::string all;
+    std::vector<std::byte> into(100);
+    for (std::uint64_t at = 0; at < 100'000; at += 250) {
+      const auto calls = disk.calls();
+      auto got = made->read_resident(at, into);
+      all += got.has_value() ? '+' : '-';
+      if (got.has_value()) {
+        CHECK(got.value() == 100);
+        CHECK(disk.calls() == calls + 1);
+        continue;
+      }
+      CHECK(got.error().code == errc::not_resident);
+      CHECK(disk.calls() == calls); // nothing was done
+      REQUIRE(made->read_at(at, into).value() == 100);
+      for (int again = 0; again < 10; ++again)
+        CHECK(made->read_resident(at, into).has_value());
+    }
+    return all;
+  };
+  const auto one = answers(1, 8);
+  CHECK(one == answers(1, 8));
+  CHECK(one != answers(2, 8));
+  CHECK(answers(1, 0) == std::string(400, '+'));
+  const auto cold = std::ranges::count(one, '-');
+  CHECK(cold > 10);
+  CHECK(cold < 80);
+}
+
+TEST_CASE("simulated_disk: a dead process is told so by reads that must not wait", "[sim]") {
+  simulated_disk disk;
+  auto made = disk.open("/f", open_mode::create).value();
+  std::vector<std::byte> into(10);
+  disk.set_watching(false);
+  CHECK(made->read_resident(0, into).value() == 0);
+  disk.set_watching(true);
+  disk.crash();
+  for (int i = 0; i < 100; ++i)
+    CHECK(made->read_resident(0, into).error().code == errc::io_error);
+  disk.restart();
+  CHECK(made->read_resident(0, into).error().code == errc::io_error);
+}

@@ -75,6 +75,65 @@ TEST_CASE("posix_file: more parts than one call takes are all written", "[storag
   CHECK(content_of(*to) == expected);
 }
 
+TEST_CASE("posix_file: a read that must not wait gives what was just written", "[storage]") {
+  temporary_directory directory;
+  auto to = create(directory / "f");
+  const std::string text = std::string(10'000, 'x') + "end";
+  REQUIRE(write(*to, 0, text).has_value());
+  std::string got(text.size() + 100, '?');
+  auto into = std::as_writable_bytes(std::span(got));
+  auto read = to->read_resident(0, into);
+  if (read.has_error()) { // the file system cannot say
+    CHECK(read.error().code == errc::not_resident);
+  } else {
+    CHECK(read.value() == text.size()); // fewer at the end of the file
+    CHECK(got.substr(0, text.size()) == text);
+    CHECK(to->read_resident(text.size() - 3, into).value() == 3);
+    CHECK(to->read_resident(text.size(), into).value() == 0);
+    CHECK(to->read_resident(1 << 20, into).value() == 0);
+  }
+  auto beyond = to->read_resident(UINT64_MAX - 2, into);
+  CHECK(beyond.error().code == errc::invalid_argument);
+}
+
+TEST_CASE("posix_file: a read that must not wait gives cold pages whole or not at all",
+          "[storage]") {
+  temporary_directory directory;
+  const auto path = directory / "f";
+  auto to = create(path);
+  const std::string text(1 << 20, 'y');
+  REQUIRE(write(*to, 0, text).has_value());
+  REQUIRE(to->sync().has_value());
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(fd);
+  std::string got(text.size(), '?');
+  auto into = std::as_writable_bytes(std::span(got));
+  auto read = to->read_resident(0, into);
+  if (read.has_error())
+    CHECK(read.error().code == errc::not_resident);
+  else
+    CHECK(read.value() == text.size());
+  REQUIRE(to->read_at(0, into).value() == text.size());
+  CHECK(got == text);
+}
+
+TEST_CASE("posix_file: what lies in memory is always resident", "[storage]") {
+  const std::string root = "/dev/shm";
+  struct stat there {};
+  if (::stat(root.c_str(), &there) != 0 || ::access(root.c_str(), W_OK) != 0)
+    return; // no tmpfs here
+  const auto path = root + "/troupe-resident-" + std::to_string(::getpid());
+  auto to = create(path);
+  std::filesystem::remove(path);
+  REQUIRE(write(*to, 0, "abc").has_value());
+  std::string got(3, '?');
+  auto into = std::as_writable_bytes(std::span(got));
+  CHECK(to->read_resident(0, into).value() == 3);
+  CHECK(got == "abc");
+}
+
 TEST_CASE("posix_file: reading ends at the end of the file", "[storage]") {
   temporary_directory directory;
   auto to = create(directory / "f");
