@@ -55,8 +55,8 @@ public:
   /// Fills `into` from `offset`; fewer bytes only at the end of the file.
   virtual result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> into) const = 0;
 
-  /// The same, but fails with `not_resident` rather than wait for the disk: when any of the bytes is
-  /// not in memory, or nobody can tell. That says nothing of the file; `read_at` gives them.
+  /// The same, but fails with `not_resident` rather than wait for the disk: when any of the bytes
+  /// is not in memory, or nobody can tell. That says nothing of the file; `read_at` gives them.
   virtual result<std::size_t> read_resident(std::uint64_t offset,
                                             std::span<std::byte> into) const = 0;
 

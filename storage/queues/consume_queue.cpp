@@ -14,7 +14,7 @@ namespace troupe::storage {
 namespace {
 
 constexpr std::int64_t entry_bytes = queue_entry_bytes;
-/// Reads and filler are done in pieces of this many entries.
+/// Filler is written in pieces of this many entries.
 constexpr std::size_t entries_a_piece = 3200;
 
 } // namespace
@@ -132,93 +132,38 @@ result<void> consume_queue::write_out() {
   return outcome;
 }
 
+queue_bounds consume_queue::bounds() const noexcept {
+  return {.first = first_entry(),
+          .min = min_,
+          .written = written_,
+          .next = next_,
+          .log_end = log_end_,
+          .file_bytes = static_cast<std::int64_t>(files_.file_size_bytes()),
+          .tail = tail_};
+}
+
+queue_view consume_queue::view() const {
+  auto now = bounds();
+  now.tail = {};
+  return {number_, cuts_, directory(), now, tail_};
+}
+
 result<void> consume_queue::read_files(queue_offset from, std::size_t count,
                                        std::vector<queue_entry>& into) const {
-  if (from < first_entry())
-    return error{errc::offset_too_small,
-                 directory() + ": entry " + std::to_string(from) + " is no longer there"};
-  auto& bytes = files_.scratch();
-  while (count > 0) {
-    const auto start = file_start(from);
-    const auto at = from * entry_bytes - start;
-    const auto room = (static_cast<std::int64_t>(files_.file_size_bytes()) - at) / entry_bytes;
-    const auto piece = std::min({count, static_cast<std::size_t>(room), entries_a_piece});
-    bytes.resize(piece * queue_entry_bytes);
-    TROUPE_TRY(auto source, files_.open_to_read(key(start), path(start)));
-    TROUPE_TRY(auto got, source->read_at(static_cast<std::uint64_t>(at), bytes));
-    for (std::size_t i = 0; i < got / queue_entry_bytes; ++i)
-      into.push_back(load_entry(bytes.data() + i * queue_entry_bytes));
-    if (got != bytes.size())
-      return damaged(start, "ends too early");
-    from += static_cast<queue_offset>(piece);
-    count -= piece;
-  }
-  return boost::outcome_v2::success();
+  return reading([&](const queue_reading& all) { return all.read_files(from, count, into); });
 }
 
 result<void> consume_queue::read(queue_offset from, std::size_t count,
                                  std::vector<queue_entry>& into) const {
-  if (from < min_)
-    return error{errc::offset_too_small, directory() + ": offset " + std::to_string(from) +
-                                             " is below the minimum " + std::to_string(min_)};
-  if (from >= next_)
-    return boost::outcome_v2::success();
-  count = std::min(count, static_cast<std::size_t>(next_ - from));
-  if (from < written_) {
-    const auto stored = std::min(count, static_cast<std::size_t>(written_ - from));
-    const auto before = static_cast<std::ptrdiff_t>(into.size());
-    auto outcome = read_files(from, stored, into);
-    auto bad = std::find_if(into.begin() + before, into.end(), [this](const queue_entry& e) {
-      return !e.valid() || e.filler() || e.end() > log_end_;
-    });
-    if (bad != into.end()) {
-      const auto number = from + (bad - into.begin() - before);
-      into.erase(bad, into.end());
-      return damaged(file_start(number),
-                     "has a damaged entry for message " + std::to_string(number));
-    }
-    TROUPE_TRY(outcome);
-    from += static_cast<queue_offset>(stored);
-    count -= stored;
-  }
-  if (count == 0)
-    return boost::outcome_v2::success();
-  for (auto* at = tail_.data() + (from - written_) * entry_bytes; count > 0; --count) {
-    into.push_back(load_entry(at));
-    at += queue_entry_bytes;
-  }
-  return boost::outcome_v2::success();
+  return reading([&](const queue_reading& all) { return all.read(from, count, into); });
 }
 
 result<queue_entry> consume_queue::entry(queue_offset number) const {
-  if (number >= written_ && number < next_)
-    return load_entry(tail_.data() + (number - written_) * entry_bytes);
-  if (number < first_entry() || number >= next_)
-    return error{errc::not_found, directory() + " has no entry " + std::to_string(number)};
-  std::array<std::byte, queue_entry_bytes> bytes;
-  const auto start = file_start(number);
-  TROUPE_TRY(auto source, files_.open_to_read(key(start), path(start)));
-  TROUPE_TRY(auto got,
-             source->read_at(static_cast<std::uint64_t>(number * entry_bytes - start), bytes));
-  if (got != bytes.size())
-    return damaged(start, "ends too early");
-  return load_entry(bytes.data());
+  return reading([&](const queue_reading& all) { return all.entry(number); });
 }
 
 result<queue_offset> consume_queue::find_first(log_offset offset) const {
-  auto behind = [offset](const queue_entry& e) { return !e.filler() && e.offset >= offset; };
-  // Mostly asked for what was added last, which is in memory.
-  auto from = min_;
-  auto to = next_;
-  for (queue_offset step = 1; to - from > step; step *= 2) {
-    TROUPE_TRY(auto found, entry(to - step));
-    if (!behind(found)) {
-      from = to - step + 1;
-      break;
-    }
-    to -= step;
-  }
-  return search(from, to, behind);
+  return reading([&](const queue_reading& all) { return all.find_first(offset); });
 }
 
 result<queue_offset> consume_queue::next_until(log_offset log_end) const {
@@ -259,6 +204,7 @@ result<bool> consume_queue::correct(queue_offset first, std::span<const queue_en
   TROUPE_TRY(auto fitting, fits(first, right));
   if (!fitting)
     return false;
+  ++cuts_;
   std::vector<std::byte> bytes(right.size() * queue_entry_bytes);
   auto* to = bytes.data();
   for (auto& one : right)
@@ -311,6 +257,7 @@ result<void> consume_queue::truncate(log_offset log_end) {
   TROUPE_TRY(auto end, search(first_entry(), next_, [log_end](const queue_entry& e) {
                return !e.filler() && e.end() > log_end;
              }));
+  ++cuts_;
   if (end < written_) {
     TROUPE_TRY(cut_files(end));
     written_ = end;
@@ -358,6 +305,7 @@ result<void> consume_queue::remove_files() {
     TROUPE_TRY(files_.fs().remove(directory()));
     files_.changed_directory(topic_directory_);
   }
+  ++cuts_;
   tail_ = {};
   min_ = next_ = written_ = 0;
   log_end_ = 0;
@@ -366,7 +314,7 @@ result<void> consume_queue::remove_files() {
 }
 
 error consume_queue::damaged(std::int64_t start, const std::string& what) const {
-  return {errc::corrupt, path(start) + " " + what + ": the queue must be rebuilt from the log"};
+  return reading([&](const queue_reading& all) { return all.damaged(start, what); });
 }
 
 } // namespace troupe::storage

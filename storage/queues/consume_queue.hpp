@@ -2,6 +2,8 @@
 
 #include "storage/format/queue_entry.hpp"
 #include "storage/queues/queue_files.hpp"
+#include "storage/queues/queue_reading.hpp"
+#include "storage/queues/queue_view.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -58,13 +60,24 @@ public:
   /// was not written, so that it may be called again.
   result<void> write_out();
 
+  // Under `queue_files::only_resident` these three fail with `not_resident` instead of waiting for
+  // the disk.
+
   /// Appends the entries [from, from + count), fewer at the end, to `into`. After an error it holds
-  /// those before the damaged one, or before what could not be read.
+  /// those before the damaged one, or before what could not be read. If only the first ones are
+  /// resident, and nobody may wait, they are all there is, and no error.
   result<void> read(queue_offset from, std::size_t count, std::vector<queue_entry>& into) const;
   result<queue_entry> entry(queue_offset number) const;
   /// The first entry from `min()` on whose record lies at or behind `offset`, or `next()`. Quick
   /// where it is one of the newest.
   result<queue_offset> find_first(log_offset offset) const;
+  /// What the queue is now, for whoever reads it on another thread: `queue_view_reader`.
+  queue_view view() const;
+  /// True if the view is of another queue, or entries were cut off or replaced since: that its
+  /// reader met damage then proves nothing.
+  bool cut_since(const queue_view& seen) const noexcept {
+    return seen.queue != number_ || seen.cuts != cuts_;
+  }
   /// What `next()` would be if the queue were cut to `log_end`; 0 if nothing were left.
   result<queue_offset> next_until(log_offset log_end) const;
 
@@ -111,9 +124,12 @@ private:
   result<bool> zeros_behind(queue_offset end) const;
   error damaged(std::int64_t start, const std::string& what) const;
 
-  /// First of [from, to) for which `behind` is true, which must hold for all after it. `corrupt` if
-  /// an entry that was looked at and its neighbour contradict each other: a damaged one must not
-  /// lead the search astray.
+  class own_bytes;
+  queue_bounds bounds() const noexcept;
+  /// Calls with a `queue_reading` of this moment.
+  template <class Call>
+  auto reading(Call&& call) const;
+  /// As `queue_reading::search`.
   template <class Behind>
   result<queue_offset> search(queue_offset from, queue_offset to, Behind&& behind) const;
 
@@ -128,7 +144,8 @@ private:
   std::vector<std::byte> tail_; ///< entries [written_, next_), as they go to the file
   std::uint32_t number_;
   std::int32_t queue_id_;
-  bool listed_ = false; ///< the table has noted that there is something to write
+  std::uint32_t cuts_ = 0; ///< how often what may have been read was cut off or replaced
+  bool listed_ = false;    ///< the table has noted that there is something to write
 };
 static_assert(sizeof(consume_queue) <= 120);
 

@@ -3,31 +3,37 @@
 #include "storage/queues/consume_queue.hpp"
 
 #include <string>
+#include <utility>
 
 namespace troupe::storage {
+
+/// The queue's files as its owner has them open.
+class consume_queue::own_bytes final : public queue_bytes {
+public:
+  explicit own_bytes(const consume_queue& queue) noexcept : queue_(queue) {}
+  std::string directory() const override { return queue_.directory(); }
+  result<std::size_t> read(std::int64_t start, std::uint64_t at,
+                           std::span<std::byte> into) override {
+    TROUPE_TRY(auto source, queue_.files_.open_to_read(queue_.key(start), queue_.path(start)));
+    return queue_.files_.read(*source, at, into);
+  }
+  std::vector<std::byte>& scratch() override { return queue_.files_.scratch(); }
+
+private:
+  const consume_queue& queue_;
+};
+
+template <class Call>
+auto consume_queue::reading(Call&& call) const {
+  const auto now = bounds();
+  own_bytes bytes(*this);
+  return std::forward<Call>(call)(queue_reading(now, bytes));
+}
 
 template <class Behind>
 result<queue_offset> consume_queue::search(queue_offset from, queue_offset to,
                                            Behind&& behind) const {
-  const auto begin = from;
-  const auto end = to;
-  while (from < to) {
-    const auto middle = from + (to - from) / 2;
-    TROUPE_TRY(auto found, entry(middle));
-    const bool is_behind = behind(found);
-    const auto neighbour = is_behind ? middle + 1 : middle - 1;
-    if (neighbour >= begin && neighbour < end) {
-      TROUPE_TRY(auto other, entry(neighbour));
-      if (behind(other) != is_behind)
-        return damaged(file_start(middle), "has a damaged entry, number " + std::to_string(middle) +
-                                               " or " + std::to_string(neighbour));
-    }
-    if (is_behind)
-      to = middle;
-    else
-      from = middle + 1;
-  }
-  return from;
+  return reading([&](const queue_reading& all) { return all.search(from, to, behind); });
 }
 
 } // namespace troupe::storage

@@ -7,6 +7,14 @@
 
 namespace troupe::storage {
 
+result<void> check_queue_file_size(const file& found, std::uint64_t file_size_bytes) {
+  if (found.size() == file_size_bytes)
+    return boost::outcome_v2::success();
+  return error{errc::corrupt, found.path() + " has " + std::to_string(found.size()) +
+                                  " bytes instead of " + std::to_string(file_size_bytes) +
+                                  ": remove this queue's directory, it is rebuilt from the log"};
+}
+
 queue_files::queue_files(file_system& fs, std::uint64_t file_size_bytes, std::size_t capacity,
                          mode how)
     : fs_(fs), file_size_bytes_(file_size_bytes), capacity_(std::max<std::size_t>(capacity, 1)),
@@ -66,14 +74,6 @@ result<std::shared_ptr<file>> queue_files::open_file(const std::string& path, op
   }
 }
 
-result<void> queue_files::check_size(const file& found) const {
-  if (found.size() == file_size_bytes_)
-    return boost::outcome_v2::success();
-  return error{errc::corrupt, found.path() + " has " + std::to_string(found.size()) +
-                                  " bytes instead of " + std::to_string(file_size_bytes_) +
-                                  ": remove this queue's directory, it is rebuilt from the log"};
-}
-
 std::shared_ptr<file> queue_files::remember(queue_file_key key, std::shared_ptr<file> handle,
                                             bool writable) {
   forget(key); // one that was open to be read alone
@@ -86,7 +86,7 @@ result<std::shared_ptr<file>> queue_files::open(queue_file_key key, const std::s
   if (auto handle = use(key, !read_only()))
     return handle;
   TROUPE_TRY(auto handle, open_file(path, read_only() ? open_mode::read : open_mode::read_write));
-  TROUPE_TRY(check_size(*handle));
+  TROUPE_TRY(check_queue_file_size(*handle, file_size_bytes_));
   return remember(key, std::move(handle), !read_only());
 }
 
@@ -94,11 +94,18 @@ result<std::shared_ptr<file>> queue_files::open_to_read(queue_file_key key,
                                                         const std::string& path) {
   if (auto handle = use(key, false))
     return handle;
+  if (no_waiting_ > 0)
+    return error{errc::not_resident, path + " is not open"};
   TROUPE_TRY(auto handle, open_file(path, open_mode::read));
-  TROUPE_TRY(check_size(*handle));
+  TROUPE_TRY(check_queue_file_size(*handle, file_size_bytes_));
   if (by_key_.size() >= capacity_) // full of what must stay open: this one is for its caller alone
     return handle;
   return remember(key, std::move(handle), false);
+}
+
+result<std::size_t> queue_files::read(const file& from, std::uint64_t offset,
+                                      std::span<std::byte> into) const {
+  return no_waiting_ > 0 ? from.read_resident(offset, into) : from.read_at(offset, into);
 }
 
 result<std::shared_ptr<file>> queue_files::create(queue_file_key key, const std::string& path) {

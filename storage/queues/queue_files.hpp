@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -29,6 +30,9 @@ struct unsynced_queue_files {
   std::vector<std::string> directories;
 };
 
+/// `corrupt` if it is of another size than each file of a queue is.
+result<void> check_queue_file_size(const file& found, std::uint64_t file_size_bytes);
+
 /// The open files of all queues. Keeps some `capacity` of them open and closes the least recently
 /// used. One with unsynced bytes is closed only after a sync, since its write error would otherwise
 /// be reported to nobody: `crowded` asks for that in time, and only when nothing else can be closed
@@ -47,7 +51,23 @@ public:
   /// The file to be written, opened if it is not. `path` must belong to `key`.
   result<std::shared_ptr<file>> open(queue_file_key key, const std::string& path);
   /// The file to be read. Never syncs another one, nor fails since such a sync failed.
+  /// `not_resident` if it is not open and nobody may wait: to open it would be to wait.
   result<std::shared_ptr<file>> open_to_read(queue_file_key key, const std::string& path);
+  /// Reads from such a file: `not_resident` instead of waiting if nobody may wait.
+  result<std::size_t> read(const file& from, std::uint64_t offset, std::span<std::byte> into) const;
+
+  /// As long as one lives, nothing that is read waits for the disk. For lookups alone: who changes
+  /// a queue has to read it, and must not be refused.
+  class only_resident {
+  public:
+    explicit only_resident(queue_files& files) noexcept : files_(files) { ++files_.no_waiting_; }
+    ~only_resident() { --files_.no_waiting_; }
+    only_resident(const only_resident&) = delete;
+    only_resident& operator=(const only_resident&) = delete;
+
+  private:
+    queue_files& files_;
+  };
   /// The same, created at its full size (sparse) if it is not there.
   result<std::shared_ptr<file>> create(queue_file_key key, const std::string& path);
 
@@ -98,7 +118,6 @@ private:
   void close_clean();
   result<void> make_room();
   result<std::shared_ptr<file>> open_file(const std::string& path, open_mode how);
-  result<void> check_size(const file& found) const;
   std::shared_ptr<file> remember(queue_file_key key, std::shared_ptr<file> handle, bool writable);
   /// The open file, moved to the front; null if it is not open, or not in a way to be written.
   std::shared_ptr<file> use(queue_file_key key, bool to_write);
@@ -114,6 +133,7 @@ private:
   std::unordered_map<std::string, std::uint64_t> directories_;
   std::unordered_map<std::string, std::uint64_t> inherited_;
   std::uint64_t writes_ = 0;
+  int no_waiting_ = 0;               ///< how many guards forbid it
   std::optional<error> failed_sync_; ///< final: a later sync would prove nothing
   std::vector<std::byte> scratch_;
 };

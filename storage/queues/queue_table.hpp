@@ -96,6 +96,8 @@ public:
   /// True when a sync soon spares the writer from doing it.
   bool wants_sync() const noexcept { return files_.crowded(); }
   std::size_t open_files() const noexcept { return files_.open_count(); }
+  /// The files of all queues, for `queue_files::only_resident`.
+  queue_files& files() noexcept { return files_; }
 
   /// Cuts every queue to the log's end.
   result<void> truncate(log_offset log_end);
