@@ -17,42 +17,6 @@ constexpr std::size_t max_run = 256;
 
 } // namespace
 
-std::int32_t index_seconds(std::int64_t begin, std::int64_t time) noexcept {
-  if (begin <= 0 || time <= begin)
-    return 0;
-  return static_cast<std::int32_t>(
-      std::min<std::int64_t>((time - begin) / 1000, std::numeric_limits<std::int32_t>::max()));
-}
-
-index_header load_index_header(const std::byte* from) noexcept {
-  using big_endian::load;
-  return {load<std::int64_t>(from),       load<std::int64_t>(from + 8),
-          load<log_offset>(from + 16),    load<log_offset>(from + 24),
-          load<std::uint32_t>(from + 32), load<std::uint32_t>(from + 36)};
-}
-
-void store_index_header(std::byte* to, const index_header& header) noexcept {
-  to = big_endian::store(to, header.begin_time);
-  to = big_endian::store(to, header.end_time);
-  to = big_endian::store(to, header.begin_offset);
-  to = big_endian::store(to, header.end_offset);
-  to = big_endian::store(to, header.used_slots);
-  big_endian::store(to, header.next_entry);
-}
-
-index_entry load_index_entry(const std::byte* from) noexcept {
-  using big_endian::load;
-  return {load<std::uint32_t>(from), load<log_offset>(from + 4), load<std::int32_t>(from + 12),
-          load<std::uint32_t>(from + 16)};
-}
-
-void store_index_entry(std::byte* to, const index_entry& entry) noexcept {
-  to = big_endian::store(to, entry.hash);
-  to = big_endian::store(to, entry.offset);
-  to = big_endian::store(to, entry.seconds);
-  big_endian::store(to, entry.previous);
-}
-
 index_file::index_file(file_system& fs, std::string path, const index_geometry& geometry)
     : fs_(fs), path_(std::move(path)), geometry_(geometry),
       pages_((geometry.slots_end() + page_bytes - 1) / page_bytes) {}
@@ -215,9 +179,8 @@ result<std::uint32_t> index_file::slot_value(std::uint32_t number) {
 }
 
 result<index_entry> index_file::entry(std::uint32_t number) {
-  const auto first_buffered = header_.next_entry - static_cast<std::uint32_t>(buffered_entries());
-  if (number >= first_buffered)
-    return load_index_entry(buffer_.data() + (number - first_buffered) * entry_bytes);
+  if (number >= first_buffered())
+    return buffered(number);
   std::array<std::byte, entry_bytes> bytes{};
   TROUPE_TRY(auto* in, handle());
   TROUPE_TRY(auto count, in->read_at(geometry_.entry_at(number), bytes));
@@ -225,37 +188,34 @@ result<index_entry> index_file::entry(std::uint32_t number) {
 }
 
 result<void> index_file::find(index_search& search) {
-  const auto bound = std::min(header_.next_entry, geometry_.entries);
-  if (bound <= 1)
+  index_chain chain(geometry_, header_, search.hash);
+  if (chain.bound() <= 1)
     return boost::outcome_v2::success();
-  // Where the clock was set back, older entries may have later times.
-  TROUPE_TRY(auto newest, entry(bound - 1));
-  const bool in_order =
-      header_.time_of(newest.seconds) + index_header::rounding_ms >= header_.end_time;
-  const auto slot = search.hash % geometry_.slots;
-  TROUPE_TRY(auto number, slot_value(slot));
-  met_damage_ = met_damage_ || number >= bound;
-  for (auto before = bound; number > 0 && number < before && search.steps_left > 0;) {
-    --search.steps_left;
-    TROUPE_TRY(auto current, entry(number));
-    met_damage_ = met_damage_ || current.hash % geometry_.slots != slot || current.seconds < 0 ||
-                  current.offset < 0 || current.previous >= number;
-    if (current.seconds < 0)
-      break;
-    const auto time = header_.time_of(current.seconds);
-    const bool too_old = time + index_header::rounding_ms < search.begin_ms;
-    if (too_old && in_order)
-      break;
-    const bool known = std::ranges::find(search.found, current.offset) != search.found.end();
-    if (!too_old && current.hash == search.hash && time <= search.end_ms && current.offset >= 0 &&
-        !known)
-      search.found.push_back(current.offset);
-    if (search.found.size() >= search.wanted)
-      break;
-    before = number; // chains only lead to older entries, so that no damage makes a circle
-    number = current.previous;
+  TROUPE_TRY(auto newest, entry(chain.bound() - 1));
+  chain.newest_is(newest);
+  TROUPE_TRY(auto number, slot_value(chain.slot()));
+  chain.begin_at(number);
+  while (chain.goes_on(search)) {
+    TROUPE_TRY(auto current, entry(chain.number()));
+    chain.look(current, search);
   }
+  met_damage_ = met_damage_ || chain.damaged();
   return boost::outcome_v2::success();
+}
+
+index_chain index_file::find_in_memory(index_search& search) const {
+  index_chain chain(geometry_, header_, search.hash);
+  if (buffer_.empty())
+    return chain;
+  chain.newest_is(buffered(chain.bound() - 1));
+  // Whose slot was not touched has no entries here.
+  const auto at = geometry_.slot_at(chain.slot());
+  if (auto& loaded = pages_[static_cast<std::size_t>(at / page_bytes)]) {
+    chain.begin_at(big_endian::load<std::uint32_t>(loaded->data() + at % page_bytes));
+    while (chain.goes_on(search) && chain.number() >= first_buffered())
+      chain.look(buffered(chain.number()), search);
+  }
+  return chain;
 }
 
 result<index_entry> index_file::first_entry() {

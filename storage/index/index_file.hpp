@@ -3,6 +3,8 @@
 #include "storage/big_endian.hpp"
 #include "storage/format/record.hpp"
 #include "storage/format/store_time.hpp"
+#include "storage/index/index_chain.hpp"
+#include "storage/index/index_format.hpp"
 #include "storage/os/file_system.hpp"
 
 #include <algorithm>
@@ -15,74 +17,6 @@
 #include <vector>
 
 namespace troupe::storage {
-
-/// How many slots and entries the index files of a store have; the files themselves do not say.
-struct index_geometry {
-  static constexpr std::uint64_t header_bytes = 40;
-  static constexpr std::uint64_t slot_bytes = 4;
-  static constexpr std::uint64_t entry_bytes = 20;
-
-  std::uint32_t slots = 0;
-  std::uint32_t entries = 0; ///< entry 0 is never used, so one less fits
-
-  std::uint64_t slots_end() const noexcept { return header_bytes + slot_bytes * slots; }
-  std::uint64_t file_bytes() const noexcept { return entry_at(entries); }
-  std::uint64_t slot_at(std::uint32_t slot) const noexcept {
-    return header_bytes + slot_bytes * slot;
-  }
-  std::uint64_t entry_at(std::uint32_t number) const noexcept {
-    return slots_end() + entry_bytes * number;
-  }
-};
-
-struct index_header {
-  std::int64_t begin_time = 0; ///< store time of the first entry
-  std::int64_t end_time = 0;
-  log_offset begin_offset = 0;
-  log_offset end_offset = 0; ///< of the last record in the index
-  std::uint32_t used_slots = 0;
-  std::uint32_t next_entry = 1; ///< number of the next entry; the first is 1
-
-  /// Entries know their store time to the second only: it is rounded down by at most this.
-  static constexpr std::int64_t rounding_ms = 999;
-  /// Store time of an entry `seconds` behind the begin; such that `rounding_ms` can be added.
-  std::int64_t time_of(std::int32_t seconds) const noexcept {
-    const auto behind = seconds * std::int64_t{1000};
-    constexpr auto least = std::numeric_limits<std::int64_t>::min();
-    constexpr auto most = std::numeric_limits<std::int64_t>::max() - rounding_ms;
-    return (behind < 0 ? std::max(begin_time, least - behind)
-                       : std::min(begin_time, most - behind)) +
-           behind;
-  }
-};
-
-struct index_entry {
-  std::uint32_t hash = 0;
-  log_offset offset = 0;
-  std::int32_t seconds = 0;   ///< behind the file's begin time
-  std::uint32_t previous = 0; ///< older entry with the same slot, 0 when there is none
-
-  /// Names no record; a link alone says nothing, as it can be made anew from the entries.
-  bool empty() const noexcept { return hash == 0 && offset == 0 && seconds == 0; }
-};
-
-/// Whole seconds from a file's begin time to that of an entry; nothing negative.
-std::int32_t index_seconds(std::int64_t begin, std::int64_t time) noexcept;
-
-index_header load_index_header(const std::byte* from) noexcept;
-void store_index_header(std::byte* to, const index_header& header) noexcept;
-index_entry load_index_entry(const std::byte* from) noexcept;
-void store_index_entry(std::byte* to, const index_entry& entry) noexcept;
-
-/// What a query looks for in each file, and what it has found so far.
-struct index_search {
-  std::uint32_t hash = 0;
-  std::int64_t begin_ms = 0;
-  std::int64_t end_ms = 0;
-  std::size_t wanted = 0;
-  std::size_t steps_left = 0; ///< entries that may still be looked at
-  std::vector<log_offset> found;
-};
 
 /// One file of the key index: a hash table of chains from newer to older entries. New entries and
 /// the slots that they change stay in memory until `write_out`; lookups see them at once. What a
@@ -112,8 +46,12 @@ public:
   std::size_t buffered_entries() const noexcept { return buffer_.size() / 20; }
   std::size_t loaded_pages() const noexcept { return page_count_; }
   bool has_unwritten() const noexcept { return header_changed_; }
-  /// True once, after a lookup met a slot or an entry that cannot be right.
+  /// True once, after a lookup met a slot or an entry that cannot be right,
+  /// or after `note_damage`.
   bool met_damage() noexcept { return met_damage_ && !std::exchange(told_damage_, true); }
+
+  /// Somebody else met it.
+  void note_damage() noexcept { met_damage_ = true; }
 
   /// Adds an entry; the file must not be full. After an error nothing was added.
   result<void> add(std::uint32_t hash, log_offset offset, std::int64_t store_timestamp);
@@ -123,6 +61,8 @@ public:
 
   /// Follows the chain of the hash and adds to `search.found`, newest first.
   result<void> find(index_search& search);
+  /// The same as far as memory goes: follows the chain through the entries that are not written.
+  index_chain find_in_memory(index_search& search) const;
 
   /// Keeps the entries of records below `safe_offset`, which are durable, and builds slots, chains
   /// and header from them alone. False when no entry is left.
@@ -145,6 +85,13 @@ private:
   /// The place of a slot in its page, which is loaded if it is not.
   result<std::byte*> slot(std::uint32_t number);
   result<std::uint32_t> slot_value(std::uint32_t number);
+  std::uint32_t first_buffered() const noexcept {
+    return header_.next_entry - static_cast<std::uint32_t>(buffered_entries());
+  }
+  index_entry buffered(std::uint32_t number) const noexcept {
+    return load_index_entry(buffer_.data() +
+                            (number - first_buffered()) * index_geometry::entry_bytes);
+  }
   result<index_entry> entry(std::uint32_t number);
   result<void> write_slots();
   result<void> write_header();

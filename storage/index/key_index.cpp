@@ -41,6 +41,20 @@ std::string name_of_time(std::int64_t ms) {
   return text.data();
 }
 
+bool may_hold(const index_file& one, const index_search& search) noexcept {
+  const auto& header = one.header();
+  return one.has_entries() && header.begin_time <= search.end_ms &&
+         header.end_time >= search.begin_ms;
+}
+
+void log_damage(index_file& one) {
+  if (one.met_damage())
+    log_warning("index.damaged", {{"file", one.path()},
+                                  {"reason", "a slot or an entry leads elsewhere: keys may not "
+                                             "be found; remove the file while the node is "
+                                             "stopped, and its keys are indexed again"}});
+}
+
 } // namespace
 
 key_index::key_index(file_system& fs, const options& o, const wall_clock& clock)
@@ -198,30 +212,59 @@ void key_index::synced(const unsynced_index_files& done) {
     directory_changed_ = 0;
 }
 
-result<std::vector<log_offset>> key_index::query(std::string_view topic, std::string_view key,
-                                                 std::size_t count, std::int64_t begin_ms,
-                                                 std::int64_t end_ms) {
+index_search key_index::search_for(std::string_view topic, std::string_view key, std::size_t count,
+                                   std::int64_t begin_ms, std::int64_t end_ms) {
   index_search search;
   search.hash = key_hash(topic, key);
   search.begin_ms = begin_ms;
   search.end_ms = end_ms;
   search.wanted = std::min(count, max_found);
   search.steps_left = max_query_steps;
+  return search;
+}
+
+result<std::vector<log_offset>> key_index::query(std::string_view topic, std::string_view key,
+                                                 std::size_t count, std::int64_t begin_ms,
+                                                 std::int64_t end_ms) {
+  auto search = search_for(topic, key, count, begin_ms, end_ms);
   for (auto i = files_.size(); i-- > 0 && search.found.size() < search.wanted;) {
     auto& one = *files_[i];
-    const auto& header = one.header();
-    if (one.has_entries() && header.begin_time <= end_ms && header.end_time >= begin_ms) {
+    if (may_hold(one, search)) {
       TROUPE_TRY(one.find(search));
-      if (one.met_damage())
-        log_warning("index.damaged", {{"file", one.path()},
-                                      {"reason", "a slot or an entry leads elsewhere: keys may not "
-                                                 "be found; remove the file while the node is "
-                                                 "stopped, and its keys are indexed again"}});
+      log_damage(one);
     }
     if (i + 1 < files_.size() && !unsynced_.contains(one.path()))
       one.close();
   }
   return std::move(search.found);
+}
+
+index_query key_index::lookup(std::string_view topic, std::string_view key, std::size_t count,
+                              std::int64_t begin_ms, std::int64_t end_ms) const {
+  index_query asked;
+  asked.geometry = geometry_;
+  asked.search = search_for(topic, key, count, begin_ms, end_ms);
+  auto& search = asked.search;
+  for (auto i = files_.size(); i-- > 0 && search.found.size() < search.wanted;) {
+    auto& one = *files_[i];
+    if (!may_hold(one, search))
+      continue;
+    auto chain = one.find_in_memory(search);
+    if (chain.damaged())
+      asked.damaged.push_back(one.path());
+    if (!chain.knows_slot() || chain.goes_on(search))
+      asked.parts.push_back({one.path(), chain, i + 1 == files_.size()});
+  }
+  return asked;
+}
+
+void key_index::report_damaged(std::span<const std::string> paths) {
+  for (auto& one : files_) {
+    if (std::ranges::find(paths, one->path()) == paths.end())
+      continue;
+    one->note_damage();
+    log_damage(*one);
+  }
 }
 
 result<void> key_index::remove_file(std::size_t place) {

@@ -3,6 +3,7 @@
 #include "storage/clock.hpp"
 #include "storage/format/position.hpp"
 #include "storage/index/index_file.hpp"
+#include "storage/index/index_query.hpp"
 #include "storage/options.hpp"
 
 #include <cstdint>
@@ -64,6 +65,12 @@ public:
                                         std::size_t count, std::int64_t begin_ms,
                                         std::int64_t end_ms);
 
+  /// The same question without reading, for `index_query::run` on any thread.
+  index_query lookup(std::string_view topic, std::string_view key, std::size_t count,
+                     std::int64_t begin_ms, std::int64_t end_ms) const;
+  /// Logs damage that such an answer met; of each file once.
+  void report_damaged(std::span<const std::string> paths);
+
   /// For a start after a crash: forgets all records from `safe_offset` on and builds what lies
   /// before it from the durable entries alone, so that torn writes leave no trace.
   result<void> cut(log_offset safe_offset);
@@ -82,6 +89,8 @@ private:
   result<void> make_room(std::int64_t store_timestamp);
   result<void> add_file();
   std::string next_name() const;
+  static index_search search_for(std::string_view topic, std::string_view key, std::size_t count,
+                                 std::int64_t begin_ms, std::int64_t end_ms);
   result<void> remove_file(std::size_t place);
   void changed(const std::string& path) { unsynced_[path] = ++writes_; }
 
