@@ -298,3 +298,13 @@ TEST_CASE("index_query: an owner goes on while another thread asks its files", "
   CHECK(wrong.empty());
   CHECK(answers > 0);
 }
+
+TEST_CASE("index_query: a slot that leads to an entry which nobody wrote is damage", "[storage]") {
+  fixture f(1, 30);
+  REQUIRE(f.add(0, 1000, {"a"}).has_value());
+  REQUIRE(f.index->write_out().has_value());
+  scribble(f.index->paths()[0], 43, "\x14");
+  auto found = f.run(f.lookup("a"));
+  CHECK(found.found.empty());
+  CHECK(found.damaged == f.index->paths());
+}
