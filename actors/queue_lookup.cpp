@@ -11,22 +11,15 @@ namespace troupe {
 
 namespace {
 
-/// Entries that one pull with a filter looks at, at most.
-constexpr std::size_t max_scanned_entries = 800;
 /// How long the bounds of a topic wait for what is in the log and not yet in the queues.
 constexpr auto bounds_patience = std::chrono::seconds(1);
 /// How long a pull at the end of a queue waits for queues that catch up with the log.
 constexpr milliseconds catch_up_patience{5000};
-constexpr auto probe_timeout = std::chrono::seconds(10);
+/// How often a look-up begins again since the queue was changed meanwhile.
+constexpr int most_tries = 3;
 
 caf::error no_reader() {
   return make_caf_error(errc::unavailable, "no reader of the log runs any more; restart the node");
-}
-
-/// The hashes are sorted: sessions see to it.
-bool matches(const std::vector<std::int32_t>& tag_hashes, std::int64_t tags_code) {
-  return tag_hashes.empty() || std::binary_search(tag_hashes.begin(), tag_hashes.end(),
-                                                  static_cast<std::int32_t>(tags_code));
 }
 
 bool may_wait(pull_status status) {
@@ -49,14 +42,6 @@ log_offset queue_manager_state::visible_log_end() const noexcept {
                                                               : std::min(applied(), flushed_);
 }
 
-storage::result<queue_offset>
-queue_manager_state::visible_end(const storage::consume_queue& queue) const {
-  if (options_.store.flush == storage::flush_policy::async || queue.log_end() <= flushed_ ||
-      TROUPE_MUTANT("shown-before-flush"))
-    return queue.next();
-  return queue.find_first(flushed_); // with synchronous flush only what is durable is shown
-}
-
 /// True if nobody knows yet that the queue does not reach to where somebody wants to read.
 bool queue_manager_state::denies_too_much(const pull_response& answer) const noexcept {
   bool denies = answer.status == pull_status::offset_too_large ||
@@ -72,108 +57,112 @@ caf::error queue_manager_state::incomplete() const {
                         "there; see troupe status, and troupe store verify");
 }
 
-/// Reads entries up to one that is damaged or cannot be read. If that is the first one: a damaged
-/// one is given without content, and what may be readable later is an error.
-storage::result<void>
-queue_manager_state::read_entries(const storage::consume_queue& queue, queue_offset from,
-                                  std::size_t count,
-                                  std::vector<storage::queue_entry>& entries) const {
-  auto read = queue.read(from, count, entries);
-  if (read || !entries.empty())
-    return boost::outcome_v2::success();
-  if (read.error().code != errc::corrupt)
-    return read;
-  entries.emplace_back();
-  return boost::outcome_v2::success();
+// -- pulls ---------------------------------------------------------------------------------------
+
+queue_sight queue_manager_state::sight_of(const std::string& topic, std::int32_t id,
+                                          const storage::consume_queue* queue) const {
+  queue_sight sight;
+  sight.min = queue != nullptr ? first_living(topic, *queue) : first_number(topic, id);
+  sight.log_min = log_min_;
+  if (options_.store.flush == storage::flush_policy::sync)
+    sight.durable = flushed_; // only what is durable is shown
+  sight.complete = complete();
+  return sight;
 }
 
-/// Entries of messages that retention took come first: none follows one that is still there. They
-/// are shown if the queue could not be shortened.
-bool queue_manager_state::expired(const storage::consume_queue& queue, queue_offset number) const {
-  if (number <= queue.min())
-    return true;
-  auto before = queue.entry(number - 1);
-  return !before || !before.value().valid() || before.value().offset < log_min_;
-}
-
-storage::result<void> queue_manager_state::look_up(const pull_request& request,
-                                                   read_request& found) {
-  found.topic = request.topic;
-  found.queue_id = request.queue_id;
-  auto& answer = found.answer;
+/// `not_resident` if the disk has to be waited for, which is not for this thread.
+storage::result<read_request> queue_manager_state::find(const pull_request& request) {
   auto* queue = table_->find(request.topic, request.queue_id);
-  answer.min =
-      queue ? first_living(request.topic, *queue) : first_number(request.topic, request.queue_id);
-  answer.max = answer.min;
-  if (queue) {
-    TROUPE_TRY(auto end, visible_end(*queue));
-    answer.max = std::max(answer.min, end);
-  }
-  answer.next = request.from;
-  if (request.from < answer.min && queue == nullptr && !complete()) {
-    // Only the number behind all that it had is known: what the log still has of it is to come.
-    answer.status = pull_status::no_queue;
-    answer.next = answer.min;
-  } else if (request.from < answer.min) {
-    answer.status = pull_status::offset_too_small;
-    answer.next = TROUPE_MUTANT("expired-not-told") ? request.from : answer.min;
-  } else if (request.from >= answer.max && TROUPE_MUTANT("end-leads-on")) {
-    answer.status = pull_status::filtered;
-    ++answer.next;
-  } else if (request.from > answer.max) {
-    answer.status = pull_status::offset_too_large;
-    answer.next = answer.max;
-  } else if (request.from == answer.max) {
-    answer.status = queue ? pull_status::nothing_new : pull_status::no_queue;
-  } else {
-    auto wanted = request.tag_hashes.empty()
-                      ? static_cast<std::size_t>(request.max_messages)
-                      : std::max<std::size_t>(max_scanned_entries, request.max_messages);
-    wanted = std::min(wanted, static_cast<std::size_t>(answer.max - request.from));
-    std::vector<storage::queue_entry> entries;
-    TROUPE_TRY(read_entries(*queue, answer.next, wanted, entries));
-    std::uint64_t bytes = 0;
-    for (auto& entry : entries) {
-      // What a damaged one has for its tags code says nothing.
-      bool damaged = !entry.valid() || (entry.offset < log_min_ && !expired(*queue, answer.next));
-      if (damaged || (matches(request.tag_hashes, entry.tags_code) && !entry.filler())) {
-        bool full = found.records.size() >= request.max_messages ||
-                    (!found.records.empty() && bytes + entry.size > request.max_bytes);
-        if (full && TROUPE_MUTANT("full-answer-skips-one"))
-          ++answer.next;
-        if (full)
-          break;
-        bytes += entry.size;
-        found.records.push_back(
-            {entry.offset, damaged ? 0 : entry.size, answer.next, entry.tags_code});
-      }
-      ++answer.next;
-    }
-    answer.status = found.records.empty() ? pull_status::filtered : pull_status::found;
-  }
-  return boost::outcome_v2::success();
+  auto sight = sight_of(request.topic, request.queue_id, queue);
+  if (queue == nullptr)
+    return find_messages(request, sight, nullptr);
+  resident_queue resident(*queue, table_->files());
+  return find_messages(request, sight, &resident);
 }
 
 caf::result<read_request> queue_manager_state::pull(const pull_request& request) {
-  read_request found;
-  if (auto done = look_up(request, found); !done)
-    return to_caf(done.error());
-  if (found.answer.status == pull_status::found)
-    return found;
-  bool may_come =
-      catching_up() && past_the_end(found.answer.status) && !TROUPE_MUTANT("behind-not-told");
-  auto wait = milliseconds{request.wait_ms};
+  auto found = find(request);
+  if (found && found.value().answer.status == pull_status::found)
+    return std::move(found).value();
+  kept_promise<read_request> promise{self_};
+  settle({request, promise, {}}, pull_stage::asked, std::move(found));
+  return promise;
+}
+
+void queue_manager_state::settle(parked_pull pull, pull_stage at,
+                                 storage::result<read_request> found, int tries) {
+  if (!found && found.error().code == errc::not_resident)
+    find_elsewhere(std::move(pull), at, tries);
+  else if (!found)
+    pull.promise.deliver(to_caf(found.error()));
+  else if (found.value().answer.status == pull_status::found)
+    pull.promise.deliver(std::move(found).value());
+  else if (at == pull_stage::asked)
+    answer_asked(std::move(pull), std::move(found).value());
+  else
+    answer_parked(std::move(pull), at, std::move(found).value());
+}
+
+/// A queue-reader waits for the disk. What is applied meanwhile has woken nobody of this pull: if
+/// there is more to see now than it saw, or another queue, it is looked up again.
+void queue_manager_state::find_elsewhere(parked_pull pull, pull_stage at, int tries) {
+  auto& wanted = pull.request;
+  auto* queue = table_->find(wanted.topic, wanted.queue_id);
+  waiting_find work{wanted, sight_of(wanted.topic, wanted.queue_id, queue), queue->view()};
+  storage::queue_view seen;
+  seen.queue = work.queue.queue;
+  seen.cuts = work.queue.cuts;
+  auto waiting = std::make_shared<parked_pull>(std::move(pull));
+  auto has_changed = [this, waiting, seen] {
+    auto& request = waiting->request;
+    auto* now = table_->find(request.topic, request.queue_id);
+    return now == nullptr || now->cut_since(seen);
+  };
+  auto again = [this, waiting, at, tries] {
+    auto found = find(waiting->request);
+    settle(std::move(*waiting), stopping_ ? pull_stage::ended : at, std::move(found), tries + 1);
+  };
+  auto shown = std::pair{work.queue.at.next, flushed_};
+  self_->request(queue_reader_, caf::infinite, std::move(work))
+      .then(
+          [=, this](read_request& found) {
+            auto changed = has_changed();
+            if (!changed && past_the_end(found.answer.status)) {
+              auto* now = table_->find(waiting->request.topic, waiting->request.queue_id);
+              changed = std::pair{now->next(), flushed_} != shown;
+            }
+            if (changed && tries < most_tries)
+              again();
+            else
+              settle(std::move(*waiting), changed || stopping_ ? pull_stage::ended : at,
+                     std::move(found), tries);
+          },
+          [=, this](const caf::error& error) {
+            auto why = from_caf(error);
+            bool gone = why.code == errc::not_found || why.code == errc::offset_too_small;
+            if ((gone || has_changed()) && tries < most_tries)
+              again();
+            else
+              waiting->promise.deliver(to_caf(why));
+          });
+}
+
+void queue_manager_state::answer_asked(parked_pull pull, read_request found) {
+  auto status = found.answer.status;
+  bool may_come = catching_up() && past_the_end(status) && !TROUPE_MUTANT("behind-not-told");
+  auto wait = milliseconds{pull.request.wait_ms};
   if (may_come)
     wait = std::max(wait, catch_up_patience);
   bool no_room = stopping_ || parked_.size() >= options_.queue_manager.parked_pulls;
-  if (may_come ? no_room : denies_too_much(found.answer))
-    return incomplete();
-  if (!may_come && (!may_wait(found.answer.status) || wait.count() == 0 || no_room))
-    return found;
-  kept_promise<read_request> promise{self_};
-  park({request, promise, self_->clock().now() + wait});
-  arm_pulse();
-  return promise;
+  if (may_come ? no_room : denies_too_much(found.answer)) {
+    pull.promise.deliver(incomplete());
+  } else if (!may_come && (!may_wait(status) || wait.count() == 0 || no_room)) {
+    pull.promise.deliver(std::move(found));
+  } else {
+    pull.deadline = self_->clock().now() + wait;
+    park(std::move(pull));
+    arm_pulse();
+  }
 }
 
 void queue_manager_state::park(parked_pull pull) {
@@ -185,28 +174,28 @@ void queue_manager_state::park(parked_pull pull) {
   parked_.add(wanted.topic, wanted.queue_id, pull.deadline, std::move(pull));
 }
 
-void queue_manager_state::answer_parked(parked_pull& pull, bool at_deadline) {
-  read_request found;
-  if (auto done = look_up(pull.request, found); !done) {
-    pull.promise.deliver(to_caf(done.error()));
-    return;
-  }
+void queue_manager_state::answer_parked(parked_pull pull, pull_stage at, read_request found) {
   auto status = found.answer.status;
-  if (status == pull_status::found)
-    pull.promise.deliver(std::move(found));
-  else if (!at_deadline && (may_wait(status) || (catching_up() && past_the_end(status))))
+  if (at == pull_stage::woken && (may_wait(status) || (catching_up() && past_the_end(status)))) {
     park(std::move(pull)); // not visible yet
-  else if ((catching_up() && past_the_end(status)) || denies_too_much(found.answer))
+    arm_pulse();
+  } else if ((catching_up() && past_the_end(status)) || denies_too_much(found.answer)) {
     pull.promise.deliver(incomplete());
-  else
+  } else {
     pull.promise.deliver(std::move(found));
+  }
+}
+
+void queue_manager_state::find_again(parked_pull pull, pull_stage at) {
+  auto found = find(pull.request);
+  settle(std::move(pull), at, std::move(found));
 }
 
 void queue_manager_state::wake(const std::string& topic, std::int32_t queue) {
   if (TROUPE_MUTANT("parked-not-woken"))
     return;
   for (auto& pull : parked_.take(topic, queue))
-    answer_parked(pull, false);
+    find_again(std::move(pull), pull_stage::woken);
 }
 
 /// After a flush: only for these something may have become visible.
@@ -219,26 +208,40 @@ void queue_manager_state::wake_all() {
   if (TROUPE_MUTANT("parked-not-woken"))
     return;
   for (auto& pull : parked_.take_all())
-    answer_parked(pull, stopping_);
+    find_again(std::move(pull), stopping_ ? pull_stage::ended : pull_stage::woken);
 }
 
 const reader_actor& queue_manager_state::next_reader() {
   return roles_.readers[reader_turn_++ % roles_.readers.size()];
 }
 
+// -- keys, bounds, times -------------------------------------------------------------------------
+
 caf::result<key_read> queue_manager_state::query(const key_query& query) {
+  kept_promise<key_read> promise{self_};
   // The index knows hashes and seconds: more are looked at than are wanted.
-  auto offsets = index_->query(query.topic, query.key, storage::key_index::max_found,
-                               query.begin_ms, query.end_ms);
-  if (!offsets)
-    return to_caf(offsets.error());
-  key_read candidates{query, std::move(offsets.value())};
+  self_
+      ->request(search_reader_, caf::infinite,
+                index_->lookup(query.topic, query.key, storage::key_index::max_found,
+                               query.begin_ms, query.end_ms))
+      .then(
+          [this, query, promise](storage::index_query::answer& found) {
+            index_->report_damaged(found.damaged);
+            promise.deliver(candidates(query, std::move(found.found)));
+          },
+          [promise](caf::error& why) { promise.deliver(std::move(why)); });
+  return promise;
+}
+
+/// Those that are shown, in the order of the log.
+key_read queue_manager_state::candidates(const key_query& query,
+                                         std::vector<log_offset> offsets) const {
   auto dead = dead_.find(query.topic); // what lies before is of a deleted topic
   auto begin = dead == dead_.end() ? log_min_ : dead->second.deleted_at;
-  std::erase_if(candidates.offsets,
+  std::erase_if(offsets,
                 [begin, end = visible_log_end()](auto o) { return o < begin || o >= end; });
-  std::sort(candidates.offsets.begin(), candidates.offsets.end());
-  return candidates;
+  std::sort(offsets.begin(), offsets.end());
+  return {query, std::move(offsets)};
 }
 
 queue_offset queue_manager_state::first_number(const std::string& topic, std::int32_t queue) const {
@@ -265,9 +268,10 @@ queue_offset queue_manager_state::first_living(const std::string& topic,
              : queue.min();
 }
 
-storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::string& topic,
-                                                                 wanted_queue only) const {
-  bounds_read request;
+/// Of some queues perhaps not before the disk was waited for.
+storage::result<waiting_bounds_find> queue_manager_state::find_bounds(const std::string& topic,
+                                                                      wanted_queue only) const {
+  waiting_bounds_find result;
   auto* found = table_->find(topic);
   auto known = found == nullptr ? 0 : found->by_id.size();
   auto dead = dead_.find(topic);
@@ -283,28 +287,38 @@ storage::result<bounds_read> queue_manager_state::look_up_bounds(const std::stri
     bool own = share_of(hash, id, shares_) == share_ || TROUPE_MUTANT("bounds-of-others");
     if (!asked || !own) // its keeper knows it
       continue;
-    auto begin = queue ? first_living(topic, *queue) : first_number(topic, id);
-    if (!queue && begin <= 0)
-      continue;
-    auto end = begin;
-    log_offset last = -1;
-    if (queue) {
-      TROUPE_TRY(auto visible, visible_end(*queue));
-      end = std::max(begin, visible);
-    }
-    if (end > begin) {
-      auto entry = queue->entry(end - 1);
-      if (entry.has_error() && entry.error().code != errc::corrupt)
-        return std::move(entry).error();
-      if (entry && !entry.value().filler())
-        last = entry.value().offset;
-    }
+    auto sight = sight_of(topic, id, queue);
     // Numbers that were only kept had messages before, since the topic was made.
     auto first = i < made_behind ? dead->second.next_offsets[i] : 0;
-    request.queues.push_back({id, begin, end, -1, first});
-    request.last_records.push_back(last);
+    storage::result<void> added = boost::outcome_v2::success();
+    if (queue != nullptr) {
+      resident_queue resident(*queue, table_->files());
+      added = add_bounds(id, first, sight, &resident, result.known);
+    } else if (sight.min > 0) {
+      added = add_bounds(id, first, sight, nullptr, result.known);
+    }
+    if (!added && added.error().code == errc::not_resident)
+      result.parts.push_back({id, first, sight, queue->view()});
+    else if (!added)
+      return std::move(added).error();
   }
-  return request;
+  return result;
+}
+
+void queue_manager_state::answer_bounds_of(const waiting_bounds& waiting, int tries) {
+  auto found = find_bounds(waiting.topic, waiting.queue);
+  if (!found)
+    return waiting.promise.deliver(to_caf(found.error()));
+  if (found.value().parts.empty())
+    return waiting.promise.deliver(std::move(found.value().known));
+  self_->request(queue_reader_, caf::infinite, std::move(found).value())
+      .then([waiting](bounds_read& all) { waiting.promise.deliver(std::move(all)); },
+            [this, waiting, tries](caf::error& why) {
+              if (tries < most_tries) // a file went meanwhile, perhaps
+                answer_bounds_of(waiting, tries + 1);
+              else
+                waiting.promise.deliver(std::move(why));
+            });
 }
 
 caf::result<bounds_read> queue_manager_state::bounds(const std::string& topic, wanted_queue queue,
@@ -328,11 +342,7 @@ void queue_manager_state::answer_bounds() {
       waiting.promise.deliver(behind_error());
       return true;
     }
-    auto found = look_up_bounds(waiting.topic, waiting.queue);
-    if (!found)
-      waiting.promise.deliver(to_caf(found.error()));
-    else
-      waiting.promise.deliver(std::move(found.value()));
+    answer_bounds_of(waiting);
     return true;
   });
 }
@@ -344,76 +354,20 @@ caf::result<queue_offset> queue_manager_state::search(const std::string& topic, 
     return incomplete();
   if (found == nullptr)
     return first_number(topic, queue);
-  auto end = visible_end(*found);
-  if (!end)
-    return to_caf(end.error());
-  auto search = std::make_shared<time_search>();
-  search->topic = topic;
-  search->queue = queue;
-  search->low = first_living(topic, *found);
-  search->high = search->end = std::max(search->low, end.value());
-  search->time_ms = time_ms;
-  search->promise = kept_promise<queue_offset>{self_};
-  auto answer = search->promise;
-  probe(search);
-  return answer;
-}
-
-void queue_manager_state::probe(std::shared_ptr<time_search> search) {
-  // Store times rise with the queue's numbers, so this is an ordinary lower bound.
-  if (search->low < search->high) {
-    search->probe = search->low + (search->high - search->low) / 2;
-    ask_store_time(search);
-  } else if (search->low >= search->end && !complete()) {
-    search->promise.deliver(incomplete()); // it may be among those that are missing
-  } else {
-    search->promise.deliver(search->low);
-  }
-}
-
-void queue_manager_state::ask_store_time(std::shared_ptr<time_search> search) {
-  auto* queue = table_->find(search->topic, search->queue);
-  if (queue == nullptr) {
-    search->promise.deliver(search->low);
-    return;
-  }
-  if (roles_.readers.empty()) {
-    search->promise.deliver(no_reader());
-    return;
-  }
-  auto middle = search->low + (search->high - search->low) / 2;
-  auto entry = queue->entry(search->probe);
-  if (!entry) {
-    no_store_time(search, entry.error());
-    return;
-  }
-  self_->request(next_reader(), probe_timeout, search_atom_v, entry.value().offset)
+  if (roles_.readers.empty())
+    return no_reader();
+  kept_promise<queue_offset> promise{self_};
+  time_search work{time_ms, sight_of(topic, queue, found), found->view(), next_reader()};
+  self_->request(search_reader_, caf::infinite, std::move(work))
       .then(
-          [this, search, middle](std::int64_t store_ms) {
-            if (store_ms >= search->time_ms)
-              search->high = middle;
+          [this, promise](const time_found& first) {
+            if (first.at_end && !complete())
+              promise.deliver(incomplete()); // it may be among those that are missing
             else
-              search->low = search->probe + 1;
-            probe(search);
+              promise.deliver(first.number);
           },
-          [this, search](const caf::error& why) { no_store_time(search, from_caf(why)); });
-}
-
-void queue_manager_state::no_store_time(std::shared_ptr<time_search> search,
-                                        const storage::error& why) {
-  if (why.code == errc::offset_too_small) { // expired, and so are those before it
-    search->low = search->probe + 1;
-    probe(search);
-  } else if (why.code != errc::corrupt && why.code != errc::not_found) {
-    // Nothing is known about the message, so going on would be guessing.
-    search->promise.deliver(
-        make_caf_error(errc::unavailable, "searching by time: " + why.message + "; try again"));
-  } else if (++search->probe < search->high) { // damaged: the next one says which half it is
-    ask_store_time(search);
-  } else {
-    search->high = search->low + (search->high - search->low) / 2;
-    probe(search);
-  }
+          [promise](caf::error& why) { promise.deliver(std::move(why)); });
+  return promise;
 }
 
 } // namespace troupe

@@ -39,6 +39,10 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   catch_up_to_ = setup.restarted ? unknown_end : setup.log_end;
   for (auto& t : setup.tombstones)
     dead_[t.topic] = t;
+  for (auto* one : {&queue_reader_, &search_reader_}) {
+    *one = spawn_blocking(self_->system(), queue_reader, files_);
+    self_->link_to(*one);
+  }
   if (auto opened = open(setup); !opened) {
     storage::log_error("queues.unreadable", {{"reason", opened.error().message}});
     self_->quit(to_caf(opened.error()));
@@ -174,8 +178,15 @@ tombstone queue_manager_state::remove(const tombstone& dead) {
   if (auto removed = table_->remove(dead.topic); !removed)
     storage::log_warning("queues.remove_failed",
                          {{"topic", dead.topic}, {"reason", removed.error().message}});
+  let_go();
   arm_pulse();
   return dead;
+}
+
+/// Of files that are removed.
+void queue_manager_state::let_go() {
+  for (auto& one : {queue_reader_, search_reader_})
+    self_->send(one, drop_atom_v);
 }
 
 void queue_manager_state::drop(log_offset min) {
@@ -188,6 +199,7 @@ void queue_manager_state::drop(log_offset min) {
     done = index_->drop_until(min);
   if (!done)
     storage::log_warning("queues.drop_failed", {{"reason", done.error().message}});
+  let_go();
   arm_pulse();
 }
 

@@ -5,6 +5,7 @@
 #include "actors/own_timer.hpp"
 #include "actors/parked_pulls.hpp"
 #include "actors/promise.hpp"
+#include "actors/queue_reader.hpp"
 #include "storage/cores/apply_core.hpp"
 #include "storage/cores/sync_rhythm.hpp"
 #include "storage/recovery/queue_recovery.hpp"
@@ -88,6 +89,11 @@ private:
     kept_promise<read_request> promise;
     time_point deadline;
   };
+  enum class pull_stage : std::uint8_t {
+    asked, ///< it has just come
+    woken, ///< it waits, and something has changed
+    ended, ///< it has waited for long enough
+  };
   struct waiting_state {
     log_offset end = 0;
     kept_promise<queue_state> promise;
@@ -100,18 +106,6 @@ private:
     kept_promise<bounds_read> promise;
     time_point deadline;
   };
-  /// A binary search for a store time; each probe asks a reader.
-  struct time_search {
-    std::string topic;
-    std::int32_t queue = 0;
-    queue_offset low = 0;
-    queue_offset high = 0;
-    queue_offset end = 0;   ///< of what was visible at the beginning
-    queue_offset probe = 0; ///< asked for now: the middle, or what follows damaged messages there
-    std::int64_t time_ms = 0;
-    kept_promise<queue_offset> promise;
-  };
-
   /// An entry that does not say what the log says, while a reader looks there.
   struct entry_doubt {
     std::string topic;
@@ -124,6 +118,7 @@ private:
   void look_again(queue_manager_setup& setup) const;
   storage::result<void> open(const queue_manager_setup& setup);
   void rebuild(const std::string& why);
+  void let_go();
   log_offset applied() const noexcept { return order_.applied(); }
   void work();
   storage::result<bool> apply(const storage::position_batch& batch);
@@ -166,13 +161,15 @@ private:
   queue_sync sync_request(const running_sync& sync) const;
 
   log_offset visible_log_end() const noexcept;
-  storage::result<queue_offset> visible_end(const storage::consume_queue& queue) const;
-  /// Fills `answer`, and `records` with what a reader has to add.
-  storage::result<void> look_up(const pull_request& request, read_request& found);
-  storage::result<void> read_entries(const storage::consume_queue& queue, queue_offset from,
-                                     std::size_t count,
-                                     std::vector<storage::queue_entry>& entries) const;
-  bool expired(const storage::consume_queue& queue, queue_offset number) const;
+  queue_sight sight_of(const std::string& topic, std::int32_t id,
+                       const storage::consume_queue* queue) const;
+  storage::result<read_request> find(const pull_request& request);
+  void find_elsewhere(parked_pull pull, pull_stage at, int tries);
+  /// Answers the pull, or parks it.
+  void settle(parked_pull pull, pull_stage at, storage::result<read_request> found, int tries = 0);
+  void answer_asked(parked_pull pull, read_request found);
+  void answer_parked(parked_pull pull, pull_stage at, read_request found);
+  void find_again(parked_pull pull, pull_stage at);
   void park(parked_pull pull);
   void wake(const std::string& topic, std::int32_t queue);
   void wake_all();
@@ -189,12 +186,11 @@ private:
   caf::error incomplete() const;
   void ask_catch_up_end();
   void answer_waiting();
-  storage::result<bounds_read> look_up_bounds(const std::string& topic, wanted_queue only) const;
+  storage::result<waiting_bounds_find> find_bounds(const std::string& topic,
+                                                   wanted_queue only) const;
+  void answer_bounds_of(const waiting_bounds& waiting, int tries = 0);
+  key_read candidates(const key_query& query, std::vector<log_offset> offsets) const;
   void answer_bounds();
-  void answer_parked(parked_pull& pull, bool at_deadline);
-  void probe(std::shared_ptr<time_search> search);
-  void ask_store_time(std::shared_ptr<time_search> search);
-  void no_store_time(std::shared_ptr<time_search> search, const storage::error& why);
   const reader_actor& next_reader();
   storage::result<storage::suspect_entries>
   around(const storage::consume_queue& queue, const std::string& topic, queue_offset number) const;
@@ -211,6 +207,8 @@ private:
   role_table roles_;
   std::unique_ptr<storage::queue_table> table_;
   std::unique_ptr<storage::key_index> index_;
+  queue_reader_actor queue_reader_;       ///< for look-ups that have to wait for the disk
+  queue_reader_actor search_reader_;      ///< for those that may take seconds: of keys and times
   std::map<std::string, tombstone> dead_; ///< topics that were deleted, also those made again
   /// Of queues without files whose messages have all expired; set from the opening on.
   std::optional<storage::queue_numbers> numbers_;

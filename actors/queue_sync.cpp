@@ -111,7 +111,7 @@ void queue_manager_state::pulse() {
   if (std::exchange(ask_end_again_, false) && behind())
     ask_catch_up_end();
   for (auto& pull : parked_.take_expired(now))
-    answer_parked(pull, true);
+    find_again(std::move(pull), pull_stage::ended);
   if (!bounds_.empty() && bounds_.front().deadline <= now)
     answer_bounds();
   if (rhythm_.due(now))

@@ -132,7 +132,7 @@ result<void> consume_queue::write_out() {
   return outcome;
 }
 
-queue_bounds consume_queue::bounds() const noexcept {
+queue_extent consume_queue::extent() const noexcept {
   return {.first = first_entry(),
           .min = min_,
           .written = written_,
@@ -143,7 +143,7 @@ queue_bounds consume_queue::bounds() const noexcept {
 }
 
 queue_view consume_queue::view() const {
-  auto now = bounds();
+  auto now = extent();
   now.tail = {};
   return {number_, cuts_, directory(), now, tail_};
 }

@@ -125,7 +125,7 @@ private:
   error damaged(std::int64_t start, const std::string& what) const;
 
   class own_bytes;
-  queue_bounds bounds() const noexcept;
+  queue_extent extent() const noexcept;
   /// Calls with a `queue_reading` of this moment.
   template <class Call>
   auto reading(Call&& call) const;

@@ -25,7 +25,7 @@ private:
 
 template <class Call>
 auto consume_queue::reading(Call&& call) const {
-  const auto now = bounds();
+  const auto now = extent();
   own_bytes bytes(*this);
   return std::forward<Call>(call)(queue_reading(now, bytes));
 }

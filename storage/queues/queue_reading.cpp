@@ -28,14 +28,14 @@ error queue_reading::damaged(std::int64_t start, const std::string& what) const 
 
 result<void> queue_reading::read_files(queue_offset from, std::size_t count,
                                        std::vector<queue_entry>& into) const {
-  if (from < bounds_.first)
+  if (from < extent_.first)
     return error{errc::offset_too_small,
                  bytes_.directory() + ": entry " + std::to_string(from) + " is no longer there"};
   auto& bytes = bytes_.scratch();
   while (count > 0) {
     const auto start = file_start(from);
     const auto at = from * entry_bytes - start;
-    const auto room = (bounds_.file_bytes - at) / entry_bytes;
+    const auto room = (extent_.file_bytes - at) / entry_bytes;
     auto piece = std::min({count, static_cast<std::size_t>(room), entries_a_piece});
     bytes.resize(piece * queue_entry_bytes);
     auto got = bytes_.read(start, static_cast<std::uint64_t>(at), bytes);
@@ -63,20 +63,20 @@ result<void> queue_reading::read_files(queue_offset from, std::size_t count,
 
 result<void> queue_reading::read(queue_offset from, std::size_t count,
                                  std::vector<queue_entry>& into) const {
-  if (from < bounds_.min)
+  if (from < extent_.min)
     return error{errc::offset_too_small, bytes_.directory() + ": offset " + std::to_string(from) +
                                              " is below the minimum " +
-                                             std::to_string(bounds_.min)};
-  if (from >= bounds_.next)
+                                             std::to_string(extent_.min)};
+  if (from >= extent_.next)
     return boost::outcome_v2::success();
-  count = std::min(count, static_cast<std::size_t>(bounds_.next - from));
-  if (from < bounds_.written) {
-    const auto stored = std::min(count, static_cast<std::size_t>(bounds_.written - from));
+  count = std::min(count, static_cast<std::size_t>(extent_.next - from));
+  if (from < extent_.written) {
+    const auto stored = std::min(count, static_cast<std::size_t>(extent_.written - from));
     const auto before = into.size();
     auto outcome = read_files(from, stored, into);
     auto bad = std::find_if(into.begin() + static_cast<std::ptrdiff_t>(before), into.end(),
                             [this](const queue_entry& e) {
-                              return !e.valid() || e.filler() || e.end() > bounds_.log_end;
+                              return !e.valid() || e.filler() || e.end() > extent_.log_end;
                             });
     if (bad != into.end()) {
       const auto number = from + (bad - into.begin()) - static_cast<queue_offset>(before);
@@ -94,7 +94,7 @@ result<void> queue_reading::read(queue_offset from, std::size_t count,
   }
   if (count == 0)
     return boost::outcome_v2::success();
-  for (auto* at = bounds_.tail.data() + (from - bounds_.written) * entry_bytes; count > 0;
+  for (auto* at = extent_.tail.data() + (from - extent_.written) * entry_bytes; count > 0;
        --count) {
     into.push_back(load_entry(at));
     at += queue_entry_bytes;
@@ -103,9 +103,9 @@ result<void> queue_reading::read(queue_offset from, std::size_t count,
 }
 
 result<queue_entry> queue_reading::entry(queue_offset number) const {
-  if (number >= bounds_.written && number < bounds_.next)
-    return load_entry(bounds_.tail.data() + (number - bounds_.written) * entry_bytes);
-  if (number < bounds_.first || number >= bounds_.next)
+  if (number >= extent_.written && number < extent_.next)
+    return load_entry(extent_.tail.data() + (number - extent_.written) * entry_bytes);
+  if (number < extent_.first || number >= extent_.next)
     return error{errc::not_found, bytes_.directory() + " has no entry " + std::to_string(number)};
   std::array<std::byte, queue_entry_bytes> bytes;
   const auto start = file_start(number);
@@ -119,8 +119,8 @@ result<queue_entry> queue_reading::entry(queue_offset number) const {
 result<queue_offset> queue_reading::find_first(log_offset offset) const {
   auto behind = [offset](const queue_entry& e) { return !e.filler() && e.offset >= offset; };
   // Mostly asked for what was added last, which is in memory.
-  auto from = bounds_.min;
-  auto to = bounds_.next;
+  auto from = extent_.min;
+  auto to = extent_.next;
   for (queue_offset step = 1; to - from > step; step *= 2) {
     TROUPE_TRY(auto found, entry(to - step));
     if (!behind(found)) {

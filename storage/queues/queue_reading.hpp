@@ -11,7 +11,7 @@
 namespace troupe::storage {
 
 /// What reading has to know of a queue. `tail` lives as long as its owner lets it.
-struct queue_bounds {
+struct queue_extent {
   queue_offset first = 0;      ///< the first entry that a file has place for
   queue_offset min = 0;        ///< of the first message that is still in the log
   queue_offset written = 0;    ///< entries below are in the files
@@ -38,8 +38,8 @@ public:
 /// `queue_view_reader`. Both arguments live longer.
 class queue_reading {
 public:
-  queue_reading(const queue_bounds& bounds, queue_bytes& bytes) noexcept
-      : bounds_(bounds), bytes_(bytes) {}
+  queue_reading(const queue_extent& extent, queue_bytes& bytes) noexcept
+      : extent_(extent), bytes_(bytes) {}
 
   /// As `consume_queue::read`.
   result<void> read(queue_offset from, std::size_t count, std::vector<queue_entry>& into) const;
@@ -59,13 +59,13 @@ public:
 
   std::int64_t file_start(queue_offset number) const noexcept {
     const auto at = number * static_cast<std::int64_t>(queue_entry_bytes);
-    return at - at % bounds_.file_bytes;
+    return at - at % extent_.file_bytes;
   }
   /// `corrupt`, and which file it is.
   error damaged(std::int64_t start, const std::string& what) const;
 
 private:
-  const queue_bounds& bounds_;
+  const queue_extent& extent_;
   queue_bytes& bytes_;
 };
 

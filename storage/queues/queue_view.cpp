@@ -60,9 +60,9 @@ result<std::shared_ptr<file>> queue_view_reader::open(const queue_view& view, st
 
 result<void> queue_view_reader::read(const queue_view& view, queue_offset from, std::size_t count,
                                      std::vector<queue_entry>& into) {
-  const auto bounds = view.bounds();
+  const auto extent = view.extent();
   view_bytes bytes(*this, view);
-  auto done = queue_reading(bounds, bytes).read(from, count, into);
+  auto done = queue_reading(extent, bytes).read(from, count, into);
   if (done.has_error() && done.error().code == errc::not_found)
     return error{errc::offset_too_small, done.error().message + "; the entries from " +
                                              std::to_string(from) + " on were removed meanwhile"};
@@ -70,15 +70,15 @@ result<void> queue_view_reader::read(const queue_view& view, queue_offset from, 
 }
 
 result<queue_entry> queue_view_reader::entry(const queue_view& view, queue_offset number) {
-  const auto bounds = view.bounds();
+  const auto extent = view.extent();
   view_bytes bytes(*this, view);
-  return queue_reading(bounds, bytes).entry(number);
+  return queue_reading(extent, bytes).entry(number);
 }
 
 result<queue_offset> queue_view_reader::find_first(const queue_view& view, log_offset offset) {
-  const auto bounds = view.bounds();
+  const auto extent = view.extent();
   view_bytes bytes(*this, view);
-  return queue_reading(bounds, bytes).find_first(offset);
+  return queue_reading(extent, bytes).find_first(offset);
 }
 
 } // namespace troupe::storage

@@ -18,10 +18,10 @@ struct queue_view {
   std::uint32_t queue = 0; ///< the queue's number in its table
   std::uint32_t cuts = 0;  ///< as in `consume_queue::cut_since`
   std::string directory;
-  queue_bounds at{}; ///< its `tail` is empty: the next one counts
+  queue_extent at{}; ///< its `tail` is empty: the next one counts
   std::vector<std::byte> tail;
 
-  queue_bounds bounds() const noexcept {
+  queue_extent extent() const noexcept {
     auto all = at;
     all.tail = tail;
     return all;
