@@ -98,7 +98,7 @@ void dispatcher_state::act(const core::read& what) {
 }
 
 void dispatcher_state::act(const core::pass& what) {
-  self_->send(roles_.queue_manager, position_list{what.what.content, what.what.run});
+  self_->send(roles_.queue_manager, position_list{what.what.content, what.what.run, what.awaited});
 }
 
 void dispatcher_state::act(const core::ended& what) {

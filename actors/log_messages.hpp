@@ -29,17 +29,18 @@ namespace troupe {
 struct position_list {
   std::shared_ptr<const storage::position_batch> batch;
   log_run run = 0;
+  bool awaited = false; ///< somebody goes on when it is confirmed
 };
 template <class Inspector>
 auto inspect(Inspector& f, position_list& x) {
   if constexpr (is_loading<Inspector>) {
     auto batch = std::make_shared<storage::position_batch>();
-    auto err = f(x.run, *batch);
+    auto err = f(x.run, x.awaited, *batch);
     x.batch = std::move(batch);
     return err;
   } else {
     // Saving only reads.
-    return f(x.run, const_cast<storage::position_batch&>(*x.batch));
+    return f(x.run, x.awaited, const_cast<storage::position_batch&>(*x.batch));
   }
 }
 

@@ -16,6 +16,7 @@ namespace {
 
 /// Entries that queues which must not be written may have beside their files.
 constexpr std::size_t most_in_memory = 1 << 20;
+constexpr milliseconds confirm_pause{10};
 
 /// Without the positions for which `leave_out(position)` is true; nothing if that would be the
 /// same.
@@ -68,12 +69,31 @@ void queue_manager_state::work() {
         last_store_ms_ = batch.positions.back().store_timestamp;
     }
     act(rhythm_.applied(applied()));
+    confirm_soon(waiting_.front());
     waiting_.pop_front();
-    self_->send(roles_.dispatcher, applied_atom_v, share_, applied());
   }
   answer_states();
   answer_waiting();
   act(rhythm_.worked(table_->wants_sync(), self_->clock().now()));
+}
+
+/// Confirmations that nobody waits for are few: one for much, or for all of some time. The writer
+/// goes on without them until a good part of its credit is used up.
+void queue_manager_state::confirm_soon(const position_list& applied) {
+  unconfirmed_ += applied.batch->positions.size();
+  auto much = options_.dispatcher.mailbox_capacity / 16;
+  if (applied.awaited || unconfirmed_ >= much) {
+    confirm();
+  } else if (!confirm_at_) {
+    confirm_at_ = self_->clock().now() + confirm_pause;
+    arm_pulse();
+  }
+}
+
+void queue_manager_state::confirm() {
+  unconfirmed_ = 0;
+  confirm_at_.reset();
+  self_->send(roles_.dispatcher, applied_atom_v, share_, applied());
 }
 
 storage::result<bool> queue_manager_state::apply(const storage::position_batch& given) {

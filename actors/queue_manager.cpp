@@ -315,7 +315,7 @@ void queue_manager_state::set_roles(const role_table& table) {
     ask_catch_up_end();
   if (!std::exchange(topics_reported_, true))
     report_known_topics();
-  self_->send(roles_.dispatcher, applied_atom_v, share_, applied());
+  confirm();
   if (!failure_.empty())
     self_->send(roles_.writer,
                 write_bar{bar_source::queues, errc::write_stopped, failure_, share_});

@@ -121,6 +121,8 @@ private:
   void let_go();
   log_offset applied() const noexcept { return order_.applied(); }
   void work();
+  void confirm_soon(const position_list& applied);
+  void confirm();
   storage::result<bool> apply(const storage::position_batch& batch);
   std::optional<storage::position_batch> without_dead(const storage::position_batch& batch) const;
   std::optional<storage::position_batch> own_of(const storage::position_batch& batch) const;
@@ -221,9 +223,11 @@ private:
   std::int64_t last_store_ms_ = 0;
   std::deque<position_list> waiting_; ///< not applied yet: a write failed; bounded by the credit
   storage::apply_core order_;         ///< what is applied, and what comes next
-  std::size_t added_ = 0;             ///< entries that were new
-  bool read_only_ = false;            ///< what is missing in the files is added in memory alone
-  bool log_readable_ = true;          ///< the dispatcher gets on
+  std::size_t unconfirmed_ = 0;       ///< positions that the dispatcher does not know are applied
+  std::optional<time_point> confirm_at_; ///< set while there are any
+  std::size_t added_ = 0;                ///< entries that were new
+  bool read_only_ = false;               ///< what is missing in the files is added in memory alone
+  bool log_readable_ = true;             ///< the dispatcher gets on
   bool ask_end_again_ = false; ///< the writer did not say in time how far clients have seen it
   bool node_knows_obstacle_ = false;
   bool topics_reported_ = false;

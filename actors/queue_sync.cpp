@@ -91,6 +91,8 @@ std::optional<queue_manager_state::time_point> queue_manager_state::next_due(tim
   auto or_at = [&due](time_point when) { due = due ? std::min(*due, when) : when; };
   if (!bounds_.empty())
     or_at(bounds_.front().deadline);
+  if (confirm_at_)
+    or_at(*confirm_at_);
   if (ask_end_again_)
     or_at(now + sync_rhythm::obstacle_pause);
   if (auto wait = rhythm_.wait(now))
@@ -114,6 +116,8 @@ void queue_manager_state::pulse() {
     find_again(std::move(pull), pull_stage::ended);
   if (!bounds_.empty() && bounds_.front().deadline <= now)
     answer_bounds();
+  if (confirm_at_ && *confirm_at_ <= now)
+    confirm();
   if (rhythm_.due(now))
     sync();
   arm_pulse();

@@ -27,7 +27,7 @@ void dispatch_core::work(actions& then) {
     if (held_.front().from == next_) {
       auto first = std::move(held_.front());
       held_.pop_front();
-      pass_on(std::move(first), then);
+      pass_on(std::move(first), false, then);
       drop_known();
     } else {
       // A gap before it, or an overlap with what was read from the log: the log has it all.
@@ -43,9 +43,9 @@ void dispatch_core::drop_known() {
     held_.pop_front();
 }
 
-void dispatch_core::pass_on(batch what, actions& then) {
+void dispatch_core::pass_on(batch what, bool awaited, actions& then) {
   next_ = what.to;
-  then.emplace_back(pass{std::move(what)});
+  then.emplace_back(pass{std::move(what), awaited});
 }
 
 // -- reading the log -----------------------------------------------------------------------------
@@ -122,7 +122,7 @@ dispatch_core::actions dispatch_core::replayed(std::uint64_t question, const bat
   // The next piece is asked for when the queues have this one: catching up needs no more memory
   // than `piece_` positions.
   catching_up_ = catching_up::feeding;
-  pass_on({run_, what.from, what.to, what.count, what.content}, then);
+  pass_on({run_, what.from, what.to, what.count, what.content}, true, then);
   drop_known();
   if (applied_ >= next_) // they had it already
     read_log(then);

@@ -78,6 +78,7 @@ public:
   /// To all queue-managers.
   struct pass {
     batch what;
+    bool awaited = false; ///< the next piece of the log is read when they have it
   };
   /// All of the log has been passed on; the queues may need to know that nothing is behind it.
   struct ended {
@@ -177,7 +178,7 @@ private:
   void begin_at(std::int64_t from, std::int64_t applied, actions& then);
   void work(actions& then);
   void drop_known();
-  void pass_on(batch what, actions& then);
+  void pass_on(batch what, bool awaited, actions& then);
   void find_end(actions& then);
   void read_log(actions& then);
   void caught_up(actions& then);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -198,6 +199,26 @@ TEST_CASE("queue_manager: whoever waits for a message costs next to nothing", "[
   t.world.run_for(11s);
   CHECK(std::ranges::all_of(waiting, [](auto& one) { return one.there(); }));
   CHECK(steps == 5); // one for all that end together
+}
+
+TEST_CASE("queue_manager: confirmations that nobody waits for cost nothing", "[actors]") {
+  queues_stand t;
+  t.run();
+  t.store("a", {{"first"}});
+  t.world.run_for(5s);
+  std::map<std::string, int> steps;
+  t.world.on_step = [&](const sim::step_info& step) { ++steps[std::string(step.actor)]; };
+  constexpr int puts = 50; // one at a time, within a millisecond or so
+  for (int i = 0; i < puts; ++i)
+    t.store("a", {{"one"}});
+  // Each put passes each of them once; nothing comes back.
+  CHECK(steps["writer"] == puts);
+  CHECK(steps["dispatcher"] == puts);
+  CHECK(steps["queue-manager"] == puts);
+  CHECK(t.writer_state().backlog == puts);
+  t.world.on_step = nullptr;
+  t.world.run_for(11ms);
+  CHECK(t.writer_state().backlog == 0);
 }
 
 TEST_CASE("queue_manager: pulls that wait do not delay those with less time, nor the disk",
