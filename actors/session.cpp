@@ -29,6 +29,8 @@ void session_state::start(session_actor::stateful_pointer<session_state> actor,
   credit_ = std::make_shared<client_credit>(options_.session);
   puts_.emplace(self_, options_);
   puts_->set_roles(roles);
+  pulls_.emplace(self_, options_);
+  pulls_->set_roles(roles);
   if (setup.client != nullptr) {
     self_->set_down_handler([this](const caf::down_msg&) { self_->quit(); });
     self_->monitor(caf::actor_cast<caf::actor>(setup.client));
@@ -46,7 +48,7 @@ storage::result<void> session_state::admit(const charge& wanted) const {
 session_state::request_id session_state::open(std::function<void(const storage::error&)> fail,
                                               const charge& taken, milliseconds more_time) {
   auto deadline = self_->clock().now() + options_.session.deadline + more_time;
-  open_[next_id_] = {deadline, std::move(fail), taken, {}, false};
+  open_[next_id_] = {deadline, std::move(fail), taken, {}};
   deadlines_.emplace(deadline, next_id_);
   credit_->take(taken);
   arm();
@@ -58,7 +60,6 @@ bool session_state::close(request_id id) {
   if (found == open_.end())
     return false;
   credit_->give_back(found->second.taken);
-  waiting_pulls_ -= found->second.waits ? 1 : 0;
   deadlines_.erase({found->second.deadline, id});
   open_.erase(found);
   return true;
@@ -88,6 +89,7 @@ void session_state::expire() {
 
 void session_state::work() {
   puts_->work();
+  pulls_->work();
   end_stop();
 }
 
@@ -108,6 +110,7 @@ void session_state::end_stop() {
 
 caf::result<bool> session_state::stop() {
   stopping_ = true;
+  pulls_->stop();
   if (!owes_changes())
     return true;
   stop_promise_ = kept_promise<bool>{self_};
@@ -223,6 +226,7 @@ void session_state::set_roles(const role_table& table) {
   if (before.writer && TROUPE_MUTANT("old-writer-kept"))
     roles.writer = before.writer;
   puts_->set_roles(roles);
+  pulls_->set_roles(roles);
   replace(before.queue_manager, roles.queue_manager);
   replace(before.registrar, roles.registrar);
   if (before.registrar != roles.registrar) // who was asked before may not have heard of it

@@ -4,6 +4,7 @@
 #include "actors/options.hpp"
 #include "actors/patience.hpp"
 #include "actors/promise.hpp"
+#include "actors/pull_walk.hpp"
 #include "actors/put_desk.hpp"
 #include "storage/format/system_topics.hpp"
 
@@ -26,7 +27,7 @@ struct session_setup {
 /// What one client may do and has open. Requests are checked here, so that the actors behind it see
 /// only what can be carried out. What is open is bounded in number and in bytes, sent or to be
 /// answered. Every request is answered within its deadline, whatever happens behind this actor.
-/// Messages go to the writer by a `put_desk`.
+/// Messages go to the writer by a `put_desk`, and are pulled by a `pull_walk`.
 struct session_state {
   session_state() = default;
   static inline const char* name = "session";
@@ -83,7 +84,6 @@ private:
     std::function<void(const storage::error&)> fail;
     charge taken;
     caf::actor_addr asked; ///< whose answer is awaited now
-    bool waits = false;    ///< a pull that waits for a message
   };
   /// Asks a role on behalf of an open request: an error is its end, and `then` goes on with the
   /// answer.
@@ -156,7 +156,6 @@ private:
   bool spend_time(put_request& request, caf::actor_clock::time_point since) const;
   void refresh_topics(std::function<void()> then);
   void ask_topics(std::uint64_t refresh);
-  void complete(request_id id, const kept_promise<pull_response>& promise, read_request found);
   void describe(request_id id, const kept_promise<topic_description>& promise,
                 const std::string& topic, wanted_queue queue);
   template <class Handle>
@@ -166,13 +165,15 @@ private:
   node_options options_;
   std::shared_ptr<client_credit> credit_;
   std::map<request_id, open_request> open_;
-  std::size_t waiting_pulls_ = 0; ///< of `open_`
   request_id next_id_ = 1;
   std::set<std::pair<caf::actor_clock::time_point, request_id>> deadlines_; ///< of `open_`
   own_timer timer_; ///< for the first of them
   std::optional<
       put_desk<session_actor::stateful_pointer<session_state>, kept_promise<put_response>>>
       puts_;
+  std::optional<
+      pull_walk<session_actor::stateful_pointer<session_state>, kept_promise<pull_response>>>
+      pulls_;
   std::size_t held_puts_ = 0;                                ///< wait for the newest topics
   std::map<std::uint64_t, std::function<void()>> refreshes_; ///< what goes on with them
   std::uint64_t next_refresh_ = 0;

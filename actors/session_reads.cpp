@@ -10,43 +10,11 @@ namespace troupe {
 
 namespace {
 
-/// What a record may have beside its body, to bound what a queue entry says of its size.
-constexpr std::uint64_t most_beside_body = 64 * storage::kib;
-
-/// Of one client: one in each queue of the two largest topics. All of the node's are bounded by
-/// `parked-pulls`, of which no client takes all.
-constexpr std::size_t most_waiting_pulls = 2048;
-
-/// No pull waits longer: who wants to wait on asks again.
+/// No member waits longer for news: who wants to wait on asks again.
 constexpr std::uint32_t longest_wait_ms = 30'000;
 
 /// Without an answer of the writer a topic is described as far as the queues are.
 constexpr auto writer_patience = std::chrono::seconds(1);
-
-/// Beyond the client's credit the answer ends sooner: with a message or two a consumer goes on, and
-/// comes back for the rest. What cannot even begin is refused as busy, as everything else is then;
-/// but of a client that has no bytes open the first message is let in, however large. The bytes
-/// that are left, or nothing.
-std::optional<std::uint64_t> cut_to_credit(read_request& found, std::uint64_t open_bytes,
-                                           const node_options& limits) {
-  auto most = limits.store.max_message_size_bytes + most_beside_body;
-  auto credit = std::uint64_t{limits.session.credit_bytes};
-  auto room = credit - std::min(credit, open_bytes);
-  auto& records = found.records;
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    auto more = std::min<std::uint64_t>(records[i].size, most);
-    if (bytes + more > room && (i > 0 || open_bytes > 0)) {
-      if (i == 0)
-        return std::nullopt;
-      found.answer.next = records[i].position;
-      records.resize(i);
-      break;
-    }
-    bytes += more;
-  }
-  return bytes;
-}
 
 /// A queue that has never had a message is there all the same.
 topic_description describe_topic(const topic_info& info, std::vector<queue_bounds> known,
@@ -64,89 +32,10 @@ topic_description describe_topic(const topic_info& info, std::vector<queue_bound
 } // namespace
 
 caf::result<pull_response> session_state::pull(pull_request request) {
-  if (auto good = storage::check_topic_name(request.topic); !good)
-    return to_caf(good.error());
-  if (request.from < 0 || request.queue_id < 0)
-    return make_caf_error(errc::invalid_argument, "a negative offset or queue");
-  if (auto* known = find_topic(request.topic); known != nullptr && (known->perm & 4) == 0)
-    return make_caf_error(errc::invalid_argument, "topic " + request.topic + " is not readable");
-  auto& tags = request.tag_hashes;
-  if (tags.size() > most_pull_tags)
-    return make_caf_error(errc::invalid_argument,
-                          "a pull for " + std::to_string(tags.size()) + " tags; at most " +
-                              std::to_string(most_pull_tags) + " are compared");
-  if (!std::is_sorted(tags.begin(), tags.end()))
-    std::sort(tags.begin(), tags.end());
-  request.max_messages = std::clamp(request.max_messages, 1u, options_.pull.max_messages);
-  auto most = options_.pull.max_bytes;
-  if (reads_elsewhere())
-    most = std::min<std::uint64_t>(most, largest_piece);
-  request.max_bytes = std::clamp<std::uint64_t>(request.max_bytes, 1, most);
-  request.wait_ms = std::min(request.wait_ms, longest_wait_ms);
-  if (request.wait_ms > 0 && waiting_pulls_ >= most_waiting_pulls)
-    return make_caf_error(errc::busy, "this client has " + std::to_string(waiting_pulls_) +
-                                          " pulls waiting; wait for answers first");
   kept_promise<pull_response> promise{self_};
-  // It may wait for long and bring nothing: until something is found it costs a place alone.
-  auto id = open(promise, {1, 0}, milliseconds{request.wait_ms});
-  if (!id)
-    return promise;
-  if (request.wait_ms > 0) {
-    open_[*id].waits = true;
-    ++waiting_pulls_;
-  }
-  auto then = [this, id = *id, promise](read_request& found) {
-    complete(id, promise, std::move(found));
-  };
-  ask<read_request>(*id, promise, roles.queue_manager, then, std::move(request));
+  auto* topic = find_topic(request.topic);
+  pulls_->pull(credit_, std::move(request), topic, promise);
   return promise;
-}
-
-/// A reader adds the messages that the queue-manager has found. If the first entry leads to none of
-/// its own, the queue-manager compares it with the log, after which the reader knows what to do.
-void session_state::complete(request_id id, const kept_promise<pull_response>& promise,
-                             read_request found) {
-  if (found.records.empty()) {
-    close(id);
-    promise.deliver(std::move(found.answer));
-    return;
-  }
-  auto* reader = next_reader();
-  if (reader == nullptr) {
-    close(id);
-    promise.deliver(to_caf(not_reachable<reader_actor>(roles)));
-    return;
-  }
-  // What was found costs its bytes until it is answered, and waits no more.
-  waiting_pulls_ -= std::exchange(open_[id].waits, false) ? 1 : 0;
-  auto& taken = open_[id].taken;
-  credit_->give_back({0, std::exchange(taken.bytes, 0)}); // of an entry that was in doubt
-  auto bytes = cut_to_credit(found, credit_->bytes(), options_);
-  if (!bytes) {
-    close(id);
-    promise.deliver(make_caf_error(errc::busy, "this client has " +
-                                                   std::to_string(credit_->bytes()) +
-                                                   " bytes open; wait for answers first"));
-    return;
-  }
-  taken.bytes = *bytes;
-  credit_->take({0, *bytes});
-  read_request one{found.topic, found.queue_id, {found.records.front()}, {}};
-  auto then = [this, id, promise, one](pull_response& answer) mutable {
-    if (answer.status != pull_status::in_doubt) {
-      close(id);
-      promise.deliver(std::move(answer));
-      return;
-    }
-    one.answer = std::move(answer);
-    one.answer.status = pull_status::found;
-    one.answer.next = one.records.front().position + 1;
-    auto again = [this, id, promise](read_request& compared) {
-      complete(id, promise, std::move(compared));
-    };
-    ask<read_request>(id, promise, roles.queue_manager, again, std::move(one));
-  };
-  ask<pull_response>(id, promise, *reader, then, std::move(found));
 }
 
 caf::result<group_members> session_state::join(group_join request) {
