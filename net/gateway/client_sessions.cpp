@@ -23,6 +23,8 @@ void client_sessions::open_own(std::function<void(const caf::error&)> then) {
 const session_actor& client_sessions::enter(connection_id from, const storage::host& peer) {
   auto& c = clients_[from];
   c.peer = peer;
+  if (c.credit == nullptr)
+    c.credit = std::make_shared<client_credit>(limits_);
   return c.session;
 }
 
@@ -41,6 +43,11 @@ const session_actor* client_sessions::find_or_refuse(const ticket& who) {
 const storage::host* client_sessions::peer_of(connection_id from) const {
   auto found = clients_.find(from);
   return found == clients_.end() ? nullptr : &found->second.peer;
+}
+
+std::shared_ptr<client_credit> client_sessions::credit_of(connection_id from) const {
+  auto found = clients_.find(from);
+  return found == clients_.end() ? nullptr : found->second.credit;
 }
 
 void client_sessions::wait(const ticket& who, const client_request& request) {

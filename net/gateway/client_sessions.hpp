@@ -1,9 +1,11 @@
 #pragma once
 
+#include "actors/client_credit.hpp"
 #include "net/gateway/counter.hpp"
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -13,16 +15,19 @@ namespace troupe::net {
 /// client sent before it went away is still stored: it stays known, and its session lives, until
 /// then.
 ///
-/// Owns each client's peer, session and the requests that wait for the session, and the gateway's
-/// own session for what concerns no client.
+/// Owns each client's peer, what it has open in sends and pulls together, its session and the
+/// requests that wait for the session, and the gateway's own session for what concerns no client.
 class client_sessions {
 public:
   using waiting_requests = std::vector<std::pair<ticket, client_request>>;
   /// Takes what waited for a session that is there now.
   using opened = std::function<void(const session_actor&, const waiting_requests&)>;
 
-  client_sessions(gateway_actor::pointer self, node_actor node, counter& answers, opened then)
-      : self_(self), node_(std::move(node)), counter_(answers), opened_(std::move(then)) {}
+  /// `limits`: what each client may have open.
+  client_sessions(gateway_actor::pointer self, node_actor node, const session_options& limits,
+                  counter& answers, opened then)
+      : self_(self), node_(std::move(node)), limits_(limits), counter_(answers),
+        opened_(std::move(then)) {}
   client_sessions(const client_sessions&) = delete;
   client_sessions& operator=(const client_sessions&) = delete;
 
@@ -42,6 +47,9 @@ public:
   const session_actor* find_or_refuse(const ticket& who);
   /// Null for a client that is not known.
   const storage::host* peer_of(connection_id from) const;
+  /// Of a client that is known; else null. Who charges it keeps it: a client may be forgotten while
+  /// it has something open.
+  std::shared_ptr<client_credit> credit_of(connection_id from) const;
   void wait(const ticket& who, const client_request& request);
   /// Opens the session that a request waits for.
   void open_if_wanted(connection_id from);
@@ -56,6 +64,7 @@ public:
 private:
   struct client {
     storage::host peer;
+    std::shared_ptr<client_credit> credit;
     session_actor session;
     bool opening = false;
     bool gone = false; ///< its connection is closed; what it sent is still carried out
@@ -69,6 +78,7 @@ private:
 
   gateway_actor::pointer self_;
   node_actor node_;
+  session_options limits_;
   counter& counter_;
   opened opened_;
   session_actor own_;

@@ -22,13 +22,13 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
     auto& state = self->state.state.emplace(self, std::move(with));
     return {
         [&state](const topic_map& topics) { state.names().set_topics(topics); },
-        [&state](const role_table& roles) { state.sends().set_roles(roles); },
+        [&state](const role_table& roles) { state.set_roles(roles); },
         [&state](arrived& batch) { state.take(batch); },
         [&state](const departed& who) { state.forget(who.from); },
         [&state](const taken& by) {
           return by.pull ? state.pulls().answer_taken(by.from) : state.question_done(by.from);
         },
-        [&state](stop_atom) { return state.sends().stop(); },
+        [&state](stop_atom) { return state.stop(); },
         [&state](pulse_atom) { state.groups().sweep(); },
         [&state](work_atom) { state.work(); },
         [&state](retry_atom) { state.pulls().send_held(); },

@@ -15,9 +15,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::taken)
 namespace troupe::net {
 
 /// What RocketMQ clients talk to: broker and name service in one. It knows who produces and
-/// consumes, turns requests into messages for the writer and for the node's sessions, one for each
-/// client that needs one, and never waits. Answers go to `gateway_setup::send`; a client's next
-/// pulls wait until the receipts of its answers are let go.
+/// consumes, turns requests into messages for the writer, for the queue-manager and readers, and
+/// for the node's sessions, one for each client that needs one, and never waits. Answers go to
+/// `gateway_setup::send`; a client's next pulls wait until the receipts of its answers are let go.
 using gateway_actor =
     door_actor::extend<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
                        /// Members of a group that came through other doors.

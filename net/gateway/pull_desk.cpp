@@ -44,7 +44,7 @@ outcome outcome_of(const pull_response& found, std::int64_t from) {
   case pull_status::filtered:
     return {response_code::pull_retry_immediately, "NO_MATCHED_MESSAGE"};
   case pull_status::nothing_new:
-  case pull_status::in_doubt: // no session answers that
+  case pull_status::in_doubt: // not delivered to us
     return {response_code::pull_not_found, "OFFSET_OVERFLOW_ONE"};
   case pull_status::offset_too_small:
     return {response_code::pull_offset_moved, "OFFSET_TOO_SMALL"};
@@ -56,6 +56,11 @@ outcome outcome_of(const pull_response& found, std::int64_t from) {
   if (from == found.min)
     return {response_code::pull_not_found, "NO_MESSAGE_IN_QUEUE"};
   return {response_code::pull_offset_moved, "NO_MESSAGE_IN_QUEUE"};
+}
+
+/// Whether the pull says how far its group is.
+bool commits(const remoting::pull_header& header) noexcept {
+  return (header.sysflag & pull_flag::commit_offset) != 0 && header.commit_offset >= 0;
 }
 
 /// Leaves of what was found only so much, but at least the first message.
@@ -82,7 +87,7 @@ request_lines pull_desk::lines() {
   };
 }
 
-void pull_desk::take(const session_actor&, const ticket& who, const client_request& request) {
+void pull_desk::take(const ticket& who, const client_request& request) {
   look_up(who, request, true);
 }
 
@@ -91,6 +96,8 @@ void pull_desk::look_up(const ticket& who, const client_request& request, bool m
   if (!fields)
     return;
   auto& h = *fields;
+  if (commits(h) && may_ask && sessions_.find(who.from) == nullptr)
+    return sessions_.wait(who, request);
   auto* topic = names_.find(h.topic);
   if (topic == nullptr && may_ask)
     return names_.refresh(who, [this, who, request] { look_up(who, request, false); });
@@ -126,14 +133,9 @@ void pull_desk::look_up(const ticket& who, const client_request& request, bool m
 
 void pull_desk::send(const ticket& who, const remoting::pull_header& header,
                      std::vector<std::int32_t> tags) {
-  auto* session = sessions_.find_or_refuse(who);
-  if (session == nullptr)
-    return;
-  if ((header.sysflag & pull_flag::commit_offset) != 0 && header.commit_offset >= 0)
-    self_
-        ->request(*session, caf::infinite, store_atom_v,
-                  group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
-        .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
+  if (!sessions_.knows(who.from))
+    return counter_.fail(who, {errc::unavailable, "the client is gone"});
+  commit(who, header);
   pull_work work;
   work.group = header.group;
   work.offset = header.queue_offset;
@@ -159,24 +161,43 @@ void pull_desk::send(const ticket& who, const remoting::pull_header& header,
   ask(who, std::move(work));
 }
 
-void pull_desk::ask(const ticket& who, pull_work work) {
-  auto* session = sessions_.find_or_refuse(who);
-  if (session == nullptr)
+/// By the client's session, as all that it says of its progress: the last word counts, so they must
+/// not overtake each other. Without a session, which ended just now, it comes again.
+void pull_desk::commit(const ticket& who, const remoting::pull_header& header) {
+  auto* session = sessions_.find(who.from);
+  if (session == nullptr || !commits(header))
     return;
-  auto waits = work.wanted.wait_ms > 0;
-  work.asked_ms = counter_.now_ms();
-  auto shared = std::make_shared<pull_work>(std::move(work));
-  self_->request(*session, caf::infinite, shared->wanted)
-      .then(
-          [this, who, waits, shared](pull_response& response) {
-            auto slot = waits ? slot_for(who.from, response) : receipt_for(who.from);
-            answer(who, *shared, response, std::move(slot));
-          },
-          [this, who, waits](const caf::error& why) {
-            if (!waits)
-              answer_taken(who.from);
-            counter_.fail(who, from_caf(why));
-          });
+  self_
+      ->request(*session, caf::infinite, store_atom_v,
+                group_offset{header.group, header.topic, header.queue_id, header.commit_offset})
+      .then([](const group_offset&) {}, [](const caf::error&) {}); // it comes again
+}
+
+void pull_desk::ask(const ticket& who, pull_work work) {
+  auto& wanted = work.wanted;
+  asked_pull pull{this,
+                  who,
+                  std::move(work.group),
+                  wanted.topic,
+                  work.offset,
+                  wanted.wait_ms,
+                  counter_.now_ms()};
+  walk_.pull(sessions_.credit_of(who.from), std::move(wanted), names_.find(pull.topic),
+             std::move(pull));
+}
+
+void pull_desk::answered(const asked_pull& pull, pull_response& found) {
+  auto from = pull.who.from;
+  if (pull.gone())
+    return failed(pull, make_caf_error(errc::unavailable, "the client is gone"));
+  answer(pull, found, pull.wait_ms > 0 ? slot_for(from, found) : receipt_for(from));
+}
+
+/// The next pull goes later: it may be refused as well, and so may all behind it.
+void pull_desk::failed(const asked_pull& pull, const caf::error& why) {
+  if (pull.wait_ms == 0)
+    self_->send(self_, taken{pull.who.from});
+  counter_.fail(pull.who, from_caf(why));
 }
 
 /// Lets the client's next pull go when it is let go itself, on whatever thread: the answer's bytes
@@ -208,43 +229,37 @@ void pull_desk::answer_taken(connection_id from) {
     return;
   auto& pulls = found->second;
   --pulls.open;
-  while (!pulls.waiting.empty() && pulls.open < most_open_pulls &&
-         sessions_.find(from) != nullptr) {
+  while (!pulls.waiting.empty() && pulls.open < most_open_pulls && sessions_.knows(from)) {
     auto [who, work] = std::move(pulls.waiting.front());
     pulls.waiting.pop_front();
     if (work.wanted.wait_ms == 0)
       ++pulls.open;
     ask(who, std::move(work));
   }
-  if (sessions_.find(from) != nullptr)
-    return;
-  for (auto& [who, work] : std::exchange(pulls.waiting, {}))
-    counter_.fail(who, {errc::unavailable, "the client's session ended"});
 }
 
-void pull_desk::answer(const ticket& who, const pull_work& work, pull_response& found,
-                       std::shared_ptr<void> slot) {
-  auto& wanted = work.wanted;
+void pull_desk::answer(const asked_pull& pull, pull_response& found, std::shared_ptr<void> slot) {
+  auto& who = pull.who;
   bool nothing = found.status == pull_status::nothing_new ||
-                 (found.status == pull_status::no_queue && work.offset == found.min);
-  if (work.offset < 0) { // answered as from 0: below any minimum
+                 (found.status == pull_status::no_queue && pull.offset == found.min);
+  if (pull.offset < 0) { // answered as from 0: below any minimum
     found.status = pull_status::offset_too_small;
     found.next = found.min;
     found.records.clear();
   }
-  auto [code, remark] = outcome_of(found, work.offset);
+  auto [code, remark] = outcome_of(found, pull.offset);
   if (found.status == pull_status::no_queue)
     found.next = found.min;
   auto answer = counter_.header_for(who, code, remark);
   remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
   // One that was to wait and did not would be repeated at once: so many wait that there is no room.
-  auto least = std::min<std::int64_t>(wanted.wait_ms, least_wait_ms);
-  if (nothing && counter_.now_ms() - work.asked_ms < least)
-    return hold(who, work.asked_ms + least, std::move(answer));
+  auto least = std::min<std::int64_t>(pull.wait_ms, least_wait_ms);
+  if (nothing && counter_.now_ms() - pull.asked_ms < least)
+    return hold(who, pull.asked_ms + least, std::move(answer));
   if (code != response_code::success)
     found.records.clear();
   else
-    tally_.got(wanted.topic, work.group, found.records.size());
+    tally_.got(pull.topic, pull.group, found.records.size());
   counter_.reply(who, answer, std::move(found.records), std::move(slot));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/pull_walk.hpp"
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
 
@@ -16,16 +17,23 @@ namespace troupe::net {
 /// to each client may bring much, until it has taken them; a pull that waits is none of them. While
 /// there are that many, what was asked for is answered with little, and new pulls wait for a turn.
 ///
-/// Owns how many pulls each client has open, those that wait for their turn, and the answers that
-/// are held back so that nobody asks again and again.
+/// Owns the pulls that the queue-manager and the readers have, how many each client has open, those
+/// that wait for their turn, and the answers that are held back so that nobody asks again and
+/// again.
 class pull_desk : public desk {
 public:
   /// `groups`: what members have subscribed to, for pulls that do not say it themselves.
   pull_desk(const desk_services& with, names_desk& names, const remoting::client_groups& groups,
             message_tally& tally)
-      : desk(with), names_(names), groups_(groups), tally_(tally) {}
+      : desk(with), names_(names), groups_(groups), tally_(tally),
+        walk_(self_, setup_.node_settings) {}
 
   request_lines lines();
+  void set_roles(const role_table& roles) { walk_.set_roles(roles); }
+  /// Ends what has waited for too long.
+  void work() { walk_.work(); }
+  /// Refuses what comes.
+  void stop() { walk_.stop(); }
   /// The client has taken a pull's answer: lets its next pull go.
   void answer_taken(connection_id from);
   /// The time of answers that are held has come.
@@ -33,12 +41,25 @@ public:
   void forget(connection_id from) { pulls_.erase(from); }
 
 private:
-  /// A pull with all that is needed to ask for it, and to answer.
+  /// A pull with all that is needed to ask for it.
   struct pull_work {
     std::string group;
     pull_request wanted;
-    std::int64_t offset = 0;   ///< as the client asked: may be below 0
-    std::int64_t asked_ms = 0; ///< when its session was asked, in the actor clock
+    std::int64_t offset = 0; ///< as the client asked: may be below 0
+  };
+  /// One that was asked for, with all that is needed to answer it.
+  struct asked_pull {
+    pull_desk* desk;
+    ticket who;
+    std::string group;
+    std::string topic;
+    std::int64_t offset = 0;
+    std::uint32_t wait_ms = 0;
+    std::int64_t asked_ms = 0; ///< when the node was asked, in the actor clock
+
+    bool gone() const { return !desk->sessions_.knows(who.from); }
+    void deliver(pull_response found) const { desk->answered(*this, found); }
+    void deliver(const caf::error& why) const { desk->failed(*this, why); }
   };
   /// Of one client.
   struct client_pulls {
@@ -46,20 +67,23 @@ private:
     std::deque<std::pair<ticket, pull_work>> waiting;
   };
 
-  void take(const session_actor& session, const ticket& who, const client_request& request);
+  void take(const ticket& who, const client_request& request);
   void look_up(const ticket& who, const client_request& request, bool may_ask);
   void send(const ticket& who, const remoting::pull_header& header, std::vector<std::int32_t> tags);
+  void commit(const ticket& who, const remoting::pull_header& header);
   void ask(const ticket& who, pull_work work);
+  void answered(const asked_pull& pull, pull_response& found);
+  void failed(const asked_pull& pull, const caf::error& why);
   std::shared_ptr<void> receipt_for(connection_id from) const;
   std::shared_ptr<void> slot_for(connection_id from, pull_response& found);
-  void answer(const ticket& who, const pull_work& work, pull_response& found,
-              std::shared_ptr<void> slot);
+  void answer(const asked_pull& pull, pull_response& found, std::shared_ptr<void> slot);
   void hold(const ticket& who, std::int64_t until_ms, remoting::command answer);
   void arm_held();
 
   names_desk& names_;
   const remoting::client_groups& groups_;
   message_tally& tally_;
+  pull_walk<gateway_actor::pointer, asked_pull> walk_;
   std::map<connection_id, client_pulls> pulls_;
   std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_; ///< by due time
   bool held_pending_ = false;

@@ -13,7 +13,7 @@ namespace response_code = remoting::response_code;
 reception::reception(gateway_actor::pointer self, gateway_setup setup)
     : self_(self), setup_(std::move(setup)),
       counter_(self_, setup_.send, [this](connection_id from) { sessions_.all_written(from); }),
-      sessions_(self_, setup_.node, counter_,
+      sessions_(self_, setup_.node, setup_.node_settings.session, counter_,
                 [this](const session_actor& session, const client_sessions::waiting_requests& all) {
                   take_waiting(session, all);
                 }),
@@ -74,6 +74,18 @@ void reception::take(arrived& batch) {
 void reception::work() {
   groups_.send_notes();
   sends_.work();
+  pulls_.work();
+}
+
+void reception::set_roles(const role_table& roles) {
+  sends_.set_roles(roles);
+  pulls_.set_roles(roles);
+}
+
+/// What reads is not waited for: whoever asked asks again elsewhere or later.
+caf::result<bool> reception::stop() {
+  pulls_.stop();
+  return sends_.stop();
 }
 
 void reception::hand_on(const session_actor& session, const request_line* line, const ticket& who,
@@ -136,7 +148,6 @@ void reception::forget(connection_id from) {
   if (!sessions_.leave(from))
     return;
   counter_.forget(from);
-  sends_.forget(from);
   pulls_.forget(from);
   groups_.forget(from);
 }

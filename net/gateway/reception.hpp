@@ -33,9 +33,11 @@ public:
 
   /// What desks have put off until what is in the mailbox has come.
   void work();
+  void set_roles(const role_table& roles);
+  /// Refuses what comes; answers when all that was to be stored is answered.
+  caf::result<bool> stop();
 
   names_desk& names() noexcept { return names_; }
-  send_desk& sends() noexcept { return sends_; }
   pull_desk& pulls() noexcept { return pulls_; }
   group_desk& groups() noexcept { return groups_; }
 

@@ -177,13 +177,6 @@ std::int32_t send_desk::queue_for(std::int32_t wanted, const topic_info& topic) 
   return static_cast<std::int32_t>(next_queue_++ % static_cast<std::uint32_t>(topic.write_queues));
 }
 
-const std::shared_ptr<client_credit>& send_desk::credit_of(connection_id from) {
-  auto& credit = credits_[from];
-  if (credit == nullptr)
-    credit = std::make_shared<client_credit>(setup_.node_settings.session);
-  return credit;
-}
-
 /// The messages stay where the socket has put them until the writer encodes them.
 void send_desk::store(const ticket& who, const client_request& request,
                       remoting::send_header header, const topic_info& topic) {
@@ -207,7 +200,7 @@ void send_desk::store(const ticket& who, const client_request& request,
   put.time_left_ms =
       static_cast<std::uint32_t>(std::max<std::int64_t>(counter_.time_left_ms(who), 1));
   sent_put sent{this, who, topic.name, queue_id, put.count};
-  puts_.store(credit_of(who.from), std::move(put), &topic, std::move(sent));
+  puts_.store(sessions_.credit_of(who.from), std::move(put), &topic, std::move(sent));
 }
 
 /// A producer sends again what it was told is not stored, so it is told that only of what is not

@@ -15,8 +15,8 @@ namespace troupe::net {
 /// Producing: requests that came together go to the writer together, and a producer is told of no
 /// message that it is not stored unless that is certain.
 ///
-/// Owns the puts that the writer has, what each client has open of them, the sends that wait until
-/// their topic is known, and whose turn it is among queues when producers leave the choice to us.
+/// Owns the puts that the writer has, the sends that wait until their topic is known, and whose
+/// turn it is among queues when producers leave the choice to us.
 class send_desk : public desk {
 public:
   send_desk(const desk_services& with, names_desk& names, message_tally& tally)
@@ -28,7 +28,6 @@ public:
   void work();
   /// Refuses what comes; answers when all that the writer has is answered.
   caf::result<bool> stop();
-  void forget(connection_id from) { credits_.erase(from); }
 
 private:
   /// Whom to answer for a put.
@@ -60,7 +59,6 @@ private:
              const topic_info& topic);
   void end_stop();
   std::int32_t queue_for(std::int32_t wanted, const topic_info& topic);
-  const std::shared_ptr<client_credit>& credit_of(connection_id from);
   void answer(const sent_put& put, const put_response& response);
   void refuse(const sent_put& put, const storage::error& why);
   void answer_doubt(const sent_put& put, const message_result* results, const std::string& reason);
@@ -69,7 +67,6 @@ private:
   names_desk& names_;
   message_tally& tally_;
   put_desk<gateway_actor::pointer, sent_put> puts_;
-  std::map<connection_id, std::shared_ptr<client_credit>> credits_;
   std::map<std::string, std::vector<held_send>> held_; ///< by topic, in order
   std::size_t held_count_ = 0;
   std::uint32_t next_queue_ = 0;                ///< for messages that leave the choice to us

@@ -10,7 +10,8 @@ namespace troupe::test {
 desk_room::desk_room(net::gateway_actor::pointer self, net::gateway_setup with,
                      std::function<void(connection_id)> written, opened then)
     : setup(std::move(with)), counter(self, setup.send, std::move(written)),
-      sessions(self, setup.node, counter, std::move(then)), tally(counter, setup.address.broker),
+      sessions(self, setup.node, setup.node_settings.session, counter, std::move(then)),
+      tally(counter, setup.address.broker),
       listings(counter), services{self, setup, counter, sessions}, names(services) {}
 
 /// The actor's own: ends with it, before what its desks point to.

@@ -1,5 +1,6 @@
 #include "tests/net/gateway/gateway_stand.hpp"
 
+#include "tests/net/gateway/played_node.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
@@ -109,4 +110,40 @@ TEST_CASE("gateway: a subscription of too many tags is refused at its pulls", "[
   auto refused = pull_after(65);
   CHECK(refused.code == response_code::system_error);
   CHECK(refused.remark.find("at most 64 tags") != std::string::npos);
+}
+
+TEST_CASE("gateway: a pull reaches the queue-manager without a session, unless it commits",
+          "[gateway]") {
+  gateway_stand t;
+  played_node node(t.world());
+  std::vector<std::string> came;
+  node.also = {[&came](store_atom, const group_offset& what) {
+    came.push_back("offset " + std::to_string(what.offset));
+    return what;
+  }};
+  node.roles.queue_manager = t.world().play<queue_manager_actor>([&came](caf::event_based_actor*) {
+    return caf::message_handler{[&came](const pull_request& asked) {
+      came.push_back("pull " + std::to_string(asked.from));
+      return read_request{};
+    }};
+  });
+  t.start_before(node.handle);
+  t.send(1, {t.request(request_code::pull_message, pull_fields("G", "t", 3))});
+  CHECK(came == std::vector<std::string>{"pull 3"});
+  CHECK(node.sessions.size() == 1); // the gateway's own
+  auto commits = [&](const char* offset) {
+    auto fields = pull_fields("G", "t", 4);
+    fields[5].second =
+        std::to_string(remoting::pull_flag::subscription | remoting::pull_flag::commit_offset);
+    fields[6].second = offset;
+    return t.request(request_code::pull_message, fields);
+  };
+  auto update =
+      t.request(request_code::update_consumer_offset,
+                {{"consumerGroup", "G"}, {"topic", "t"}, {"queueId", "0"}, {"commitOffset", "9"}});
+  t.send(2, {commits("8"), std::move(update), commits("10")});
+  CHECK(node.sessions.size() == 2);
+  // The last word counts: none may overtake another.
+  std::erase(came, "pull 4");
+  CHECK(came == std::vector<std::string>{"pull 3", "offset 8", "offset 9", "offset 10"});
 }

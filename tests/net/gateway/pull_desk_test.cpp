@@ -1,7 +1,9 @@
 #include "net/gateway/pull_desk.hpp"
 
+#include "net/gateway/send_desk.hpp"
 #include "storage/big_endian.hpp"
 #include "tests/net/gateway/desk_stand.hpp"
+#include "tests/net/gateway/far_actor.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
@@ -11,24 +13,23 @@ using namespace std::chrono_literals;
 namespace {
 
 struct pull_stand : desk_stand {
-  std::vector<pull_request> pulls; ///< that the node was asked
-  pull_response next;              ///< what it answers
-  bool hold = false;               ///< not before it is told to
-  std::vector<caf::typed_response_promise<pull_response>> held;
+  std::vector<pull_request> pulls;     ///< that the queue-manager was asked
+  pull_response next;                  ///< what it answers
+  std::vector<record_location> places; ///< what a reader has to bring, if there are any
+  bool hold = false;                   ///< not before it is told to
+  std::vector<caf::typed_response_promise<read_request>> held;
+  std::vector<read_request> doubts; ///< entries that it had to compare with the log
+  std::vector<read_request> reads;  ///< that the reader was asked
+  std::deque<caf::typed_response_promise<pull_response>> open_reads;
   std::vector<group_offset> stored;
 
-  pull_stand() {
-    node.also = {[this](const pull_request& asked) -> caf::result<pull_response> {
-                   pulls.push_back(asked);
-                   if (!hold)
-                     return next;
-                   held.push_back(node.current->make_response_promise<pull_response>());
-                   return held.back();
-                 },
-                 [this](store_atom, const group_offset& what) {
-                   stored.push_back(what);
-                   return what;
-                 }};
+  explicit pull_stand(const session_options& limits = {}) {
+    settings.session = limits;
+    node.also = {[this](store_atom, const group_offset& what) {
+      stored.push_back(what);
+      return what;
+    }};
+    play_roles();
     start();
     auto& desk = open<net::pull_desk>(room().names, room().groups, room().tally);
     on_taken = [&desk](const net::taken& by) {
@@ -36,8 +37,51 @@ struct pull_stand : desk_stand {
         desk.answer_taken(by.from);
     };
     on_retry = [&desk] { desk.send_held(); };
+    on_work = [&desk] { desk.work(); };
+    run([this, &desk] { desk.set_roles(node.roles); });
     run([this] { room().names.refresh([] {}); });
     enter(1);
+  }
+  void play_roles() {
+    node.roles.queue_manager =
+        world.play<queue_manager_actor>([this](caf::event_based_actor* self) {
+          return caf::message_handler{
+              [this, self](const pull_request& asked) -> caf::result<read_request> {
+                pulls.push_back(asked);
+                if (!hold)
+                  return found();
+                held.push_back(self->make_response_promise<read_request>());
+                return held.back();
+              },
+              [this](read_request& doubted) {
+                doubts.push_back(doubted);
+                doubted.records.front().compared = true;
+                return doubted;
+              }};
+        });
+    node.roles.readers = {world.play<reader_actor>([this](caf::event_based_actor* self) {
+      return caf::message_handler{[this, self](const read_request& asked) {
+        reads.push_back(asked);
+        open_reads.push_back(self->make_response_promise<pull_response>());
+        return open_reads.back();
+      }};
+    })};
+  }
+  read_request found() const { return {"t", 0, places, next}; }
+  /// The reader answers what it was asked first.
+  void bring(const pull_response& answer) {
+    world.inside(node.roles.readers[0], [this, answer] {
+      open_reads.front().deliver(answer);
+      open_reads.pop_front();
+    });
+    world.drain();
+  }
+  void set_roles(const role_table& roles) {
+    run([this, roles] { desk().set_roles(roles); });
+  }
+  std::int32_t code_of(std::int32_t number) const {
+    auto answers = answers_to(number);
+    return answers.size() == 1 ? answers[0].header.code : -1;
   }
   net::pull_desk& desk() { return *static_cast<net::pull_desk*>(room().desk.get()); }
   void find_one() {
@@ -57,9 +101,9 @@ struct pull_stand : desk_stand {
     next.next = next.max = first;
   }
   void answer_all() {
-    world.inside(node.sessions.back(), [this] {
+    world.inside(node.roles.queue_manager, [this] {
       for (auto& promise : std::exchange(held, {}))
-        promise.deliver(next);
+        promise.deliver(found());
     });
     world.drain();
   }
@@ -106,7 +150,7 @@ TEST_CASE("pull_desk: pulls of a client take turns until it has taken the answer
   CHECK(t.sent.size() == 41);
 }
 
-TEST_CASE("pull_desk: pulls that wait for their turn are refused when the session ends",
+TEST_CASE("pull_desk: pulls that wait for their turn go on when the client's session ends",
           "[gateway]") {
   pull_stand t;
   t.find_one();
@@ -114,12 +158,11 @@ TEST_CASE("pull_desk: pulls that wait for their turn are refused when the sessio
   auto numbers = t.send_pulls(40);
   t.world.kill(t.node.sessions.back());
   t.world.drain();
-  t.receipts.pop_front();
+  t.deaf = false;
+  t.receipts.clear();
   t.world.drain();
-  for (std::size_t i = 32; i < 40; ++i) {
-    REQUIRE(t.answers_to(numbers[i]).size() == 1);
-    CHECK(t.answers_to(numbers[i])[0].header.code == response_code::service_not_available);
-  }
+  for (auto number : numbers)
+    CHECK(t.code_of(number) == response_code::success);
 }
 
 TEST_CASE("pull_desk: nothing is asked for a client that is forgotten", "[gateway]") {
@@ -251,4 +294,197 @@ TEST_CASE("pull_desk: a pull may say how far its group is", "[gateway]") {
   REQUIRE(t.stored.size() == 1);
   CHECK(t.stored[0].group == "G");
   CHECK(t.stored[0].offset == 9);
+}
+
+// -- the way of a pull ---------------------------------------------------------------------------
+
+TEST_CASE("pull_desk: a pull is answered once, at its deadline when nobody else does",
+          "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  auto suspend = GENERATE(0, 15'000);
+  auto number = t.send(1, {t.pull_of(suspend)})[0];
+  t.world.run_for(t.settings.session.deadline + std::chrono::milliseconds(suspend) - 1ms);
+  CHECK(t.answers_to(number).empty());
+  t.world.run_for(1ms);
+  REQUIRE(t.answers_to(number).size() == 1);
+  CHECK(t.answers_to(number)[0].header.remark.find("no answer within") != std::string::npos);
+  t.find_one();
+  t.answer_all(); // too late
+  CHECK(t.answers_to(number).size() == 1);
+  CHECK(t.reads.empty());
+}
+
+TEST_CASE("pull_desk: a pull that fails frees its turn", "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  auto numbers = t.send_pulls(40);
+  CHECK(t.pulls.size() == 32);
+  t.world.run_for(t.settings.session.deadline);
+  CHECK(t.pulls.size() == 40);
+  t.world.run_for(t.settings.session.deadline);
+  for (auto number : numbers)
+    CHECK(t.code_of(number) == response_code::system_error);
+}
+
+TEST_CASE("pull_desk: an entry in doubt is compared with the log before its messages are brought",
+          "[gateway]") {
+  pull_stand t;
+  t.places = {{100, 10, 7, 0}, {200, 10, 8, 0}};
+  auto number = t.send(1, {t.pull_of()})[0];
+  REQUIRE(t.reads.size() == 1);
+  CHECK(t.reads[0].records.size() == 2);
+  pull_response doubt;
+  doubt.status = pull_status::in_doubt;
+  doubt.max = 9;
+  t.bring(doubt);
+  REQUIRE(t.doubts.size() == 1);
+  REQUIRE(t.doubts[0].records.size() == 1);
+  CHECK(t.doubts[0].records[0].offset == 100);
+  CHECK(t.doubts[0].answer.status == pull_status::found);
+  CHECK(t.doubts[0].answer.next == 8);
+  CHECK(t.doubts[0].answer.max == 9);
+  REQUIRE(t.reads.size() == 2);
+  CHECK(t.reads[1].records.at(0).compared);
+  CHECK(t.answers_to(number).empty());
+  t.bring(doubt); // as often as it says so
+  CHECK(t.doubts.size() == 2);
+  t.find_one();
+  t.bring(t.next);
+  CHECK(t.code_of(number) == response_code::success);
+}
+
+TEST_CASE("pull_desk: the readers take turns, and without a role a pull is refused at once",
+          "[gateway]") {
+  pull_stand t;
+  t.places = {{100, 10, 7, 0}};
+  auto roles = t.node.roles;
+  std::size_t others = 0;
+  roles.readers.push_back(t.world.play<reader_actor>([&others](caf::event_based_actor*) {
+    return caf::message_handler{[&others](const read_request& asked) {
+      ++others;
+      return asked.answer;
+    }};
+  }));
+  t.set_roles(roles);
+  t.send_pulls(6);
+  CHECK(t.reads.size() == 3);
+  CHECK(others == 3);
+  roles.readers.clear();
+  roles.elsewhere["reader"] = "log";
+  t.set_roles(roles);
+  auto unread = t.ask(1, request_code::pull_message, pull_fields("G", "t", 0)).header;
+  CHECK(unread.code == response_code::service_not_available);
+  CHECK(unread.remark.find("the reader (node log) is not reachable") != std::string::npos);
+  roles.queue_manager = nullptr;
+  t.set_roles(roles);
+  auto unfound = t.ask(1, request_code::pull_message, pull_fields("G", "t", 0)).header;
+  CHECK(unfound.code == response_code::service_not_available);
+  CHECK(unfound.remark.find("no queue-manager runs any more") != std::string::npos);
+}
+
+TEST_CASE("pull_desk: who was asked in a process that is out of reach now is not waited for",
+          "[gateway][spread]") {
+  pull_stand t;
+  auto roles = t.node.roles;
+  roles.queue_manager = far_actor<queue_manager_actor>(t.world);
+  t.set_roles(roles);
+  auto lost = t.send(1, {t.pull_of(15'000)})[0];
+  t.set_roles(roles); // the same one: nothing is lost
+  CHECK(t.answers_to(lost).empty());
+  t.set_roles(t.node.roles);
+  REQUIRE(t.answers_to(lost).size() == 1);
+  CHECK(t.answers_to(lost)[0].header.code == response_code::service_not_available);
+  CHECK(t.answers_to(lost)[0].header.remark.find("the connection to the queue-manager broke") !=
+        std::string::npos);
+  t.places = {{100, 10, 7, 0}};
+  roles = t.node.roles;
+  roles.readers = {far_actor<reader_actor>(t.world)};
+  t.set_roles(roles);
+  auto unread = t.send(1, {t.pull_of()})[0];
+  CHECK(t.pulls.back().max_bytes == largest_piece);
+  CHECK(t.answers_to(unread).empty());
+  t.set_roles(t.node.roles);
+  REQUIRE(t.answers_to(unread).size() == 1);
+  CHECK(t.answers_to(unread)[0].header.remark.find("the connection to the reader broke") !=
+        std::string::npos);
+}
+
+TEST_CASE("pull_desk: for a client that has left nothing is read", "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  t.places = {{100, 10, 7, 0}};
+  t.send(1, {t.pull_of(15'000)});
+  REQUIRE(t.pulls.size() == 1);
+  t.run([&] {
+    CHECK(t.room().sessions.leave(1));
+    t.desk().forget(1);
+  });
+  t.answer_all();
+  CHECK(t.reads.empty());
+  CHECK(t.room().tally.gets().now() == 0);
+}
+
+TEST_CASE("pull_desk: so many pulls of one client wait, and no other is the worse for it",
+          "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  t.enter(2);
+  std::vector<net::client_request> all(2049);
+  std::generate(all.begin(), all.end(), [&] { return t.pull_of(15'000); });
+  auto numbers = t.send(1, std::move(all));
+  CHECK(t.pulls.size() == 2048);
+  CHECK(t.code_of(numbers.back()) == response_code::system_busy);
+  t.send(2, {t.pull_of(15'000)});
+  CHECK(t.pulls.size() == 2049);
+  t.answer_all();
+  t.send(1, {t.pull_of(15'000)});
+  CHECK(t.pulls.size() == 2050);
+}
+
+TEST_CASE("pull_desk: what a client has open in sends and pulls is counted together", "[gateway]") {
+  session_options limits;
+  limits.credit_bytes = 64 * storage::kib;
+  pull_stand t(limits);
+  auto sends = std::make_shared<net::send_desk>(t.room().services, t.room().names, t.room().tally);
+  t.room().table.add(sends->lines());
+  t.on_work = [&t, &sends] {
+    sends->work();
+    t.desk().work();
+  };
+  t.run([&] { sends->set_roles(t.node.roles); });
+  auto send = [&](std::size_t kib) {
+    return t.send(1, {t.request(request_code::send_message, send_fields("t"),
+                                std::string(kib * storage::kib, 'x'))})[0];
+  };
+  t.places = {{100, 20 * storage::kib, 7, 0}};
+  auto stored = send(60);
+  auto refused = t.send(1, {t.pull_of()})[0];
+  CHECK(t.reads.empty());
+  CHECK(t.code_of(refused) == response_code::system_busy);
+  put_response done;
+  done.results.push_back({errc::none, 100, 7});
+  t.node.answer_put(t.world, done);
+  CHECK(t.code_of(stored) == response_code::success);
+  auto found = t.send(1, {t.pull_of()})[0];
+  CHECK(t.reads.size() == 1);
+  CHECK(t.code_of(send(60)) == response_code::system_busy);
+  t.find_one();
+  t.bring(t.next);
+  CHECK(t.code_of(found) == response_code::success);
+  send(60);
+  CHECK(t.node.puts.size() == 2);
+}
+
+TEST_CASE("pull_desk: a stop refuses what comes, and what is open is still answered", "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  auto open = t.send(1, {t.pull_of(15'000)})[0];
+  t.run([&] { t.desk().stop(); });
+  auto refused = t.ask(1, request_code::pull_message, pull_fields("G", "t", 0)).header;
+  CHECK(refused.code == response_code::service_not_available);
+  CHECK(refused.remark.find("the node is stopping") != std::string::npos);
+  t.find_one();
+  t.answer_all();
+  CHECK(t.code_of(open) == response_code::success);
 }
