@@ -24,6 +24,8 @@ public:
   /// Of a repeated name the last value counts. Null when there is none.
   const std::string* find(std::string_view name) const noexcept;
   void add(std::string name, std::string value) {
+    if (pairs_.empty())
+      pairs_.reserve(usual_count);
     pairs_.emplace_back(std::move(name), std::move(value));
   }
 
@@ -33,6 +35,7 @@ public:
   friend bool operator==(const ext_fields&, const ext_fields&) = default;
 
 private:
+  static constexpr std::size_t usual_count = 8; ///< of most requests and answers
   std::vector<std::pair<std::string, std::string>> pairs_;
 };
 

@@ -119,7 +119,9 @@ storage::result<std::optional<frame>> frame_splitter::next() {
 }
 
 void append_frame_head(std::string& out, const command& c, std::size_t body_bytes) {
+  constexpr std::size_t usual_header = 400;
   auto start = out.size();
+  out.reserve(start + head_bytes + usual_header);
   out.append(head_bytes, '\0');
   auto type = append_header(out, c);
   auto header = out.size() - start - head_bytes;

@@ -2,6 +2,7 @@
 
 #include <boost/json/basic_parser_impl.hpp>
 
+#include <algorithm>
 #include <limits>
 
 namespace troupe::remoting {
@@ -202,19 +203,25 @@ void append_json_header(std::string& out, const command& c) {
 
 void append_json_text(std::string& out, std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef";
+  auto is_plain = [](char c) {
+    return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
+  };
   out += '"';
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (byte < 0x20) {
-      out += "\\u00";
+  for (auto* at = text.data(); at != text.data() + text.size();) {
+    auto* end = std::find_if_not(at, text.data() + text.size(), is_plain);
+    out.append(at, end);
+    if (end == text.data() + text.size())
+      break;
+    auto byte = static_cast<unsigned char>(*end);
+    out += '\\';
+    if (byte >= 0x20) {
+      out += *end;
+    } else {
+      out += "u00";
       out += hex[byte >> 4];
       out += hex[byte & 15];
-    } else {
-      out += c;
     }
+    at = end + 1;
   }
   out += '"';
 }
