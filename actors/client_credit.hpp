@@ -19,15 +19,14 @@ public:
 
   explicit client_credit(const session_options& limits) : limits_(limits) {}
 
-  /// Refused as busy when the client has too much open. Who has no bytes open is let in with a
-  /// message of any size, which the checks bound: pulls that wait have places, but no bytes.
+  /// Refused as busy when the client has too much open. A request that is alone is always let in,
+  /// however large: its size is bounded by the checks.
   storage::result<void> admit(const charge& wanted) const {
     auto fits = [](std::uint64_t open, std::uint64_t more, std::uint64_t limit) {
       return open <= limit && more <= limit - open;
     };
-    bool any_size = wanted.bytes == 0 || bytes_ == 0;
     if (messages_ == 0 || (fits(messages_, wanted.messages, limits_.credit_messages) &&
-                           (any_size || fits(bytes_, wanted.bytes, limits_.credit_bytes))))
+                           (wanted.bytes == 0 || fits(bytes_, wanted.bytes, limits_.credit_bytes))))
       return boost::outcome_v2::success();
     return storage::error{errc::busy, "this client has " + std::to_string(messages_) +
                                           " messages and " + std::to_string(bytes_) +

@@ -39,10 +39,17 @@ void queue_manager_state::start(queue_manager_actor::stateful_pointer<queue_mana
   catch_up_to_ = setup.restarted ? unknown_end : setup.log_end;
   for (auto& t : setup.tombstones)
     dead_[t.topic] = t;
+  // They end with this actor, and it with them: another one has others.
   for (auto* one : {&queue_reader_, &search_reader_}) {
     *one = spawn_blocking(self_->system(), queue_reader, files_);
-    self_->link_to(*one);
+    self_->monitor(*one);
+    self_->attach_functor([reader = *one](const caf::error&) {
+      caf::anon_send_exit(reader, caf::exit_reason::user_shutdown);
+    });
   }
+  self_->set_down_handler([this](const caf::down_msg&) {
+    self_->quit(make_caf_error(errc::connection_lost, "a queue-reader ended"));
+  });
   if (auto opened = open(setup); !opened) {
     storage::log_error("queues.unreadable", {{"reason", opened.error().message}});
     self_->quit(to_caf(opened.error()));

@@ -104,7 +104,6 @@ queue_reader_actor::behavior_type
 queue_reader(queue_reader_actor::stateful_pointer<queue_reader_state> self,
              storage::file_system* files) {
   self->state.files = std::make_unique<storage::queue_view_reader>(*files);
-  self->set_exit_handler([self](const caf::exit_msg& why) { self->quit(why.reason); });
   return {
       [self](const waiting_find& what) -> caf::result<read_request> {
         viewed_queue queue(what.queue, *self->state.files);
