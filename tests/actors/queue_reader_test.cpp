@@ -63,9 +63,9 @@ public:
   }
   ~cold_store() {
     go_on();
-    caf::scoped_actor me{*system_};
-    me->send_exit(queues, caf::exit_reason::kill);
-    system_->await_all_actors_done();
+    caf::anon_send_exit(queues, caf::exit_reason::kill);
+    queues = nullptr;
+    system_->await_all_actors_done(); // its queue-readers end with it
   }
 
   /// What lies there is in no page: whoever reads it waits until `go_on`.
