@@ -41,18 +41,18 @@ struct pair_of_boards : board_world {
 struct scripted : board_world {
   peer_service plays(std::function<caf::result<peer_welcome>(const peer_hello&)> answer) {
     return world.play<peer_service>([this, answer](caf::event_based_actor* self) {
-      return caf::message_handler{[this, answer, self](const peer_hello& h) {
-                                    hellos.push_back(h);
-                                    self_ptr = caf::actor_cast<caf::strong_actor_ptr>(self);
-                                    return answer(h);
-                                  },
-                                  [this](const peer_goodbye& g) { goodbyes.push_back(g.link); },
-                                  [this](const greet_again&) {},
-                                  [this](watch_atom, const std::string&, std::uint64_t,
-                                         std::uint64_t) {
-                                    ++looks;
-                                    return true;
-                                  }};
+      return caf::message_handler{
+          [this, answer, self](const peer_hello& h) {
+            hellos.push_back(h);
+            self_ptr = caf::actor_cast<caf::strong_actor_ptr>(self);
+            return answer(h);
+          },
+          [this](const peer_goodbye& g) { goodbyes.push_back(g.link); },
+          [this](const greet_again&) {},
+          [this](watch_atom, const std::string&, std::uint64_t, std::uint64_t) {
+            ++looks;
+            return true;
+          }};
     });
   }
   peer_welcome welcome_by(const std::string& node, std::uint64_t incarnation,
