@@ -3,7 +3,6 @@
 #include "storage/mutant.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace troupe::storage {
@@ -224,7 +223,9 @@ dispatch_core::actions dispatch_core::resume(std::uint32_t share, std::int64_t f
   applied_by_[share] = from; // less than it confirmed, if it was built again
   auto slowest = std::min(from, applied_);
   if (applied_by_.size() >= queue_managers_)
-    slowest = std::ranges::min(applied_by_ | std::views::values);
+    slowest = std::min_element(applied_by_.begin(), applied_by_.end(), [](auto& a, auto& b) {
+                return a.second < b.second;
+              })->second;
   begin_at(from, slowest, then);
   return then;
 }
