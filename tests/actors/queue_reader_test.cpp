@@ -2,13 +2,13 @@
 #include "net/client.hpp"
 #include "tests/support/actor_stand.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/comes_true.hpp"
 
 #include <caf/scoped_actor.hpp>
 
 #include <atomic>
 #include <future>
 #include <memory>
-#include <thread>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -84,10 +84,7 @@ public:
       gate_.set_value();
   }
   void wait_for_reader() const {
-    for (int i = 0; waiting_ == 0; ++i) {
-      REQUIRE(i < 10'000);
-      std::this_thread::sleep_for(1ms);
-    }
+    REQUIRE(comes_true([this] { return waiting_ > 0; }));
   }
   caf::actor_system& system() { return *system_; }
   actor_stand& stand() { return stand_; }

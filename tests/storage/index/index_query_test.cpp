@@ -1,11 +1,7 @@
 #include "storage/index/index_query.hpp"
 
-#include "storage/format/properties.hpp"
-#include "storage/index/key_index.hpp"
-#include "storage/os/posix_file_system.hpp"
+#include "tests/storage/index/index_stand.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/observed_file_system.hpp"
-#include "tests/support/temporary_directory.hpp"
 
 #include <rapidcheck.h>
 
@@ -22,35 +18,9 @@ using namespace troupe::test;
 
 namespace {
 
-constexpr std::int64_t for_ever = std::numeric_limits<std::int64_t>::max() - 10'000;
-using offsets = std::vector<log_offset>;
+struct fixture : index_stand {
+  using index_stand::index_stand;
 
-class manual_clock final : public wall_clock {
-public:
-  std::int64_t now_ms() const override { return now; }
-  std::int64_t now = 1'795'387'287'815;
-};
-
-struct fixture {
-  temporary_directory directory;
-  observed_file_system fs{posix_file_system()};
-  options o;
-  manual_clock clock;
-  std::unique_ptr<key_index> index;
-
-  explicit fixture(std::uint32_t slots = 100, std::uint32_t entries = 400) {
-    o.directory = directory.path();
-    o.index_slots = slots;
-    o.index_entries = entries;
-    reopen();
-  }
-  void reopen() { index = key_index::open(fs, o, clock).value(); }
-  result<void> add(log_offset offset, std::int64_t time, const std::vector<std::string>& keys) {
-    std::vector<std::uint32_t> hashes;
-    for (auto& key : keys)
-      hashes.push_back(key_hash("T", key));
-    return index->add(offset, time, hashes);
-  }
   index_query lookup(const std::string& key, std::size_t count = 64, std::int64_t begin = 0,
                      std::int64_t end = for_ever) const {
     return index->lookup("T", key, count, begin, end);

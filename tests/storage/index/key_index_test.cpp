@@ -1,10 +1,8 @@
 #include "storage/index/key_index.hpp"
 
-#include "storage/format/properties.hpp"
-#include "storage/os/posix_file_system.hpp"
+#include "tests/storage/index/index_stand.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/manifest.hpp"
-#include "tests/support/temporary_directory.hpp"
 
 #include <rapidcheck.h>
 
@@ -19,34 +17,11 @@ using namespace troupe::test;
 
 namespace {
 
-constexpr std::int64_t for_ever = std::numeric_limits<std::int64_t>::max() - 10'000;
 constexpr log_offset no_end = std::numeric_limits<log_offset>::max();
 
-class manual_clock final : public wall_clock {
-public:
-  std::int64_t now_ms() const override { return now; }
-  std::int64_t now = 1'795'387'287'815;
-};
+struct fixture : index_stand {
+  using index_stand::index_stand;
 
-struct fixture {
-  temporary_directory directory;
-  options o;
-  manual_clock clock;
-  std::unique_ptr<key_index> index;
-
-  explicit fixture(std::uint32_t slots = 100, std::uint32_t entries = 400) {
-    o.directory = directory.path();
-    o.index_slots = slots;
-    o.index_entries = entries;
-    reopen();
-  }
-  void reopen() { index = key_index::open(posix_file_system(), o, clock).value(); }
-  result<void> add(log_offset offset, std::int64_t time, std::vector<std::string> keys) {
-    std::vector<std::uint32_t> hashes;
-    for (auto& key : keys)
-      hashes.push_back(key_hash("T", key));
-    return index->add(offset, time, hashes);
-  }
   std::vector<log_offset> query(const std::string& key, std::size_t count = 64,
                                 std::int64_t begin = 0, std::int64_t end = for_ever) {
     return index->query("T", key, count, begin, end).value();
@@ -59,8 +34,6 @@ struct fixture {
     return found;
   }
 };
-
-using offsets = std::vector<log_offset>;
 
 void scribble(const std::string& path, std::size_t at, const std::string& bytes) {
   std::fstream out(path, std::ios::in | std::ios::out | std::ios::binary);
