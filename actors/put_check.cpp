@@ -1,5 +1,6 @@
 #include "actors/put_check.hpp"
 
+#include "storage/format/delayed_message.hpp"
 #include "storage/format/message_batch.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
@@ -74,6 +75,7 @@ storage::result<void> check_put(put_request& request, const topic_info* topic,
                                                         std::to_string(message->queue_id) +
                                                         ", only 0 to " +
                                                         std::to_string(topic->write_queues - 1)};
+    TROUPE_TRY(storage::check_delay(message->properties, request.topic, message->queue_id));
     fields.queue_id = message->queue_id;
     fields.body = message->body;
     fields.properties = message->properties;

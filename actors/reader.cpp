@@ -23,9 +23,14 @@ bool is_named(const read_request& request, const record_location& where,
          view.queue_id == request.queue_id && view.topic == request.topic;
 }
 
-std::int64_t tags_code_of(const storage::record_view& view) {
-  return storage::tags_code(view.topic, storage::indexed_properties{view.properties},
-                            view.store_timestamp);
+/// Not of a message that waits: the levels may have been others when it came, and who delivers it
+/// goes by the record.
+bool says_its_tag(const record_location& where, const storage::record_view& view,
+                  const storage::options& options) {
+  return view.topic == storage::delay_topic ||
+         where.tags_code == storage::tags_code(view.topic,
+                                               storage::indexed_properties{view.properties},
+                                               view.store_timestamp, options.delays);
 }
 
 /// False if reading the message again can bring nothing else.
@@ -66,7 +71,7 @@ reader_state::found_record reader_state::record_of(const read_request& request,
   if (storage::is_placeholder(found.view))
     return {storage::error{errc::corrupt, "the message at " + at() +
                                               " was lost; a repair of the log keeps its number"}};
-  if (!where.compared && where.tags_code != tags_code_of(found.view) && queue_manager_)
+  if (!where.compared && !says_its_tag(where, found.view, options_.store) && queue_manager_)
     self_->send(queue_manager_, entry_suspicion{request.topic, request.queue_id, where});
   return {std::move(found.bytes)};
 }

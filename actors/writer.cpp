@@ -2,6 +2,8 @@
 
 #include "actors/patience.hpp"
 #include "storage/check.hpp"
+#include "storage/format/delayed_message.hpp"
+#include "storage/format/properties.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -17,6 +19,8 @@ constexpr std::size_t write_size_bytes = 256 * storage::kib;
 
 /// How long to wait before a file that could not be opened is tried again.
 constexpr auto open_retry = std::chrono::seconds(1);
+
+const std::string waiting_topic(storage::delay_topic);
 
 } // namespace
 
@@ -39,6 +43,7 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   bundles_ = waiting_puts{options_.writer};
   if (!setup.read_only.empty())
     bars_.note({bar_source::writer, errc::needs_repair, setup.read_only});
+  positions_ = storage::position_builder{options_.store.delays};
   positions_.start(setup.end);
 }
 
@@ -191,24 +196,30 @@ void writer_state::refuse_current(open_bundle& bundle, errc code, const std::str
 }
 
 bool writer_state::stage_message(open_bundle& bundle, const storage::new_message& message,
-                                 std::vector<queue_offset>& numbers, std::int64_t now) {
+                                 std::vector<queue_offset>& own_numbers, std::int64_t now) {
   auto& request = bundle.current();
   auto& results = bundle.answer().results;
   auto queue = static_cast<std::size_t>(message.queue_id);
   message_result result;
   if (message.queue_id < 0 || queue >= storage::max_queues_per_topic) {
-    result.code = errc::invalid_argument;
-    bundle.answer().failure = {result.code,
-                               "no queue " + std::to_string(message.queue_id) + " in a topic"};
-    results.push_back(result);
-    credit_.give_back(1);
+    refuse_message(bundle, {errc::invalid_argument,
+                            "no queue " + std::to_string(message.queue_id) + " in a topic"});
     return true;
   }
-  if (numbers.size() <= queue)
-    numbers.resize(queue + 1, 0);
   auto fields = fields_of(request, message, options_.store);
   auto type = message.sysflag & storage::sysflag::transaction_mask;
   bool queued = type == 0 || type == storage::sysflag::transaction_commit;
+  bool waits = queued && storage::asked_level(message.properties) > 0;
+  if (waits) {
+    if (auto done = put_off(fields); !done) {
+      refuse_message(bundle, done.error());
+      return true;
+    }
+    queue = static_cast<std::size_t>(fields.queue_id);
+  }
+  auto& numbers = waits ? numbers_.of(waiting_topic) : own_numbers;
+  if (numbers.size() <= queue)
+    numbers.resize(queue + 1, 0);
   storage::record_place place;
   place.queue_position = queued ? numbers[queue] : 0;
   if (TROUPE_MUTANT("number-before-room"))
@@ -218,12 +229,10 @@ bool writer_state::stage_message(open_bundle& bundle, const storage::new_message
   case storage::commit_log::stage_result::needs_file:
     return false;
   case storage::commit_log::stage_result::too_large:
-    result.code = errc::too_large;
-    bundle.answer().failure = {result.code, "a record must fit into a log file of " +
-                                                std::to_string(options_.store.log_file_size_bytes) +
-                                                " bytes (mapped-file-size-commit-log)"};
-    credit_.give_back(1);
-    break;
+    refuse_message(bundle, {errc::too_large, "a record must fit into a log file of " +
+                                                 std::to_string(options_.store.log_file_size_bytes) +
+                                                 " bytes (mapped-file-size-commit-log)"});
+    return true;
   case storage::commit_log::stage_result::staged:
     if (queued && !TROUPE_MUTANT("number-before-room"))
       ++numbers[queue];
@@ -236,6 +245,24 @@ bool writer_state::stage_message(open_bundle& bundle, const storage::new_message
   }
   results.push_back(result);
   return true;
+}
+
+void writer_state::refuse_message(open_bundle& bundle, const storage::error& why) {
+  message_result result;
+  result.code = why.code;
+  bundle.answer().results.push_back(result);
+  bundle.answer().failure = why;
+  credit_.give_back(1);
+}
+
+/// A message that is to come later waits in the queue of its level.
+storage::result<void> writer_state::put_off(storage::record_fields& fields) {
+  TROUPE_TRY(auto level, storage::put_off(fields.properties, fields.topic, fields.queue_id,
+                                          options_.store.delays, waiting_properties_));
+  fields.topic = storage::delay_topic;
+  fields.queue_id = storage::delay_queue(level);
+  fields.properties = waiting_properties_;
+  return boost::outcome_v2::success();
 }
 
 void writer_state::add_position(const storage::record_fields& fields,

@@ -181,6 +181,9 @@ const std::array table = {
     number<store, &storage::options::max_topics>(
         "store", "max-topics", q::count, {1, 50'000},
         "Topics that may be, retry topics included; more are refused."),
+    text("store", "message-delay-level",
+         "How long messages of each delay level wait, as RocketMQ's messageDelayLevel.", delays_text,
+         set_delays),
     number<store, &storage::options::file_reserved_time_ms>(
         "store", "file-reserved-time", q::duration, {0, 36500 * day},
         "A commit-log file may go when its last write is this long ago."),

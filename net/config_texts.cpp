@@ -78,6 +78,18 @@ std::string delete_when_text(const cluster_config& c, const node_config&) {
   return out;
 }
 
+std::string set_delays(cluster_config& c, node_config&, std::string_view value) {
+  auto levels = storage::delay_levels::parse(value);
+  if (!levels)
+    return levels.error().message;
+  c.options.store.delays = std::move(levels.value());
+  return {};
+}
+
+std::string delays_text(const cluster_config& c, const node_config&) {
+  return c.options.store.delays.text();
+}
+
 std::string advertised_host_text(const cluster_config&, const node_config& n) {
   return n.advertised_host.empty() ? std::string(same_as_host) : n.advertised_host;
 }

@@ -15,6 +15,8 @@ std::string set_cluster_name(cluster_config& c, node_config& n, std::string_view
 std::string set_flush(cluster_config& c, node_config& n, std::string_view value);
 std::string delete_when_text(const cluster_config& c, const node_config& n);
 std::string set_delete_when(cluster_config& c, node_config& n, std::string_view value);
+std::string delays_text(const cluster_config& c, const node_config& n);
+std::string set_delays(cluster_config& c, node_config& n, std::string_view value);
 std::string advertised_host_text(const cluster_config& c, const node_config& n);
 std::string set_advertised_host(cluster_config& c, node_config& n, std::string_view value);
 std::string set_directory(cluster_config& c, node_config& n, std::string_view value);

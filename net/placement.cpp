@@ -262,7 +262,8 @@ std::vector<std::string> agreed_settings(const cluster_config& config, const pla
           "mapped-file-size-commit-log = " + std::to_string(o.log_file_size_bytes),
           "mapped-file-size-consume-queue = " + std::to_string(o.queue_file_size_bytes),
           "max-hash-slot-num = " + std::to_string(o.index_slots),
-          "max-index-num = " + std::to_string(o.index_entries)};
+          "max-index-num = " + std::to_string(o.index_entries),
+          "message-delay-level = " + o.delays.text()};
 }
 
 std::string to_text(const placement& placed) {

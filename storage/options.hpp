@@ -1,5 +1,7 @@
 #pragma once
 
+#include "storage/delay_levels.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -40,6 +42,7 @@ struct options {
 
   /// Topics that may be; more are not made, but those that are found in the log are kept.
   std::uint32_t max_topics = 20'000;
+  delay_levels delays; ///< message-delay-level
 
   std::uint32_t store_host_ipv4 = 0x7f000001; ///< advertised address in STOREHOST and message ids
   std::uint16_t store_port = 10911;           ///< advertised remoting port

@@ -2,6 +2,7 @@
 
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/format/delayed_message.hpp"
 #include "storage/format/producer_sequence.hpp"
 #include "storage/format/system_topics.hpp"
 #include "storage/mutant.hpp"
@@ -63,6 +64,9 @@ messages_of(const remoting::send_header& header, std::int32_t queue_id, const he
     TROUPE_TRY(auto next, body.next());
     if (!next)
       break;
+    // As RocketMQ: it could not answer where each of them waits.
+    if (storage::asked_level(next->properties) > 0 || storage::asked_level(held.properties) > 0)
+      return error{errc::invalid_argument, "a message with a delay level must not be in a batch"};
     m.flag = next->flag;
     m.body = next->body;
     m.properties = next->properties;

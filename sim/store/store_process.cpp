@@ -184,7 +184,7 @@ result<bool> store_process::stage(const drawn_message& message) {
   put.body_hash = hash_of(message.body);
   auto view = storage::decode_record(bytes, place.offset, storage::verify::structure).view;
   put.tags_code = storage::tags_code(topic, storage::indexed_properties(view.properties),
-                                     place.store_timestamp);
+                                     place.store_timestamp, options_.delays);
   positions_.add(view);
   next += put.queued ? 1 : 0;
   staged_.push_back(std::move(put));

@@ -40,7 +40,7 @@ void position_builder::add(const record_view& view) {
   auto& added = batch_.positions.emplace_back();
   added.offset = view.offset;
   added.queue_position = view.queue_position;
-  added.tags_code = tags_code(view.topic, found, view.store_timestamp);
+  added.tags_code = tags_code(view.topic, found, view.store_timestamp, levels_);
   added.store_timestamp = view.store_timestamp;
   added.size = view.size;
   added.queue_id = view.queue_id;

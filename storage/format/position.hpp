@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace troupe::storage {
@@ -38,6 +39,8 @@ struct position_batch {
 /// Fills a batch from decoded records; remembers topics between calls.
 class position_builder {
 public:
+  explicit position_builder(delay_levels levels = {}) : levels_(std::move(levels)) {}
+
   void start(log_offset from);
   /// Adds one record. `view` is read only during the call.
   void add(const record_view& view);
@@ -59,6 +62,7 @@ private:
   };
   const known_topic& intern(std::string_view topic);
 
+  delay_levels levels_;
   position_batch batch_;
   std::uint64_t batch_number_ = 1;
   std::unordered_map<std::string, known_topic, text_hash, std::equal_to<>> topics_;

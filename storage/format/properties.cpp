@@ -1,7 +1,6 @@
 #include "storage/format/properties.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <limits>
 
@@ -48,9 +47,6 @@ code_point decode_utf8(std::string_view text) noexcept {
   return {value, wanted + 1};
 }
 
-constexpr std::array<std::int64_t, 18> delay_seconds = {
-    1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1200, 1800, 3600, 7200};
-
 bool holds_separator(std::string_view text) noexcept {
   return text.find_first_of(std::string_view("\0\1\2", 3)) != std::string_view::npos;
 }
@@ -80,7 +76,6 @@ const char* unsupported_request(std::string_view properties) noexcept {
     const char* why;
   };
   static constexpr refusal delays[] = {
-      {property::delay, "delayed delivery (property DELAY) is not supported by this node"},
       {property::timer_delay_seconds,
        "timed delivery (property TIMER_DELAY_SEC) is not supported by this node"},
       {property::timer_delay_ms,
@@ -149,13 +144,6 @@ std::int32_t java_hash(std::string_view utf8, std::int32_t seed) noexcept {
   return static_cast<std::int32_t>(hash);
 }
 
-std::optional<std::int64_t> delay_of_level(std::int32_t level) noexcept {
-  if (level < 1)
-    return std::nullopt;
-  auto i = std::min<std::size_t>(static_cast<std::size_t>(level), delay_seconds.size()) - 1;
-  return delay_seconds[i] * 1000;
-}
-
 indexed_properties::indexed_properties(std::string_view properties) noexcept {
   for_each_property(properties, [this](std::string_view name, std::string_view value) {
     // Lengths differ nearly always, so this costs one comparison for most properties.
@@ -171,13 +159,13 @@ indexed_properties::indexed_properties(std::string_view properties) noexcept {
 }
 
 std::int64_t tags_code(std::string_view topic, const indexed_properties& found,
-                       std::int64_t store_timestamp) noexcept {
+                       std::int64_t store_timestamp, const delay_levels& levels) noexcept {
   if (!found.delay.empty() && topic == delay_topic) {
     std::int32_t level = 0;
     auto* end = found.delay.data() + found.delay.size();
     auto parsed = std::from_chars(found.delay.data(), end, level);
     const bool is_number = parsed.ec == std::errc{} && parsed.ptr == end;
-    auto delay = is_number ? delay_of_level(level) : std::nullopt;
+    auto delay = is_number ? levels.of(level) : std::nullopt;
     if (delay && store_timestamp <= std::numeric_limits<std::int64_t>::max() - *delay)
       return store_timestamp + *delay;
   }

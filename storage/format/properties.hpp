@@ -1,5 +1,7 @@
 #pragma once
 
+#include "storage/delay_levels.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,7 +20,7 @@ inline constexpr std::string_view keys = "KEYS";
 inline constexpr std::string_view unique_key = "UNIQ_KEY";
 inline constexpr std::string_view tags = "TAGS";
 inline constexpr std::string_view wait = "WAIT";
-inline constexpr std::string_view delay = "DELAY"; ///< RocketMQ's 18 levels; 0 is none
+inline constexpr std::string_view delay = "DELAY"; ///< level: storage/delay_levels.hpp; 0 is none
 inline constexpr std::string_view timer_delay_seconds = "TIMER_DELAY_SEC"; ///< RocketMQ 5's timers
 inline constexpr std::string_view timer_delay_ms = "TIMER_DELAY_MS";
 inline constexpr std::string_view timer_deliver_ms = "TIMER_DELIVER_MS";
@@ -46,8 +48,8 @@ void for_each_property(std::string_view properties, Visit&& visit) {
 /// The value of `name`; empty when there is none.
 std::string_view find_property(std::string_view properties, std::string_view name) noexcept;
 
-/// Why a message with these properties must not be stored as an ordinary one: it asks for delayed
-/// delivery or for a transaction, which this store cannot give. Null when it asks for neither.
+/// Why a message with these properties must not be stored as an ordinary one: it asks for delivery
+/// at a time or for a transaction, which this store cannot give. Null when it asks for neither.
 const char* unsupported_request(std::string_view properties) noexcept;
 
 /// What is wrong with the text for a store that has to split it again: null when nothing is.
@@ -71,10 +73,6 @@ std::int32_t java_hash(std::string_view utf8, std::int32_t seed = 0) noexcept;
 
 inline constexpr std::string_view delay_topic = "SCHEDULE_TOPIC_XXXX";
 
-/// What a delay level of `DELAY` means; a level above the highest counts as the highest.
-/// Nothing for a level below 1.
-std::optional<std::int64_t> delay_of_level(std::int32_t level) noexcept;
-
 /// The properties that queues and index want, found in one pass.
 struct indexed_properties {
   std::string_view tags;
@@ -88,7 +86,7 @@ struct indexed_properties {
 /// The tags code of a queue entry: hash of the tag, 0 without one; in the delay topic the time of
 /// delivery.
 std::int64_t tags_code(std::string_view topic, const indexed_properties& found,
-                       std::int64_t store_timestamp) noexcept;
+                       std::int64_t store_timestamp, const delay_levels& levels) noexcept;
 
 /// Hash of `topic + "#"`, from which `key_hash` goes on.
 std::int32_t key_hash_prefix(std::string_view topic) noexcept;

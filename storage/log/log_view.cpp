@@ -40,7 +40,7 @@ error below_minimum(log_offset offset, log_offset min) {
 
 log_view::log_view(file_system& fs, const options& o, log_offset min_offset, std::size_t map_limit)
     : fs_(fs), options_(o), min_offset_(min_offset),
-      map_limit_(std::max<std::size_t>(map_limit, 1)) {}
+      map_limit_(std::max<std::size_t>(map_limit, 1)), builder_(o.delays) {}
 
 log_offset log_view::start_of(log_offset offset) const noexcept {
   return offset - offset % static_cast<log_offset>(options_.log_file_size_bytes);

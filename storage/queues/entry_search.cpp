@@ -12,9 +12,9 @@ namespace troupe::storage {
 
 namespace {
 
-queue_entry entry_of(const record_view& view) {
+queue_entry entry_of(const record_view& view, const delay_levels& levels) {
   return {view.offset, view.size,
-          tags_code(view.topic, indexed_properties{view.properties}, view.store_timestamp)};
+          tags_code(view.topic, indexed_properties{view.properties}, view.store_timestamp, levels)};
 }
 
 /// One search at work.
@@ -73,7 +73,8 @@ result<bool> search::leads_right(std::size_t i) {
     return false;
   auto& view = message.value().view;
   return view.queue_position == given_.first + static_cast<queue_offset>(i) &&
-         view.queue_id == queue_id_ && view.topic == topic_ && entry_of(view) == entry;
+         view.queue_id == queue_id_ && view.topic == topic_ &&
+         entry_of(view, options_.delays) == entry;
 }
 
 /// The next entries on both sides that are right say between which records to look.
@@ -134,7 +135,7 @@ void search::note(const record_view& view) {
       i < static_cast<queue_offset>(first_) || i >= static_cast<queue_offset>(end_))
     return;
   // Of two with one number the later one counts: the topic was made again in between.
-  found_[static_cast<std::size_t>(i)] = entry_of(view);
+  found_[static_cast<std::size_t>(i)] = entry_of(view, options_.delays);
 }
 
 /// The suspect, and the wrong ones that touch it, as far as their records have been found.

@@ -24,9 +24,15 @@ std::string shown(std::string_view topic, std::int32_t id, queue_offset number) 
 }
 
 /// What the entry of this record must be.
-queue_entry entry_of(const record_view& m) {
+queue_entry entry_of(const record_view& m, const delay_levels& levels) {
   return {m.offset, m.size,
-          tags_code(m.topic, indexed_properties(m.properties), m.store_timestamp)};
+          tags_code(m.topic, indexed_properties(m.properties), m.store_timestamp, levels)};
+}
+
+/// The levels may have been others when the message came: then it is due at another time.
+bool says_when_due(const record_view& m, const queue_entry& found, const queue_entry& right) {
+  return m.topic == delay_topic && found.offset == right.offset && found.size == right.size &&
+         found.tags_code >= m.store_timestamp;
 }
 
 std::int64_t byte_of(queue_offset number) {
@@ -86,7 +92,8 @@ result<void> queue_check::add(const record_view& message) {
   if (state.seen.size() <= place)
     state.seen.resize(std::max(place + 1, state.seen.size() * 2));
   state.seen[place] = true;
-  if (auto right = entry_of(message); found != right)
+  if (auto right = entry_of(message, files_.settings.delays);
+      found != right && !says_when_due(message, found, right))
     report_({path_of(last_->first, number),
              byte_of(number) % static_cast<std::int64_t>(open_.file_size_bytes()),
              shown(message.topic, message.queue_id, number) + " says " + shown(found) +

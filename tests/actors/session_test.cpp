@@ -328,9 +328,7 @@ TEST_CASE("session: whether they wait for the flush or not, puts keep their orde
 TEST_CASE("session: a time for delivery or a transaction is refused", "[actors]") {
   session_stand t;
   t.start();
-  for (auto* property : {"DELAY\1"
-                         "3\2",
-                         "TIMER_DELAY_SEC\1"
+  for (auto* property : {"TIMER_DELAY_SEC\1"
                          "1\2",
                          "__STARTDELIVERTIME\1"
                          "1\2",

@@ -104,7 +104,7 @@ class Producing(Gateway):
 
     def test_what_cannot_be_done_yet_is_refused_and_never_done_wrongly(self):
         client = self.client()
-        answer = client.send("T", b"x", properties="DELAY\x013\2")
+        answer = client.send("T", b"x", properties="DELAY\x01soon\2")
         self.assertEqual(answer.code, 13)
         self.assertIn("DELAY", answer.remark)
         answer = client.send("T", b"x", sysflag=4)

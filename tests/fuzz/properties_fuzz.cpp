@@ -60,7 +60,7 @@ void check_keys(std::string_view text) {
     require(key_hash("topic", key) <= 0x7fffffff, "the hash of a key is not negative");
   });
   constexpr std::int64_t now = 1'767'225'600'000;
-  auto delivery = tags_code(delay_topic, found, now);
+  auto delivery = tags_code(delay_topic, found, now, delay_levels{});
   require(delivery == java_hash(found.tags) || (delivery > now && delivery <= now + 7'200'000),
           "a delayed message is due within two hours");
 }

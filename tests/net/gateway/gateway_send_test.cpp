@@ -185,9 +185,7 @@ TEST_CASE("gateway: what asks for a time or a transaction is refused", "[gateway
   gateway_stand t;
   t.start();
   t.node.create_topic("t");
-  for (auto* property : {"DELAY\1"
-                         "3\2",
-                         "TIMER_DELAY_SEC\1"
+  for (auto* property : {"TIMER_DELAY_SEC\1"
                          "10\2",
                          "TIMER_DELAY_MS\1"
                          "10\2",

@@ -24,7 +24,7 @@ std::map<std::string, std::string> all(std::string_view text) {
 }
 
 std::int64_t code(std::string_view topic, std::string_view properties, std::int64_t time = 0) {
-  return tags_code(topic, indexed_properties(properties), time);
+  return tags_code(topic, indexed_properties(properties), time, delay_levels{});
 }
 
 std::vector<std::string> keys(std::string_view properties) {

@@ -75,7 +75,7 @@ std::vector<queue_entry> all(const consume_queue& queue) {
 
 /// The delay topic has a queue for each level, counted from 0.
 std::int64_t expected_code(const golden_message& m) {
-  return m.topic == delay_topic ? m.store_timestamp + *delay_of_level(m.queue_id + 1)
+  return m.topic == delay_topic ? m.store_timestamp + *delay_levels{}.of(m.queue_id + 1)
                                 : java_hash(m.tags);
 }
 
