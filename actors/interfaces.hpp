@@ -152,6 +152,13 @@ using registrar_actor = caf::typed_actor<
     // Its own timers.
     handles<void(save_atom)>, handles<void(work_atom)>>;
 
+/// Delivers delayed messages.
+using delayer_actor = caf::typed_actor<
+    /// Delivers nothing more; answers when it is known how what was begun ended, and saved.
+    handles<stop_report(stop_atom)>, handles<void(role_table)>,
+    // Its own timers.
+    handles<void(work_atom)>, handles<void(save_atom)>>;
+
 /// Decides what is deleted, and when the disk is too full to write.
 using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,
                                        handles<void(role_table)>, handles<void(pulse_atom)>>;
@@ -269,6 +276,7 @@ struct role_table {
   std::vector<reader_actor> readers;
   registrar_actor registrar;
   cleaner_actor cleaner;
+  delayer_actor delayer;       ///< of the same process, where the registrar is
   node_actor node;             ///< of the same process
   membership_actor membership; ///< of the same process
   /// The writer has ended, not only its process out of reach: nobody writes to the log.
@@ -280,8 +288,8 @@ struct role_table {
 template <class Inspector>
 auto inspect(Inspector& f, role_table& x) {
   return fields(f, "role_table", x.writer, x.flusher, x.queue_flusher, x.dispatcher,
-                x.queue_manager, x.readers, x.registrar, x.cleaner, x.node, x.membership,
-                x.writer_ended, x.elsewhere);
+                x.queue_manager, x.readers, x.registrar, x.cleaner, x.delayer, x.node,
+                x.membership, x.writer_ended, x.elsewhere);
 }
 
 /// Each role as people name it.
@@ -303,6 +311,8 @@ template <>
 inline constexpr const char* role_name<registrar_actor> = "registrar";
 template <>
 inline constexpr const char* role_name<cleaner_actor> = "cleaner";
+template <>
+inline constexpr const char* role_name<delayer_actor> = "delayer";
 template <>
 inline constexpr const char* role_name<membership_actor> = "membership";
 

@@ -1,6 +1,7 @@
 #include "actors/node.hpp"
 
 #include "actors/cleaner.hpp"
+#include "actors/delayer.hpp"
 #include "actors/dispatcher.hpp"
 #include "actors/flusher.hpp"
 #include "actors/membership.hpp"
@@ -111,6 +112,8 @@ void node_state::add_roles() {
     add_role("cleaner", true, &role_table::cleaner, &node_state::spawn_cleaner);
   if (plays(store_role::registrar))
     add_role("registrar", true, &role_table::registrar, &node_state::spawn_registrar);
+  if (plays(store_role::registrar)) // whose directory it shares
+    add_role("delayer", true, &role_table::delayer, &node_state::spawn_delayer);
   if (plays(store_role::readers))
     add_readers();
 }
@@ -196,6 +199,11 @@ registrar_actor node_state::spawn_registrar() {
 cleaner_actor node_state::spawn_cleaner() {
   cleaner_setup setup{setup_.options, setup_.files, setup_.clock};
   return spawn_blocking(self_->system(), cleaner, std::move(setup));
+}
+
+delayer_actor node_state::spawn_delayer() {
+  delayer_setup setup{setup_.options, setup_.files, setup_.clock};
+  return spawn_blocking(self_->system(), delayer, std::move(setup));
 }
 
 /// No role of the store: nothing of it is on disk, and its clients tell it again who they are.

@@ -129,6 +129,7 @@ private:
   reader_actor spawn_reader();
   registrar_actor spawn_registrar();
   cleaner_actor spawn_cleaner();
+  delayer_actor spawn_delayer();
   void spawn_membership();
 
   // Queue-managers: node_queues.cpp.
@@ -187,6 +188,7 @@ private:
   void ask_nodes(const std::shared_ptr<gathering>& g);
   void add_roles_elsewhere(std::vector<role_status>& all) const;
   std::int64_t ms_since(caf::actor_clock::time_point then) const;
+  void stop_writer();
   void drain_sessions();
   void await_durable(log_offset end, caf::actor_clock::time_point deadline);
   /// Asks for the last thing that is to be done; `next` goes on, also without an answer.

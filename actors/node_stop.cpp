@@ -30,12 +30,18 @@ caf::result<stop_report> node_state::stop() {
     if (r.state == role_stopped)
       leave_over("the " + r.name + " had stopped: the next start recovers");
   leave_over(unreadable_);
-  // In the direction of a message: what was accepted is written, dispatched, flushed. Who is dead
-  // is left out, and the others save what they have.
+  // What it delivers is a message like others, and its progress wants a flush.
+  stop_role(store_role::registrar, roles_.delayer, [this] { stop_writer(); });
+  return answer;
+}
+
+/// In the direction of a message: what was accepted is written, dispatched, flushed. Who is dead is
+/// left out, and the others save what they have.
+void node_state::stop_writer() {
   if (!plays(store_role::writer)) {
     awaits_queues_ = true;
     drain_sessions();
-    return answer;
+    return;
   }
   stop_waits_ = "the writer to write what it has accepted";
   self_->request(roles_.writer, caf::infinite, stop_atom_v)
@@ -44,7 +50,6 @@ caf::result<stop_report> node_state::stop() {
               leave_over("stopping the writer: " + render(from_caf(why)));
               stop_queues(unknown_log_end);
             });
-  return answer;
 }
 
 /// Those who write are elsewhere and go on: what clients have open may still be answered.

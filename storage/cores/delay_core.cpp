@@ -11,6 +11,8 @@ namespace {
 /// After a failure; twice as long after each further one, up to the longest.
 constexpr std::int64_t first_rest_ms = 100;
 constexpr std::uint32_t most_doublings = 5;
+/// After a look that failed.
+constexpr std::int64_t look_rest_ms = 500;
 /// Between two looks that find nothing, should the queue not wait for what is asked.
 constexpr std::int64_t empty_rest_ms = 100;
 
@@ -125,11 +127,20 @@ void delay_core::found(std::int32_t level, const sight& what, const moment& now)
 }
 
 void delay_core::look_failed(std::int32_t level, const moment& now) {
-  rest(at(level), now);
+  at(level).now = phase::resting;
+  at(level).rest_until_ms = now.steady_ms + look_rest_ms;
 }
 
-void delay_core::moved(std::int32_t level, std::int64_t to) {
+void delay_core::look_again() noexcept {
+  for (auto& s : states_)
+    if (s.now == phase::over)
+      s.now = phase::idle;
+}
+
+void delay_core::moved(std::int32_t level, std::int64_t to, const moment& now) {
   auto& s = at(level);
+  if (to == s.next)
+    return look_failed(level, now);
   s.ahead.clear();
   s.next = to;
   s.now = phase::idle;

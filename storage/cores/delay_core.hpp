@@ -83,13 +83,18 @@ public:
   void found(std::int32_t level, const sight& what, const moment& now);
   void look_failed(std::int32_t level, const moment& now);
   /// The queue does not have the place: it goes on there.
-  void moved(std::int32_t level, std::int64_t to);
+  void moved(std::int32_t level, std::int64_t to, const moment& now);
+  /// There are other queues, or other words of them.
+  void look_again() noexcept;
   /// What became of those of the delivery, in its order.
   void delivered(std::int32_t level, const std::vector<outcome>& outcomes, const moment& now);
   /// No look and no delivery is begun any more.
   void stop() noexcept { stopped_ = true; }
   /// A delivery is under way.
   bool delivering() const noexcept;
+  bool delivering(std::int32_t level) const noexcept {
+    return at(level).now == phase::delivering;
+  }
 
   /// Of the level: the first message that is not settled.
   std::int64_t progress(std::int32_t level) const noexcept { return at(level).next; }
