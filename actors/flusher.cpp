@@ -25,6 +25,7 @@ void flusher_state::start(flusher_actor::stateful_pointer<flusher_state> actor,
   options_ = std::move(setup.options);
   files_ = setup.files;
   keeps_checkpoint_ = setup.keeps_checkpoint && !setup.read_only;
+  core_ = storage::flush_core{options_.resting_bytes()};
   log_state log;
   log.run = setup.run;
   log.flushed = log.end = setup.end;
@@ -80,9 +81,18 @@ void flusher_state::act(const storage::flush_core::actions& then) {
     if (options_.store.flush == storage::flush_policy::sync)
       self_->send(roles_.queue_manager, flushed());
   }
+  wake(then.wake);
+}
+
+void flusher_state::wake(storage::flush_core::wake_up when) {
+  using storage::flush_core;
+  if (when == flush_core::wake_up::none)
+    return;
+  auto due = began_ + options_.flusher.interval;
+  if (when == flush_core::wake_up::unhurried && self_->clock().now() < due)
+    return rest_.arm(self_, due, pulse_atom_v);
   // Behind everything that is in the mailbox now: those requests join this flush.
-  if (then.wake)
-    self_->send(self_, pulse_atom_v);
+  self_->send(self_, pulse_atom_v);
 }
 
 void flusher_state::answer(const storage::flush_core::answer& what) {
@@ -102,9 +112,11 @@ log_flushed flusher_state::flushed() const {
 }
 
 void flusher_state::pulse() {
+  rest_.came(self_->clock().now());
   auto flush = core_.begin_flush();
   if (!flush)
     return;
+  began_ = self_->clock().now();
   auto done = sync(*flush);
   if (!done && TROUPE_MUTANT("flush-tried-again"))
     done = sync(*flush);

@@ -2,6 +2,7 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "actors/own_timer.hpp"
 #include "actors/promise.hpp"
 #include "storage/cores/flush_core.hpp"
 #include "storage/log/log_file.hpp"
@@ -49,6 +50,7 @@ private:
   /// Carries out what `core_` answered.
   void act(const storage::flush_core::actions& then);
   void answer(const storage::flush_core::answer& what);
+  void wake(storage::flush_core::wake_up when);
   log_flushed flushed() const;
   storage::result<void> sync(const storage::flush_core::flush& flush);
   storage::result<std::shared_ptr<storage::file>> file_of(log_offset start);
@@ -64,6 +66,8 @@ private:
   storage::file_system* files_ = nullptr;
   role_table roles_;
   storage::flush_core core_; ///< what is written, durable, waited for
+  own_timer rest_;           ///< for a flush that nobody waits for
+  caf::actor_clock::time_point began_; ///< the last flush
   std::map<log_offset, std::shared_ptr<storage::file>> open_;  ///< by start; opened before their
                                                                ///< first byte is written
   std::map<std::uint64_t, kept_promise<log_flushed>> waiting_; ///< as `core_` knows them

@@ -2,6 +2,7 @@
 
 #include "storage/options.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,7 @@ struct dispatcher_options {
 
 struct flusher_options {
   std::uint64_t dirty_budget_bytes = 256 * storage::mib; ///< unflushed bytes before writers wait
+  milliseconds interval{10}; ///< between two flushes of the log that nobody waits for
   milliseconds queue_interval{1000};                     ///< between two syncs of the queues
 };
 
@@ -69,6 +71,14 @@ struct node_options {
   session_options session;
   membership_options membership;
   milliseconds stop_deadline{30'000};
+
+  /// Bytes of the log that nobody waits for and that may wait for the next flush's time.
+  std::int64_t resting_bytes() const noexcept {
+    if (store.flush == storage::flush_policy::sync || flusher.interval == milliseconds{0})
+      return 0;
+    return static_cast<std::int64_t>(
+        std::min(8 * storage::mib, flusher.dirty_budget_bytes / 4));
+  }
 };
 
 } // namespace troupe

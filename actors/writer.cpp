@@ -30,7 +30,7 @@ void writer_state::start(writer_actor::stateful_pointer<writer_state> actor, wri
   files_ = setup.files;
   clock_ = setup.clock;
   min_ = setup.min;
-  flushed_ = setup.end;
+  flushed_ = told_ = setup.end;
   start_ = setup.end;
   run_ = setup.run;
   gaps_ = std::move(setup.gaps);
@@ -294,7 +294,7 @@ void writer_state::write_staged() {
     staged_positions_ = 0;
     positions_.start(end);
     self_->send(roles_.dispatcher, std::move(list));
-    self_->send(roles_.flusher, log_written{end, store_time_.last()});
+    tell_flusher();
     keep_sequences();
   }
   answer_written();

@@ -88,6 +88,7 @@ private:
   void refuse_sequence(open_bundle& bundle, const storage::producer_windows::judgement& judged);
   void note_sequence(const storage::record_place& place);
   void keep_sequences();
+  void tell_flusher();
   void meet_flusher();
   void meet_dispatcher();
   void sync_alone();
@@ -145,6 +146,7 @@ private:
   log_offset min_ = 0;
   log_offset flushed_ = 0;
   log_offset flushing_ = 0; ///< somebody waits until the log is durable up to here
+  log_offset told_ = 0;     ///< the flusher knows that the log goes up to here
   storage::store_time store_time_;
   bool work_pending_ = false;
   bool retry_pending_ = false;

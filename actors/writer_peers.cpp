@@ -58,6 +58,17 @@ void writer_state::meet_flusher() {
     sync_alone();
   if (!TROUPE_MUTANT("log-not-attached"))
     self_->send(roles_.flusher, attach_atom_v, log());
+  told_ = log_->end();
+}
+
+/// Of a log whose flush nobody waits for it is told once a flush: what it says then is the time to
+/// tell it more.
+void writer_state::tell_flusher() {
+  auto end = log_->end();
+  if (end <= told_ || (told_ > flushed_ && end - told_ < options_.resting_bytes()))
+    return;
+  told_ = end;
+  self_->send(roles_.flusher, log_written{end, store_time_.last()});
 }
 
 void writer_state::sync_alone() {
@@ -131,6 +142,7 @@ void writer_state::flushed(const log_flushed& what) {
     return;
   flushed_ = std::max(flushed_, what.end);
   log_->flushed(flushed_);
+  tell_flusher();
   answer_flushed();
   keep_sequences();
   if (!bundles_.empty() && !flush_runs())

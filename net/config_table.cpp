@@ -228,6 +228,9 @@ const std::array table = {
     number<&node_options::flusher, &flusher_options::dirty_budget_bytes>(
         "flusher", "dirty-budget", q::bytes, {mib, storage::gib},
         "Bytes not yet on the disk above which writers are held back."),
+    number<&node_options::flusher, &flusher_options::interval>(
+        "flusher", "flush-interval", q::duration, {0, 10 * second},
+        "Time between two flushes of the log while nobody waits for one (flush = async)."),
     number<&node_options::flusher, &flusher_options::queue_interval>(
         "flusher", "queue-interval", q::duration, {1, hour},
         "Time between two syncs of queues, index and checkpoint."),

@@ -29,7 +29,8 @@ flush_core::actions flush_core::new_run(std::uint64_t run, const mark& written,
 
 flush_core::actions flush_core::go_on() noexcept {
   actions then;
-  then.wake = written_.end > flushed_.end && wakes();
+  if (written_.end > flushed_.end)
+    then.wake = wakes();
   return then;
 }
 
@@ -73,7 +74,8 @@ flush_core::actions flush_core::flushed() {
   actions then;
   then.answers = answer_waiting();
   then.tell = true;
-  then.wake = written_.end > flushed_.end && wakes();
+  if (written_.end > flushed_.end)
+    then.wake = wakes();
   return then;
 }
 
@@ -87,8 +89,11 @@ flush_core::actions flush_core::failed() {
   return then;
 }
 
-bool flush_core::wakes() noexcept {
-  return !failed_ && !std::exchange(awake_, true);
+flush_core::wake_up flush_core::wakes() noexcept {
+  if (failed_ || awake_)
+    return wake_up::none;
+  awake_ = !waiting_.empty() || written_.end - flushed_.end > resting_bytes_;
+  return awake_ ? wake_up::now : wake_up::unhurried;
 }
 
 std::vector<flush_core::answer> flush_core::answer_waiting() {

@@ -13,8 +13,8 @@ namespace troupe::storage {
 /// State: the run of the log, how far it is written and durable, the flush that runs, those who
 /// wait, in the order they came, and whether a flush failed.
 ///
-/// Events come in by the functions below; what has to be done then is their answer. After `wake`
-/// the owner calls `begin_flush` when it has read everything that came meanwhile, which shares the
+/// Events come in by the functions below; what has to be done then is their answer. The owner calls
+/// `begin_flush` when it was told to and has read everything that came meanwhile, which shares the
 /// one flush, syncs the files it is given, and says `flushed` or `failed`.
 ///
 /// Invariants: one flush at a time; what is durable only grows within a run, and not after a
@@ -40,11 +40,17 @@ public:
     outcome what = outcome::durable;
     friend bool operator==(const answer&, const answer&) = default;
   };
+  /// When to call `begin_flush`.
+  enum class wake_up : std::uint8_t {
+    none,
+    unhurried, ///< some time after the flush before: nobody waits, and little is not durable
+    now,       ///< behind all that has come by now
+  };
   /// To be done in this order.
   struct actions {
     std::vector<answer> answers;
     bool tell = false; ///< everybody how far the log is durable, or that it failed
-    bool wake = false; ///< `begin_flush`, behind all that has come by now
+    wake_up wake = wake_up::none;
   };
   struct log_file {
     std::int64_t start = 0;
@@ -57,6 +63,9 @@ public:
     /// What has to be synced, in this order: a file counts as durable only behind its predecessor.
     std::vector<log_file> files(std::int64_t file_size) const;
   };
+
+  /// So many bytes may rest until a flush that nobody waits for.
+  explicit flush_core(std::int64_t resting_bytes = 0) noexcept : resting_bytes_(resting_bytes) {}
 
   /// The log begins a run, whose writer has seen to it that it is durable to `flushed`. Nothing
   /// that was known before counts. Followed by `go_on`.
@@ -86,15 +95,16 @@ private:
     std::uint64_t who = 0;
   };
 
-  bool wakes() noexcept;
+  wake_up wakes() noexcept;
   std::vector<answer> answer_waiting();
 
+  std::int64_t resting_bytes_;
   std::uint64_t run_ = 0;
   mark written_;
   mark flushed_;
   std::optional<mark> flushing_; ///< up to there, if one runs
   std::deque<waiting> waiting_;
-  bool awake_ = false; ///< `begin_flush` has been asked for
+  bool awake_ = false; ///< `begin_flush` has been asked for, now
   bool failed_ = false;
   std::uint64_t count_ = 0;
 };

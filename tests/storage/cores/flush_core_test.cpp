@@ -23,8 +23,10 @@ std::string text(const flush_core::actions& then) {
                                                              : " other run"));
   if (then.tell)
     add("tell");
-  if (then.wake)
+  if (then.wake == flush_core::wake_up::now)
     add("wake");
+  if (then.wake == flush_core::wake_up::unhurried)
+    add("rest");
   return all;
 }
 
@@ -79,9 +81,9 @@ struct row {
   std::vector<line> lines;
 };
 
-void check(const std::vector<row>& rows) {
+void check(const std::vector<row>& rows, std::int64_t resting_bytes = 0) {
   for (auto& r : rows) {
-    flush_core core;
+    flush_core core{resting_bytes};
     core.new_run(1, {50, 50}, {50, 50});
     for (auto& l : r.lines) {
       INFO(r.rule << ": " << l.event);
@@ -160,6 +162,35 @@ TEST_CASE("flush core: who waits is answered when it is durable", "[storage]") {
   });
 }
 
+TEST_CASE("flush core: a little that nobody waits for rests", "[storage]") {
+  check(
+      {
+          {"as long as it is little",
+           {{"written 60", "rest"},
+            {"written 80", "rest"},
+            {"written 81", "wake"},
+            {"begin", "50 to 81: 0"},
+            {"written 90", "rest"},
+            {"flushed", "tell, rest"},
+            {"begin", "81 to 90: 0"},
+            {"flushed", "tell"}}},
+          {"until somebody waits for it",
+           {{"written 60", "rest"},
+            {"wait 60 1", "wake"},
+            {"begin", "50 to 60: 0"},
+            {"flushed", "1 durable, tell"}}},
+          {"not while somebody waits for what is still to be written",
+           {{"wait 70 1", "wake"},
+            {"begin", "nothing"},
+            {"written 60", "wake"},
+            {"begin", "50 to 60: 0"},
+            {"flushed", "tell"},
+            {"written 70", "wake"}}},
+          {"not behind a failed flush", {{"failed", "tell"}, {"written 60", ""}}},
+      },
+      30);
+}
+
 TEST_CASE("flush core: a failed flush is final, until the log begins a new run", "[storage]") {
   check({
       {"who waits hears it, and who comes later",
@@ -199,7 +230,10 @@ namespace {
 /// when a sync began that went well.
 class model {
 public:
-  explicit model(std::uint64_t seed) : random_(seed) { core_.new_run(1, {}, {}); }
+  explicit model(std::uint64_t seed)
+      : random_(seed), core_(static_cast<std::int64_t>(random_.below(3) * 50)) {
+    core_.new_run(1, {}, {});
+  }
 
   void run() {
     for (int i = 0; i < 500; ++i)
@@ -277,7 +311,9 @@ private:
       CHECK(a.what == (asked_[a.who] <= on_disk_ ? outcome::durable : outcome::failed));
       CHECK((failed_ || a.what == outcome::durable));
     }
-    woken_ |= then.wake;
+    woken_ |= then.wake != flush_core::wake_up::none;
+    if (then.wake == flush_core::wake_up::unhurried)
+      CHECK(asked_.size() == answered_.size());
   }
 
   troupe::sim::random_source random_;
