@@ -22,6 +22,7 @@ inline constexpr std::int32_t get_min_offset = 31;
 inline constexpr std::int32_t view_message_by_id = 33;
 inline constexpr std::int32_t heart_beat = 34;
 inline constexpr std::int32_t unregister_client = 35;
+inline constexpr std::int32_t consumer_send_msg_back = 36;
 inline constexpr std::int32_t get_consumer_list_by_group = 38;
 inline constexpr std::int32_t notify_consumer_ids_changed = 40; ///< to clients
 inline constexpr std::int32_t lock_batch_mq = 41;
@@ -73,6 +74,8 @@ inline constexpr std::int32_t consumer_not_online = 206;
 
 /// The topic of which a producer learns where new topics are created.
 inline constexpr std::string_view default_topic = "TBW102";
+/// Before a group's name: the topics of its messages that are tried again, and that never are.
 inline constexpr std::string_view retry_prefix = "%RETRY%";
+inline constexpr std::string_view dead_letter_prefix = "%DLQ%";
 
 } // namespace troupe::remoting

@@ -22,7 +22,7 @@ struct send_header {
   std::string properties;
   std::int32_t reconsume_times = 0;
   bool unit_mode = false;
-  std::int32_t max_reconsume_times = 0;
+  std::int32_t max_reconsume_times = -1; ///< -1: not said
   bool batch = false;
 };
 struct long_send_header : send_header {};
