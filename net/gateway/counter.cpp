@@ -34,6 +34,13 @@ constexpr std::size_t most_text = 16 * storage::mib - 64 * storage::kib;
 constexpr std::chrono::milliseconds producer_patience{2500};
 constexpr std::chrono::milliseconds client_patience{10'000};
 
+/// Go's consumer counts a message as sent back whatever the answer's code, and sends it back again
+/// when it has waited 3 s for none.
+bool takes_any_answer(const remoting::command& request) {
+  static const auto go = remoting::language_number("GO");
+  return request.code == remoting::request_code::consumer_send_msg_back && request.language == go;
+}
+
 /// Of one client at a time.
 constexpr std::size_t most_open_questions = 16;
 
@@ -68,7 +75,9 @@ bool counter::too_late(const ticket& who) {
 ticket counter::ticket_of(connection_id from, const client_request& request, request_kind kind,
                           std::int64_t since_ms) {
   auto& h = request.header;
-  return {from, h.code, h.opaque, h.is_oneway(), h.type, kind, request.bytes, since_ms};
+  ticket who{from, h.code, h.opaque, h.is_oneway(), h.type, kind, request.bytes, since_ms};
+  who.success_only = takes_any_answer(h);
+  return who;
 }
 
 bool counter::has_writes(connection_id from) const {
@@ -121,7 +130,8 @@ void counter::reply(const ticket& who, const remoting::command& header, slices b
   outgoing message;
   message.to = who.from;
   message.settled_bytes = TROUPE_MUTANT("request-not-settled") ? 0 : who.bytes;
-  if (!who.oneway) {
+  bool success = header.code == response_code::success;
+  if (!who.oneway && (success || !who.success_only)) {
     std::size_t bytes = 0;
     for (auto& slice : body)
       bytes += slice.size();
@@ -131,6 +141,8 @@ void counter::reply(const ticket& who, const remoting::command& header, slices b
     message.receipt = receipt.use_count() > 0 ? std::move(receipt) : who.place;
   }
   send_(std::move(message));
+  if (success && who.after)
+    who.after();
   if (!is_write(who.kind))
     return;
   if (auto found = clients_.find(who.from); found != clients_.end() && found->second.writes > 0)

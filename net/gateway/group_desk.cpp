@@ -2,6 +2,7 @@
 
 #include "net/remoting/codes.hpp"
 #include "net/remoting/heartbeat.hpp"
+#include "net/remoting/send_back.hpp"
 
 #include <utility>
 
@@ -62,12 +63,14 @@ void group_desk::take_heartbeat(const ticket& who, const client_request& request
   auto changed = groups_.heartbeat(who.from, h.value(), counter_.now_ms());
   if (!changed)
     return counter_.fail(who, changed.error());
-  // First of all the topics for retries: clients look for them right after their first heartbeat.
+  // First of all the topics for retries: clients look for them right after their first heartbeat,
+  // and those that broadcast as well, who never use theirs.
   std::vector<std::string> missing;
-  for (auto& consumer : h.value().consumers)
-    if (auto retry = std::string(remoting::retry_prefix) + consumer.group;
-        consumer.clustering && names_.find(retry) == nullptr)
+  for (auto& consumer : h.value().consumers) {
+    book_.learn(consumer.group, [] {}); // asked for before the topics, so known when those are
+    if (auto retry = remoting::retry_topic(consumer.group); names_.find(retry) == nullptr)
       missing.push_back(std::move(retry));
+  }
   if (!missing.empty())
     names_.refresh([this, who, missing] { make_retry_topics(who, missing); });
   notify(changed.value());
@@ -80,10 +83,11 @@ void group_desk::make_retry_topics(const ticket& who, const std::vector<std::str
   for (auto& topic : topics) {
     if (!sessions_.knows(who.from) || retry_topics_[who.from] >= most_retry_topics)
       return;
-    if (names_.find(topic) != nullptr || names_.is_being_made(topic))
+    auto queues = book_.rules(std::string(remoting::group_of_retry_topic(topic))).retry_queues;
+    if (queues == 0 || names_.find(topic) != nullptr || names_.is_being_made(topic))
       continue;
     ++retry_topics_[who.from];
-    names_.create({topic, 1, 1, 6}, [](const storage::error&) {});
+    names_.create({topic, queues, queues, 6}, [](const storage::error&) {});
   }
 }
 
@@ -135,13 +139,16 @@ void group_desk::notify_soon(const std::vector<std::string>& groups) {
 }
 
 void group_desk::send_notes() {
-  for (auto& group : std::exchange(changed_groups_, {}))
+  for (auto& group : std::exchange(changed_groups_, {})) {
+    if (!book_.rules(group).notify)
+      continue;
     for (auto to : groups_.connections(group)) {
       remoting::command news;
       news.code = request_code::notify_consumer_ids_changed;
       remoting::write_fields(news, remoting::group_header{group});
       counter_.tell(to, std::move(news));
     }
+  }
 }
 
 // -- members that came through other doors -------------------------------------------------------

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/gateway/group_book.hpp"
 #include "net/gateway/names_desk.hpp"
 #include "net/remoting/client_groups.hpp"
 #include "net/remoting/queue_locks.hpp"
@@ -18,7 +19,8 @@ namespace troupe::net {
 /// for retries each client has caused.
 class group_desk : public desk {
 public:
-  group_desk(const desk_services& with, names_desk& names) : desk(with), names_(names) {}
+  group_desk(const desk_services& with, names_desk& names, group_book& book)
+      : desk(with), names_(names), book_(book) {}
 
   request_lines lines();
   const remoting::client_groups& groups() const noexcept { return groups_; }
@@ -52,6 +54,7 @@ private:
   void arm_sweep();
 
   names_desk& names_;
+  group_book& book_;
   remoting::client_groups groups_;
   membership_actor membership_; ///< null while there is none
   /// The members of groups that came through other doors; groups without any are left out.

@@ -88,19 +88,40 @@ request_lines pull_desk::lines() {
 }
 
 void pull_desk::take(const ticket& who, const client_request& request) {
-  look_up(who, request, true);
+  look_up(who, request, unknown::group_and_topic);
 }
 
-void pull_desk::look_up(const ticket& who, const client_request& request, bool may_ask) {
+/// As the settings of the group allow; answers what they do not.
+bool pull_desk::may_consume(const ticket& who, const std::string& group,
+                            const remoting::group_rules& rules) {
+  std::string why;
+  if (!rules.consume)
+    why = "subscription group no permission, " + group;
+  else if (!rules.broadcast && groups_.is_broadcasting(group))
+    why = "the consumer group[" + group + "] can not consume by broadcast way";
+  else
+    return true;
+  counter_.reply(who, response_code::no_permission, std::move(why));
+  return false;
+}
+
+void pull_desk::look_up(const ticket& who, const client_request& request, unknown may_be) {
   auto fields = counter_.fields_of<remoting::pull_header>(who, request);
   if (!fields)
     return;
   auto& h = *fields;
-  if (commits(h) && may_ask && sessions_.find(who.from) == nullptr)
+  if (commits(h) && may_be != unknown::nothing && sessions_.find(who.from) == nullptr)
     return sessions_.wait(who, request);
+  if (may_be == unknown::group_and_topic && book_.find(h.group) == nullptr)
+    return book_.learn(h.group, [this, who, request] {
+      if (!counter_.too_late(who))
+        look_up(who, request, unknown::topic);
+    });
+  if (!may_consume(who, h.group, book_.rules(h.group)))
+    return;
   auto* topic = names_.find(h.topic);
-  if (topic == nullptr && may_ask)
-    return names_.refresh(who, [this, who, request] { look_up(who, request, false); });
+  if (topic == nullptr && may_be != unknown::nothing)
+    return names_.refresh(who, [this, who, request] { look_up(who, request, unknown::nothing); });
   if (topic == nullptr)
     return names_.refuse(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
   if (h.queue_id < 0 || h.queue_id >= topic->read_queues)
@@ -251,7 +272,8 @@ void pull_desk::answer(const asked_pull& pull, pull_response& found, std::shared
   if (found.status == pull_status::no_queue)
     found.next = found.min;
   auto answer = counter_.header_for(who, code, remark);
-  remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max, 0});
+  remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max,
+                                                     book_.rules(pull.group).broker});
   // One that was to wait and did not would be repeated at once: so many wait that there is no room.
   auto least = std::min<std::int64_t>(pull.wait_ms, least_wait_ms);
   if (nothing && counter_.now_ms() - pull.asked_ms < least)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/pull_walk.hpp"
+#include "net/gateway/group_book.hpp"
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
 
@@ -23,9 +24,9 @@ namespace troupe::net {
 class pull_desk : public desk {
 public:
   /// `groups`: what members have subscribed to, for pulls that do not say it themselves.
-  pull_desk(const desk_services& with, names_desk& names, const remoting::client_groups& groups,
-            message_tally& tally)
-      : desk(with), names_(names), groups_(groups), tally_(tally),
+  pull_desk(const desk_services& with, names_desk& names, group_book& book,
+            const remoting::client_groups& groups, message_tally& tally)
+      : desk(with), names_(names), book_(book), groups_(groups), tally_(tally),
         walk_(self_, setup_.node_settings) {}
 
   request_lines lines();
@@ -68,7 +69,10 @@ private:
   };
 
   void take(const ticket& who, const client_request& request);
-  void look_up(const ticket& who, const client_request& request, bool may_ask);
+  /// What may still be asked for that a pull needs: in this order, each once.
+  enum class unknown : std::uint8_t { group_and_topic, topic, nothing };
+  void look_up(const ticket& who, const client_request& request, unknown may_be);
+  bool may_consume(const ticket& who, const std::string& group, const remoting::group_rules& rules);
   void send(const ticket& who, const remoting::pull_header& header, std::vector<std::int32_t> tags);
   void commit(const ticket& who, const remoting::pull_header& header);
   void ask(const ticket& who, pull_work work);
@@ -81,6 +85,7 @@ private:
   void arm_held();
 
   names_desk& names_;
+  group_book& book_;
   const remoting::client_groups& groups_;
   message_tally& tally_;
   pull_walk<gateway_actor::pointer, asked_pull> walk_;

@@ -1,12 +1,25 @@
 #include "net/gateway/reception.hpp"
 
+#include "net/remoting/admin_bodies.hpp"
+#include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
 
 namespace troupe::net {
 
 namespace {
 
+namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
+
+/// Empty where the request does not name one, and is refused.
+std::string group_changed_by(const client_request& request) {
+  if (request.header.code == request_code::delete_subscriptiongroup) {
+    auto header = remoting::read_fields<remoting::delete_group_header>(request.header);
+    return header ? header.value().group : std::string();
+  }
+  auto group = remoting::read_group_name(request.body.bytes());
+  return group ? group.value() : std::string();
+}
 
 } // namespace
 
@@ -19,22 +32,42 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
                 }),
       tally_(counter_, setup_.address.broker),
       listings_(counter_), services_{self_, setup_, counter_, sessions_}, names_(services_),
-      sends_(services_, names_, tally_), groups_(services_, names_), offsets_(services_),
-      pulls_(services_, names_, groups_.groups(), tally_), queries_(services_),
+      book_(services_), sends_(services_, names_, book_, tally_),
+      retries_(services_, names_, book_, sends_), groups_(services_, names_, book_),
+      offsets_(services_), pulls_(services_, names_, book_, groups_.groups(), tally_),
+      queries_(services_),
       admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_) {
-  for (auto& lines : {names_.lines(), sends_.lines(), groups_.lines(), offsets_.lines(),
-                      pulls_.lines(), queries_.lines(), admin_topics_.lines(),
-                      admin_groups_.lines(), admin_progress_.lines(), admin_status_.lines()})
-    table_.add(lines);
+  for (auto lines :
+       {names_.lines(), sends_.lines(), retries_.lines(), groups_.lines(), offsets_.lines(),
+        pulls_.lines(), queries_.lines(), admin_topics_.lines(), admin_groups_.lines(),
+        admin_progress_.lines(), admin_status_.lines()}) {
+    watch_settings(lines);
+    table_.add(std::move(lines));
+  }
   self_->set_down_handler([this](const caf::down_msg& down) {
     groups_.actor_ended(down.source);
     sessions_.session_ended(down.source);
   });
   self_->send(setup_.node, attach_atom_v, door_actor{self_});
   groups_.watch_members();
+}
+
+/// What an operator changes of a group is learned before he changes more.
+void reception::watch_settings(request_lines& lines) {
+  for (auto& line : lines) {
+    if (line.code != request_code::update_and_create_subscriptiongroup &&
+        line.code != request_code::delete_subscriptiongroup)
+      continue;
+    line.take = [this, take = std::move(line.take)](const session_actor& session, const ticket& who,
+                                                    const client_request& request) {
+      auto watched = who;
+      watched.after = [this, group = group_changed_by(request)] { book_.changed(group); };
+      take(session, watched, request);
+    };
+  }
 }
 
 // -- requests ------------------------------------------------------------------------------------

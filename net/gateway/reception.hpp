@@ -4,10 +4,12 @@
 #include "net/gateway/admin_progress_desk.hpp"
 #include "net/gateway/admin_status_desk.hpp"
 #include "net/gateway/admin_topics_desk.hpp"
+#include "net/gateway/group_book.hpp"
 #include "net/gateway/group_desk.hpp"
 #include "net/gateway/offset_desk.hpp"
 #include "net/gateway/pull_desk.hpp"
 #include "net/gateway/query_desk.hpp"
+#include "net/gateway/retry_desk.hpp"
 #include "net/gateway/send_desk.hpp"
 
 #include <vector>
@@ -42,6 +44,7 @@ public:
   group_desk& groups() noexcept { return groups_; }
 
 private:
+  void watch_settings(request_lines& lines);
   void open_own_session();
   void take_early();
   void take_waiting(const session_actor& session, const client_sessions::waiting_requests& all);
@@ -58,7 +61,9 @@ private:
   listings listings_;
   desk_services services_;
   names_desk names_;
+  group_book book_;
   send_desk sends_;
+  retry_desk retries_;
   group_desk groups_;
   offset_desk offsets_;
   pull_desk pulls_;

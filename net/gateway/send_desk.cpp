@@ -2,8 +2,10 @@
 
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
+#include "net/remoting/send_back.hpp"
 #include "storage/format/delayed_message.hpp"
 #include "storage/format/producer_sequence.hpp"
+#include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
 #include "storage/mutant.hpp"
 
@@ -110,35 +112,66 @@ void send_desk::end_stop() {
 }
 
 void send_desk::take(const ticket& who, const client_request& request) {
-  if (stopping_)
-    return counter_.fail(who, {errc::unavailable, "not stored: the node is stopping"});
-  auto header = remoting::read_send_header(request.header);
-  if (!header)
-    return counter_.fail(who, header.error());
-  auto& h = header.value();
+  auto read = remoting::read_send_header(request.header);
+  if (!read)
+    return counter_.fail(who, read.error());
+  auto& h = read.value();
   if (!storage::takes_messages(h.topic))
     return counter_.reply(who, response_code::no_permission,
                           "the sending message to topic[" + h.topic + "] is forbidden.");
-  auto held = held_.find(h.topic);
-  if (auto* topic = names_.find(h.topic); topic != nullptr && held == held_.end())
-    return store(who, request, std::move(h), *topic);
+  std::string group(remoting::group_of_retry_topic(h.topic));
+  if (group.empty())
+    return begin({who, request, std::move(h)});
+  if (h.batch)
+    return counter_.reply(who, response_code::message_illegal,
+                          "batch request does not support retry group " + h.topic);
+  book_.learn(group, [this, who, request, h] {
+    if (counter_.too_late(who))
+      return;
+    held_send send{who, request, h};
+    send.dead = bury(send.header, request.header.version);
+    begin(std::move(send));
+  });
+}
+
+/// A consumer sends by itself what it could not send back. What was tried often enough goes to the
+/// group's dead letters.
+bool send_desk::bury(remoting::send_header& header, std::int32_t client_version) {
+  std::string group(remoting::group_of_retry_topic(header.topic));
+  auto most = remoting::most_reconsume_times(client_version, header.max_reconsume_times,
+                                             book_.rules(group));
+  if (header.reconsume_times < most)
+    return false;
+  header.topic = remoting::dead_letter_topic(group);
+  header.queue_id = 0;
+  header.properties = remoting::without_property(header.properties, storage::property::delay);
+  return true;
+}
+
+void send_desk::begin(held_send send) {
+  auto& who = send.who;
+  if (stopping_)
+    return counter_.fail(who, {errc::unavailable, "not stored: the node is stopping"});
+  auto topic = send.header.topic;
+  auto held = held_.find(topic);
+  if (auto* known = names_.find(topic); known != nullptr && held == held_.end())
+    return store(who, send.request, std::move(send.header), *known);
   if (held_count_ >= most_held_sends)
     return counter_.fail(
         who, {errc::busy, "not stored: too many messages wait for topics that are created"});
   ++held_count_;
   if (held != held_.end()) { // behind those that came before
-    held->second.push_back({who, request, std::move(h)});
+    held->second.push_back(std::move(send));
     return;
   }
-  auto topic = h.topic;
-  held_[topic].push_back({who, request, std::move(h)});
+  held_[topic].push_back(std::move(send));
   names_.refresh([this, topic] { release(topic); });
 }
 
 /// The topic was unknown a moment ago: creates it if the rules allow, and goes on.
 void send_desk::release(const std::string& topic) {
   auto may_create = [&](const held_send& send) {
-    return topic.starts_with(remoting::retry_prefix) ||
+    return send.dead || topic.starts_with(remoting::retry_prefix) ||
            (send.header.template_topic == remoting::default_topic &&
             setup_.options.auto_create_topics);
   };
@@ -148,17 +181,23 @@ void send_desk::release(const std::string& topic) {
     return finish(topic, {});
   if (auto good = storage::check_topic_name(topic); !good)
     return finish(topic, good.error());
-  auto queues = topic.starts_with(remoting::retry_prefix)
-                    ? 1
-                    : std::clamp(creator->header.template_queues, 1, most_new_queues);
+  auto queues = queues_of_new(*creator);
   names_.create({topic, queues, queues, 6},
                 [this, topic](const error& failure) { finish(topic, failure); });
+}
+
+std::int32_t send_desk::queues_of_new(const held_send& creator) {
+  if (creator.dead)
+    return 1;
+  if (std::string group(remoting::group_of_retry_topic(creator.header.topic)); !group.empty())
+    return std::max(1, book_.rules(group).retry_queues);
+  return std::clamp(creator.header.template_queues, 1, most_new_queues);
 }
 
 void send_desk::finish(const std::string& topic, const error& failure) {
   auto sends = held_.extract(topic);
   held_count_ -= sends.mapped().size();
-  for (auto& [who, request, header] : sends.mapped()) {
+  for (auto& [who, request, header, dead] : sends.mapped()) {
     if (counter_.too_late(who))
       continue;
     if (auto* known = names_.find(topic))
@@ -207,6 +246,16 @@ void send_desk::store(const ticket& who, const client_request& request,
   puts_.store(sessions_.credit_of(who.from), std::move(put), &topic, std::move(sent));
 }
 
+void send_desk::store_for(const ticket& who, put_request put, const topic_info& topic,
+                          stored then) {
+  auto credit = sessions_.credit_of(who.from);
+  if (stopping_ || credit == nullptr)
+    return then(refused(put, {errc::unavailable, stopping_ ? "not stored: the node is stopping"
+                                                           : "not stored: the client is gone"}));
+  sent_put sent{this, who, topic.name, 0, put.count, std::move(then)};
+  puts_.store(credit, std::move(put), &topic, std::move(sent));
+}
+
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
 /// stored for certain: of all the messages of its request.
 void send_desk::answer(const sent_put& put, const put_response& response) {
@@ -215,6 +264,8 @@ void send_desk::answer(const sent_put& put, const put_response& response) {
   auto& results = response.results;
   stored_[put.topic] += static_cast<std::uint64_t>(
       std::ranges::count_if(results, [](const message_result& r) { return r.offset >= 0; }));
+  if (put.then)
+    return put.then(response);
   auto& failure = response.failure;
   if (results.size() < put.count)
     return failure.code == errc::none || is_doubtful(failure.code)

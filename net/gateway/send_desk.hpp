@@ -2,9 +2,11 @@
 
 #include "actors/promise.hpp"
 #include "actors/put_desk.hpp"
+#include "net/gateway/group_book.hpp"
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,10 +21,14 @@ namespace troupe::net {
 /// turn it is among queues when producers leave the choice to us.
 class send_desk : public desk {
 public:
-  send_desk(const desk_services& with, names_desk& names, message_tally& tally)
-      : desk(with), names_(names), tally_(tally), puts_(self_, setup_.node_settings) {}
+  send_desk(const desk_services& with, names_desk& names, group_book& book, message_tally& tally)
+      : desk(with), names_(names), book_(book), tally_(tally),
+        puts_(self_, setup_.node_settings) {}
 
   request_lines lines();
+  using stored = std::function<void(const put_response&)>;
+  /// Stores for a client what another desk has made of its request; `then` has to answer it.
+  void store_for(const ticket& who, put_request put, const topic_info& topic, stored then);
   void set_roles(const role_table& roles) { puts_.set_roles(roles); }
   /// Hands on what was gathered: when what was in the mailbox has come.
   void work();
@@ -37,6 +43,7 @@ private:
     std::string topic;
     std::int32_t queue_id = 0;
     std::uint32_t count = 0;
+    stored then = {}; ///< answers instead of us
 
     void deliver(const put_response& response) const { desk->answer(*this, response); }
     void deliver(const caf::error& why) const {
@@ -50,21 +57,26 @@ private:
     ticket who;
     client_request request;
     remoting::send_header header;
+    bool dead = false; ///< goes to the dead letters of its group
   };
 
   void take(const ticket& who, const client_request& request);
+  bool bury(remoting::send_header& header, std::int32_t client_version);
+  void begin(held_send send);
   void release(const std::string& topic);
   void finish(const std::string& topic, const storage::error& failure);
   void store(const ticket& who, const client_request& request, remoting::send_header header,
              const topic_info& topic);
   void end_stop();
   std::int32_t queue_for(std::int32_t wanted, const topic_info& topic);
+  std::int32_t queues_of_new(const held_send& creator);
   void answer(const sent_put& put, const put_response& response);
   void refuse(const sent_put& put, const storage::error& why);
   void answer_doubt(const sent_put& put, const message_result* results, const std::string& reason);
   void answer_stored(const sent_put& put, const message_result* results, remoting::command header);
 
   names_desk& names_;
+  group_book& book_;
   message_tally& tally_;
   put_desk<gateway_actor::pointer, sent_put> puts_;
   std::map<std::string, std::vector<held_send>> held_; ///< by topic, in order

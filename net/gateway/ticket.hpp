@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 namespace troupe::net {
@@ -39,6 +40,9 @@ struct ticket {
   /// One of those that its client may have open at a time; free when the last copy is gone and
   /// the client has the answer. Null for a kind that is bounded otherwise.
   std::shared_ptr<void> place = {};
+  /// Its client takes any answer for success: it has none but that, and tries again without.
+  bool success_only = false;
+  std::function<void()> after = {}; ///< called when it is answered with success
 };
 
 } // namespace troupe::net

@@ -173,6 +173,11 @@ client_groups::names client_groups::expire(std::int64_t silent_since_ms) {
   return {changed.begin(), changed.end()};
 }
 
+bool client_groups::is_broadcasting(const std::string& group) const {
+  auto found = consumers_.find(group);
+  return found != consumers_.end() && !found->second.newest.clustering;
+}
+
 client_groups::names client_groups::consumer_groups() const {
   names groups;
   for (auto& [name, group] : consumers_)

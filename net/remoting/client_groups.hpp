@@ -57,6 +57,8 @@ public:
 
   bool empty() const noexcept { return consumers_.empty() && producers_.empty(); }
   bool has_consumers(const std::string& group) const { return consumers_.count(group) > 0; }
+  /// Whether the members of a consumer group said last that each gets every message.
+  bool is_broadcasting(const std::string& group) const;
   names consumer_groups() const;
   /// The ids of a consumer group's clients.
   names client_ids(const std::string& group) const;

@@ -279,7 +279,8 @@ result<void> check_topic_name(std::string_view topic) {
     if (!allowed)
       return refuse("holds a character that is not allowed: use letters, digits, %, |, _ and -");
   }
-  const auto limit = topic.starts_with("%RETRY%") ? max_retry_topic_bytes : max_topic_bytes;
+  const bool of_group = topic.starts_with("%RETRY%") || topic.starts_with("%DLQ%");
+  const auto limit = of_group ? max_retry_topic_bytes : max_topic_bytes;
   if (topic.size() > limit)
     return refuse("is longer than " + std::to_string(limit) + " bytes: shorten it");
   return boost::outcome_v2::success();

@@ -133,7 +133,8 @@ std::uint32_t encoded_size(const record_fields& fields, bool record_crc) noexcep
 /// properties without structure.
 result<void> check_fields(const record_fields& fields, const options& limits);
 
-/// Refuses an empty, too long or wrongly spelt topic name. `%RETRY%` topics may be longer.
+/// Refuses an empty, too long or wrongly spelt topic name. Those of a group, `%RETRY%` and `%DLQ%`,
+/// may be longer.
 result<void> check_topic_name(std::string_view topic);
 
 /// Writes the record to `out`, which has `encoded_size` bytes: the one copy of the body on its way

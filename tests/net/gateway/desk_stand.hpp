@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/gateway/group_book.hpp"
 #include "net/gateway/listings.hpp"
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
@@ -27,6 +28,7 @@ struct desk_room {
   net::listings listings;
   net::desk_services services;
   net::names_desk names;
+  net::group_book book;
   remoting::client_groups groups; ///< for desks that read them; the test fills them
   net::request_table table;
   std::shared_ptr<void> desk; ///< the one that is tested

@@ -40,7 +40,10 @@ public:
   std::vector<std::size_t> bundles; ///< how many puts came together
   std::size_t topic_questions = 0;
   std::vector<std::string> created;
+  std::vector<topic_info> created_topics;
   std::size_t most_open_creations = 0;
+  std::map<std::string, std::string> settings; ///< of groups, unless `also` has them
+  std::size_t settings_questions = 0;
   bool hold_topics = false;
   bool hold_creations = false;
   caf::strong_actor_ptr membership;          ///< null: there are no other doors
@@ -133,13 +136,21 @@ private:
           },
           [this, self](create_atom, const topic_info& topic) {
             created.push_back(topic.name);
+            created_topics.push_back(topic);
             auto promise = self->make_response_promise<topic_info>();
             creations_.emplace_back(promise, topic);
             most_open_creations = std::max(most_open_creations, creations_.size());
             return promise;
           },
       }
-          .or_else(also);
+          .or_else(also)
+          .or_else(caf::message_handler{[this](list_atom, const std::string& group) {
+            ++settings_questions;
+            group_list found;
+            if (auto known = settings.find(group); known != settings.end())
+              found.settings.push_back({group, known->second});
+            return found;
+          }});
     });
   }
 

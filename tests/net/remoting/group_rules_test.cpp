@@ -22,7 +22,8 @@ TEST_CASE("group_rules: what is missing or cannot be is as if nobody had said it
     INFO(settings);
     CHECK(read_group_rules(settings) == group_rules{});
   }
-  auto rules = read_group_rules(R"({"retryQueueNums":0,"retryMaxTimes":"x","consumeEnable":false})");
+  auto rules =
+      read_group_rules(R"({"retryQueueNums":0,"retryMaxTimes":"x","consumeEnable":false})");
   CHECK(rules.retry_queues == 0);
   CHECK(rules.retry_times == 16);
   CHECK_FALSE(rules.consume);
