@@ -14,7 +14,7 @@ namespace {
 struct group_stand : desk_stand {
   group_stand() {
     start();
-    auto& desk = open<net::group_desk>(room().names);
+    auto& desk = open<net::group_desk>(room().names, room().book);
     on_pulse = [&desk] { desk.sweep(); };
     on_work = [&desk] { desk.send_notes(); };
     on_watch = [&desk] { desk.watch_members(); };
@@ -170,4 +170,28 @@ TEST_CASE("group_desk: a client causes so many topics as long as it lasts", "[ga
   CHECK(t.node.created.size() == 256);
   t.beat(2, "b", "other");
   CHECK(t.node.created.back() == "%RETRY%other");
+}
+
+TEST_CASE("group_desk: a group's settings say who is told, and how many queues retries have",
+          "[gateway]") {
+  group_stand t;
+  t.node.settings["G"] = R"({"notifyConsumerIdsChangedEnable":false,"retryQueueNums":3})";
+  t.node.settings["none"] = R"({"retryQueueNums":0})";
+  t.beat(1, "a");
+  CHECK(t.notices(1) == 0);
+  REQUIRE(t.node.created_topics.size() == 1);
+  CHECK(t.node.created_topics[0].read_queues == 3);
+  t.beat(1, "a", "none");
+  CHECK(t.notices(1) == 1);
+  CHECK(t.node.created_topics.size() == 1);
+}
+
+TEST_CASE("group_desk: a group that broadcasts has a topic for retries, which clients look for",
+          "[gateway]") {
+  group_stand t;
+  remoting::heartbeat beat;
+  beat.client_id = "a";
+  beat.consumers.push_back({"B", false, {{"t", "*", "TAG", 1}}});
+  t.ask(1, request_code::heart_beat, {}, remoting::write_heartbeat(beat));
+  CHECK(t.node.created == std::vector<std::string>{"%RETRY%B"});
 }

@@ -31,7 +31,8 @@ struct pull_stand : desk_stand {
     }};
     play_roles();
     start();
-    auto& desk = open<net::pull_desk>(room().names, room().groups, room().tally);
+    auto& desk =
+        open<net::pull_desk>(room().names, room().book, room().groups, room().tally);
     on_taken = [&desk](const net::taken& by) {
       if (by.pull)
         desk.answer_taken(by.from);
@@ -446,7 +447,8 @@ TEST_CASE("pull_desk: what a client has open in sends and pulls is counted toget
   session_options limits;
   limits.credit_bytes = 64 * storage::kib;
   pull_stand t(limits);
-  auto sends = std::make_shared<net::send_desk>(t.room().services, t.room().names, t.room().tally);
+  auto sends = std::make_shared<net::send_desk>(t.room().services, t.room().names, t.room().book,
+                                                t.room().tally);
   t.room().table.add(sends->lines());
   t.on_work = [&t, &sends] {
     sends->work();
@@ -487,4 +489,36 @@ TEST_CASE("pull_desk: a stop refuses what comes, and what is open is still answe
   t.find_one();
   t.answer_all();
   CHECK(t.code_of(open) == response_code::success);
+}
+
+TEST_CASE("pull_desk: the group's settings say who may consume, and from whom", "[gateway]") {
+  pull_stand t;
+  t.find_one();
+  auto answer = [&] {
+    return t.ask(1, request_code::pull_message, pull_fields("G", "t", 0)).header;
+  };
+  SECTION("nobody") {
+    t.node.settings["G"] = R"({"consumeEnable":false})";
+    CHECK(answer().code == response_code::no_permission);
+    CHECK(answer().remark == "subscription group no permission, G");
+    CHECK(t.pulls.empty());
+    CHECK(t.node.settings_questions == 1); // then it is known
+    auto other = t.ask(1, request_code::pull_message, pull_fields("H", "t", 0));
+    CHECK(other.header.code == response_code::success);
+  }
+  SECTION("nobody who broadcasts") {
+    t.node.settings["G"] = R"({"consumeBroadcastEnable":false})";
+    CHECK(answer().code == response_code::success);
+    remoting::heartbeat beat;
+    beat.client_id = "a";
+    beat.consumers.push_back({"G", false, {{"t", "*", "TAG", 1}}});
+    REQUIRE(t.room().groups.heartbeat(1, beat, 0));
+    CHECK(answer().code == response_code::no_permission);
+  }
+  SECTION("from another broker") {
+    CHECK(*answer().ext.find("suggestWhichBrokerId") == "0");
+    t.node.settings["G"] = R"({"brokerId":7})";
+    t.run([&] { t.room().book.changed("G"); });
+    CHECK(*answer().ext.find("suggestWhichBrokerId") == "7");
+  }
 }

@@ -15,7 +15,7 @@ struct send_stand : desk_stand {
   send_stand() {
     settings.store.flush = storage::flush_policy::sync;
     start();
-    desk = &open<net::send_desk>(room().names, room().tally);
+    desk = &open<net::send_desk>(room().names, room().book, room().tally);
     on_work = [this] { desk->work(); };
     run([this] { desk->set_roles(node.roles); });
     run([this] { room().names.refresh([] {}); });
@@ -204,4 +204,34 @@ TEST_CASE("send_desk: a stop waits for the writer's answers, and nothing new is 
   t.node.answer_put(t.world, stored);
   CHECK(t.answers_to(number).size() == 1);
   CHECK(stopped.value());
+}
+
+TEST_CASE("send_desk: what a consumer sends back by itself too often goes to the dead letters",
+          "[gateway]") {
+  send_stand t;
+  t.node.settings["G"] = R"({"retryMaxTimes":3,"retryQueueNums":2})";
+  auto tried = [&](const std::string& times, const std::string& most = {}) {
+    auto fields = send_fields("%RETRY%G", 0, "TAGS\1a\2DELAY\0015\2");
+    fields.emplace_back("reconsumeTimes", times);
+    if (!most.empty())
+      fields.emplace_back("maxReconsumeTimes", most);
+    t.send(1, {t.request(request_code::send_message, fields, "x")});
+    while (t.node.release_creations(t.world))
+      t.world.drain();
+    return t.node.puts.empty() ? std::string() : t.node.puts.back().topic;
+  };
+  CHECK(tried("3") == "%DLQ%G");
+  REQUIRE(t.node.created_topics.size() == 1);
+  CHECK(t.node.created_topics[0].write_queues == 1);
+  auto buried = t.node.puts.back().messages.read().next().value();
+  CHECK(buried->properties == "TAGS\1a\2"); // it does not wait
+  CHECK(buried->reconsume_times == 3);
+  CHECK(tried("1", "1") == "%DLQ%G");
+  CHECK(tried("2") == "%RETRY%G");
+  CHECK(tried("3", "9") == "%RETRY%G");
+  CHECK(t.node.created_topics.back().write_queues == 2);
+  auto batch = send_fields("%RETRY%G");
+  batch.emplace_back("batch", "true");
+  CHECK(t.ask(1, request_code::send_message, batch, "x").header.code ==
+        response_code::message_illegal);
 }
