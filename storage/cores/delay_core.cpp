@@ -35,7 +35,7 @@ std::int64_t delay_core::left_ms(std::int32_t level, const waiting& message,
   auto stored = std::clamp<std::int64_t>(message.stored_ms, 0, largest - delay);
   auto left = stored + delay - now_ms;
   auto& back = at(level).back;
-  if (left > delay && back && message.position < back->end)
+  if (left > delay && back)
     left = std::min(left, back->seen_ms + delay - now_ms);
   return left;
 }

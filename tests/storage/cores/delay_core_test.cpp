@@ -230,6 +230,7 @@ private:
       while (!deliveries_.empty())
         answer_delivery();
       saved_ = progress();
+      crashed_ = crashed_ || !in_order_; // what is stored behind one that is refused is forgotten
     } else {
       crashed_ = true;
     }
