@@ -15,9 +15,9 @@ constexpr std::array<std::string_view, 25> event_names = {
     "begin-process", "freeze",       "cut-link",   "hold-link", "heal-link"};
 
 /// Those that a node replaces, and those that end writing.
-constexpr std::array<const char*, 8> roles = {"dispatcher", "queue-manager", "queue-flusher",
+constexpr std::array<const char*, 9> roles = {"dispatcher", "queue-manager", "queue-flusher",
                                               "reader",     "registrar",     "cleaner",
-                                              "writer",     "flusher"};
+                                              "delayer",    "writer",        "flusher"};
 constexpr std::array<const char*, 5> disk_roles = {"writer", "flusher", "queue-manager",
                                                    "queue-flusher", "reader"};
 

@@ -236,7 +236,7 @@ TEST_CASE("node: the session of a client that came in through the front ends wit
 
 TEST_CASE("node: a role that only derives data is replaced and catches up", "[actors]") {
   auto victim = GENERATE(as<std::string>{}, "queue-manager", "dispatcher", "reader", "registrar",
-                         "cleaner", "queue-flusher");
+                         "cleaner", "delayer", "queue-flusher");
   auto seed = GENERATE(std::uint64_t{1}, std::uint64_t{2}, std::uint64_t{3});
   test_node node{seed};
   node.start();

@@ -242,7 +242,8 @@ class Topics(Serving):
         self.assertEqual(status["reason"], "")
         self.assertGreater(status["logMaxOffset"], 100 * 100)
         roles = {r["role"]: r["state"] for r in status["roles"]}
-        for role in ("writer", "dispatcher", "queue-manager", "flusher", "cleaner", "registrar"):
+        for role in ("writer", "dispatcher", "queue-manager", "flusher", "cleaner", "registrar",
+                     "delayer"):
             self.assertEqual(roles.get(role), "running", roles)
         self.assertIn("accepted", self.good("status").out.decode())
 
