@@ -1,4 +1,5 @@
 #include "sim/disk/disk.hpp"
+#include "storage/tables/delay_offsets.hpp"
 #include "storage/tables/offset_table.hpp"
 #include "storage/tables/topic_table.hpp"
 #include "tests/fuzz/hostile.hpp"
@@ -46,6 +47,16 @@ std::vector<row> rows_of(const offset_table& table) {
   return rows;
 }
 
+std::vector<row> rows_of(const delay_offsets& table) {
+  std::vector<row> rows;
+  for (std::int32_t level = 1; level <= static_cast<std::int32_t>(delay_levels::most); ++level)
+    if (auto offset = table.find(level)) {
+      require(*offset >= 0, "offsets are not negative");
+      rows.emplace_back("", level, *offset, 0);
+    }
+  return rows;
+}
+
 std::vector<row> rows_of(const tombstone_table& table) {
   std::vector<row> rows;
   for (auto& dead : table.all()) {
@@ -62,6 +73,9 @@ result<void> save(topic_table& table) {
   return table.save(now);
 }
 result<void> save(offset_table& table) {
+  return table.save(now);
+}
+result<void> save(delay_offsets& table) {
   return table.save(now);
 }
 result<void> save(tombstone_table& table) {
@@ -102,6 +116,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto content = fuzz::input(data, size).rest();
   check<topic_table>(content, "topics.json");
   check<offset_table>(content, "consumerOffset.json");
+  check<delay_offsets>(content, "delayOffset.json");
   check<tombstone_table>(content, "troupe-tombstones.json");
   return 0;
 }

@@ -1,3 +1,4 @@
+#include "storage/format/delayed_message.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/record.hpp"
 #include "tests/fuzz/hostile.hpp"
@@ -65,6 +66,23 @@ void check_keys(std::string_view text) {
           "a delayed message is due within two hours");
 }
 
+/// A message that is put off waits where it says, and comes back without its delay.
+void check_delay_forms(std::string_view text) {
+  std::string waiting;
+  if (asked_level(text) == 0 || check_delay(text, "topic", 7).has_error())
+    return;
+  auto level = put_off(text, "topic", 7, {}, waiting);
+  require(level.has_value() && level.value() == asked_level(waiting) && level.value() <= 18,
+          "what passes the check can be put off");
+  record_view view;
+  view.topic = delay_topic;
+  view.properties = waiting;
+  auto message = due(view);
+  require(message.has_value() && message.value().topic == "topic" && message.value().queue_id == 7,
+          "it comes to where it belongs");
+  require(asked_level(message.value().properties) == 0, "it is not put off again");
+}
+
 /// No character of UTF-8, and no broken piece of one, goes on behind an ASCII byte.
 void check_hash(std::string_view text) {
   for (std::size_t at = 0; at < text.size(); ++at)
@@ -88,6 +106,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_rebuilt(all);
   check_keys(text);
   check_hash(text);
+  check_delay_forms(text);
   auto* problem = property_problem(text);
   require(problem == nullptr || *problem != '\0', "a problem has a name");
   return 0;
