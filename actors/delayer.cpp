@@ -21,7 +21,8 @@ constexpr milliseconds others_patience{10'000};
 constexpr milliseconds writer_patience{120'000};
 /// How long one look waits for a message.
 constexpr std::uint32_t look_wait_ms = 30'000;
-/// Of one level at a time.
+/// Of one level at a time. Whoever waits for the next message need not read those behind it.
+constexpr std::uint32_t least_messages = 16;
 constexpr std::uint32_t most_messages = 256;
 constexpr std::uint64_t most_bytes = storage::mib;
 
@@ -117,7 +118,7 @@ void delayer_state::look(const core::look& what) {
   pull.topic = waiting_topic;
   pull.queue_id = storage::delay_queue(what.level);
   pull.from = what.from;
-  pull.max_messages = most_messages;
+  pull.max_messages = of(what.level).most = std::max(of(what.level).most, least_messages);
   pull.max_bytes = most_bytes;
   if (is_elsewhere(self_, roles_.readers.front()) || is_elsewhere(self_, roles_.writer))
     pull.max_bytes = largest_piece;
@@ -194,6 +195,8 @@ void delayer_state::see(std::int32_t level, const pull_response& answer) {
 
 void delayer_state::deliver(const core::delivery& what) {
   auto& level = of(what.level);
+  bool all_due = what.positions.size() >= level.most;
+  level.most = all_due ? std::min(2 * level.most, most_messages) : least_messages;
   level.outcomes.assign(what.positions.size(), core::outcome::later);
   level.sent.clear();
   put_bundle bundle;

@@ -50,6 +50,7 @@ private:
     std::map<queue_offset, storage::slice> records; ///< of the last look
     std::vector<core::outcome> outcomes;            ///< of the delivery, in its order
     std::vector<std::size_t> sent;                  ///< those of them that the writer has
+    std::uint32_t most = 0; ///< messages to look at: few, unless all of them were due
   };
 
   core::moment now() const;

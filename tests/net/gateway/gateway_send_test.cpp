@@ -207,6 +207,31 @@ TEST_CASE("gateway: what asks for a time or a transaction is refused", "[gateway
   CHECK(t.node.read_all("t", 0) == std::vector<std::string>{"x"});
 }
 
+TEST_CASE("gateway: a delay level is taken, but not in a batch and not if it is no number",
+          "[gateway]") {
+  gateway_stand t;
+  t.start();
+  t.node.create_topic("t");
+  auto send = [&](const std::string& level, bool batch) {
+    auto fields = send_fields("t", 0, "DELAY\1" + level + "\2");
+    if (batch)
+      fields.emplace_back("batch", "true");
+    // One message of a batch: sizes, magic, CRC, flag; a body and no properties.
+    auto body = batch ? std::string("\0\0\0\x17\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1x\0\0", 23)
+                      : std::string("x");
+    return t.ask(1, request_code::send_message, fields, body);
+  };
+  auto waiting = send("3", false);
+  CHECK(waiting.header.code == response_code::success);
+  CHECK(waiting.number("queueOffset") == 0);
+  CHECK(t.node.read_all("t", 0).empty());
+  CHECK(t.node.read_all("SCHEDULE_TOPIC_XXXX", 2) == std::vector<std::string>{"x"});
+  for (auto& refused : {send("3", true), send("soon", false)}) {
+    CHECK(refused.header.code == response_code::message_illegal);
+    CHECK(!refused.header.remark.empty());
+  }
+}
+
 TEST_CASE("gateway: each request is answered once when its session ends", "[gateway]") {
   gateway_stand t(GENERATE(range(1, 20)));
   t.start();

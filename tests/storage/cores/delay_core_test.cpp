@@ -163,7 +163,7 @@ public:
 
 private:
   static constexpr std::array<std::int64_t, 3> delays = {1000, 2000, 7000};
-  struct message {
+  struct sent {
     std::int64_t stored_ms = 0;
     std::int64_t put_at = 0; ///< true time, with all that the clock was set forward
     int times = 0;
@@ -295,7 +295,7 @@ private:
   std::int64_t steady_ = 0;
   std::int64_t forward_ = 0; ///< that the clock was set
   store_time time_;
-  std::array<std::vector<message>, 3> queues_;
+  std::array<std::vector<sent>, 3> queues_;
   std::array<std::int64_t, 3> newest_{}; ///< stored in this life
   place saved_{};
   std::optional<core> core_;
