@@ -6,7 +6,6 @@
 #include "storage/format/message_batch.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/logging.hpp"
-#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -327,8 +326,7 @@ void delayer_state::save() {
   for (std::int32_t level = 1; level <= core::levels(); ++level)
     progress.push_back(core_.progress(level));
   auto to = stored_to_;
-  bool durable = to <= durable_ || setup_.options.store.flush == storage::flush_policy::sync ||
-                 TROUPE_MUTANT("delivery-not-flushed");
+  bool durable = to <= durable_ || setup_.options.store.flush == storage::flush_policy::sync;
   saving_ = true;
   if (durable)
     return write(progress);

@@ -229,9 +229,10 @@ bool writer_state::stage_message(open_bundle& bundle, const storage::new_message
   case storage::commit_log::stage_result::needs_file:
     return false;
   case storage::commit_log::stage_result::too_large:
-    refuse_message(bundle, {errc::too_large, "a record must fit into a log file of " +
-                                                 std::to_string(options_.store.log_file_size_bytes) +
-                                                 " bytes (mapped-file-size-commit-log)"});
+    refuse_message(bundle,
+                   {errc::too_large, "a record must fit into a log file of " +
+                                         std::to_string(options_.store.log_file_size_bytes) +
+                                         " bytes (mapped-file-size-commit-log)"});
     return true;
   case storage::commit_log::stage_result::staged:
     if (queued && !TROUPE_MUTANT("number-before-room"))

@@ -182,7 +182,7 @@ const std::array table = {
         "store", "max-topics", q::count, {1, 50'000},
         "Topics that may be, retry topics included; more are refused."),
     text("store", "message-delay-level",
-         "How long messages of each delay level wait, as RocketMQ's messageDelayLevel.", delays_text,
+         "How long messages of each delay level wait: RocketMQ's messageDelayLevel.", delays_text,
          set_delays),
     number<store, &storage::options::file_reserved_time_ms>(
         "store", "file-reserved-time", q::duration, {0, 36500 * day},

@@ -52,7 +52,9 @@ struct delay_stand : test_node {
     std::string text{std::istreambuf_iterator<char>(file), {}};
     std::erase_if(text, [](char c) { return c == '\t' || c == '\n'; });
     auto from = text.find("\"offsetTable\":");
-    return from == std::string::npos ? "" : text.substr(from + 14, text.find('}', from) - from - 13);
+    if (from == std::string::npos)
+      return {};
+    return text.substr(from + 14, text.find('}', from) - from - 13);
   }
   void put_delayed(const std::string& body, int level, const std::string& topic = "orders") {
     REQUIRE(all_stored(put(delayed(topic, body, level))));
