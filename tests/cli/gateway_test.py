@@ -289,6 +289,74 @@ class Groups(Gateway):
         self.assertEqual(self.client().ask(remoting.QUERY_OFFSET, **at).ext, {"offset": "3"})
 
 
+class Failing(Gateway):
+    """A consumer fails on messages and sends them back."""
+
+    def setUp(self):
+        super().setUp()
+        self.consumer = self.client()
+        self.consumer.heartbeat("c")
+        answer = self.consumer.send("T", b"body", properties="TAGS\1a\2KEYS\1k\2")
+        self.assertEqual(answer.code, 0, answer.remark)
+        self.message = self.pulled("T")
+
+    def pulled(self, topic, offset=0):
+        """The message that comes there."""
+        answer = []
+        def came():
+            answer[:] = [self.consumer.pull(topic, offset, suspend=1000)]
+            return answer[0].code == 0
+        wait_until(f"{topic} has a message at {offset}", came)
+        return answer[0].messages()[0]
+
+    def test_a_message_is_tried_again_and_at_last_is_dead(self):
+        answer = self.consumer.send_back(self.message, level=1, maxReconsumeTimes=1)
+        self.assertEqual((answer.code, answer.remark), (0, ""))
+        again = self.pulled("%RETRY%G")
+        self.assertEqual((again["body"], again["flag"], again["reconsume"], again["born"]),
+                         (b"body", 7, 1, 1700000000000))
+        properties = again["properties"]
+        self.assertEqual((properties["TAGS"], properties["KEYS"], properties["RETRY_TOPIC"]),
+                         ("a", "k", "T"))
+        self.assertEqual(properties["ORIGIN_MESSAGE_ID"][16:], "%016X" % self.message["physical"])
+        self.assertEqual(self.consumer.send_back(again, maxReconsumeTimes=1).code, 0)
+        dead = self.pulled("%DLQ%G")
+        self.assertEqual((dead["body"], dead["reconsume"]), (b"body", 2))
+        for name in ("TAGS", "RETRY_TOPIC", "ORIGIN_MESSAGE_ID"):
+            self.assertEqual(dead["properties"][name], properties[name])
+        self.assertEqual(self.good("consume", "%DLQ%G").lines(), [b"body"])
+        self.assertIn(b"%DLQ%G", self.good("topic", "list").out)
+
+    def test_three_fields_are_enough_and_numbers_may_be_numbers(self):
+        answer = self.consumer.send_back(self.message, level=-1)
+        self.assertEqual((answer.code, answer.remark), (0, ""))
+        self.assertEqual(self.pulled("%DLQ%G")["body"], b"body")
+
+    def test_what_cannot_be_sent_back_is_no_success(self):
+        wrong = dict(self.message, physical=self.message["physical"] + 1)
+        self.assertEqual(self.consumer.send_back(wrong).code, 1)
+        self.assertEqual(self.consumer.ask(remoting.SEND_BACK, group="G").code, 1)
+
+    def test_what_a_consumer_sends_back_by_itself_too_often_is_dead(self):
+        answer = self.consumer.send("%RETRY%G", b"own", properties="DELAY\x0118\2",
+                                    reconsumeTimes=2, maxReconsumeTimes=2)
+        self.assertEqual(answer.code, 0, answer.remark)
+        dead = self.pulled("%DLQ%G")
+        self.assertEqual((dead["body"], dead["reconsume"]), (b"own", 2))
+
+    def test_the_settings_of_a_group_count(self):
+        def change(**settings):
+            body = json.dumps(dict(settings, groupName="G")).encode()
+            self.assertEqual(self.consumer.ask(remoting.UPDATE_GROUP, body).code, 0)
+        change(consumeEnable=False, retryMaxTimes=0)
+        wait_until("pulls are refused", lambda: self.consumer.pull("T", 0).code == 16)
+        self.assertEqual(self.consumer.pull("T", 0, group="H").code, 0)
+        change(consumeEnable=True)
+        wait_until("pulls are served", lambda: self.consumer.pull("T", 0).code == 0)
+        self.assertEqual(self.consumer.send_back(self.message).code, 0)
+        self.assertEqual(self.pulled("%DLQ%G")["body"], b"body")
+
+
 class Questions(Gateway):
     def test_routes(self):
         port = self.node.remoting_port

@@ -8,10 +8,11 @@ from harness import PATIENCE
 SEND, PULL, QUERY, QUERY_OFFSET, UPDATE_OFFSET = 10, 11, 12, 14, 15
 SEARCH, MAX_OFFSET, MIN_OFFSET, VIEW, HEARTBEAT, UNREGISTER = 29, 30, 31, 33, 34, 35
 LOCK, UNLOCK = 41, 42
+SEND_BACK, UPDATE_GROUP = 36, 200
 CONSUMERS, NOTIFY, ROUTE, CLUSTER, SEND_V2, SEND_BATCH, LITE_PULL = 38, 40, 105, 106, 310, 320, 361
 LETTERS = dict(producerGroup="a", topic="b", defaultTopic="c", defaultTopicQueueNums="d",
                queueId="e", sysFlag="f", bornTimestamp="g", flag="h", properties="i",
-               reconsumeTimes="j", unitMode="k", batch="m")
+               reconsumeTimes="j", unitMode="k", maxReconsumeTimes="l", batch="m")
 
 
 def frame(header, body=b"", binary=False):
@@ -122,9 +123,12 @@ class Client:
     # What clients do, with the fields that they send.
 
     def send_fields(self, topic, queue=0, properties="", sysflag=0, **more):
-        return dict(producerGroup="P", topic=topic, defaultTopic="TBW102", defaultTopicQueueNums=4,
-                    queueId=queue, sysFlag=sysflag, bornTimestamp=1700000000000, flag=7,
-                    properties=properties, reconsumeTimes=0, unitMode="false", **more)
+        fields = dict(producerGroup="P", topic=topic, defaultTopic="TBW102",
+                      defaultTopicQueueNums=4, queueId=queue, sysFlag=sysflag,
+                      bornTimestamp=1700000000000, flag=7, properties=properties,
+                      reconsumeTimes=0, unitMode="false")
+        fields.update(more)
+        return fields
 
     def post_send(self, topic, body, code=SEND_V2, **fields):
         ext = self.send_fields(topic, **fields)
@@ -145,6 +149,10 @@ class Client:
 
     def pull(self, *arguments, **fields):
         return self.answer(self.post_pull(*arguments, **fields))
+
+    def send_back(self, message, group="G", level=0, **more):
+        return self.ask(SEND_BACK, group=group, offset=message["physical"], delayLevel=level,
+                        **more)
 
     def heartbeat(self, client, group="G", topic="T", expression="*", version=1, model="CLUSTERING"):
         body = dict(clientID=client, producerDataSet=[dict(groupName="P")], consumerDataSet=[dict(

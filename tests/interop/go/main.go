@@ -120,6 +120,73 @@ func receive(topic, group, expression string, want int) error {
 	}
 }
 
+// Fails on each message twice, and wants it again after a second.
+func fail(topic string) error {
+	p, err := rocketmq.NewProducer(producer.WithNameServer([]string{names}),
+		producer.WithGroupName("GPF-"+run), producer.WithRetry(1))
+	if err != nil {
+		return err
+	}
+	if err = p.Start(); err != nil {
+		return err
+	}
+	defer p.Shutdown()
+	const want = 10
+	for i := 0; i < want; i++ {
+		if _, err = p.SendSync(context.Background(), message(topic, "f", i)); err != nil {
+			return err
+		}
+	}
+	c, err := rocketmq.NewPushConsumer(consumer.WithNameServer([]string{names}),
+		consumer.WithGroupName("GF-"+run), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
+	if err != nil {
+		return err
+	}
+	var lock sync.Mutex
+	tries := map[string]int32{}
+	done := map[string]bool{}
+	var wrong error
+	err = c.Subscribe(topic, consumer.MessageSelector{},
+		func(ctx context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
+			lock.Lock()
+			defer lock.Unlock()
+			m := messages[0] // one at a time is the default
+			if m.ReconsumeTimes != tries[m.GetKeys()] || sent[m.GetKeys()] != string(m.Body) {
+				wrong = fmt.Errorf("not as it failed: %v", m)
+			}
+			tries[m.GetKeys()]++
+			if tries[m.GetKeys()] <= 2 {
+				if later, ok := primitive.GetConcurrentlyCtx(ctx); ok {
+					later.DelayLevelWhenNextConsume = 1
+				}
+				return consumer.ConsumeRetryLater, nil
+			}
+			done[m.GetKeys()] = true
+			return consumer.ConsumeSuccess, nil
+		})
+	if err != nil {
+		return err
+	}
+	if err = c.Start(); err != nil {
+		return err
+	}
+	defer c.Shutdown()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		lock.Lock()
+		count, problem := len(done), wrong
+		lock.Unlock()
+		if problem != nil {
+			return problem
+		}
+		if count == want {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%d of %d messages came a third time", count, want)
+		}
+	}
+}
+
 func main() {
 	names, run = os.Args[1], os.Args[2]
 	rlog.SetLogLevel("error")
@@ -137,6 +204,7 @@ func main() {
 	scenario("sync, async and batch sends", send(topic))
 	scenario("a push consumer gets every message", receive(topic, "GG", "*", len(sent)))
 	scenario("tags choose", receive(topic, "GTAG", "even || batch", 70))
+	scenario("what a handler fails on comes again", fail("GTF-"+run))
 	fmt.Printf("%d passed, %d failed\n", passed, failed)
 	if failed > 0 {
 		os.Exit(1)

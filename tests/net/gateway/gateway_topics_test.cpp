@@ -155,7 +155,7 @@ TEST_CASE("gateway: the route to a topic for retries waits until it is there", "
   CHECK(t.answers_to(number)[0].header.code == response_code::success);
 }
 
-TEST_CASE("gateway: only clustering groups have a topic for retries", "[gateway]") {
+TEST_CASE("gateway: every group that consumes has a topic for retries", "[gateway]") {
   gateway_stand t;
   played_node node(t.world());
   t.start_before(node.handle);
@@ -167,7 +167,7 @@ TEST_CASE("gateway: only clustering groups have a topic for retries", "[gateway]
   t.world().run_for(100ms);
   while (node.release_creations(t.world()))
     t.world().run_for(1ms);
-  CHECK(node.created == std::vector<std::string>{"%RETRY%clustering"});
+  CHECK(node.created == std::vector<std::string>{"%RETRY%clustering", "%RETRY%broadcasting"});
 }
 
 TEST_CASE("gateway: who asks much waits behind himself, and others are answered", "[gateway]") {

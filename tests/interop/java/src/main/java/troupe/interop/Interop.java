@@ -58,6 +58,7 @@ public final class Interop {
     scenario("a lite pull consumer gets every message", Interop::litePull);
     scenario("a waiting consumer hears soon", Interop::latency);
     scenario("messages are found by id, key and time", Interop::questions);
+    scenario("what a listener fails on comes again", Interop::failures);
     System.out.println(passed + " passed, " + failed + " failed");
     System.exit(failed == 0 ? 0 : 1);
   }
@@ -380,6 +381,42 @@ public final class Interop {
     System.out.println("        worst of 20: " + worst / 1000 + " us from send to listener");
     check(worst < TimeUnit.SECONDS.toNanos(2), "too late: " + worst + " ns");
     producer.shutdown();
+    consumer.shutdown();
+  }
+
+  /** Each message fails twice; each try is counted by the broker. */
+  private static void failures() throws Exception {
+    DefaultMQProducer producer = producer();
+    String failing = topic() + "-failing";
+    Set<String> all = new HashSet<>();
+    for (int i = 0; i < 10; ++i) {
+      Message m = message(failing, "f", i);
+      stored(producer.send(m));
+      all.add(m.getKeys());
+    }
+    producer.shutdown();
+    Map<String, AtomicInteger> tries = new ConcurrentHashMap<>();
+    Set<String> done = Collections.synchronizedSet(new HashSet<>());
+    List<String> wrong = list();
+    DefaultMQPushConsumer consumer = consumer("FAILING", "*", list());
+    consumer.unsubscribe(topic());
+    consumer.subscribe(failing, "*");
+    consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+      context.setDelayLevelWhenNextConsume(1);
+      MessageExt m = messages.get(0); // one at a time is the default
+      int before = tries.computeIfAbsent(checked(m), k -> new AtomicInteger()).getAndIncrement();
+      if (m.getReconsumeTimes() != before || !m.getTopic().equals(failing)) {
+        wrong.add(m.toString());
+      }
+      if (before < 2) {
+        return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+      }
+      done.add(m.getKeys());
+      return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+    });
+    consumer.start();
+    await("all came a third time", () -> done.equals(all));
+    check(wrong.isEmpty(), "not as it failed: " + wrong);
     consumer.shutdown();
   }
 
