@@ -121,16 +121,15 @@ void send_desk::take(const ticket& who, const client_request& request) {
                           "the sending message to topic[" + h.topic + "] is forbidden.");
   std::string group(remoting::group_of_retry_topic(h.topic));
   if (group.empty())
-    return begin({who, request, std::move(h)});
+    return begin(who, request, std::move(h), false);
   if (h.batch)
     return counter_.reply(who, response_code::message_illegal,
                           "batch request does not support retry group " + h.topic);
-  book_.learn(group, [this, who, request, h] {
+  book_.learn(group, [this, who, request, h]() mutable {
     if (counter_.too_late(who))
       return;
-    held_send send{who, request, h};
-    send.dead = bury(send.header, request.header.version);
-    begin(std::move(send));
+    bool dead = bury(h, request.header.version);
+    begin(who, request, std::move(h), dead);
   });
 }
 
@@ -148,23 +147,23 @@ bool send_desk::bury(remoting::send_header& header, std::int32_t client_version)
   return true;
 }
 
-void send_desk::begin(held_send send) {
-  auto& who = send.who;
+void send_desk::begin(const ticket& who, const client_request& request,
+                      remoting::send_header header, bool dead) {
   if (stopping_)
     return counter_.fail(who, {errc::unavailable, "not stored: the node is stopping"});
-  auto topic = send.header.topic;
-  auto held = held_.find(topic);
-  if (auto* known = names_.find(topic); known != nullptr && held == held_.end())
-    return store(who, send.request, std::move(send.header), *known);
+  auto held = held_.find(header.topic);
+  if (auto* topic = names_.find(header.topic); topic != nullptr && held == held_.end())
+    return store(who, request, std::move(header), *topic);
   if (held_count_ >= most_held_sends)
     return counter_.fail(
         who, {errc::busy, "not stored: too many messages wait for topics that are created"});
   ++held_count_;
   if (held != held_.end()) { // behind those that came before
-    held->second.push_back(std::move(send));
+    held->second.push_back({who, request, std::move(header), dead});
     return;
   }
-  held_[topic].push_back(std::move(send));
+  auto topic = header.topic;
+  held_[topic].push_back({who, request, std::move(header), dead});
   names_.refresh([this, topic] { release(topic); });
 }
 

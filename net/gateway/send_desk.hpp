@@ -62,7 +62,8 @@ private:
 
   void take(const ticket& who, const client_request& request);
   bool bury(remoting::send_header& header, std::int32_t client_version);
-  void begin(held_send send);
+  void begin(const ticket& who, const client_request& request, remoting::send_header header,
+             bool dead);
   void release(const std::string& topic);
   void finish(const std::string& topic, const storage::error& failure);
   void store(const ticket& who, const client_request& request, remoting::send_header header,
