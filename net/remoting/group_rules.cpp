@@ -46,7 +46,6 @@ group_rules read_group_rules(std::string_view settings) {
   take(members, "retryQueueNums", most_retry_queues, rules.retry_queues);
   take(members, "retryMaxTimes", most_retry_times, rules.retry_times);
   take(members, "brokerId", most_broker, rules.broker);
-  take(members, "whichBrokerWhenConsumeSlowly", most_broker, rules.broker_if_slow);
   return rules;
 }
 

@@ -8,13 +8,12 @@ namespace troupe::remoting {
 /// What a consumer group's settings (RocketMQ's SubscriptionGroupConfig) change here. One that was
 /// given none has these.
 struct group_rules {
-  bool consume = true;             ///< `consumeEnable`
-  bool broadcast = true;           ///< `consumeBroadcastEnable`
-  bool notify = true;              ///< `notifyConsumerIdsChangedEnable`
-  std::int32_t retry_queues = 1;   ///< `retryQueueNums`; 0: what fails is not tried again
-  std::int32_t retry_times = 16;   ///< `retryMaxTimes`, where the client says nothing
-  std::int64_t broker = 0;         ///< `brokerId`: whom to pull from
-  std::int64_t broker_if_slow = 1; ///< `whichBrokerWhenConsumeSlowly`
+  bool consume = true;           ///< `consumeEnable`
+  bool broadcast = true;         ///< `consumeBroadcastEnable`
+  bool notify = true;            ///< `notifyConsumerIdsChangedEnable`
+  std::int32_t retry_queues = 1; ///< `retryQueueNums`; 0: what fails is not tried again
+  std::int32_t retry_times = 16; ///< `retryMaxTimes`, where the client says nothing
+  std::int64_t broker = 0;       ///< `brokerId`: whom to pull from
 
   friend bool operator==(const group_rules&, const group_rules&) = default;
 };

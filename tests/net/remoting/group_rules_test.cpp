@@ -11,7 +11,7 @@ TEST_CASE("group_rules: a group has what mqadmin gave it", "[remoting]") {
       R"({"brokerId":2,"consumeBroadcastEnable":false,"consumeEnable":false,)"
       R"("consumeFromMinEnable":false,"groupName":"G","notifyConsumerIdsChangedEnable":false,)"
       R"("retryMaxTimes":5,"retryQueueNums":3,"whichBrokerWhenConsumeSlowly":4})");
-  CHECK(rules == group_rules{false, false, false, 3, 5, 2, 4});
+  CHECK(rules == group_rules{false, false, false, 3, 5, 2});
 }
 
 TEST_CASE("group_rules: what is missing or cannot be is as if nobody had said it", "[remoting]") {
