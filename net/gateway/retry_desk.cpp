@@ -84,6 +84,8 @@ void retry_desk::copy(const shared_work& it, record_batch& found) {
 }
 
 void retry_desk::make_topic(const shared_work& it) {
+  if (too_late(it))
+    return;
   auto& name = it->copy.topic;
   if (auto* topic = names_.find(name))
     return store(it, *topic);
