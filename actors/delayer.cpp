@@ -274,6 +274,9 @@ void delayer_state::learn(std::int32_t level, const put_bundle_response& answer)
     auto& one = answer.responses[i];
     if (!one.results.empty())
       work.outcomes[work.sent[i]] = outcome_of(one.results.front(), one.failure);
+    if (work.outcomes[work.sent[i]] == core::outcome::never)
+      storage::log_warning("delay.skipped",
+                           {{"level", level}, {"reason", one.failure.message}});
   }
   settle(level);
 }
@@ -288,11 +291,12 @@ delayer_state::core::outcome delayer_state::outcome_of(const message_result& res
   case errc::not_found: // its topic was deleted
   case errc::invalid_argument:
   case errc::too_large:
-    storage::log_warning("delay.skipped", {{"reason", failure.message}});
     return core::outcome::never;
   case errc::maybe_stored:
   case errc::connection_lost:
     say("delay.in_doubt", failure.message + "; it is delivered again");
+    return core::outcome::later;
+  case errc::unavailable: // the writer is not open yet, as at each start
     return core::outcome::later;
   default:
     say("delay.waiting", failure.message);
