@@ -5,7 +5,7 @@
 #include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
 
-#include <algorithm>
+#include <map>
 #include <set>
 
 namespace troupe::net {
@@ -25,6 +25,8 @@ request_lines admin_groups_desk::lines() {
                &admin_groups_desk::delete_group),
       line_for(this, request_code::get_all_subscriptiongroup_config, request_kind::question,
                &admin_groups_desk::list_group_settings),
+      line_for(this, request_code::get_subscriptiongroup_config, request_kind::question,
+               &admin_groups_desk::show_group_settings),
       line_for(this, request_code::get_all_consumer_offset, request_kind::question,
                &admin_groups_desk::list_group_offsets),
       line_for(this, request_code::query_topic_consume_by_who, request_kind::question,
@@ -64,11 +66,43 @@ void admin_groups_desk::delete_group(const session_actor& session, const ticket&
 void admin_groups_desk::list_group_settings(const session_actor& session, const ticket& who,
                                             const client_request&) {
   listings_.ask_groups(who, session, {}, [this, who](const group_list& all, const listing&) {
-    remoting::named_texts groups;
-    for (auto& g : all.settings)
-      groups.emplace_back(g.group, g.json);
-    counter_.reply_text(who, remoting::write_group_settings(groups));
+    counter_.reply_text(who, remoting::write_group_settings(settings_of(all)));
   });
+}
+
+/// Of every group there is: those that were given some, RocketMQ's own, those that consume now, and
+/// those that did. Nobody has to set up a group before it consumes.
+remoting::named_texts admin_groups_desk::settings_of(const group_list& all) const {
+  std::map<std::string, std::string> found;
+  for (auto& g : all.settings)
+    found.emplace(g.group, g.json);
+  auto add = [&](const std::string& group) {
+    if (auto [at, added] = found.try_emplace(group); added)
+      at->second = remoting::default_group_settings(group);
+  };
+  for (auto& group : remoting::own_groups())
+    add(group);
+  for (auto& group : groups_.consumer_groups())
+    add(group);
+  for (auto& o : all.offsets)
+    add(o.group);
+  return {found.begin(), found.end()};
+}
+
+void admin_groups_desk::show_group_settings(const session_actor& session, const ticket& who,
+                                            const client_request& request) {
+  auto h = counter_.fields_of<remoting::settings_header>(who, request);
+  if (!h)
+    return;
+  auto answer = [this, who, group = h->group](const group_list& all, const listing&) {
+    for (auto& [name, json] : settings_of(all))
+      if (name == group)
+        return counter_.reply_text(who, json);
+    counter_.reply(who, response_code::group_not_exist,
+                   "No group in this broker: " + group +
+                       "; it is there when it consumes, or mqadmin updateSubGroup made it");
+  };
+  listings_.ask_groups(who, session, h->group, answer);
 }
 
 // -- offsets -------------------------------------------------------------------------------------

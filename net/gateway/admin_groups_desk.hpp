@@ -23,6 +23,9 @@ private:
   void delete_group(const session_actor& session, const ticket& who, const client_request& request);
   void list_group_settings(const session_actor& session, const ticket& who,
                            const client_request& request);
+  void show_group_settings(const session_actor& session, const ticket& who,
+                           const client_request& request);
+  remoting::named_texts settings_of(const group_list& all) const;
   void list_group_offsets(const session_actor& session, const ticket& who,
                           const client_request& request);
   void list_topic_groups(const session_actor& session, const ticket& who,

@@ -99,7 +99,9 @@ void admin_progress_desk::next_topic(const std::shared_ptr<progress_walk>& walk)
                 continue;
               auto known = walk->offsets.find({topic_name, q.queue_id});
               auto offset = known == walk->offsets.end() ? 0 : known->second;
-              walk->queues.push_back({{topic_name, q.queue_id}, q.max, offset, 0});
+              auto pulled = tally_.pulled_to(topic_name, walk->group, q.queue_id);
+              walk->queues.push_back(
+                  {{topic_name, q.queue_id}, q.max, offset, std::max(offset, pulled), 0});
               if (offset == q.max)
                 walk->queues.back().last_ms = std::max<std::int64_t>(q.last_store_ms, 0);
               else if (offset > q.min && offset < q.max)

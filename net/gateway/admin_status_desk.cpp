@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 namespace troupe::net {
 
@@ -28,11 +30,32 @@ std::string fixed(double value) {
   return text;
 }
 
-/// Messages a second over the last minute, hour and day.
-std::string rates_text(const std::optional<remoting::message_rates>& rates) {
-  auto r = rates.value_or(remoting::message_rates{});
-  return fixed(r.minute.per_second) + ' ' + fixed(r.hour.per_second) + ' ' +
-         fixed(r.day.per_second);
+/// A second, over the last 10, 60 and 600 of them.
+template <class PerSecond>
+std::string rates_text(PerSecond per_second) {
+  return fixed(per_second(10)) + ' ' + fixed(per_second(60)) + ' ' + fixed(per_second(600));
+}
+
+/// As Java's tools write and read it: "73.8 GiB".
+std::string bytes_text(std::uint64_t bytes) {
+  if (bytes < 1024)
+    return std::to_string(bytes) + " B";
+  auto value = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; value >= 1024; value /= 1024)
+    ++unit;
+  char text[40];
+  std::snprintf(text, sizeof text, "%.1f %ciB", value, "KMGTPE"[unit]);
+  return text;
+}
+
+/// Of the disk that holds the store. A process that has none of it says 0: tools read numbers here.
+std::string capacity_text(const std::string& directory) {
+  std::error_code failed;
+  auto disk = std::filesystem::space(directory, failed);
+  if (failed)
+    disk = {0, 0, 0};
+  return "Total : " + bytes_text(disk.capacity) + ", Free : " + bytes_text(disk.free) + '.';
 }
 
 /// As RocketMQ says it: "[ 0 days, 0 hours, 3 minutes, 42 seconds ]".
@@ -94,65 +117,101 @@ void admin_status_desk::show_runtime(const session_actor& session, const ticket&
 
 remoting::named_texts admin_status_desk::runtime_table(const node_status& node,
                                                        std::int64_t first_ms) const {
+  remoting::named_texts table;
+  add_store(table, node, first_ms);
+  add_traffic(table);
+  add_queues(table, node);
+  return table;
+}
+
+void admin_status_desk::add_store(remoting::named_texts& to, const node_status& node,
+                                  std::int64_t first_ms) const {
   auto n = [](auto value) { return std::to_string(value); };
-  auto puts = rates_text(tally_.find(remoting::broker_puts, setup_.address.broker));
-  auto gets = rates_text(tally_.find(remoting::broker_gets, setup_.address.broker));
-  auto now = wall_ms();
   auto used = fixed(node.cleaner.disk_used_percent / 100.0);
   auto dirty = node.writer.end - std::min(node.flusher.flushed, node.writer.end);
   auto behind = node.writer.end - std::min(node.dispatcher.applied, node.writer.end);
-  return {
-      {"bootTimestamp", n(now - node.uptime_ms)},
-      {"brokerActive", node.writer.refusal.empty() ? "true" : "false"},
-      {"brokerVersion", n(remoting::own_version)},
-      {"brokerVersionDesc", version_name},
-      {"commitLogDirCapacity", "Used : " + n(node.cleaner.disk_used_percent) + " %."},
-      {"commitLogDiskRatio", used},
-      {"commitLogMaxOffset", n(node.writer.end)},
-      {"commitLogMinOffset", n(node.writer.min)},
-      {"consumeQueueDiskRatio", used},
-      {"dispatchBehindBytes", n(behind)},
-      {"dispatchMaxBuffer", n(node.writer.backlog)},
-      {"earliestMessageTimeStamp", n(first_ms)},
-      {"getFoundTps", gets},
-      {"getMessageEntireTimeMax", "0"},
-      {"getMissTps", "0.0 0.0 0.0"},
-      {"getTotalTps", gets},
-      {"getTransferedTps", gets}, // as 4.9 spells it
-      {"getTransferredTps", gets},
-      {"msgGetTotalTodayMorning", n(tally_.gets().this_morning(now))},
-      {"msgGetTotalTodayNow", n(tally_.gets().now())},
-      {"msgGetTotalYesterdayMorning", n(tally_.gets().yesterday_morning(now))},
-      {"msgPutTotalTodayMorning", n(tally_.puts().this_morning(now))},
-      {"msgPutTotalTodayNow", n(tally_.puts().now())},
-      {"msgPutTotalYesterdayMorning", n(tally_.puts().yesterday_morning(now))},
-      {"pageCacheLockTimeMills", "0"},
-      {"pullThreadPoolQueueCapacity", n(setup_.node_settings.queue_manager.parked_pulls)},
-      {"pullThreadPoolQueueHeadWaitTimeMills", "0"},
-      {"pullThreadPoolQueueSize", n(node.queues.parked_pulls)},
-      {"putMessageAverageSize", "0.0"},
-      {"putMessageDistributeTime", ""},
-      {"putMessageEntireTimeMax", "0"},
-      {"putMessageFailedTimes", "0"},
-      {"putMessageSizeTotal", n(node.writer.end - node.writer.min)},
-      {"putMessageTimesTotal", n(tally_.puts().now())},
-      {"putTps", puts},
-      {"queryThreadPoolQueueCapacity", "0"},
-      {"queryThreadPoolQueueHeadWaitTimeMills", "0"},
-      {"queryThreadPoolQueueSize", "0"},
-      {"remainHowManyDataToFlush", n(dirty) + " B"},
-      {"remainTransientStoreBufferNumbs", n(INT32_MAX)},
-      {"runtime", runtime_text(node.uptime_ms)},
-      {"sendThreadPoolQueueCapacity", n(setup_.node_settings.dispatcher.mailbox_capacity)},
-      {"sendThreadPoolQueueHeadWaitTimeMills", "0"},
-      {"sendThreadPoolQueueSize", n(node.writer.parked_requests)},
-      {"startAcceptSendRequestTimeStamp", "0"},
-      {"timerCongestNum", "0"},
-      {"timerDequeueTps", "0.0"},
-      {"timerEnqueueTps", "0.0"},
-      {"timerOffsetBehind", "0"},
-      {"timerReadBehind", "0"},
+  to.insert(to.end(), {
+                          {"bootTimestamp", n(wall_ms() - node.uptime_ms)},
+                          {"brokerActive", node.writer.refusal.empty() ? "true" : "false"},
+                          {"brokerVersion", n(remoting::own_version)},
+                          {"brokerVersionDesc", version_name},
+                          {"commitLogDirCapacity",
+                           capacity_text(setup_.node_settings.store.directory)},
+                          {"commitLogDiskRatio", used},
+                          {"commitLogMaxOffset", n(node.writer.end)},
+                          {"commitLogMinOffset", n(node.writer.min)},
+                          {"consumeQueueDiskRatio", used},
+                          {"dispatchBehindBytes", n(behind)},
+                          {"dispatchMaxBuffer", n(node.writer.backlog)},
+                          {"earliestMessageTimeStamp", n(first_ms)},
+                          {"pageCacheLockTimeMills", "0"},
+                          {"remainHowManyDataToFlush",
+                           bytes_text(static_cast<std::uint64_t>(dirty))},
+                          {"remainTransientStoreBufferNumbs", n(INT32_MAX)},
+                          {"runtime", runtime_text(node.uptime_ms)},
+                          {"startAcceptSendRequestTimeStamp", "0"},
+                          {"timerCongestNum", "0"},
+                          {"timerDequeueTps", "0.0"},
+                          {"timerEnqueueTps", "0.0"},
+                          {"timerOffsetBehind", "0"},
+                          {"timerReadBehind", "0"},
+                      });
+}
+
+void admin_status_desk::add_traffic(remoting::named_texts& to) const {
+  auto n = [](auto value) { return std::to_string(value); };
+  auto wall = wall_ms();
+  auto now = counter_.now_ms();
+  auto over = [now](const remoting::recent_total& total) {
+    return rates_text([&](std::int64_t seconds) { return total.per_second(seconds, now); });
   };
+  auto all_pulls = rates_text([&](std::int64_t seconds) {
+    return tally_.hits().per_second(seconds, now) + tally_.misses().per_second(seconds, now);
+  });
+  auto puts = tally_.puts().now();
+  auto average = static_cast<double>(tally_.put_bytes()) /
+                 static_cast<double>(std::max<std::uint64_t>(puts, 1));
+  auto& times = tally_.put_times();
+  to.insert(to.end(),
+            {
+                {"getFoundTps", over(tally_.hits())},
+                {"getMessageEntireTimeMax", "0"},
+                {"getMissTps", over(tally_.misses())},
+                {"getTotalTps", all_pulls},
+                {"getTransferedTps", over(tally_.recent_gets())}, // as 4.9 spells it
+                {"getTransferredTps", over(tally_.recent_gets())},
+                {"msgGetTotalTodayMorning", n(tally_.gets().this_morning(wall))},
+                {"msgGetTotalTodayNow", n(tally_.gets().now())},
+                {"msgGetTotalYesterdayMorning", n(tally_.gets().yesterday_morning(wall))},
+                {"msgPutTotalTodayMorning", n(tally_.puts().this_morning(wall))},
+                {"msgPutTotalTodayNow", n(puts)},
+                {"msgPutTotalYesterdayMorning", n(tally_.puts().yesterday_morning(wall))},
+                {"putLatency99", fixed(times.within(0.99, now))},
+                {"putLatency999", fixed(times.within(0.999, now))},
+                {"putMessageAverageSize", fixed(average)},
+                {"putMessageDistributeTime", times.text(now)},
+                {"putMessageEntireTimeMax", n(times.longest_ms())},
+                {"putMessageFailedTimes", "0"},
+                {"putMessageSizeTotal", n(tally_.put_bytes())},
+                {"putMessageTimesTotal", n(puts)},
+                {"putTps", over(tally_.recent_puts())},
+            });
+}
+
+/// Java has a pool of threads for each kind of requests, and a queue before each.
+void admin_status_desk::add_queues(remoting::named_texts& to, const node_status& node) const {
+  auto add = [&](const std::string& pool, std::uint64_t size, std::uint64_t capacity) {
+    to.emplace_back(pool + "ThreadPoolQueueSize", std::to_string(size));
+    to.emplace_back(pool + "ThreadPoolQueueCapacity", std::to_string(capacity));
+    to.emplace_back(pool + "ThreadPoolQueueHeadWaitTimeMills", "0");
+  };
+  auto& settings = setup_.node_settings;
+  add("send", node.writer.parked_requests, settings.dispatcher.mailbox_capacity);
+  add("pull", node.queues.parked_pulls, settings.queue_manager.parked_pulls);
+  for (auto* none : {"litePull", "query", "ack"})
+    add(none, 0, 0);
+  to.emplace_back("EndTransactionQueueSize", "0");
+  to.emplace_back("EndTransactionThreadPoolQueueCapacity", "0");
 }
 
 void admin_status_desk::show_config(const session_actor&, const ticket& who,

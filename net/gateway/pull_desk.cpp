@@ -202,7 +202,8 @@ void pull_desk::ask(const ticket& who, pull_work work) {
                   wanted.topic,
                   work.offset,
                   wanted.wait_ms,
-                  counter_.now_ms()};
+                  counter_.now_ms(),
+                  wanted.queue_id};
   walk_.pull(sessions_.credit_of(who.from), std::move(wanted), names_.find(pull.topic),
              std::move(pull));
 }
@@ -280,8 +281,7 @@ void pull_desk::answer(const asked_pull& pull, pull_response& found, std::shared
     return hold(who, pull.asked_ms + least, std::move(answer));
   if (code != response_code::success)
     found.records.clear();
-  else
-    tally_.got(pull.topic, pull.group, found.records.size());
+  tally_.got({pull.topic, pull.group, pull.queue_id, pull.asked_ms}, found);
   counter_.reply(who, answer, std::move(found.records), std::move(slot));
 }
 

@@ -57,6 +57,7 @@ private:
     std::int64_t offset = 0;
     std::uint32_t wait_ms = 0;
     std::int64_t asked_ms = 0; ///< when the node was asked, in the actor clock
+    std::int32_t queue_id = 0;
 
     bool gone() const { return !desk->sessions_.knows(who.from); }
     void deliver(pull_response found) const { desk->answered(*this, found); }

@@ -30,7 +30,7 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
                 [this](const session_actor& session, const client_sessions::waiting_requests& all) {
                   take_waiting(session, all);
                 }),
-      tally_(counter_, setup_.address.broker),
+      tally_(counter_, setup_.address.cluster),
       listings_(counter_), services_{self_, setup_, counter_, sessions_}, names_(services_),
       book_(services_), sends_(services_, names_, book_, tally_),
       retries_(services_, names_, book_, sends_), groups_(services_, names_, book_),

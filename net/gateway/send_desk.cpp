@@ -100,8 +100,8 @@ caf::result<bool> send_desk::stop() {
 void send_desk::work() {
   work_pending_ = false;
   puts_.work();
-  for (auto& [topic, messages] : stored_)
-    tally_.put(topic, messages);
+  for (auto& [topic, sum] : stored_)
+    tally_.put(topic, sum);
   stored_.clear();
   end_stop();
 }
@@ -241,7 +241,7 @@ void send_desk::store(const ticket& who, const client_request& request,
   put.born_host = *peer;
   put.time_left_ms =
       static_cast<std::uint32_t>(std::max<std::int64_t>(counter_.time_left_ms(who), 1));
-  sent_put sent{this, who, topic.name, queue_id, put.count};
+  sent_put sent{this, who, topic.name, queue_id, put.count, put.messages.size()};
   puts_.store(sessions_.credit_of(who.from), std::move(put), &topic, std::move(sent));
 }
 
@@ -251,7 +251,7 @@ void send_desk::store_for(const ticket& who, put_request put, const topic_info& 
   if (stopping_ || credit == nullptr)
     return then(refused(put, {errc::unavailable, stopping_ ? "not stored: the node is stopping"
                                                            : "not stored: the client is gone"}));
-  sent_put sent{this, who, topic.name, 0, put.count, std::move(then)};
+  sent_put sent{this, who, topic.name, 0, put.count, put.messages.size(), std::move(then)};
   puts_.store(credit, std::move(put), &topic, std::move(sent));
 }
 
@@ -261,8 +261,13 @@ void send_desk::answer(const sent_put& put, const put_response& response) {
   if (!std::exchange(work_pending_, true)) // behind the other answers of its bundle
     self_->send(self_, work_atom_v);
   auto& results = response.results;
-  stored_[put.topic] += static_cast<std::uint64_t>(
+  auto stored = static_cast<std::uint64_t>(
       std::ranges::count_if(results, [](const message_result& r) { return r.offset >= 0; }));
+  if (stored > 0) {
+    auto& sum = stored_[put.topic];
+    sum = {sum.messages + stored, sum.bytes + put.bytes, sum.requests + 1};
+    tally_.put_took(put.topic, put.queue_id, counter_.now_ms() - put.who.since_ms);
+  }
   if (put.then)
     return put.then(response);
   auto& failure = response.failure;

@@ -43,6 +43,7 @@ private:
     std::string topic;
     std::int32_t queue_id = 0;
     std::uint32_t count = 0;
+    std::uint64_t bytes = 0;
     stored then = {}; ///< answers instead of us
 
     void deliver(const put_response& response) const { desk->answer(*this, response); }
@@ -82,9 +83,9 @@ private:
   put_desk<gateway_actor::pointer, sent_put> puts_;
   std::map<std::string, std::vector<held_send>> held_; ///< by topic, in order
   std::size_t held_count_ = 0;
-  std::uint32_t next_queue_ = 0;                ///< for messages that leave the choice to us
-  std::map<std::string, std::uint64_t> stored_; ///< messages by topic that are not tallied yet
-  bool work_pending_ = false;                   ///< after answers
+  std::uint32_t next_queue_ = 0;          ///< for messages that leave the choice to us
+  std::map<std::string, put_sum> stored_; ///< by topic, what is not tallied yet
+  bool work_pending_ = false;             ///< after answers
   bool stopping_ = false;
   kept_promise<bool> stop_promise_;
 };

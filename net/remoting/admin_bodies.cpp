@@ -99,7 +99,8 @@ std::string write_consume_stats(const std::string& broker, const std::vector<con
     append_key(out, broker, q.queue);
     out += "{\"brokerOffset\":" + std::to_string(q.broker_offset) +
            ",\"consumerOffset\":" + std::to_string(q.consumer_offset) +
-           ",\"lastTimestamp\":" + std::to_string(q.last_ms) + '}';
+           ",\"lastTimestamp\":" + std::to_string(q.last_ms) +
+           ",\"pullOffset\":" + std::to_string(q.pull_offset) + '}';
   });
   return out += '}';
 }
@@ -166,6 +167,22 @@ storage::result<std::string> read_group_name(storage::byte_view body) {
   return name;
 }
 
+std::string default_group_settings(const std::string& group) {
+  return "{\"attributes\":{},\"brokerId\":0,\"consumeBroadcastEnable\":true,\"consumeEnable\":true,"
+         "\"consumeFromMinEnable\":true,\"consumeMessageOrderly\":false,"
+         "\"consumeTimeoutMinute\":15,\"groupName\":" +
+         quoted(group) +
+         ",\"groupSysFlag\":0,\"notifyConsumerIdsChangedEnable\":true,\"retryMaxTimes\":16,"
+         "\"retryQueueNums\":1,\"whichBrokerWhenConsumeSlowly\":1}";
+}
+
+const std::vector<std::string>& own_groups() {
+  static const std::vector<std::string> groups{
+      "TOOLS_CONSUMER",  "FILTERSRV_CONSUMER",    "SELF_TEST_C_GROUP", "CID_ONS-HTTP-PROXY",
+      "CID_ONSAPI_PULL", "CID_ONSAPI_PERMISSION", "CID_ONSAPI_OWNER",  "CID_RMQ_SYS_TRANS"};
+  return groups;
+}
+
 std::string write_group_settings(const named_texts& groups) {
   std::string out =
       std::string("{") + no_version + ",\"forbiddenTable\":{},\"subscriptionGroupTable\":";
@@ -190,7 +207,8 @@ std::string write_stored_offsets(const std::vector<stored_offset>& offsets) {
 
 std::string write_message_rates(const message_rates& rates) {
   auto rate = [](const char* name, const message_rate& r) {
-    return std::string("\"") + name + "\":{\"avgpt\":0.0,\"sum\":" + std::to_string(r.sum) +
+    return std::string("\"") + name + "\":{\"avgpt\":" + number(r.average) +
+           ",\"sum\":" + std::to_string(r.sum) +
            ",\"tps\":" + number(r.per_second) + '}';
   };
   return '{' + rate("statsDay", rates.day) + ',' + rate("statsHour", rates.hour) + ',' +

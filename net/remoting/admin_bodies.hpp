@@ -43,6 +43,7 @@ struct consume_stats {
   queue_key queue;
   std::int64_t broker_offset = 0;
   std::int64_t consumer_offset = 0;
+  std::int64_t pull_offset = 0; ///< what was handed out but not consumed is in flight
   std::int64_t last_ms = 0; ///< store time of the last message that was consumed; 0: unknown
 };
 std::string write_consume_stats(const std::string& broker, const std::vector<consume_stats>& queues,
@@ -76,6 +77,10 @@ std::string write_consumers(const std::vector<client_connection>& clients,
 
 /// UPDATE_AND_CREATE_SUBSCRIPTIONGROUP (200): the group's name; the body itself holds its settings.
 storage::result<std::string> read_group_name(storage::byte_view body);
+/// Settings as RocketMQ gives them to a group that nobody gave any.
+std::string default_group_settings(const std::string& group);
+/// The groups that a broker of RocketMQ has from the start.
+const std::vector<std::string>& own_groups();
 /// GET_ALL_SUBSCRIPTIONGROUP_CONFIG (201), of names and settings that are JSON already.
 std::string write_group_settings(const named_texts& groups);
 

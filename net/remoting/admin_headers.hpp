@@ -82,6 +82,15 @@ void describe(Fields& f, delete_group_header& h) {
   f.optional("removeOffset", h.remove_offset);
 }
 
+/// GET_SUBSCRIPTIONGROUP_CONFIG (352).
+struct settings_header {
+  std::string group;
+};
+template <class Fields>
+void describe(Fields& f, settings_header& h) {
+  f("group", h.group);
+}
+
 /// INVOKE_BROKER_TO_RESET_OFFSET (222), and RESET_CONSUMER_CLIENT_OFFSET (220) to the clients.
 struct reset_header {
   std::string topic;

@@ -48,6 +48,7 @@ inline constexpr std::int32_t send_message_v2 = 310;
 inline constexpr std::int32_t view_broker_stats_data = 315;
 inline constexpr std::int32_t send_batch_message = 320;
 inline constexpr std::int32_t get_topic_config = 351;
+inline constexpr std::int32_t get_subscriptiongroup_config = 352;
 inline constexpr std::int32_t lite_pull_message = 361;
 } // namespace request_code
 
@@ -69,6 +70,8 @@ inline constexpr std::int32_t pull_offset_moved = 21;
 inline constexpr std::int32_t query_not_found = 22;
 inline constexpr std::int32_t subscription_not_exist = 24;
 inline constexpr std::int32_t subscription_not_latest = 25;
+inline constexpr std::int32_t group_not_exist = 26;
+inline constexpr std::int32_t invalid_parameter = 29;
 inline constexpr std::int32_t consumer_not_online = 206;
 } // namespace response_code
 

@@ -2,6 +2,7 @@
 
 #include "net/remoting/command.hpp"
 #include "net/remoting/json_members.hpp"
+#include "storage/format/properties.hpp"
 
 namespace troupe::remoting {
 
@@ -80,12 +81,19 @@ result<consumer_data> read_consumer(const json_members& from) {
 
 } // namespace
 
+/// By the sets tools tell whether a message's tag was filtered.
 void append_subscription(std::string& out, const subscription& s) {
-  out += "{\"classFilterMode\":false,\"codeSet\":[],\"expressionType\":";
+  auto tags = s.expression_type == "TAG" ? tags_in(s.expression) : std::vector<std::string_view>();
+  out += "{\"classFilterMode\":false,\"codeSet\":";
+  append_json_list(out, tags,
+                   [&](std::string_view tag) { out += std::to_string(storage::java_hash(tag)); });
+  out += ",\"expressionType\":";
   append_json_text(out, s.expression_type);
   out += ",\"subString\":";
   append_json_text(out, s.expression);
-  out += ",\"subVersion\":" + std::to_string(s.version) + ",\"tagsSet\":[],\"topic\":";
+  out += ",\"subVersion\":" + std::to_string(s.version) + ",\"tagsSet\":";
+  append_json_list(out, tags, [&](std::string_view tag) { append_json_text(out, tag); });
+  out += ",\"topic\":";
   append_json_text(out, s.topic);
   out += '}';
 }

@@ -10,32 +10,42 @@
 
 namespace troupe::remoting {
 
-/// How many messages there were in a span of time up to now.
+/// How much there was in a span of time up to now: messages, their bytes, or milliseconds.
 struct message_rate {
   std::uint64_t sum = 0;
   double per_second = 0;
+  double average = 0; ///< of a request
 };
 struct message_rates {
   message_rate minute, hour, day;
 };
 
-/// Names of statistics: messages by topic, by "topic@group", and of the whole broker by its name.
+/// Names of statistics: of a topic, of "topic@group", and of the whole broker, whose key is the
+/// name of its cluster.
 inline constexpr std::string_view topic_puts = "TOPIC_PUT_NUMS";
+inline constexpr std::string_view topic_put_bytes = "TOPIC_PUT_SIZE";
 inline constexpr std::string_view topic_gets = "TOPIC_GET_NUMS";
+inline constexpr std::string_view topic_get_bytes = "TOPIC_GET_SIZE";
 inline constexpr std::string_view group_gets = "GROUP_GET_NUMS";
+inline constexpr std::string_view group_get_bytes = "GROUP_GET_SIZE";
+inline constexpr std::string_view sent_back = "SNDBCK_PUT_NUMS";
 inline constexpr std::string_view broker_puts = "BROKER_PUT_NUMS";
 inline constexpr std::string_view broker_gets = "BROKER_GET_NUMS";
+inline constexpr std::string_view own_broker_puts = "BROKER_PUT_NUMS_WITHOUT_SYSTEM_TOPIC";
+inline constexpr std::string_view own_broker_gets = "BROKER_GET_NUMS_WITHOUT_SYSTEM_TOPIC";
+/// Milliseconds, of "queue@topic" and "queue@topic@group".
+inline constexpr std::string_view topic_put_time = "TOPIC_PUT_LATENCY";
+inline constexpr std::string_view group_get_time = "GROUP_GET_LATENCY";
 
-/// Counts of messages by RocketMQ's names of statistics and keys, over the last minute, hour and
-/// day. Bounded: at `most_keys` those without a message in a day are forgotten, looked for once an
-/// hour; without any, new keys are not counted.
+/// Sums by RocketMQ's names of statistics and keys, over the last minute, hour and day. Bounded: at `most_keys` those without a message in a day are forgotten, looked for once an hour; without
+/// any, new keys are not counted.
 class message_counts {
 public:
   static constexpr std::size_t most_keys = 20'000;
 
-  /// Time must not go back.
-  void add(std::string_view name, std::string_view key, std::uint64_t messages,
-           std::int64_t now_ms);
+  /// So much in so many requests. Time must not go back.
+  void add(std::string_view name, std::string_view key, std::uint64_t amount, std::int64_t now_ms,
+           std::uint64_t requests = 1);
   /// Nothing when nothing was ever counted.
   std::optional<message_rates> find(std::string_view name, std::string_view key,
                                     std::int64_t now_ms) const;
@@ -44,23 +54,31 @@ private:
   /// Counts in slots of equal time, which are used round and round.
   template <std::size_t Slots, std::int64_t SlotMs>
   struct ring {
-    std::array<std::uint64_t, Slots> counts{};
-    std::array<std::int64_t, Slots> used{}; ///< by which slot of all time, counted from 1
+    struct slot_counts {
+      std::uint64_t amount = 0, requests = 0;
+      std::int64_t used = 0; ///< by which slot of all time, counted from 1
+    };
+    std::array<slot_counts, Slots> slots{};
 
-    void add(std::uint64_t messages, std::int64_t now_ms) {
-      auto slot = now_ms / SlotMs;
-      auto at = static_cast<std::size_t>(slot) % Slots;
-      if (used[at] != slot + 1)
-        counts[at] = 0;
-      used[at] = slot + 1;
-      counts[at] += messages;
+    void add(std::uint64_t amount, std::uint64_t requests, std::int64_t now_ms) {
+      auto number = now_ms / SlotMs;
+      auto& slot = slots[static_cast<std::size_t>(number) % Slots];
+      if (slot.used != number + 1)
+        slot = {0, 0, number + 1};
+      slot.amount += amount;
+      slot.requests += requests;
     }
     message_rate rate(std::int64_t now_ms) const {
-      auto slot = now_ms / SlotMs;
+      auto number = now_ms / SlotMs;
       message_rate found;
-      for (std::size_t at = 0; at < Slots; ++at)
-        if (used[at] > slot + 1 - static_cast<std::int64_t>(Slots))
-          found.sum += counts[at];
+      std::uint64_t requests = 0;
+      for (auto& slot : slots)
+        if (slot.used > number + 1 - static_cast<std::int64_t>(Slots)) {
+          found.sum += slot.amount;
+          requests += slot.requests;
+        }
+      if (requests > 0)
+        found.average = static_cast<double>(found.sum) / static_cast<double>(requests);
       found.per_second = static_cast<double>(found.sum) * 1000 /
                          static_cast<double>(static_cast<std::int64_t>(Slots) * SlotMs);
       return found;
@@ -81,6 +99,42 @@ private:
   };
   std::map<std::pair<std::string, std::string>, series, before> series_; ///< by name and key
   std::int64_t next_look_ms_ = 0;
+};
+
+/// What came in the last seconds, ten minutes at most.
+class recent_total {
+public:
+  /// Time must not go back.
+  void add(std::uint64_t amount, std::int64_t now_ms);
+  /// Per second, over so many whole seconds before this one.
+  double per_second(std::int64_t seconds, std::int64_t now_ms) const;
+
+private:
+  static constexpr std::size_t slots = 601;
+  std::array<std::uint64_t, slots> amounts_{};
+  std::array<std::int64_t, slots> used_{}; ///< by which second of all time, counted from 1
+};
+
+/// How long requests took, of which tools are told the last whole minute.
+class time_spread {
+public:
+  /// Time must not go back.
+  void add(std::int64_t took_ms, std::int64_t now_ms);
+  /// As RocketMQ's tools read it: "[<=0ms]:3 [0~10ms]:1 ... [10s~]:0 ".
+  std::string text(std::int64_t now_ms) const;
+  /// The milliseconds in which this part of them, such as 0.99, was done; 0 without any.
+  double within(double part, std::int64_t now_ms) const;
+  /// Of all that ever were.
+  std::int64_t longest_ms() const noexcept { return longest_ms_; }
+
+private:
+  static constexpr std::size_t most_steps = 64;
+  using counts = std::array<std::uint64_t, most_steps>;
+  const counts* whole_minute(std::int64_t now_ms) const;
+
+  std::int64_t minute_ = 0; ///< of `current_`
+  counts current_{}, last_{};
+  std::int64_t longest_ms_ = 0;
 };
 
 /// Messages since the start and at the last two midnights (UTC), as RocketMQ's tools ask for them.

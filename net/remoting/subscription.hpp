@@ -22,6 +22,9 @@ struct subscription {
 /// Tags that one subscription may name: each is compared with every message of the topic.
 inline constexpr std::size_t most_tags = 64;
 
+/// The tags in `a || b`, sorted, each once; none for every message (empty or `*`).
+std::vector<std::string_view> tags_in(std::string_view expression);
+
 /// The hashes of the tags in `a || b`, sorted, each once; none for every message (empty or `*`).
 /// Refuses a list without any tag, and one of more than `most_tags`.
 storage::result<std::vector<std::int32_t>> tag_hashes(std::string_view expression);

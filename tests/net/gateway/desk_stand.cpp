@@ -11,7 +11,7 @@ desk_room::desk_room(net::gateway_actor::pointer self, net::gateway_setup with,
                      std::function<void(connection_id)> written, opened then)
     : setup(std::move(with)), counter(self, setup.send, std::move(written)),
       sessions(self, setup.node, setup.node_settings.session, counter, std::move(then)),
-      tally(counter, setup.address.broker),
+      tally(counter, setup.address.cluster),
       listings(counter), services{self, setup, counter, sessions}, names(services),
       book(services) {}
 

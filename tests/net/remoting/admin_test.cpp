@@ -55,9 +55,9 @@ TEST_CASE("admin bodies: tables of queues are keyed by objects", "[remoting]") {
         R"({"brokerName":"b\"1","queueId":1,"topic":"T"}:)"
         R"({"lastUpdateTimestamp":0,"maxOffset":0,"minOffset":0}},"topicPutTps":0.50})");
   CHECK(write_topic_stats("b", {}, 0) == R"({"offsetTable":{},"topicPutTps":0.00})");
-  CHECK(write_consume_stats("b", {{{"T", 3}, 9, 4, 5}}, 1) ==
+  CHECK(write_consume_stats("b", {{{"T", 3}, 9, 4, 6, 5}}, 1) ==
         R"({"consumeTps":1.00,"offsetTable":{{"brokerName":"b","queueId":3,"topic":"T"}:)"
-        R"({"brokerOffset":9,"consumerOffset":4,"lastTimestamp":5}}})");
+        R"({"brokerOffset":9,"consumerOffset":4,"lastTimestamp":5,"pullOffset":6}}})");
   CHECK(write_reset_offsets("b", {{{"T", 0}, 7}, {{"T", 1}, 0}}) ==
         R"({"offsetTable":{{"brokerName":"b","queueId":0,"topic":"T"}:7,)"
         R"({"brokerName":"b","queueId":1,"topic":"T"}:0}})");
@@ -133,16 +133,41 @@ TEST_CASE("admin bodies: clients of a group, as they said in heartbeats", "[remo
   CHECK(parsed.value().at("subscriptionTable").at("T").at("subVersion").as_int64() == 9);
 }
 
+TEST_CASE("admin bodies: a subscription has the tags it filters by", "[remoting]") {
+  auto text = [](const std::string& expression, const std::string& type) {
+    std::string out;
+    append_subscription(out, {"T", expression, type, 9});
+    return out;
+  };
+  CHECK(text("TagB || TagA||TagA", "TAG") ==
+        R"({"classFilterMode":false,"codeSet":[2598919,2598920],"expressionType":"TAG",)"
+        R"("subString":"TagB || TagA||TagA","subVersion":9,"tagsSet":["TagA","TagB"],"topic":"T"})");
+  for (auto& all : {text("*", "TAG"), text("", "TAG"), text("a > 1", "SQL92")}) {
+    CHECK(all.find(R"("codeSet":[],)") != std::string::npos);
+    CHECK(all.find(R"("tagsSet":[],)") != std::string::npos);
+  }
+}
+
+TEST_CASE("admin bodies: settings of a group that nobody gave any", "[remoting]") {
+  auto settings = storage::parse_fastjson(default_group_settings("G"), "settings");
+  REQUIRE(settings);
+  CHECK(settings.value().at("groupName").as_string() == "G");
+  CHECK(settings.value().at("retryMaxTimes").as_int64() == 16);
+  CHECK(settings.value().at("consumeEnable").as_bool());
+}
+
 TEST_CASE("message_counts: sums of the last minute, hour and day", "[remoting]") {
   message_counts counts;
   CHECK_FALSE(counts.find("PUT", "T", 0));
   auto start = 1'000 * day;
   counts.add("PUT", "T", 6, start);
-  counts.add("PUT", "T", 60, start + 30 * second);
+  counts.add("PUT", "T", 60, start + 30 * second, 10);
   counts.add("PUT", "U", 1, start);
   auto at = [&](std::int64_t ms) { return counts.find("PUT", "T", start + ms).value(); };
   CHECK(at(30 * second).minute.sum == 66);
   CHECK(at(30 * second).minute.per_second == Approx(1.1));
+  CHECK(at(30 * second).minute.average == Approx(6));
+  CHECK(at(90 * second).minute.average == 0);
   CHECK(at(59 * second).minute.sum == 66);
   CHECK(at(60 * second).minute.sum == 60); // the first ten seconds are over
   CHECK(at(90 * second).minute.sum == 0);
@@ -162,6 +187,47 @@ TEST_CASE("message_counts: bounded", "[remoting]") {
   CHECK_FALSE(counts.find("PUT", std::to_string(message_counts::most_keys), 0));
   counts.add("PUT", "0", 1, 0);
   CHECK(counts.find("PUT", "0", 0)->minute.sum == 2);
+}
+
+TEST_CASE("recent_total: whole seconds before this one", "[remoting]") {
+  recent_total total;
+  auto start = 1'000 * day;
+  CHECK(total.per_second(10, start) == 0);
+  total.add(600, start);
+  CHECK(total.per_second(10, start) == 0); // this second is not over
+  CHECK(total.per_second(10, start + second) == Approx(60));
+  CHECK(total.per_second(10, start + 10 * second) == Approx(60));
+  CHECK(total.per_second(10, start + 11 * second) == 0);
+  CHECK(total.per_second(60, start + 11 * second) == Approx(10));
+  CHECK(total.per_second(600, start + 600 * second) == Approx(1));
+  CHECK(total.per_second(600, start + 601 * second) == 0);
+  total.add(60, start + 601 * second); // takes the place of the first
+  CHECK(total.per_second(60, start + 602 * second) == Approx(1));
+}
+
+TEST_CASE("time_spread: the last whole minute, in RocketMQ's words", "[remoting]") {
+  time_spread times;
+  auto start = 1'000 * day, minute = 60 * second;
+  auto none = "[<=0ms]:0 [0~10ms]:0 [10~50ms]:0 [50~100ms]:0 [100~200ms]:0 [200~500ms]:0 "
+              "[500ms~1s]:0 [1~2s]:0 [2~3s]:0 [3~4s]:0 [4~5s]:0 [5~10s]:0 [10s~]:0 ";
+  CHECK(times.text(start) == none);
+  CHECK(times.within(0.99, start) == 0);
+  for (int i = 0; i < 98; ++i)
+    times.add(0, start);
+  times.add(150, start);
+  times.add(70'000, start);
+  CHECK(times.text(start) == none); // this minute is not over
+  CHECK(times.text(start + minute) ==
+        "[<=0ms]:98 [0~10ms]:0 [10~50ms]:0 [50~100ms]:0 [100~200ms]:1 [200~500ms]:0 "
+        "[500ms~1s]:0 [1~2s]:0 [2~3s]:0 [3~4s]:0 [4~5s]:0 [5~10s]:0 [10s~]:1 ");
+  CHECK(times.within(0.5, start + minute) == 0);
+  CHECK(times.within(0.99, start + minute) == Approx(200));
+  CHECK(times.within(0.999, start + minute) > 10'000);
+  CHECK(times.text(start + 2 * minute) == none);
+  times.add(3, start + minute); // what was before is the last whole minute still
+  CHECK(times.within(0.99, start + minute) == Approx(200));
+  CHECK(times.within(1, start + 2 * minute) == Approx(3));
+  CHECK(times.longest_ms() == 70'000);
 }
 
 TEST_CASE("daily_total: what was there at the last midnights", "[remoting]") {
