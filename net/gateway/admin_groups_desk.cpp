@@ -35,6 +35,12 @@ request_lines admin_groups_desk::lines() {
                &admin_groups_desk::list_consumer_clients),
       line_for(this, request_code::get_producer_connection_list, request_kind::question,
                &admin_groups_desk::list_producer_clients),
+      line_for(this, request_code::get_all_producer_info, request_kind::question,
+               &admin_groups_desk::list_all_producers),
+      line_for(this, request_code::query_topics_by_consumer, request_kind::question,
+               &admin_groups_desk::list_group_topics),
+      line_for(this, request_code::query_subscription_by_consumer, request_kind::question,
+               &admin_groups_desk::show_subscription),
   };
 }
 
@@ -134,6 +140,30 @@ void admin_groups_desk::list_topic_groups(const session_actor& session, const ti
   listings_.ask_groups(who, session, {}, answer);
 }
 
+/// Those of which the group has consumed.
+void admin_groups_desk::list_group_topics(const session_actor& session, const ticket& who,
+                                          const client_request& request) {
+  auto h = counter_.fields_of<remoting::consumed_header>(who, request);
+  if (!h)
+    return;
+  auto answer = [this, who, group = h->group](const group_list& all, const listing&) {
+    std::set<std::string> topics;
+    for (auto& o : all.offsets)
+      if (o.group == group)
+        topics.insert(o.topic);
+    counter_.reply_text(who, remoting::write_topic_names({topics.begin(), topics.end()},
+                                                         setup_.address.address));
+  };
+  listings_.ask_groups(who, session, h->group, answer);
+}
+
+void admin_groups_desk::show_subscription(const ticket& who, const client_request& request) {
+  auto h = counter_.fields_of<remoting::consumed_header>(who, request);
+  if (h)
+    counter_.reply_text(who, remoting::write_group_subscription(h->group, h->topic,
+                                                                groups_.find(h->group, h->topic)));
+}
+
 // -- clients -------------------------------------------------------------------------------------
 
 std::vector<remoting::client_connection>
@@ -168,6 +198,16 @@ void admin_groups_desk::list_producer_clients(const session_actor&, const ticket
     return counter_.reply(who, response_code::system_error,
                           "the producer group[" + h->group + "] not exist");
   counter_.reply_text(who, remoting::write_producers(connections));
+}
+
+void admin_groups_desk::list_all_producers(const ticket& who, const client_request&) {
+  auto held = listings_.begin(who);
+  if (!held)
+    return;
+  remoting::producer_table groups;
+  for (auto& group : groups_.producer_groups())
+    groups.emplace_back(group, connections_of(groups_.producers(group)));
+  counter_.reply_text(who, remoting::write_producer_table(groups));
 }
 
 } // namespace troupe::net

@@ -34,6 +34,10 @@ private:
                              const client_request& request);
   void list_producer_clients(const session_actor& session, const ticket& who,
                              const client_request& request);
+  void list_all_producers(const ticket& who, const client_request& request);
+  void list_group_topics(const session_actor& session, const ticket& who,
+                         const client_request& request);
+  void show_subscription(const ticket& who, const client_request& request);
   std::vector<remoting::client_connection>
   connections_of(const std::vector<remoting::group_client>& clients) const;
 

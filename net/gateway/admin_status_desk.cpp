@@ -195,6 +195,7 @@ void admin_status_desk::add_traffic(remoting::named_texts& to) const {
                 {"putMessageSizeTotal", n(tally_.put_bytes())},
                 {"putMessageTimesTotal", n(puts)},
                 {"putTps", over(tally_.recent_puts())},
+                {"unknownRequests", tally_.unknown_requests()},
             });
 }
 

@@ -34,18 +34,28 @@ request_lines admin_topics_desk::lines() {
                &admin_topics_desk::show_topic_settings),
       line_for(this, request_code::get_topic_stats_info, request_kind::question,
                &admin_topics_desk::show_topic_stats),
+      line_for(this, request_code::get_system_topic_list_from_ns, request_kind::question,
+               &admin_topics_desk::list_system_names),
+      line_for(this, request_code::get_system_topic_list_from_broker, request_kind::question,
+               &admin_topics_desk::list_system_topics),
+      line_for(this, request_code::clean_unused_topic, request_kind::question,
+               &admin_topics_desk::clean),
+      line_for(this, request_code::clean_expired_consumequeue, request_kind::question,
+               &admin_topics_desk::clean),
   };
 }
 
 /// Refuses what is no topic's name, or belongs to RocketMQ itself.
-bool admin_topics_desk::may_change(const ticket& who, const std::string& topic) {
+bool admin_topics_desk::may_change(const ticket& who, const client_request& request,
+                                   const std::string& topic) {
+  auto illegal = response_code::illegal_for(request.header.version);
   if (auto good = storage::check_topic_name(topic); !good) {
-    counter_.fail(who, good.error());
+    counter_.reply(who, illegal, good.error().message);
     return false;
   }
   if (!storage::is_system_topic(topic))
     return true;
-  counter_.reply(who, response_code::system_error,
+  counter_.reply(who, illegal,
                  "The topic[" + topic + "] is conflict with system topic.");
   return false;
 }
@@ -53,13 +63,16 @@ bool admin_topics_desk::may_change(const ticket& who, const std::string& topic) 
 void admin_topics_desk::update_topic(const session_actor& session, const ticket& who,
                                      const client_request& request) {
   auto h = counter_.fields_of<remoting::topic_config_header>(who, request);
-  if (!h || !may_change(who, h->topic))
+  if (!h || !may_change(who, request, h->topic))
     return;
-  if (h->order || h->sysflag != 0 || !h->attributes.empty())
+  if (h->order || h->sysflag != 0)
     return counter_.reply(
         who, response_code::system_error,
-        "ordered topics (order=true), system flags and attributes are not supported by "
-        "this node");
+        "ordered topics (order=true) and system flags are not supported by this node");
+  if (!remoting::changes_nothing(h->attributes))
+    return counter_.reply(who, response_code::illegal_for(request.header.version),
+                          "attributes '" + h->attributes.substr(0, 200) +
+                              "': this node has topics of message.type=NORMAL without any others");
   counter_.ask<topic_info>(
       who, session,
       [this, who](const topic_info&) {
@@ -72,7 +85,7 @@ void admin_topics_desk::update_topic(const session_actor& session, const ticket&
 void admin_topics_desk::delete_topic(const session_actor& session, const ticket& who,
                                      const client_request& request) {
   auto h = counter_.fields_of<remoting::topic_header>(who, request);
-  if (!h || !may_change(who, h->topic))
+  if (!h || !may_change(who, request, h->topic))
     return;
   self_->request(session, caf::infinite, remove_atom_v, h->topic)
       .then(
@@ -91,7 +104,7 @@ void admin_topics_desk::delete_topic(const session_actor& session, const ticket&
 void admin_topics_desk::delete_topic_name(const session_actor&, const ticket& who,
                                           const client_request& request) {
   auto h = counter_.fields_of<remoting::topic_header>(who, request);
-  if (h && may_change(who, h->topic))
+  if (h && may_change(who, request, h->topic))
     counter_.reply(who, response_code::success, {});
 }
 
@@ -118,6 +131,23 @@ void admin_topics_desk::list_cluster_topics(const session_actor& session, const 
                           "there is no cluster " + h->cluster + " here, only " +
                               setup_.address.cluster);
   list_topics(session, who, request);
+}
+
+/// A dashboard asks the name service first, and then the broker that it names.
+void admin_topics_desk::list_system_names(const ticket& who, const client_request&) {
+  counter_.reply_text(who, remoting::write_topic_names({setup_.address.cluster,
+                                                        setup_.address.broker},
+                                                       setup_.address.address));
+}
+
+void admin_topics_desk::list_system_topics(const ticket& who, const client_request&) {
+  counter_.reply_text(who, remoting::write_topic_names(remoting::own_topics(setup_.address)));
+}
+
+/// There is nothing to clean when an operator asks: queues of a deleted topic go with it, and those
+/// that point to deleted files with them.
+void admin_topics_desk::clean(const ticket& who, const client_request&) {
+  counter_.reply(who, response_code::success, {});
 }
 
 void admin_topics_desk::list_topic_settings(const session_actor& session, const ticket& who,

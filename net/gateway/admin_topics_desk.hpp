@@ -29,7 +29,10 @@ private:
                            const client_request& request);
   void show_topic_stats(const session_actor& session, const ticket& who,
                         const client_request& request);
-  bool may_change(const ticket& who, const std::string& topic);
+  void list_system_names(const ticket& who, const client_request& request);
+  void list_system_topics(const ticket& who, const client_request& request);
+  void clean(const ticket& who, const client_request& request);
+  bool may_change(const ticket& who, const client_request& request, const std::string& topic);
 
   names_desk& names_;
   const message_tally& tally_;

@@ -145,8 +145,6 @@ storage::result<void> client_socket::take_frames(arrived& batch) {
     frame_began_ = last_read_;
     end_turn();
     TROUPE_TRY(auto header, remoting::decode_header(next->type, next->header.bytes()));
-    if (header.is_answer())
-      continue; // to a request of ours, none of which wants one
     auto cost = next->bytes + request_cost + header.ext.size() * field_cost;
     count(request_bytes_ + cost, block_bytes_);
     batch.requests.push_back({std::move(header), std::move(next->body), cost});

@@ -168,14 +168,32 @@ void counter::fail(const ticket& who, const storage::error& why) {
 void counter::tell(connection_id to, remoting::command word, slices body) {
   word.flag = remoting::oneway_flag;
   word.opaque = next_opaque_++;
+  send_own(to, word, std::move(body));
+}
+
+std::int32_t counter::call(connection_id to, remoting::command question, slices body) {
+  question.flag = 0;
+  question.opaque = next_opaque_++;
+  send_own(to, question, std::move(body));
+  return question.opaque;
+}
+
+void counter::send_own(connection_id to, const remoting::command& header, slices body) {
   std::size_t bytes = 0;
   for (auto& slice : body)
     bytes += slice.size();
   outgoing message;
   message.to = to;
-  remoting::append_frame_head(message.head, word, bytes);
+  remoting::append_frame_head(message.head, header, bytes);
   message.body = std::move(body);
   send_(std::move(message));
+}
+
+void counter::settle(connection_id from, std::size_t bytes) {
+  outgoing nothing;
+  nothing.to = from;
+  nothing.settled_bytes = bytes;
+  send_(std::move(nothing));
 }
 
 } // namespace troupe::net

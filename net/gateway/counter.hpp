@@ -93,8 +93,14 @@ public:
   }
   /// A word to a client that is no answer, and gets none.
   void tell(connection_id to, remoting::command word, slices body = {});
+  /// A question to a client; returns the number that its answer will have.
+  std::int32_t call(connection_id to, remoting::command question, slices body = {});
+  /// What came from the client and gets no answer costs nothing any more.
+  void settle(connection_id from, std::size_t bytes);
 
 private:
+  void send_own(connection_id to, const remoting::command& header, slices body);
+
   struct client_counts {
     std::size_t writes = 0;    ///< sends and offsets that are not answered
     std::size_t questions = 0; ///< until the client has the answer

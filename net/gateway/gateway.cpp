@@ -30,6 +30,7 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
         },
         [&state](stop_atom) { return state.stop(); },
         [&state](pulse_atom) { state.groups().sweep(); },
+        [&state](pulse_atom, std::int32_t opaque) { state.relays().expire(opaque); },
         [&state](work_atom) { state.work(); },
         [&state](retry_atom) { state.pulls().send_held(); },
         [&state](watch_atom) { state.groups().watch_members(); },

@@ -6,6 +6,7 @@
 #include "net/gateway/traffic.hpp"
 #include "net/remoting/route.hpp"
 
+#include <cstdint>
 #include <functional>
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::arrived)
@@ -26,7 +27,9 @@ using gateway_actor =
                        handles<bool(stop_atom)>,
                        // Its own timers.
                        handles<void(pulse_atom)>, handles<void(work_atom)>,
-                       handles<void(retry_atom)>, handles<void(watch_atom)>>;
+                       handles<void(retry_atom)>, handles<void(watch_atom)>,
+                       /// The deadline of a question to a client, by its number.
+                       handles<void(pulse_atom, std::int32_t)>>;
 
 struct gateway_setup {
   node_actor node;

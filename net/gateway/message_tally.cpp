@@ -99,6 +99,29 @@ void message_tally::sent_back(const std::string& topic, const std::string& group
     counts_.add(remoting::sent_back, topic + '@' + group, 1, clock_.now_ms());
 }
 
+bool message_tally::unknown_request(std::int32_t code) {
+  auto known = unknown_.find(code);
+  if (known != unknown_.end()) {
+    ++known->second;
+    return false;
+  }
+  if (unknown_.size() >= most_unknown) {
+    ++unknown_others_;
+    return false;
+  }
+  unknown_.emplace(code, 1);
+  return true;
+}
+
+std::string message_tally::unknown_requests() const {
+  std::string out;
+  for (auto& [code, times] : unknown_)
+    out += (out.empty() ? "" : " ") + std::to_string(code) + ':' + std::to_string(times);
+  if (unknown_others_ > 0)
+    out += " others:" + std::to_string(unknown_others_);
+  return out;
+}
+
 std::optional<remoting::message_rates> message_tally::find(std::string_view name,
                                                            std::string_view key) const {
   if (auto found = counts_.find(name, key, clock_.now_ms()))

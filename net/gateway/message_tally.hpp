@@ -43,6 +43,12 @@ public:
   /// A message that the group could not consume was stored to come again.
   void sent_back(const std::string& topic, const std::string& group);
 
+  /// A client asked what nobody here answers. True the first time that this code is counted; codes
+  /// beyond `most_unknown` are counted together.
+  bool unknown_request(std::int32_t code);
+  /// "code:times code:times".
+  std::string unknown_requests() const;
+
   /// Nothing when nothing was ever counted under that name and key.
   std::optional<remoting::message_rates> find(std::string_view name, std::string_view key) const;
   /// Where the group's last pull of the queue ended; -1 when it is not known.
@@ -71,6 +77,9 @@ private:
   remoting::recent_total recent_puts_, recent_gets_, hits_, misses_;
   remoting::time_spread put_times_;
   std::uint64_t put_bytes_ = 0;
+  static constexpr std::size_t most_unknown = 64;
+  std::map<std::int32_t, std::uint64_t> unknown_;
+  std::uint64_t unknown_others_ = 0;
   std::map<std::tuple<std::string, std::string, std::int32_t>, std::int64_t> pulled_;
 };
 

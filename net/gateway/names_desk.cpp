@@ -159,7 +159,8 @@ void names_desk::route_known(const ticket& who, const remoting::route_header& wa
   if (topic == nullptr &&
       (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics))
     return refuse(who, response_code::topic_not_exist,
-                  "No topic route info in name server for the topic: " + wanted.topic);
+                  "No topic route info in name server for the topic: " +
+                      (wanted.topic.empty() ? "null" : wanted.topic));
   auto shown = topic != nullptr ? *topic : topic_to_be_made();
   counter_.reply_text(who, remoting::write_route(setup_.address, shown, dialect));
 }

@@ -125,7 +125,7 @@ void pull_desk::look_up(const ticket& who, const client_request& request, unknow
   if (topic == nullptr)
     return names_.refuse(who, response_code::topic_not_exist, "topic[" + h.topic + "] not exist");
   if (h.queue_id < 0 || h.queue_id >= topic->read_queues)
-    return counter_.reply(who, response_code::system_error,
+    return counter_.reply(who, response_code::illegal_for(request.header.version),
                           "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" +
                               h.topic + "] has " + std::to_string(topic->read_queues) +
                               " queues to read");

@@ -1,7 +1,9 @@
 #include "net/gateway/query_desk.hpp"
 
+#include "net/consumer.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
+#include "net/remoting/heartbeat.hpp"
 
 #include <algorithm>
 
@@ -27,6 +29,10 @@ request_lines query_desk::lines() {
       line_for(this, request_code::view_message_by_id, request_kind::question,
                &query_desk::view_message),
       line_for(this, request_code::query_message, request_kind::question, &query_desk::query_key),
+      line_for(this, request_code::get_earliest_msg_storetime, request_kind::question,
+               &query_desk::find_earliest),
+      line_for(this, request_code::check_client_config, request_kind::question,
+               &query_desk::check_subscription),
   };
 }
 
@@ -65,6 +71,56 @@ void query_desk::offset_failed(const ticket& who, const caf::error& why) {
     counter_.fail(who, e);
   else
     counter_.succeed(who, remoting::offset_header{0});
+}
+
+/// The store time of the queue's first message; -1 when there is none.
+void query_desk::find_earliest(const session_actor& session, const ticket& who,
+                               const client_request& request) {
+  auto h = counter_.fields_of<remoting::queue_header>(who, request);
+  if (!h)
+    return;
+  auto none = [this, who](const caf::error& why) {
+    if (auto e = from_caf(why); e.code != errc::not_found)
+      counter_.fail(who, e);
+    else
+      counter_.succeed(who, remoting::time_header{});
+  };
+  auto first = [this, who](const pull_response& found) {
+    if (found.records.empty())
+      return counter_.succeed(who, remoting::time_header{});
+    auto record = troupe::client::decode(found.records.front());
+    counter_.succeed(who, remoting::time_header{record ? record.value().store_timestamp : -1});
+  };
+  auto described = [this, who, session, first, none, h = *h](const topic_description& topic) {
+    pull_request wanted;
+    for (auto& q : topic.queues)
+      if (q.queue_id == h.queue_id && q.min < q.max) {
+        wanted.topic = h.topic;
+        wanted.from = q.min;
+      }
+    if (wanted.topic.empty())
+      return counter_.succeed(who, remoting::time_header{});
+    wanted.queue_id = h.queue_id;
+    wanted.max_messages = 1;
+    wanted.max_bytes = 1;
+    self_->request(session, caf::infinite, wanted).then(first, none);
+  };
+  self_->request(session, caf::infinite, bounds_atom_v, h->topic, h->queue_id)
+      .then(described, none);
+}
+
+/// A consumer with an expression asks, before it starts, whether it is understood here.
+void query_desk::check_subscription(const ticket& who, const client_request& request) {
+  auto wanted = remoting::read_checked_subscription(request.body.bytes());
+  if (!wanted)
+    return counter_.fail(who, wanted.error());
+  auto& [topic, expression, type, version] = wanted.value();
+  if (type != "TAG")
+    return counter_.reply(who, response_code::system_error,
+                          "The broker does not support consumer to filter message by " + type);
+  if (auto tags = remoting::tag_hashes(expression); !tags)
+    return counter_.reply(who, response_code::subscription_parse_failed, tags.error().message);
+  counter_.reply(who, response_code::success, {});
 }
 
 void query_desk::view_message(const session_actor& session, const ticket& who,

@@ -18,6 +18,9 @@ private:
   void search_time(const session_actor& session, const ticket& who, const client_request& request);
   void offset_failed(const ticket& who, const caf::error& why);
   void view_message(const session_actor& session, const ticket& who, const client_request& request);
+  void find_earliest(const session_actor& session, const ticket& who,
+                     const client_request& request);
+  void check_subscription(const ticket& who, const client_request& request);
   void query_key(const session_actor& session, const ticket& who, const client_request& request);
 };
 

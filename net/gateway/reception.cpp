@@ -3,6 +3,7 @@
 #include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
+#include "storage/logging.hpp"
 
 namespace troupe::net {
 
@@ -39,11 +40,11 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
-      admin_status_(services_, tally_) {
+      admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
   for (auto lines :
        {names_.lines(), sends_.lines(), retries_.lines(), groups_.lines(), offsets_.lines(),
         pulls_.lines(), queries_.lines(), admin_topics_.lines(), admin_groups_.lines(),
-        admin_progress_.lines(), admin_status_.lines()}) {
+        admin_progress_.lines(), admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
     table_.add(std::move(lines));
   }
@@ -83,10 +84,14 @@ void reception::take(arrived& batch) {
   auto since_ms = counter::milliseconds_of(batch.received);
   auto& session = sessions_.enter(batch.from, batch.peer);
   std::size_t writes = 0;
-  for (auto& request : batch.requests)
-    writes += is_write(table_.kind_of(request.header.code));
+  for (auto& request : batch.requests) // an answer's code is another list's
+    writes += !request.header.is_answer() && is_write(table_.kind_of(request.header.code));
   counter_.enter(batch.from, writes);
   for (auto& request : batch.requests) {
+    if (request.header.is_answer()) {
+      relays_.take_answer(batch.from, request);
+      continue;
+    }
     auto* line = table_.find(request.header.code);
     auto kind = line == nullptr ? request_kind::question : line->kind;
     auto who = counter::ticket_of(batch.from, request, kind, since_ms);
@@ -124,12 +129,26 @@ caf::result<bool> reception::stop() {
 void reception::hand_on(const session_actor& session, const request_line* line, const ticket& who,
                         const client_request& request) {
   if (line == nullptr)
-    counter_.reply(who, response_code::request_code_not_supported,
-                   " request type " + std::to_string(who.code) + " not supported");
+    refuse_unknown(who, request);
   else if (session || !line->wants_session)
     line->take(session, who, request);
   else
     sessions_.wait(who, request);
+}
+
+/// Told once for each code, so that an operator learns what his clients miss.
+void reception::refuse_unknown(const ticket& who, const client_request& request) {
+  if (tally_.unknown_request(who.code)) {
+    auto* peer = sessions_.peer_of(who.from);
+    storage::log_warning("gateway.unknown_request",
+                         {{"code", who.code},
+                          {"peer", peer != nullptr ? peer->text() : std::string("gone")},
+                          {"language", std::string(remoting::language_name(request.header.language))},
+                          {"version", request.header.version}});
+  }
+  counter_.reply(who, response_code::request_code_not_supported,
+                 " request type " + std::to_string(who.code) +
+                     " not supported; docs/compatibility.md lists what this node answers");
 }
 
 void reception::take_waiting(const session_actor& session,
@@ -158,11 +177,17 @@ void reception::open_own_session() {
     if (why)
       for (auto& batch : std::exchange(early_, {}))
         for (auto& request : batch.requests)
-          counter_.fail(
-              counter::ticket_of(batch.from, request, table_.kind_of(request.header.code), 0),
-              from_caf(why));
+          refuse_early(batch.from, request, why);
     take_early();
   });
+}
+
+void reception::refuse_early(connection_id from, const client_request& request,
+                             const caf::error& why) {
+  if (request.header.is_answer())
+    return counter_.settle(from, request.bytes);
+  counter_.fail(counter::ticket_of(from, request, table_.kind_of(request.header.code), 0),
+                from_caf(why));
 }
 
 void reception::take_early() {
@@ -178,6 +203,7 @@ void reception::forget(connection_id from) {
   if (!sessions_.knows(from))
     return;
   groups_.departed(from);
+  relays_.departed(from);
   if (!sessions_.leave(from))
     return;
   counter_.forget(from);

@@ -9,6 +9,7 @@
 #include "net/gateway/offset_desk.hpp"
 #include "net/gateway/pull_desk.hpp"
 #include "net/gateway/query_desk.hpp"
+#include "net/gateway/relay_desk.hpp"
 #include "net/gateway/retry_desk.hpp"
 #include "net/gateway/send_desk.hpp"
 
@@ -42,12 +43,15 @@ public:
   names_desk& names() noexcept { return names_; }
   pull_desk& pulls() noexcept { return pulls_; }
   group_desk& groups() noexcept { return groups_; }
+  relay_desk& relays() noexcept { return relays_; }
 
 private:
   void watch_settings(request_lines& lines);
   void open_own_session();
+  void refuse_early(connection_id from, const client_request& request, const caf::error& why);
   void take_early();
   void take_waiting(const session_actor& session, const client_sessions::waiting_requests& all);
+  void refuse_unknown(const ticket& who, const client_request& request);
   void hand_on(const session_actor& session, const request_line* line, const ticket& who,
                const client_request& request);
 
@@ -72,6 +76,7 @@ private:
   admin_groups_desk admin_groups_;
   admin_progress_desk admin_progress_;
   admin_status_desk admin_status_;
+  relay_desk relays_;
   request_table table_;
 };
 

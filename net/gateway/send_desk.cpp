@@ -116,6 +116,7 @@ void send_desk::take(const ticket& who, const client_request& request) {
   if (!read)
     return counter_.fail(who, read.error());
   auto& h = read.value();
+  remoting::drop_empty_properties(h.properties);
   if (!storage::takes_messages(h.topic))
     return counter_.reply(who, response_code::no_permission,
                           "the sending message to topic[" + h.topic + "] is forbidden.");
@@ -154,6 +155,9 @@ void send_desk::begin(const ticket& who, const client_request& request,
   auto held = held_.find(header.topic);
   if (auto* topic = names_.find(header.topic); topic != nullptr && held == held_.end())
     return store(who, request, std::move(header), *topic);
+  if (auto good = storage::check_topic_name(header.topic); !good)
+    return counter_.reply(who, response_code::illegal_for(request.header.version),
+                          good.error().message);
   if (held_count_ >= most_held_sends)
     return counter_.fail(
         who, {errc::busy, "not stored: too many messages wait for topics that are created"});
@@ -222,6 +226,16 @@ std::int32_t send_desk::queue_for(std::int32_t wanted, const topic_info& topic) 
 /// The messages stay where the socket has put them until the writer encodes them.
 void send_desk::store(const ticket& who, const client_request& request,
                       remoting::send_header header, const topic_info& topic) {
+  if ((topic.perm & 2) == 0)
+    return counter_.reply(who, response_code::no_permission,
+                          "the sending message to topic[" + topic.name +
+                              "] is forbidden: it has no permission to write; mqadmin updateTopic "
+                              "-p 6 gives it");
+  if (header.queue_id < -1 || (topic.write_queues > 0 && header.queue_id >= topic.write_queues))
+    return counter_.reply(who, response_code::illegal_for(request.header.version),
+                          "request queueId[" + std::to_string(header.queue_id) +
+                              "] is illegal: topic " + topic.name + " has " +
+                              std::to_string(topic.write_queues) + " queues to write to");
   if (topic.write_queues == 0) // topics.json may say so
     return counter_.reply(who, response_code::message_illegal,
                           "topic " + topic.name + " has no queues to write to");

@@ -2,6 +2,7 @@
 
 #include "net/remoting/json_members.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 namespace troupe::remoting {
@@ -72,8 +73,38 @@ std::string write_all_topics(const std::vector<storage::topic_info>& topics) {
   return out += '}';
 }
 
-std::string write_topic_names(const std::vector<std::string>& topics) {
-  return write_names("topicList", topics);
+std::string write_topic_names(const std::vector<std::string>& topics,
+                              const std::string& broker_address) {
+  auto list = write_names("topicList", topics);
+  return broker_address.empty()
+             ? list
+             : "{\"brokerAddr\":" + quoted(broker_address) + ',' + list.substr(1);
+}
+
+std::vector<std::string> own_topics(const broker_address& at) {
+  return {"BenchmarkTest",
+          "CHECKPOINT_TOPIC",
+          "OFFSET_MOVED_EVENT",
+          "RMQ_SYS_TRACE_TOPIC",
+          "RMQ_SYS_TRANS_HALF_TOPIC",
+          "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+          "SCHEDULE_TOPIC_XXXX",
+          "SELF_TEST_TOPIC",
+          "TBW102",
+          "TRANS_CHECK_MAX_TIME_TOPIC",
+          at.cluster,
+          at.cluster + "_REPLY_TOPIC",
+          at.broker};
+}
+
+bool changes_nothing(std::string_view attributes) noexcept {
+  while (!attributes.empty()) {
+    auto one = attributes.substr(0, attributes.find(','));
+    if (!one.empty() && one.front() != '-' && one != "+message.type=NORMAL")
+      return false;
+    attributes.remove_prefix(std::min(one.size() + 1, attributes.size()));
+  }
+  return true;
 }
 
 std::string write_group_names(const std::vector<std::string>& groups) {
@@ -189,6 +220,77 @@ std::string write_group_settings(const named_texts& groups) {
   append_members(out, groups,
                  [&](const auto& group) { out += quoted(group.first) + ':' + group.second; });
   return out += '}';
+}
+
+std::string write_producer_table(const producer_table& groups) {
+  std::string out = "{\"data\":";
+  append_members(out, groups, [&](const auto& group) {
+    out += quoted(group.first) + ':';
+    append_json_list(out, group.second, [&](const client_connection& c) {
+      out += "{\"clientId\":" + quoted(c.client_id) + ",\"language\":\"" +
+             std::string(language_name(c.language)) + "\",\"lastUpdateTimestamp\":0,\"remoteIP\":" +
+             quoted(c.address) + ",\"version\":" + std::to_string(c.version) + '}';
+    });
+  });
+  return out += '}';
+}
+
+std::string write_group_subscription(const std::string& group, const std::string& topic,
+                                     const subscription* found) {
+  std::string out = "{\"group\":" + quoted(group);
+  if (found != nullptr) {
+    out += ",\"subscriptionData\":";
+    append_subscription(out, *found);
+  }
+  return out += ",\"topic\":" + quoted(topic) + '}';
+}
+
+/// It must be as much JSON as it takes to find its end: tools read it, we do not.
+std::string member_text(storage::byte_view body, std::string_view name) {
+  std::string_view text(reinterpret_cast<const char*>(body.data()), body.size());
+  auto key = quoted(name) + ':';
+  auto at = text.find(key);
+  if (at == std::string_view::npos)
+    return {};
+  text.remove_prefix(at + key.size());
+  std::size_t depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (in_text) {
+      i += c == '\\' ? 1 : 0;
+      in_text = c != '"';
+    } else if (c == '"') {
+      in_text = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (depth == 0) {
+      return {}; // no object
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return std::string(text.substr(0, i + 1));
+    }
+  }
+  return {};
+}
+
+std::string write_consumer_status(const named_texts& tables) {
+  std::string out = "{\"consumerTable\":";
+  append_members(out, tables,
+                 [&](const auto& client) { out += quoted(client.first) + ':' + client.second; });
+  return out += ",\"messageQueueTable\":{}}";
+}
+
+/// An address of IPv4 or IPv6, a port and the offset, all in hexadecimal digits.
+std::optional<std::int64_t> offset_in(std::string_view message_id) noexcept {
+  if (message_id.size() != 32 && message_id.size() != 56)
+    return std::nullopt;
+  auto digits = message_id.substr(message_id.size() - 16);
+  std::uint64_t offset = 0;
+  auto* end = digits.data() + digits.size();
+  auto [at, failure] = std::from_chars(digits.data(), end, offset, 16);
+  if (failure != std::errc{} || at != end || offset > INT64_MAX)
+    return std::nullopt;
+  return static_cast<std::int64_t>(offset);
 }
 
 std::string write_stored_offsets(const std::vector<stored_offset>& offsets) {

@@ -2,10 +2,13 @@
 
 #include "net/remoting/heartbeat.hpp"
 #include "net/remoting/message_counts.hpp"
+#include "net/remoting/route.hpp"
 #include "storage/tables/topic_info.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,8 +20,13 @@ namespace troupe::remoting {
 std::string write_topic(const storage::topic_info& topic);
 std::string write_all_topics(const std::vector<storage::topic_info>& topics);
 
-/// {"topicList":[...]}: 206, 224.
-std::string write_topic_names(const std::vector<std::string>& topics);
+/// {"topicList":[...]}: 206, 224, 304, 305, 343. With the address of a broker that knows more.
+std::string write_topic_names(const std::vector<std::string>& topics,
+                              const std::string& broker_address = {});
+/// The topics that a broker of RocketMQ has from the start.
+std::vector<std::string> own_topics(const broker_address& at);
+/// Whether attributes of a topic ("+name=value,-name") ask for what every topic here is.
+bool changes_nothing(std::string_view attributes) noexcept;
 /// {"groupList":[...]}: 300.
 std::string write_group_names(const std::vector<std::string>& groups);
 
@@ -83,6 +91,20 @@ std::string default_group_settings(const std::string& group);
 const std::vector<std::string>& own_groups();
 /// GET_ALL_SUBSCRIPTIONGROUP_CONFIG (201), of names and settings that are JSON already.
 std::string write_group_settings(const named_texts& groups);
+
+/// GET_ALL_PRODUCER_INFO (328): the clients of each group.
+using producer_table = std::vector<std::pair<std::string, std::vector<client_connection>>>;
+std::string write_producer_table(const producer_table& groups);
+/// QUERY_SUBSCRIPTION_BY_CONSUMER (345); null for a group that does not subscribe.
+std::string write_group_subscription(const std::string& group, const std::string& topic,
+                                     const subscription* found);
+
+/// The JSON of a member of a body, as it is there; empty when there is none or it has no end.
+std::string member_text(storage::byte_view body, std::string_view name);
+/// Answer to INVOKE_BROKER_TO_GET_CONSUMER_STATUS (223), of clients' ids and their tables.
+std::string write_consumer_status(const named_texts& tables);
+/// The offset in a message id that the store gave.
+std::optional<std::int64_t> offset_in(std::string_view message_id) noexcept;
 
 /// GET_ALL_CONSUMER_OFFSET (43): offsets in the order of their groups and topics.
 struct stored_offset {

@@ -116,6 +116,55 @@ void describe(Fields& f, reset_one_header& h) {
   f.optional("offset", h.offset);
 }
 
+/// GET_CONSUMER_RUNNING_INFO (307).
+struct client_header {
+  std::string group;
+  std::string client_id;
+};
+template <class Fields>
+void describe(Fields& f, client_header& h) {
+  f("consumerGroup", h.group);
+  f("clientId", h.client_id);
+}
+
+/// CONSUME_MESSAGE_DIRECTLY (309).
+struct consume_header {
+  std::string group;
+  std::string client_id;
+  std::string message_id;
+};
+template <class Fields>
+void describe(Fields& f, consume_header& h) {
+  f("consumerGroup", h.group);
+  f.optional("clientId", h.client_id);
+  f.optional("msgId", h.message_id);
+}
+
+/// INVOKE_BROKER_TO_GET_CONSUMER_STATUS (223), and GET_CONSUMER_STATUS_FROM_CLIENT (221) to the
+/// clients.
+struct status_header {
+  std::string topic;
+  std::string group;
+  std::string client_id; ///< empty: all clients
+};
+template <class Fields>
+void describe(Fields& f, status_header& h) {
+  f("topic", h.topic);
+  f("group", h.group);
+  f.optional("clientAddr", h.client_id);
+}
+
+/// QUERY_TOPICS_BY_CONSUMER (343), QUERY_SUBSCRIPTION_BY_CONSUMER (345).
+struct consumed_header {
+  std::string group;
+  std::string topic;
+};
+template <class Fields>
+void describe(Fields& f, consumed_header& h) {
+  f("group", h.group);
+  f.optional("topic", h.topic);
+}
+
 /// VIEW_BROKER_STATS_DATA (315).
 struct stats_header {
   std::string name;

@@ -185,6 +185,13 @@ client_groups::names client_groups::consumer_groups() const {
   return groups;
 }
 
+client_groups::names client_groups::producer_groups() const {
+  names groups;
+  for (auto& [name, members] : producers_)
+    groups.push_back(name);
+  return groups;
+}
+
 client_groups::names client_groups::client_ids(const std::string& group) const {
   names ids;
   if (auto found = consumers_.find(group); found != consumers_.end())

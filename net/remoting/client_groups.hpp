@@ -60,6 +60,7 @@ public:
   /// Whether the members of a consumer group said last that each gets every message.
   bool is_broadcasting(const std::string& group) const;
   names consumer_groups() const;
+  names producer_groups() const;
   /// The ids of a consumer group's clients.
   names client_ids(const std::string& group) const;
   std::vector<connection_id> connections(const std::string& group) const;

@@ -19,6 +19,7 @@ inline constexpr std::int32_t get_broker_runtime_info = 28;
 inline constexpr std::int32_t search_offset_by_timestamp = 29;
 inline constexpr std::int32_t get_max_offset = 30;
 inline constexpr std::int32_t get_min_offset = 31;
+inline constexpr std::int32_t get_earliest_msg_storetime = 32;
 inline constexpr std::int32_t view_message_by_id = 33;
 inline constexpr std::int32_t heart_beat = 34;
 inline constexpr std::int32_t unregister_client = 35;
@@ -28,6 +29,7 @@ inline constexpr std::int32_t notify_consumer_ids_changed = 40; ///< to clients
 inline constexpr std::int32_t lock_batch_mq = 41;
 inline constexpr std::int32_t unlock_batch_mq = 42;
 inline constexpr std::int32_t get_all_consumer_offset = 43;
+inline constexpr std::int32_t check_client_config = 46;
 inline constexpr std::int32_t get_routeinfo_by_topic = 105;
 inline constexpr std::int32_t get_broker_cluster_info = 106;
 inline constexpr std::int32_t update_and_create_subscriptiongroup = 200;
@@ -40,13 +42,24 @@ inline constexpr std::int32_t delete_subscriptiongroup = 207;
 inline constexpr std::int32_t get_consume_stats = 208;
 inline constexpr std::int32_t delete_topic_in_broker = 215;
 inline constexpr std::int32_t delete_topic_in_namesrv = 216;
-inline constexpr std::int32_t reset_consumer_client_offset = 220; ///< to clients
+inline constexpr std::int32_t reset_consumer_client_offset = 220;   ///< to clients
+inline constexpr std::int32_t get_consumer_status_from_client = 221; ///< to clients
 inline constexpr std::int32_t invoke_broker_to_reset_offset = 222;
+inline constexpr std::int32_t invoke_broker_to_get_consumer_status = 223;
 inline constexpr std::int32_t get_topics_by_cluster = 224;
 inline constexpr std::int32_t query_topic_consume_by_who = 300;
+inline constexpr std::int32_t get_system_topic_list_from_ns = 304;
+inline constexpr std::int32_t get_system_topic_list_from_broker = 305;
+inline constexpr std::int32_t clean_expired_consumequeue = 306;
+inline constexpr std::int32_t get_consumer_running_info = 307; ///< on to a client
+inline constexpr std::int32_t consume_message_directly = 309;  ///< on to a client
 inline constexpr std::int32_t send_message_v2 = 310;
 inline constexpr std::int32_t view_broker_stats_data = 315;
+inline constexpr std::int32_t clean_unused_topic = 316;
 inline constexpr std::int32_t send_batch_message = 320;
+inline constexpr std::int32_t get_all_producer_info = 328;
+inline constexpr std::int32_t query_topics_by_consumer = 343;
+inline constexpr std::int32_t query_subscription_by_consumer = 345;
 inline constexpr std::int32_t get_topic_config = 351;
 inline constexpr std::int32_t get_subscriptiongroup_config = 352;
 inline constexpr std::int32_t lite_pull_message = 361;
@@ -68,11 +81,19 @@ inline constexpr std::int32_t pull_not_found = 19;
 inline constexpr std::int32_t pull_retry_immediately = 20;
 inline constexpr std::int32_t pull_offset_moved = 21;
 inline constexpr std::int32_t query_not_found = 22;
+inline constexpr std::int32_t subscription_parse_failed = 23;
 inline constexpr std::int32_t subscription_not_exist = 24;
 inline constexpr std::int32_t subscription_not_latest = 25;
 inline constexpr std::int32_t group_not_exist = 26;
 inline constexpr std::int32_t invalid_parameter = 29;
 inline constexpr std::int32_t consumer_not_online = 206;
+inline constexpr std::int32_t consume_message_timeout = 207;
+
+/// For a name or a number that cannot be: clients before RocketMQ 5 know no code of its own.
+constexpr std::int32_t illegal_for(std::int32_t version) noexcept {
+  constexpr std::int32_t first_with_its_own = 414;
+  return version >= first_with_its_own ? invalid_parameter : system_error;
+}
 } // namespace response_code
 
 /// The topic of which a producer learns where new topics are created.

@@ -1,8 +1,23 @@
 #include "net/remoting/headers.hpp"
 
 #include "net/remoting/codes.hpp"
+#include "storage/format/properties.hpp"
+
+#include <utility>
 
 namespace troupe::remoting {
+
+/// What holds a 0x00 stays, and is refused later.
+void drop_empty_properties(std::string& properties) {
+  std::string kept;
+  storage::for_each_property(properties, [&](std::string_view name, std::string_view value) {
+    kept.append(name).push_back(storage::property::name_end);
+    kept.append(value).push_back(storage::property::value_end);
+  });
+  bool ended = !properties.empty() && properties.back() == storage::property::value_end;
+  if (kept.size() != properties.size() + (properties.empty() || ended ? 0 : 1))
+    properties = std::move(kept);
+}
 
 storage::result<send_header> read_send_header(const command& request) {
   if (request.code == request_code::send_message) {

@@ -63,6 +63,10 @@ void describe(Fields& f, long_send_header& h) {
 /// The send header of any of the three codes.
 storage::result<send_header> read_send_header(const command& request);
 
+/// Drops properties without name or value, as RocketMQ does: clients write such ones when they send
+/// a message on that they received.
+void drop_empty_properties(std::string& properties);
+
 struct send_answer {
   std::string message_id;
   std::int32_t queue_id = 0;
@@ -131,7 +135,7 @@ void describe(Fields& f, pull_answer& h) {
   f("suggestWhichBrokerId", h.suggested_broker);
 }
 
-/// GET_MAX_OFFSET (30), GET_MIN_OFFSET (31).
+/// GET_MAX_OFFSET (30), GET_MIN_OFFSET (31), GET_EARLIEST_MSG_STORETIME (32).
 struct queue_header {
   std::string topic;
   std::int32_t queue_id = 0;
@@ -140,6 +144,15 @@ template <class Fields>
 void describe(Fields& f, queue_header& h) {
   f("topic", h.topic);
   f("queueId", h.queue_id);
+}
+
+/// Answer to GET_EARLIEST_MSG_STORETIME (32).
+struct time_header {
+  std::int64_t time_ms = -1; ///< -1: there is no message
+};
+template <class Fields>
+void describe(Fields& f, time_header& h) {
+  f("timestamp", h.time_ms);
 }
 
 /// SEARCH_OFFSET_BY_TIMESTAMP (29).
@@ -240,7 +253,7 @@ struct route_header {
 };
 template <class Fields>
 void describe(Fields& f, route_header& h) {
-  f("topic", h.topic);
+  f.optional("topic", h.topic);
   f.optional("acceptStandardJsonOnly", h.standard_json);
 }
 

@@ -119,6 +119,15 @@ result<heartbeat> read_heartbeat(storage::byte_view body) {
   return h;
 }
 
+result<subscription> read_checked_subscription(storage::byte_view body) {
+  TROUPE_TRY(auto object, read_json_body(body, "client config"));
+  json_members root(object, "client config");
+  auto* wanted = root.find("subscriptionData");
+  if (wanted == nullptr || !wanted->is_object())
+    return subscription{};
+  return read_subscription(json_members(wanted->get_object(), "subscriptionData"));
+}
+
 std::string_view consume_type(const consumer_data& group) noexcept {
   return group.passive ? "CONSUME_PASSIVELY" : "CONSUME_ACTIVELY";
 }

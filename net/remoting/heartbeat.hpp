@@ -37,6 +37,9 @@ struct heartbeat {
 /// members left out. Refuses bodies over 1 MiB, and more groups or subscriptions than anybody has.
 storage::result<heartbeat> read_heartbeat(storage::byte_view body);
 
+/// Body of CHECK_CLIENT_CONFIG (46): the subscription; one to everything when there is none.
+storage::result<subscription> read_checked_subscription(storage::byte_view body);
+
 /// The body as a Java client writes it.
 std::string write_heartbeat(const heartbeat& h);
 

@@ -7,6 +7,8 @@
 #include "tests/net/gateway/desk_stand.hpp"
 #include "tests/support/catch.hpp"
 
+#include <regex>
+
 using namespace troupe;
 using namespace troupe::test;
 
@@ -116,6 +118,9 @@ TEST_CASE("admin_topics_desk: a topic is changed, and known as it is then", "[ga
         response_code::success);
   REQUIRE(t.updated.size() == 1);
   CHECK(t.updated[0].read_queues == 3);
+  auto normal = settings_of("new");
+  normal.emplace_back("attributes", "+message.type=NORMAL");
+  CHECK(t.code_of(request_code::update_and_create_topic, normal) == response_code::success);
   CHECK(t.room().names.find("new") != nullptr);
 }
 
@@ -130,6 +135,15 @@ TEST_CASE("admin_topics_desk: what is RocketMQ's own, or cannot be, is refused",
     CHECK(t.code_of(request_code::delete_topic_in_namesrv, {{"topic", name}}) ==
           response_code::system_error);
   }
+  for (auto code : {request_code::update_and_create_topic, request_code::delete_topic_in_broker}) {
+    auto of_newer_client = t.request(code, settings_of("bad name"));
+    of_newer_client.header.version = 479;
+    CHECK(t.answers_to(t.send(1, {of_newer_client})[0]).at(0).header.code ==
+          response_code::invalid_parameter);
+  }
+  auto typed = settings_of("new");
+  typed.emplace_back("attributes", "+message.type=FIFO");
+  CHECK(t.code_of(request_code::update_and_create_topic, typed) == response_code::system_error);
   auto ordered = settings_of("new");
   ordered.back().second = "true";
   CHECK(t.code_of(request_code::update_and_create_topic, ordered) == response_code::system_error);
@@ -152,7 +166,7 @@ TEST_CASE("admin_topics_desk: a topic that is not here is deleted already", "[ga
 TEST_CASE("admin_topics_desk: lists, settings and numbers", "[gateway]") {
   admin_stand t;
   t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
-  t.room().tally.put("t", 60);
+  t.room().tally.put("t", {60, 600, 6});
   CHECK(has(t.ask(1, request_code::get_all_topic_list_from_nameserver, {}), R"(["a","b"])"));
   CHECK(has(t.ask(1, request_code::get_topics_by_cluster, {{"cluster", "troupe"}}), R"("b")"));
   CHECK(t.code_of(request_code::get_topics_by_cluster, {{"cluster", "other"}}) ==
@@ -166,6 +180,20 @@ TEST_CASE("admin_topics_desk: lists, settings and numbers", "[gateway]") {
   CHECK(has(stats, R"("lastUpdateTimestamp":77)"));
   CHECK(t.code_of(request_code::get_topic_stats_info, {{"topic", "none"}}) ==
         response_code::topic_not_exist);
+}
+
+TEST_CASE("admin_topics_desk: a dashboard asks for RocketMQ's own topics in two steps",
+          "[gateway]") {
+  admin_stand t;
+  t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
+  CHECK(t.ask(1, request_code::get_system_topic_list_from_ns, {}).body ==
+        R"({"brokerAddr":"127.0.0.1:10911","topicList":["troupe","n1"]})");
+  auto own = t.ask(1, request_code::get_system_topic_list_from_broker, {});
+  CHECK(has(own, R"("TBW102")"));
+  CHECK(has(own, R"("SCHEDULE_TOPIC_XXXX")"));
+  for (auto code : {request_code::clean_unused_topic, request_code::clean_expired_consumequeue})
+    CHECK(t.code_of(code, {}) == response_code::success);
+  CHECK(t.removed.empty());
 }
 
 // -- groups --------------------------------------------------------------------------------------
@@ -208,6 +236,40 @@ TEST_CASE("admin_groups_desk: settings are kept as they came, and removed", "[ga
   CHECK(has(t.ask(1, request_code::get_all_subscriptiongroup_config, {}), "consumeEnable"));
 }
 
+TEST_CASE("admin_groups_desk: every group is listed, whoever made it", "[gateway]") {
+  admin_stand t;
+  t.open_groups();
+  t.beat(1, "a"); // of group G
+  t.known.offsets = {{"was_here", "t", 0, 3}};
+  t.known.settings = {{"given", R"({"groupName":"given","retryMaxTimes":3})"}};
+  auto all = t.ask(1, request_code::get_all_subscriptiongroup_config, {});
+  for (auto* group : {"G", "was_here", "given", "TOOLS_CONSUMER", "CID_RMQ_SYS_TRANS"})
+    CHECK(has(all, '"' + std::string(group) + R"(":{)"));
+  CHECK(has(all, R"("retryMaxTimes":3})"));
+  auto one = [&](const char* group) {
+    return t.ask(1, request_code::get_subscriptiongroup_config, {{"group", group}});
+  };
+  CHECK(has(one("G"), R"("retryMaxTimes":16)"));
+  CHECK(has(one("given"), R"("retryMaxTimes":3)"));
+  CHECK(one("none").header.code == response_code::group_not_exist);
+}
+
+TEST_CASE("admin_groups_desk: what a group consumes, and who produces", "[gateway]") {
+  admin_stand t;
+  t.open_groups();
+  t.beat(1, "a");
+  t.known.offsets = {{"G", "t", 0, 3}, {"G", "t", 1, 3}, {"G", "u", 0, 1}, {"H", "v", 0, 1}};
+  CHECK(has(t.ask(1, request_code::query_topics_by_consumer, {{"group", "G"}}),
+            R"("topicList":["t","u"]})"));
+  auto subscription = [&](const char* topic) {
+    return t.ask(1, request_code::query_subscription_by_consumer,
+                 {{"group", "G"}, {"topic", topic}});
+  };
+  CHECK(has(subscription("t"), R"("subString":"*")"));
+  CHECK(subscription("u").body == R"({"group":"G","topic":"u"})");
+  CHECK(has(t.ask(1, request_code::get_all_producer_info, {}), R"({"data":{"P":[{"clientId":"a")"));
+}
+
 TEST_CASE("admin_groups_desk: a topic has the groups that consume it, and those that did",
           "[gateway]") {
   admin_stand t;
@@ -243,11 +305,15 @@ TEST_CASE("admin_progress_desk: how far a group is in each queue", "[gateway]") 
   admin_stand t;
   t.open_progress();
   t.known.offsets = {{"G", "t", 0, 7}, {"G", "deleted", 0, 1}};
-  t.room().tally.got("t", "G", 60);
+  pull_response found;
+  found.next = 8;
+  found.records.assign(60, storage::slice::copy_of_text("record"));
+  t.room().tally.got({"t", "G", 0, 0}, found);
   auto answer = t.ask(1, request_code::get_consume_stats, {{"consumerGroup", "G"}});
   CHECK(answer.header.code == response_code::success);
   CHECK(has(answer, R"("brokerOffset":9)"));
   CHECK(has(answer, R"("consumerOffset":7)"));
+  CHECK(has(answer, R"("pullOffset":8)"));
   CHECK(has(answer, R"("consumeTps":1)"));
   CHECK_FALSE(has(answer, "deleted"));
   REQUIRE(t.pulls.size() == 1); // the time of the last one that it consumed
@@ -309,9 +375,18 @@ TEST_CASE("admin_status_desk: rates are told under the names that were counted",
                  {{"statsName", "TOPIC_PUT_NUMS"}, {"statsKey", key}});
   };
   CHECK(ask("t").header.code == response_code::system_error);
-  t.room().tally.put("t", 60);
+  t.room().tally.put("t", {60, 600, 6});
   CHECK(has(ask("t"), R"("sum":60)"));
+  CHECK(has(ask("t"), R"("avgpt":10.00)"));
   CHECK(ask("u").header.code == response_code::system_error);
+  auto sum = [&](const char* name, const char* key) {
+    return t.ask(1, request_code::view_broker_stats_data, {{"statsName", name}, {"statsKey", key}});
+  };
+  CHECK(has(sum("TOPIC_PUT_SIZE", "t"), R"("sum":600)"));
+  CHECK(has(sum("BROKER_PUT_NUMS", "troupe"), R"("sum":60)")); // by the cluster's name
+  CHECK(sum("SNDBCK_PUT_NUMS", "t@G").header.code == response_code::system_error);
+  t.room().tally.sent_back("t", "G");
+  CHECK(has(sum("SNDBCK_PUT_NUMS", "t@G"), R"("sum":1)"));
 }
 
 TEST_CASE("admin_status_desk: what the node is and how it runs", "[gateway]") {
@@ -319,12 +394,58 @@ TEST_CASE("admin_status_desk: what the node is and how it runs", "[gateway]") {
   t.room().setup.node_settings.store.directory = "/the/store";
   t.open<net::admin_status_desk>(t.room().tally);
   t.status.writer.end = 1234;
-  t.room().tally.put("t", 3);
+  t.room().tally.put("t", {3, 300, 1});
+  t.room().tally.unknown_request(9999);
   auto runtime = t.ask(1, request_code::get_broker_runtime_info, {});
   CHECK(has(runtime, R"("commitLogMaxOffset":"1234")"));
   CHECK(has(runtime, R"("msgPutTotalTodayNow":"3")"));
   CHECK(has(runtime, R"("earliestMessageTimeStamp":"-1")"));
+  CHECK(has(runtime, R"("putMessageAverageSize":"100.00")"));
+  CHECK(has(runtime, R"("putTps":"0.00 0.00 0.00")")); // this second is not over
+  CHECK(has(runtime, R"("unknownRequests":"9999:1")"));
   auto config = t.ask(1, request_code::get_broker_config, {});
   CHECK(has(config, "storePathRootDir=/the/store"));
   CHECK(has(config, "listenPort=10911"));
+}
+
+TEST_CASE("admin_status_desk: an exporter can parse all that it reads", "[gateway]") {
+  admin_stand t;
+  t.room().setup.node_settings.store.directory = "/";
+  t.open<net::admin_status_desk>(t.room().tally);
+  auto body = t.ask(1, request_code::get_broker_runtime_info, {}).body;
+  auto value = [&](const std::string& name) {
+    std::smatch found;
+    if (!std::regex_search(body, found, std::regex('"' + name + R"(":"([^"]*)")")))
+      throw std::runtime_error(name + " is missing");
+    return found[1].str();
+  };
+  for (auto* number :
+       {"msgPutTotalTodayNow", "msgGetTotalTodayNow", "msgPutTotalTodayMorning",
+        "msgGetTotalTodayMorning", "msgPutTotalYesterdayMorning", "msgGetTotalYesterdayMorning",
+        "sendThreadPoolQueueHeadWaitTimeMills", "queryThreadPoolQueueHeadWaitTimeMills",
+        "pullThreadPoolQueueHeadWaitTimeMills", "queryThreadPoolQueueSize",
+        "pullThreadPoolQueueSize", "sendThreadPoolQueueSize", "sendThreadPoolQueueCapacity",
+        "pullThreadPoolQueueCapacity", "queryThreadPoolQueueCapacity", "bootTimestamp",
+        "commitLogMinOffset", "commitLogMaxOffset", "dispatchMaxBuffer", "brokerVersion",
+        "pageCacheLockTimeMills", "getMessageEntireTimeMax", "putMessageTimesTotal",
+        "startAcceptSendRequestTimeStamp", "putMessageEntireTimeMax", "earliestMessageTimeStamp",
+        "remainTransientStoreBufferNumbs", "dispatchBehindBytes", "putMessageSizeTotal"}) {
+    INFO(number);
+    CHECK(std::regex_match(value(number), std::regex("-?[0-9]+")));
+  }
+  for (auto* number : {"consumeQueueDiskRatio", "commitLogDiskRatio", "putMessageAverageSize",
+                       "putLatency99", "putLatency999"})
+    CHECK(std::regex_match(value(number), std::regex(R"([0-9]+\.[0-9]+)")));
+  for (auto* rates : {"putTps", "getMissTps", "getTransferedTps", "getTransferredTps",
+                      "getTotalTps", "getFoundTps"})
+    CHECK(std::regex_match(value(rates), std::regex(R"(([0-9]+\.[0-9]+ ?){3})")));
+  CHECK(std::regex_match(value("commitLogDirCapacity"),
+                         std::regex(R"(Total : [0-9]+\.[0-9] [KMGTPE]iB, )"
+                                    R"(Free : [0-9]+\.[0-9] [KMGTPE]iB\.)")));
+  CHECK(std::regex_match(value("remainHowManyDataToFlush"), std::regex(R"([0-9.]+ [KMGTPE]?i?B)")));
+  CHECK(std::regex_match(value("putMessageDistributeTime"),
+                         std::regex(R"((\[[^\]]+\]:[0-9]+ ){13})")));
+  t.room().setup.node_settings.store.directory = "/is not here";
+  body = t.ask(1, request_code::get_broker_runtime_info, {}).body;
+  CHECK(value("commitLogDirCapacity") == "Total : 0 B, Free : 0 B.");
 }

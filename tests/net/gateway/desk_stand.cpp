@@ -58,6 +58,10 @@ struct desk_place {
         },
         [stand](stop_atom) { return stand->on_stop(); },
         [stand, call](pulse_atom) { call(stand->on_pulse); },
+        [stand](pulse_atom, std::int32_t number) {
+          if (stand->on_deadline)
+            stand->on_deadline(number);
+        },
         [stand, call](work_atom) { call(stand->on_work); },
         [stand, call](retry_atom) { call(stand->on_retry); },
         [stand, call](watch_atom) { call(stand->on_watch); },

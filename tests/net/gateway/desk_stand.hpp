@@ -55,6 +55,7 @@ public:
 
   // What comes to the gateway for a desk, if the test wants it.
   std::function<void()> on_pulse, on_work, on_retry, on_watch;
+  std::function<void(std::int32_t)> on_deadline;
   std::function<void(const net::taken&)> on_taken;
   std::function<caf::result<bool>()> on_stop;
   std::function<void(connection_id)> on_departed;

@@ -71,9 +71,9 @@ public:
     world.drain();
   }
   /// One that was made in another way.
-  void add_topic(const std::string& name) {
+  void add_topic(const std::string& name, std::int32_t perm = 6) {
     auto copy = std::make_shared<std::map<std::string, topic_info>>(*topics_);
-    (*copy)[name] = {name, 1, 1, 6};
+    (*copy)[name] = {name, 1, 1, perm};
     topics_ = copy;
   }
   /// Answers the questions about topics with what was there when they came.

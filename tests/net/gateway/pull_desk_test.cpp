@@ -130,6 +130,11 @@ TEST_CASE("pull_desk: what is found is answered and counted", "[gateway]") {
   CHECK(found.body == "record");
   CHECK(t.room().tally.gets().now() == 1);
   CHECK(t.room().tally.find(remoting::group_gets, "t@G")->minute.sum == 1);
+  CHECK(t.room().tally.find(remoting::group_get_bytes, "t@G")->minute.sum == 6);
+  CHECK(t.room().tally.find(remoting::broker_gets, "troupe")->minute.sum == 1);
+  CHECK(t.room().tally.find(remoting::group_get_time, "0@t@G"));
+  CHECK(t.room().tally.pulled_to("t", "G", 0) == 1);
+  CHECK(t.room().tally.pulled_to("t", "G", 1) == -1);
 }
 
 TEST_CASE("pull_desk: pulls of a client take turns until it has taken the answers", "[gateway]") {
@@ -281,6 +286,10 @@ TEST_CASE("pull_desk: what cannot be pulled is refused, and the node is not aske
   auto queue = pull_fields("G", "t", 0);
   queue[2].second = "4";
   CHECK(code(queue) == response_code::system_error);
+  auto of_newer_client = t.request(request_code::pull_message, queue);
+  of_newer_client.header.version = 479;
+  CHECK(t.answers_to(t.send(1, {of_newer_client})[0]).at(0).header.code ==
+        response_code::invalid_parameter);
   CHECK(code({}) == response_code::system_error);
   CHECK(t.pulls.empty());
 }

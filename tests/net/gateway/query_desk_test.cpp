@@ -14,6 +14,7 @@ namespace {
 struct query_stand : desk_stand {
   record_batch records;
   std::vector<key_query> keys;
+  std::vector<pull_request> pulls;
   group_offset known{"G", "t", 0, -1};
   std::vector<group_offset> stored;
   node_status status;
@@ -35,6 +36,10 @@ struct query_stand : desk_stand {
           return queue * 1000 + time;
         },
         [this](fetch_atom, log_offset) { return records; },
+        [this](const pull_request& asked) {
+          pulls.push_back(asked);
+          return pull_response{};
+        },
         [this](const key_query& asked) {
           keys.push_back(asked);
           return records;
@@ -161,4 +166,41 @@ TEST_CASE("offset_desk: progress is answered when it is stored", "[gateway]") {
         response_code::service_not_available);
   CHECK(t.room().table.kind_of(request_code::update_consumer_offset) ==
         net::request_kind::progress);
+}
+
+TEST_CASE("query_desk: when a queue's first message was stored", "[gateway]") {
+  query_stand t;
+  t.open<net::query_desk>();
+  auto ask = [&](const char* topic, const char* queue) {
+    return t.ask(1, request_code::get_earliest_msg_storetime,
+                 {{"topic", topic}, {"queueId", queue}});
+  };
+  CHECK(ask("t", "0").number("timestamp") == -1); // it was deleted meanwhile
+  REQUIRE(t.pulls.size() == 1);
+  CHECK(t.pulls[0].from == 5);
+  CHECK(t.pulls[0].max_messages == 1);
+  CHECK(ask("t", "7").number("timestamp") == -1);
+  CHECK(ask("none", "0").number("timestamp") == -1);
+  CHECK(t.pulls.size() == 1);
+}
+
+TEST_CASE("query_desk: a consumer asks whether its expression is understood", "[gateway]") {
+  query_stand t;
+  t.open<net::query_desk>();
+  auto code = [&](const std::string& type, const std::string& expression) {
+    return t
+        .ask(1, request_code::check_client_config, {},
+             R"({"clientId":"c","group":"G","subscriptionData":{"topic":"t","subString":")" +
+                 expression + R"(","expressionType":")" + type + R"(","subVersion":1}})")
+        .header;
+  };
+  CHECK(code("TAG", "a || b").code == response_code::success);
+  CHECK(code("TAG", "||").code == response_code::subscription_parse_failed);
+  CHECK(code("SQL92", "a > 1").code == response_code::system_error);
+  CHECK(code("SQL92", "a > 1").remark ==
+        "The broker does not support consumer to filter message by SQL92");
+  CHECK(t.ask(1, request_code::check_client_config, {}, "{}").header.code ==
+        response_code::success);
+  CHECK(t.ask(1, request_code::check_client_config, {}, "").header.code ==
+        response_code::system_error);
 }

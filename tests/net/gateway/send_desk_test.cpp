@@ -120,9 +120,40 @@ TEST_CASE("send_desk: one bad message costs no other", "[gateway]") {
     auto answers = t.answers_to(numbers[which]);
     return answers.size() == 1 ? answers[0].header.code : -1;
   };
-  CHECK(code(1) == response_code::message_illegal);
+  CHECK(code(1) == response_code::system_error);
   CHECK(code(3) == response_code::system_error);
   CHECK(t.answers_to(numbers[0]).empty());
+}
+
+TEST_CASE("send_desk: what cannot be is refused with the code that its client knows", "[gateway]") {
+  send_stand t;
+  auto code = [&](const std::string& topic, const char* queue, std::int32_t version) {
+    auto fields = send_fields(topic);
+    fields[4].second = queue;
+    auto request = t.request(request_code::send_message, fields, "x");
+    request.header.version = version;
+    auto answers = t.answers_to(t.send(1, {request})[0]);
+    return answers.size() == 1 ? answers[0].header.code : -1;
+  };
+  for (auto [version, illegal] : {std::pair{407, 1}, {479, 29}}) {
+    CHECK(code("t", "99", version) == illegal);
+    CHECK(code("t", "-2", version) == illegal);
+    CHECK(code("bad topic!", "0", version) == illegal);
+    CHECK(code(std::string(128, 'L'), "0", version) == illegal);
+    CHECK(code("", "0", version) == illegal);
+    CHECK(code("SCHEDULE_TOPIC_XXXX", "0", version) == response_code::no_permission);
+  }
+  CHECK(t.puts().empty());
+}
+
+TEST_CASE("send_desk: a topic without permission to write takes nothing", "[gateway]") {
+  send_stand t;
+  t.node.add_topic("read_only", 4);
+  t.run([&t] { t.room().names.refresh([] {}); });
+  auto refused = t.ask(1, request_code::send_message, send_fields("read_only"), "x");
+  CHECK(refused.header.code == response_code::no_permission);
+  CHECK(refused.header.remark.find("updateTopic") != std::string::npos);
+  CHECK(t.puts().empty());
 }
 
 TEST_CASE("send_desk: each request is told its own places, and the messages are counted",
@@ -139,6 +170,10 @@ TEST_CASE("send_desk: each request is told its own places, and the messages are 
   CHECK(t.answers_to(numbers[1]).at(0).number("queueOffset") == 8);
   CHECK(t.room().tally.puts().now() == 2);
   CHECK(t.room().tally.find(remoting::topic_puts, "t")->minute.sum == 2);
+  CHECK(t.room().tally.find(remoting::topic_puts, "t")->minute.average == 1);
+  CHECK(t.room().tally.find(remoting::topic_put_bytes, "t")->minute.sum > 2);
+  CHECK(t.room().tally.find(remoting::broker_puts, "troupe")->minute.sum == 2);
+  CHECK(t.room().tally.find(remoting::topic_put_time, "0@t"));
 }
 
 TEST_CASE("send_desk: sends wait for their topic, and later ones behind them", "[gateway]") {
@@ -162,7 +197,7 @@ TEST_CASE("send_desk: no topic is made against the rules", "[gateway]") {
   CHECK(t.ask(1, request_code::send_message, by_another_template, "x").header.code ==
         response_code::topic_not_exist);
   CHECK(t.ask(1, request_code::send_message, send_fields("bad name"), "x").header.code ==
-        response_code::message_illegal);
+        response_code::system_error);
   CHECK(t.node.created.empty());
   t.send(1, {t.send_of("%RETRY%G", "x")});
   CHECK(t.node.created == strings{"%RETRY%G"});

@@ -151,6 +151,21 @@ TEST_CASE("headers: what was written is read again", "[remoting]") {
   }));
 }
 
+TEST_CASE("headers: properties without name or value are dropped, the others stay as they are",
+          "[remoting]") {
+  auto kept = [](std::string properties) {
+    drop_empty_properties(properties);
+    return properties;
+  };
+  for (std::string good : {"", "KEYS\1k\2", "KEYS\1k", "A\1b\2C\1d=\1e\2"})
+    CHECK(kept(good) == good);
+  CHECK(kept("KEYS\1k\2\1\2") == "KEYS\1k\2"); // as a Node client sends on
+  CHECK(kept("\1v\2KEYS\1k\2TAGS\1\2") == "KEYS\1k\2");
+  CHECK(kept("no separator\2KEYS\1k") == "KEYS\1k\2");
+  CHECK(kept("\2\2").empty());
+  CHECK(kept("\1").empty());
+}
+
 TEST_CASE("headers: an error names the field and what is wrong with it", "[remoting]") {
   auto message = [](const std::string& queue) {
     auto h = read_fields<queue_header>(request_with(30, {{"topic", "t"}, {"queueId", queue}}));
