@@ -34,6 +34,8 @@ request_lines admin_progress_desk::lines() {
                &admin_progress_desk::show_progress),
       line_for(this, request_code::invoke_broker_to_reset_offset, request_kind::question,
                &admin_progress_desk::reset_offsets),
+      line_for(this, request_code::clone_group_offset, request_kind::question,
+               &admin_progress_desk::clone_offsets),
   };
 }
 
@@ -244,6 +246,40 @@ void admin_progress_desk::finish_reset(const reset_walk& walk) {
     counter_.tell(to, std::move(order), {body});
   }
   counter_.reply(walk.who, counter_.header_for(walk.who, response_code::success), {body});
+}
+
+// -- giving a group's progress to another ---------------------------------------------------------
+
+struct admin_progress_desk::clone_walk {
+  listing held;
+  ticket who;
+  session_actor session;
+  std::vector<group_offset> offsets; ///< not yet stored
+};
+
+void admin_progress_desk::clone_offsets(const session_actor& session, const ticket& who,
+                                        const client_request& request) {
+  auto h = counter_.fields_of<remoting::clone_header>(who, request);
+  if (!h)
+    return;
+  auto begin = [this, who, session, h = *h](const group_list& known, const listing& held) {
+    auto walk = std::make_shared<clone_walk>(clone_walk{held, who, session, {}});
+    for (auto& o : known.offsets)
+      if (o.group == h.from_group && (h.topic.empty() || o.topic == h.topic))
+        walk->offsets.push_back({h.to_group, o.topic, o.queue_id, o.offset});
+    next_clone(walk);
+  };
+  listings_.ask_groups(who, session, h->from_group, begin);
+}
+
+void admin_progress_desk::next_clone(const std::shared_ptr<clone_walk>& walk) {
+  if (walk->offsets.empty())
+    return counter_.reply(walk->who, response_code::success, {});
+  auto next = std::move(walk->offsets.back());
+  walk->offsets.pop_back();
+  counter_.ask<group_offset>(
+      walk->who, walk->session, [this, walk](const group_offset&) { next_clone(walk); },
+      store_atom_v, std::move(next));
 }
 
 } // namespace troupe::net

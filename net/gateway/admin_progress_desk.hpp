@@ -23,6 +23,7 @@ public:
 private:
   struct progress_walk;
   struct reset_walk;
+  struct clone_walk;
   void show_progress(const session_actor& session, const ticket& who,
                      const client_request& request);
   void next_topic(const std::shared_ptr<progress_walk>& walk);
@@ -31,6 +32,9 @@ private:
                      const client_request& request);
   void next_reset(const std::shared_ptr<reset_walk>& walk);
   void finish_reset(const reset_walk& walk);
+  void clone_offsets(const session_actor& session, const ticket& who,
+                     const client_request& request);
+  void next_clone(const std::shared_ptr<clone_walk>& walk);
   void nobody_to_reset(const ticket& who, const remoting::reset_header& wanted);
 
   const remoting::client_groups& groups_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 namespace troupe::net {
@@ -74,6 +75,8 @@ request_lines admin_status_desk::lines() {
                &admin_status_desk::show_runtime),
       line_for(this, request_code::get_broker_config, request_kind::question,
                &admin_status_desk::show_config),
+      line_for(this, request_code::update_broker_config, request_kind::question,
+               &admin_status_desk::change_config),
       line_for(this, request_code::view_broker_stats_data, request_kind::question,
                &admin_status_desk::show_rates),
   };
@@ -242,6 +245,23 @@ void admin_status_desk::show_config(const session_actor&, const ticket& who,
       {"storePathRootDir", store.directory},
   };
   counter_.reply_text(who, remoting::write_properties(table));
+}
+
+/// No setting changes while a node runs. A tool that is told so does not believe that it did.
+void admin_status_desk::change_config(const ticket& who, const client_request& request) {
+  std::string_view text = troupe::client::text_of(request.body.bytes());
+  std::string names;
+  while (!text.empty() && names.size() < 500) {
+    auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (auto name = line.substr(0, line.find('=')); !name.empty() && name.size() < line.size())
+      names += (names.empty() ? "" : ", ") + std::string(name.substr(0, 100));
+  }
+  if (names.empty())
+    return counter_.reply(who, response_code::success, {}); // nothing is to change
+  counter_.reply(who, response_code::no_permission,
+                 "Can not update config while the node runs: " + names +
+                     "; set it in cluster.ini and restart the node");
 }
 
 } // namespace troupe::net

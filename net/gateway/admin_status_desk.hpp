@@ -19,6 +19,7 @@ public:
 private:
   void show_runtime(const session_actor& session, const ticket& who, const client_request& request);
   void show_config(const session_actor& session, const ticket& who, const client_request& request);
+  void change_config(const ticket& who, const client_request& request);
   void show_rates(const session_actor& session, const ticket& who, const client_request& request);
   remoting::named_texts runtime_table(const node_status& node, std::int64_t first_ms) const;
   void add_store(remoting::named_texts& to, const node_status& node, std::int64_t first_ms) const;

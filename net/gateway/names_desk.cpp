@@ -1,5 +1,6 @@
 #include "net/gateway/names_desk.hpp"
 
+#include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
 #include "storage/logging.hpp"
 
@@ -27,6 +28,14 @@ request_lines names_desk::lines() {
                &names_desk::answer_route),
       line_for(this, request_code::get_broker_cluster_info, request_kind::bounded,
                &names_desk::show_cluster),
+      line_for(this, request_code::wipe_write_perm_of_broker, request_kind::bounded,
+               &names_desk::change_writing),
+      line_for(this, request_code::add_write_perm_of_broker, request_kind::bounded,
+               &names_desk::change_writing),
+      line_for(this, request_code::get_kv_config, request_kind::bounded,
+               &names_desk::show_config_item),
+      line_for(this, request_code::get_kvlist_by_namespace, request_kind::bounded,
+               &names_desk::show_config_item),
   };
 }
 
@@ -134,6 +143,34 @@ void names_desk::show_cluster(const ticket& who, const client_request&) {
   counter_.reply_text(who, remoting::write_cluster_info(setup_.address));
 }
 
+/// What routes say, until told otherwise or restarted: clients send elsewhere then, and what they
+/// still send here is taken.
+void names_desk::change_writing(const ticket& who, const client_request& request) {
+  auto h = counter_.fields_of<remoting::broker_header>(who, request);
+  if (!h)
+    return;
+  bool wipe = who.code == request_code::wipe_write_perm_of_broker;
+  std::size_t changed = 0;
+  if (h->broker == setup_.address.broker) {
+    writing_wiped_ = wipe;
+    changed = topics_.topics != nullptr ? topics_.topics->size() : 0;
+    storage::log_warning("gateway.write_permission", {{"routes", wipe ? "wiped" : "added"}});
+  }
+  if (wipe)
+    counter_.succeed(who, remoting::wiped_answer{changed});
+  else
+    counter_.succeed(who, remoting::added_answer{changed});
+}
+
+/// There are none: what RocketMQ keeps there are orders of queues, which are all at this node.
+void names_desk::show_config_item(const ticket& who, const client_request& request) {
+  auto h = counter_.fields_of<remoting::config_item_header>(who, request);
+  if (h)
+    counter_.reply(who, response_code::query_not_found,
+                   "No config item, Namespace: " + h->space +
+                       (h->key.empty() ? "" : " Key: " + h->key));
+}
+
 void names_desk::answer_route(const ticket& who, const client_request& request) {
   auto wanted = counter_.fields_of<remoting::route_header>(who, request);
   if (!wanted)
@@ -162,6 +199,8 @@ void names_desk::route_known(const ticket& who, const remoting::route_header& wa
                   "No topic route info in name server for the topic: " +
                       (wanted.topic.empty() ? "null" : wanted.topic));
   auto shown = topic != nullptr ? *topic : topic_to_be_made();
+  if (writing_wiped_)
+    shown.perm &= ~2;
   counter_.reply_text(who, remoting::write_route(setup_.address, shown, dialect));
 }
 

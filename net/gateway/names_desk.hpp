@@ -40,6 +40,8 @@ public:
 
 private:
   void show_cluster(const ticket& who, const client_request& request);
+  void change_writing(const ticket& who, const client_request& request);
+  void show_config_item(const ticket& who, const client_request& request);
   void answer_route(const ticket& who, const client_request& request);
   void route_known(const ticket& who, const remoting::route_header& wanted,
                    remoting::route_dialect dialect);
@@ -52,6 +54,7 @@ private:
   topic_map topics_;   ///< as the registrar told last; without any before it did
   bool known_ = false; ///< the registrar answered the last question
   bool asking_ = false;
+  bool writing_wiped_ = false; ///< an operator wants clients to send to other brokers
   std::vector<std::function<void()>> wanted_;            ///< wait for the next question
   std::map<std::string, std::vector<created>> creating_; ///< by topic
   std::deque<topic_info> to_create_;

@@ -140,11 +140,12 @@ void reception::hand_on(const session_actor& session, const request_line* line, 
 void reception::refuse_unknown(const ticket& who, const client_request& request) {
   if (tally_.unknown_request(who.code)) {
     auto* peer = sessions_.peer_of(who.from);
+    auto& h = request.header;
     storage::log_warning("gateway.unknown_request",
-                         {{"code", who.code},
+                         {{"code", h.code},
                           {"peer", peer != nullptr ? peer->text() : std::string("gone")},
-                          {"language", std::string(remoting::language_name(request.header.language))},
-                          {"version", request.header.version}});
+                          {"language", std::string(remoting::language_name(h.language))},
+                          {"version", h.version}});
   }
   counter_.reply(who, response_code::request_code_not_supported,
                  " request type " + std::to_string(who.code) +

@@ -116,6 +116,53 @@ void describe(Fields& f, reset_one_header& h) {
   f.optional("offset", h.offset);
 }
 
+/// WIPE_WRITE_PERM_OF_BROKER (205), ADD_WRITE_PERM_OF_BROKER (327).
+struct broker_header {
+  std::string broker;
+};
+template <class Fields>
+void describe(Fields& f, broker_header& h) {
+  f("brokerName", h.broker);
+}
+struct wiped_answer {
+  std::size_t topics = 0;
+};
+template <class Fields>
+void describe(Fields& f, wiped_answer& h) {
+  f("wipeTopicCount", h.topics);
+}
+struct added_answer {
+  std::size_t topics = 0;
+};
+template <class Fields>
+void describe(Fields& f, added_answer& h) {
+  f("addTopicCount", h.topics);
+}
+
+/// GET_KV_CONFIG (101), GET_KVLIST_BY_NAMESPACE (219).
+struct config_item_header {
+  std::string space;
+  std::string key;
+};
+template <class Fields>
+void describe(Fields& f, config_item_header& h) {
+  f("namespace", h.space);
+  f.optional("key", h.key);
+}
+
+/// CLONE_GROUP_OFFSET (314).
+struct clone_header {
+  std::string from_group;
+  std::string to_group;
+  std::string topic; ///< empty: all topics
+};
+template <class Fields>
+void describe(Fields& f, clone_header& h) {
+  f("srcGroup", h.from_group);
+  f("destGroup", h.to_group);
+  f.optional("topic", h.topic);
+}
+
 /// GET_CONSUMER_RUNNING_INFO (307).
 struct client_header {
   std::string group;

@@ -37,7 +37,8 @@ inline constexpr std::string_view own_broker_gets = "BROKER_GET_NUMS_WITHOUT_SYS
 inline constexpr std::string_view topic_put_time = "TOPIC_PUT_LATENCY";
 inline constexpr std::string_view group_get_time = "GROUP_GET_LATENCY";
 
-/// Sums by RocketMQ's names of statistics and keys, over the last minute, hour and day. Bounded: at `most_keys` those without a message in a day are forgotten, looked for once an hour; without
+/// Sums by RocketMQ's names of statistics and keys, over the last minute, hour and day. Bounded: at
+/// `most_keys` those without a message in a day are forgotten, looked for once an hour; without
 /// any, new keys are not counted.
 class message_counts {
 public:

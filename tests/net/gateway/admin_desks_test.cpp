@@ -21,6 +21,7 @@ struct admin_stand : desk_stand {
   bool hold_lists = false;
   std::vector<caf::typed_response_promise<group_list>> lists; ///< that are held
   std::vector<group_settings> settings;
+  std::vector<group_offset> offsets; ///< that were stored
   topic_description described;
   std::vector<pull_request> pulls;
   node_status status;
@@ -57,6 +58,10 @@ struct admin_stand : desk_stand {
                                         },
                                         [this](remove_atom, const group_settings& what, bool) {
                                           settings.push_back(what);
+                                          return what;
+                                        },
+                                        [this](store_atom, const group_offset& what) {
+                                          offsets.push_back(what);
                                           return what;
                                         },
                                         [this](const pull_request& asked) {
@@ -365,6 +370,23 @@ TEST_CASE("admin_progress_desk: members are told to go back, and never forward u
   CHECK(reset().header.code == response_code::system_error);
 }
 
+TEST_CASE("admin_progress_desk: a group is given the progress of another", "[gateway]") {
+  admin_stand t;
+  t.open_progress();
+  t.known.offsets = {{"G", "t", 0, 6}, {"G", "u", 1, 7}, {"H", "t", 0, 1}};
+  auto clone = [&](const char* topic) {
+    t.offsets.clear();
+    return t.code_of(request_code::clone_group_offset,
+                     {{"srcGroup", "G"}, {"destGroup", "K"}, {"topic", topic}});
+  };
+  CHECK(clone("t") == response_code::success);
+  REQUIRE(t.offsets.size() == 1);
+  CHECK(t.offsets[0].group == "K");
+  CHECK(t.offsets[0].offset == 6);
+  CHECK(clone("") == response_code::success);
+  CHECK(t.offsets.size() == 2);
+}
+
 // -- the node ------------------------------------------------------------------------------------
 
 TEST_CASE("admin_status_desk: rates are told under the names that were counted", "[gateway]") {
@@ -406,6 +428,14 @@ TEST_CASE("admin_status_desk: what the node is and how it runs", "[gateway]") {
   auto config = t.ask(1, request_code::get_broker_config, {});
   CHECK(has(config, "storePathRootDir=/the/store"));
   CHECK(has(config, "listenPort=10911"));
+  auto change = [&](const char* properties) {
+    return t.ask(1, request_code::update_broker_config, {}, properties).header;
+  };
+  CHECK(change("transactionTimeOut=1001\nflushDiskType=SYNC_FLUSH\n").code ==
+        response_code::no_permission);
+  CHECK(change("transactionTimeOut=1001\nflushDiskType=SYNC_FLUSH\n")
+            .remark.find("transactionTimeOut, flushDiskType") != std::string::npos);
+  CHECK(change("").code == response_code::success);
 }
 
 TEST_CASE("admin_status_desk: an exporter can parse all that it reads", "[gateway]") {
@@ -415,7 +445,7 @@ TEST_CASE("admin_status_desk: an exporter can parse all that it reads", "[gatewa
   auto body = t.ask(1, request_code::get_broker_runtime_info, {}).body;
   auto value = [&](const std::string& name) {
     std::smatch found;
-    if (!std::regex_search(body, found, std::regex('"' + name + R"(":"([^"]*)")")))
+    if (!std::regex_search(body, found, std::regex('"' + name + R"re(":"([^"]*)")re")))
       throw std::runtime_error(name + " is missing");
     return found[1].str();
   };

@@ -126,3 +126,33 @@ TEST_CASE("names_desk: routes, and where new topics are made", "[gateway]") {
   auto cluster = t.ask(1, request_code::get_broker_cluster_info, {});
   CHECK(cluster.body.find("troupe") != std::string::npos);
 }
+
+TEST_CASE("names_desk: a request for no topic is answered as for one that is not there",
+          "[gateway]") {
+  names_stand t;
+  auto answer = t.ask(1, request_code::get_routeinfo_by_topic, {});
+  CHECK(answer.header.code == response_code::topic_not_exist);
+  CHECK(answer.header.remark == "No topic route info in name server for the topic: null");
+}
+
+TEST_CASE("names_desk: an operator sends the producers to other brokers, and back", "[gateway]") {
+  names_stand t;
+  t.route("t");
+  auto change = [&](std::int32_t code, const char* broker) {
+    return t.ask(1, code, {{"brokerName", broker}});
+  };
+  CHECK(change(request_code::wipe_write_perm_of_broker, "other").number("wipeTopicCount") == 0);
+  CHECK(t.route("t").body.find("\"perm\":6") != std::string::npos);
+  CHECK(change(request_code::wipe_write_perm_of_broker, "n1").number("wipeTopicCount") == 1);
+  CHECK(t.route("t").body.find("\"perm\":4") != std::string::npos);
+  CHECK(change(request_code::add_write_perm_of_broker, "n1").number("addTopicCount") == 1);
+  CHECK(t.route("t").body.find("\"perm\":6") != std::string::npos);
+}
+
+TEST_CASE("names_desk: there are no items of configuration", "[gateway]") {
+  names_stand t;
+  CHECK(t.ask(1, request_code::get_kv_config, {{"namespace", "N"}, {"key", "k"}}).header.remark ==
+        "No config item, Namespace: N Key: k");
+  CHECK(t.ask(1, request_code::get_kvlist_by_namespace, {{"namespace", "N"}}).header.code ==
+        response_code::query_not_found);
+}

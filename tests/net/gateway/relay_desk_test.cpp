@@ -51,9 +51,8 @@ struct relay_stand : desk_stand {
     run([this, from, frame] { desk->take_answer(from, frame); });
   }
   std::int32_t ask_running(const char* client = "a") {
-    return send(1, {request(request_code::get_consumer_running_info,
-                            {{"consumerGroup", "G"}, {"clientId", client}, {"jstackEnable", "false"}},
-                            "body")})[0];
+    ext_list fields{{"consumerGroup", "G"}, {"clientId", client}, {"jstackEnable", "false"}};
+    return send(1, {request(request_code::get_consumer_running_info, fields, "body")})[0];
   }
 };
 
