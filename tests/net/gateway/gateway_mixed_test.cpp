@@ -150,3 +150,24 @@ TEST_CASE("gateway: one table has the offsets of all members", "[gateway]") {
       t.world().ask<group_offset>(t.node.session, fetch_atom_v, group_offset{"G", "t", 2, -1});
   CHECK(stored.value().offset == 7);
 }
+
+TEST_CASE("gateway: an answer of a client gets none, whatever its code, and costs nothing",
+          "[gateway]") {
+  gateway_stand t;
+  t.start();
+  for (std::int32_t code : {0, 10, 15, 9999}) {
+    auto answer = t.request(code, {}, "body");
+    answer.header.flag = remoting::answer_flag;
+    auto numbers = t.send(1, {answer});
+    CHECK(t.answers_to(numbers[0]).empty());
+  }
+  CHECK(t.settled == 4);
+}
+
+TEST_CASE("gateway: what nobody answers is refused with a hint", "[gateway]") {
+  gateway_stand t;
+  t.start();
+  auto refused = t.ask(1, 9999, {});
+  CHECK(refused.header.code == response_code::request_code_not_supported);
+  CHECK(refused.header.remark.starts_with(" request type 9999 not supported"));
+}
