@@ -275,8 +275,7 @@ void delayer_state::learn(std::int32_t level, const put_bundle_response& answer)
     if (!one.results.empty())
       work.outcomes[work.sent[i]] = outcome_of(one.results.front(), one.failure);
     if (work.outcomes[work.sent[i]] == core::outcome::never)
-      storage::log_warning("delay.skipped",
-                           {{"level", level}, {"reason", one.failure.message}});
+      storage::log_warning("delay.skipped", {{"level", level}, {"reason", one.failure.message}});
   }
   settle(level);
 }

@@ -90,13 +90,13 @@ private:
   std::size_t reader_turn_ = 0;
   own_timer timer_; ///< for `work`
 
-  std::optional<log_run> run_;   ///< of the log; the flusher wants to know which is meant
-  log_offset stored_to_ = 0;     ///< in the log; what was delivered lies before it
-  log_offset durable_ = 0;       ///< that much of it, as far as was asked
-  bool save_pending_ = false;    ///< `save_atom` is on its way
-  bool saving_ = false;          ///< the flusher has been asked
-  bool save_again_ = false;      ///< more was delivered meanwhile
-  std::string said_;             ///< why nothing could be delivered, as said last
+  std::optional<log_run> run_; ///< of the log; the flusher wants to know which is meant
+  log_offset stored_to_ = 0;   ///< in the log; what was delivered lies before it
+  log_offset durable_ = 0;     ///< that much of it, as far as was asked
+  bool save_pending_ = false;  ///< `save_atom` is on its way
+  bool saving_ = false;        ///< the flusher has been asked
+  bool save_again_ = false;    ///< more was delivered meanwhile
+  std::string said_;           ///< why nothing could be delivered, as said last
   kept_promise<stop_report> stop_promise_;
   bool stopping_ = false;
 };

@@ -65,8 +65,8 @@ private:
   node_options options_;
   storage::file_system* files_ = nullptr;
   role_table roles_;
-  storage::flush_core core_; ///< what is written, durable, waited for
-  own_timer rest_;           ///< for a flush that nobody waits for
+  storage::flush_core core_;           ///< what is written, durable, waited for
+  own_timer rest_;                     ///< for a flush that nobody waits for
   caf::actor_clock::time_point began_; ///< the last flush
   std::map<log_offset, std::shared_ptr<storage::file>> open_;  ///< by start; opened before their
                                                                ///< first byte is written

@@ -24,8 +24,8 @@ struct dispatcher_options {
 
 struct flusher_options {
   std::uint64_t dirty_budget_bytes = 256 * storage::mib; ///< unflushed bytes before writers wait
-  milliseconds interval{10}; ///< between two flushes of the log that nobody waits for
-  milliseconds queue_interval{1000};                     ///< between two syncs of the queues
+  milliseconds interval{10};         ///< between two flushes of the log that nobody waits for
+  milliseconds queue_interval{1000}; ///< between two syncs of the queues
 };
 
 struct queue_manager_options {
@@ -76,8 +76,7 @@ struct node_options {
   std::int64_t resting_bytes() const noexcept {
     if (store.flush == storage::flush_policy::sync || flusher.interval == milliseconds{0})
       return 0;
-    return static_cast<std::int64_t>(
-        std::min(8 * storage::mib, flusher.dirty_budget_bytes / 4));
+    return static_cast<std::int64_t>(std::min(8 * storage::mib, flusher.dirty_budget_bytes / 4));
   }
 };
 

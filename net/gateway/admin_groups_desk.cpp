@@ -151,8 +151,8 @@ void admin_groups_desk::list_group_topics(const session_actor& session, const ti
     for (auto& o : all.offsets)
       if (o.group == group)
         topics.insert(o.topic);
-    counter_.reply_text(who, remoting::write_topic_names({topics.begin(), topics.end()},
-                                                         setup_.address.address));
+    counter_.reply_text(
+        who, remoting::write_topic_names({topics.begin(), topics.end()}, setup_.address.address));
   };
   listings_.ask_groups(who, session, h->group, answer);
 }

@@ -133,32 +133,31 @@ void admin_status_desk::add_store(remoting::named_texts& to, const node_status& 
   auto used = fixed(node.cleaner.disk_used_percent / 100.0);
   auto dirty = node.writer.end - std::min(node.flusher.flushed, node.writer.end);
   auto behind = node.writer.end - std::min(node.dispatcher.applied, node.writer.end);
-  to.insert(to.end(), {
-                          {"bootTimestamp", n(wall_ms() - node.uptime_ms)},
-                          {"brokerActive", node.writer.refusal.empty() ? "true" : "false"},
-                          {"brokerVersion", n(remoting::own_version)},
-                          {"brokerVersionDesc", version_name},
-                          {"commitLogDirCapacity",
-                           capacity_text(setup_.node_settings.store.directory)},
-                          {"commitLogDiskRatio", used},
-                          {"commitLogMaxOffset", n(node.writer.end)},
-                          {"commitLogMinOffset", n(node.writer.min)},
-                          {"consumeQueueDiskRatio", used},
-                          {"dispatchBehindBytes", n(behind)},
-                          {"dispatchMaxBuffer", n(node.writer.backlog)},
-                          {"earliestMessageTimeStamp", n(first_ms)},
-                          {"pageCacheLockTimeMills", "0"},
-                          {"remainHowManyDataToFlush",
-                           bytes_text(static_cast<std::uint64_t>(dirty))},
-                          {"remainTransientStoreBufferNumbs", n(INT32_MAX)},
-                          {"runtime", runtime_text(node.uptime_ms)},
-                          {"startAcceptSendRequestTimeStamp", "0"},
-                          {"timerCongestNum", "0"},
-                          {"timerDequeueTps", "0.0"},
-                          {"timerEnqueueTps", "0.0"},
-                          {"timerOffsetBehind", "0"},
-                          {"timerReadBehind", "0"},
-                      });
+  to.insert(to.end(),
+            {
+                {"bootTimestamp", n(wall_ms() - node.uptime_ms)},
+                {"brokerActive", node.writer.refusal.empty() ? "true" : "false"},
+                {"brokerVersion", n(remoting::own_version)},
+                {"brokerVersionDesc", version_name},
+                {"commitLogDirCapacity", capacity_text(setup_.node_settings.store.directory)},
+                {"commitLogDiskRatio", used},
+                {"commitLogMaxOffset", n(node.writer.end)},
+                {"commitLogMinOffset", n(node.writer.min)},
+                {"consumeQueueDiskRatio", used},
+                {"dispatchBehindBytes", n(behind)},
+                {"dispatchMaxBuffer", n(node.writer.backlog)},
+                {"earliestMessageTimeStamp", n(first_ms)},
+                {"pageCacheLockTimeMills", "0"},
+                {"remainHowManyDataToFlush", bytes_text(static_cast<std::uint64_t>(dirty))},
+                {"remainTransientStoreBufferNumbs", n(INT32_MAX)},
+                {"runtime", runtime_text(node.uptime_ms)},
+                {"startAcceptSendRequestTimeStamp", "0"},
+                {"timerCongestNum", "0"},
+                {"timerDequeueTps", "0.0"},
+                {"timerEnqueueTps", "0.0"},
+                {"timerOffsetBehind", "0"},
+                {"timerReadBehind", "0"},
+            });
 }
 
 void admin_status_desk::add_traffic(remoting::named_texts& to) const {
@@ -175,31 +174,30 @@ void admin_status_desk::add_traffic(remoting::named_texts& to) const {
   auto average = static_cast<double>(tally_.put_bytes()) /
                  static_cast<double>(std::max<std::uint64_t>(puts, 1));
   auto& times = tally_.put_times();
-  to.insert(to.end(),
-            {
-                {"getFoundTps", over(tally_.hits())},
-                {"getMessageEntireTimeMax", "0"},
-                {"getMissTps", over(tally_.misses())},
-                {"getTotalTps", all_pulls},
-                {"getTransferedTps", over(tally_.recent_gets())}, // as 4.9 spells it
-                {"getTransferredTps", over(tally_.recent_gets())},
-                {"msgGetTotalTodayMorning", n(tally_.gets().this_morning(wall))},
-                {"msgGetTotalTodayNow", n(tally_.gets().now())},
-                {"msgGetTotalYesterdayMorning", n(tally_.gets().yesterday_morning(wall))},
-                {"msgPutTotalTodayMorning", n(tally_.puts().this_morning(wall))},
-                {"msgPutTotalTodayNow", n(puts)},
-                {"msgPutTotalYesterdayMorning", n(tally_.puts().yesterday_morning(wall))},
-                {"putLatency99", fixed(times.within(0.99, now))},
-                {"putLatency999", fixed(times.within(0.999, now))},
-                {"putMessageAverageSize", fixed(average)},
-                {"putMessageDistributeTime", times.text(now)},
-                {"putMessageEntireTimeMax", n(times.longest_ms())},
-                {"putMessageFailedTimes", "0"},
-                {"putMessageSizeTotal", n(tally_.put_bytes())},
-                {"putMessageTimesTotal", n(puts)},
-                {"putTps", over(tally_.recent_puts())},
-                {"unknownRequests", tally_.unknown_requests()},
-            });
+  to.insert(to.end(), {
+                          {"getFoundTps", over(tally_.hits())},
+                          {"getMessageEntireTimeMax", "0"},
+                          {"getMissTps", over(tally_.misses())},
+                          {"getTotalTps", all_pulls},
+                          {"getTransferedTps", over(tally_.recent_gets())}, // as 4.9 spells it
+                          {"getTransferredTps", over(tally_.recent_gets())},
+                          {"msgGetTotalTodayMorning", n(tally_.gets().this_morning(wall))},
+                          {"msgGetTotalTodayNow", n(tally_.gets().now())},
+                          {"msgGetTotalYesterdayMorning", n(tally_.gets().yesterday_morning(wall))},
+                          {"msgPutTotalTodayMorning", n(tally_.puts().this_morning(wall))},
+                          {"msgPutTotalTodayNow", n(puts)},
+                          {"msgPutTotalYesterdayMorning", n(tally_.puts().yesterday_morning(wall))},
+                          {"putLatency99", fixed(times.within(0.99, now))},
+                          {"putLatency999", fixed(times.within(0.999, now))},
+                          {"putMessageAverageSize", fixed(average)},
+                          {"putMessageDistributeTime", times.text(now)},
+                          {"putMessageEntireTimeMax", n(times.longest_ms())},
+                          {"putMessageFailedTimes", "0"},
+                          {"putMessageSizeTotal", n(tally_.put_bytes())},
+                          {"putMessageTimesTotal", n(puts)},
+                          {"putTps", over(tally_.recent_puts())},
+                          {"unknownRequests", tally_.unknown_requests()},
+                      });
 }
 
 /// Java has a pool of threads for each kind of requests, and a queue before each.

@@ -55,8 +55,7 @@ bool admin_topics_desk::may_change(const ticket& who, const client_request& requ
   }
   if (!storage::is_system_topic(topic))
     return true;
-  counter_.reply(who, illegal,
-                 "The topic[" + topic + "] is conflict with system topic.");
+  counter_.reply(who, illegal, "The topic[" + topic + "] is conflict with system topic.");
   return false;
 }
 
@@ -135,9 +134,9 @@ void admin_topics_desk::list_cluster_topics(const session_actor& session, const 
 
 /// A dashboard asks the name service first, and then the broker that it names.
 void admin_topics_desk::list_system_names(const ticket& who, const client_request&) {
-  counter_.reply_text(who, remoting::write_topic_names({setup_.address.cluster,
-                                                        setup_.address.broker},
-                                                       setup_.address.address));
+  counter_.reply_text(who,
+                      remoting::write_topic_names({setup_.address.cluster, setup_.address.broker},
+                                                  setup_.address.address));
 }
 
 void admin_topics_desk::list_system_topics(const ticket& who, const client_request&) {

@@ -1,7 +1,7 @@
 #include "net/gateway/message_tally.hpp"
 
-#include "storage/clock.hpp"
 #include "storage/big_endian.hpp"
+#include "storage/clock.hpp"
 #include "storage/format/record.hpp"
 #include "storage/format/system_topics.hpp"
 #include "storage/tables/offset_table.hpp"
@@ -86,8 +86,7 @@ void message_tally::note_pulled(const pull_source& by, std::int64_t next) {
 /// A pull that waited is counted from when there was something for it.
 void message_tally::note_time(const pull_source& by, const pull_response& found) {
   auto since_asked = clock_.now_ms() - by.asked_ms;
-  auto since_stored =
-      storage::system_wall_clock().now_ms() - stored_ms(found.records.front());
+  auto since_stored = storage::system_wall_clock().now_ms() - stored_ms(found.records.front());
   auto took = std::max<std::int64_t>(std::min(since_asked, since_stored), 0);
   times_.add(remoting::group_get_time,
              std::to_string(by.queue_id) + '@' + by.topic + '@' + by.group,

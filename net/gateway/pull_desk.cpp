@@ -274,7 +274,7 @@ void pull_desk::answer(const asked_pull& pull, pull_response& found, std::shared
     found.next = found.min;
   auto answer = counter_.header_for(who, code, remark);
   remoting::write_fields(answer, remoting::pull_answer{found.next, found.min, found.max,
-                                                     book_.rules(pull.group).broker});
+                                                       book_.rules(pull.group).broker});
   // One that was to wait and did not would be repeated at once: so many wait that there is no room.
   auto least = std::min<std::int64_t>(pull.wait_ms, least_wait_ms);
   if (nothing && counter_.now_ms() - pull.asked_ms < least)

@@ -34,10 +34,9 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       tally_(counter_, setup_.address.cluster),
       listings_(counter_), services_{self_, setup_, counter_, sessions_}, names_(services_),
       book_(services_), sends_(services_, names_, book_, tally_),
-      retries_(services_, names_, book_, sends_), groups_(services_, names_, book_),
+      retries_(services_, names_, book_, sends_, tally_), groups_(services_, names_, book_),
       offsets_(services_), pulls_(services_, names_, book_, groups_.groups(), tally_),
-      queries_(services_),
-      admin_topics_(services_, names_, tally_),
+      queries_(services_), admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {

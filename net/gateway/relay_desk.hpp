@@ -52,8 +52,8 @@ private:
   /// The group's client, or 0 after the request was refused.
   connection_id find_or_refuse(const ticket& who, const std::string& group,
                                const std::string& client_id);
-  void ask(connection_id to, const ticket& who, remoting::command question,
-           counter::slices body, answered then);
+  void ask(connection_id to, const ticket& who, remoting::command question, counter::slices body,
+           answered then);
   answered pass_back(const ticket& who);
   void end(std::int32_t opaque, const outcome& how);
 

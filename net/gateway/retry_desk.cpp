@@ -1,6 +1,7 @@
 #include "net/gateway/retry_desk.hpp"
 
 #include "net/remoting/codes.hpp"
+#include "storage/format/properties.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -22,8 +23,8 @@ constexpr std::int32_t writable = 2;
 } // namespace
 
 request_lines retry_desk::lines() {
-  return {line_for(this, request_code::consumer_send_msg_back, request_kind::send,
-                   &retry_desk::take)};
+  return {
+      line_for(this, request_code::consumer_send_msg_back, request_kind::send, &retry_desk::take)};
 }
 
 void retry_desk::take(const session_actor& session, const ticket& who,
@@ -94,8 +95,8 @@ void retry_desk::make_topic(const shared_work& it) {
     if (auto* topic = names_.find(it->copy.topic))
       return store(it, *topic);
     auto code = failure.code == errc::none ? errc::unavailable : failure.code;
-    fail(it, {code, "not sent back: topic " + it->copy.topic +
-                        " cannot be created: " + failure.message});
+    fail(it, {code,
+              "not sent back: topic " + it->copy.topic + " cannot be created: " + failure.message});
   });
 }
 
@@ -130,12 +131,15 @@ void retry_desk::store(const shared_work& it, const topic_info& topic) {
 /// One of which nobody knows whether it is stored is sent back again: at most it comes twice.
 void retry_desk::answer(const shared_work& it, const put_response& response) {
   auto& results = response.results;
-  if (!results.empty() && results.front().code == errc::none && results.front().offset >= 0)
+  if (!results.empty() && results.front().code == errc::none && results.front().offset >= 0) {
+    auto topic = storage::find_property(it->copy.properties, remoting::retry_topic_property);
+    tally_.sent_back(std::string(topic), it->wanted.group);
     return reply(it, response_code::success);
+  }
   auto why = response.failure;
   if (why.code == errc::none)
     why.code = results.empty() || results.front().code == errc::none ? errc::maybe_stored
-                                                                      : results.front().code;
+                                                                     : results.front().code;
   fail(it, why);
 }
 

@@ -17,8 +17,9 @@ namespace troupe::net {
 /// Owns how many of them each client has open, and whose turn it is among the queues for retries.
 class retry_desk : public desk {
 public:
-  retry_desk(const desk_services& with, names_desk& names, group_book& book, send_desk& sends)
-      : desk(with), names_(names), book_(book), sends_(sends) {}
+  retry_desk(const desk_services& with, names_desk& names, group_book& book, send_desk& sends,
+             message_tally& tally)
+      : desk(with), names_(names), book_(book), sends_(sends), tally_(tally) {}
 
   request_lines lines();
 
@@ -51,6 +52,7 @@ private:
   names_desk& names_;
   group_book& book_;
   send_desk& sends_;
+  message_tally& tally_;
   std::map<connection_id, std::size_t> open_; ///< those that have none are left out
   std::size_t all_open_ = 0;
   std::uint32_t next_queue_ = 0;

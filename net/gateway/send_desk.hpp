@@ -22,8 +22,7 @@ namespace troupe::net {
 class send_desk : public desk {
 public:
   send_desk(const desk_services& with, names_desk& names, group_book& book, message_tally& tally)
-      : desk(with), names_(names), book_(book), tally_(tally),
-        puts_(self_, setup_.node_settings) {}
+      : desk(with), names_(names), book_(book), tally_(tally), puts_(self_, setup_.node_settings) {}
 
   request_lines lines();
   using stored = std::function<void(const put_response&)>;

@@ -228,8 +228,9 @@ std::string write_producer_table(const producer_table& groups) {
     out += quoted(group.first) + ':';
     append_json_list(out, group.second, [&](const client_connection& c) {
       out += "{\"clientId\":" + quoted(c.client_id) + ",\"language\":\"" +
-             std::string(language_name(c.language)) + "\",\"lastUpdateTimestamp\":0,\"remoteIP\":" +
-             quoted(c.address) + ",\"version\":" + std::to_string(c.version) + '}';
+             std::string(language_name(c.language)) +
+             "\",\"lastUpdateTimestamp\":0,\"remoteIP\":" + quoted(c.address) +
+             ",\"version\":" + std::to_string(c.version) + '}';
     });
   });
   return out += '}';
@@ -310,8 +311,7 @@ std::string write_stored_offsets(const std::vector<stored_offset>& offsets) {
 std::string write_message_rates(const message_rates& rates) {
   auto rate = [](const char* name, const message_rate& r) {
     return std::string("\"") + name + "\":{\"avgpt\":" + number(r.average) +
-           ",\"sum\":" + std::to_string(r.sum) +
-           ",\"tps\":" + number(r.per_second) + '}';
+           ",\"sum\":" + std::to_string(r.sum) + ",\"tps\":" + number(r.per_second) + '}';
   };
   return '{' + rate("statsDay", rates.day) + ',' + rate("statsHour", rates.hour) + ',' +
          rate("statsMinute", rates.minute) + '}';

@@ -52,7 +52,7 @@ struct consume_stats {
   std::int64_t broker_offset = 0;
   std::int64_t consumer_offset = 0;
   std::int64_t pull_offset = 0; ///< what was handed out but not consumed is in flight
-  std::int64_t last_ms = 0; ///< store time of the last message that was consumed; 0: unknown
+  std::int64_t last_ms = 0;     ///< store time of the last message that was consumed; 0: unknown
 };
 std::string write_consume_stats(const std::string& broker, const std::vector<consume_stats>& queues,
                                 double consume_tps);

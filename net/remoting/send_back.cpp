@@ -17,8 +17,7 @@ using storage::errc;
 using storage::error;
 using storage::result;
 
-/// RocketMQ's names.
-constexpr std::string_view retry_topic_property = "RETRY_TOPIC";
+/// RocketMQ's name.
 constexpr std::string_view origin_id_property = "ORIGIN_MESSAGE_ID";
 
 constexpr std::int32_t most_level = 18;

@@ -12,6 +12,9 @@
 /// group's topic for retries, longer each time, and at last lies in its topic of dead letters.
 namespace troupe::remoting {
 
+/// The property of a copy that names the topic of its origin.
+inline constexpr std::string_view retry_topic_property = "RETRY_TOPIC";
+
 /// A client that says nothing of how often a message is tried.
 inline constexpr std::int32_t times_not_said = -1;
 

@@ -92,9 +92,7 @@ public:
   void stop() noexcept { stopped_ = true; }
   /// A delivery is under way.
   bool delivering() const noexcept;
-  bool delivering(std::int32_t level) const noexcept {
-    return at(level).now == phase::delivering;
-  }
+  bool delivering(std::int32_t level) const noexcept { return at(level).now == phase::delivering; }
 
   /// Of the level: the first message that is not settled.
   std::int64_t progress(std::int32_t level) const noexcept { return at(level).next; }

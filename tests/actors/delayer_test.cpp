@@ -102,11 +102,9 @@ TEST_CASE("delayer: a message waits under its level, and comes when it is due", 
   CHECK(t.progress() == "{2:1}");
 }
 
-TEST_CASE("delayer: many of many levels come once each, in the order of their level",
-          "[actors]") {
+TEST_CASE("delayer: many of many levels come once each, in the order of their level", "[actors]") {
   delay_stand t(GENERATE(range(std::uint64_t{1}, std::uint64_t{6})));
-  t.stand.options.store.flush =
-      GENERATE(storage::flush_policy::async, storage::flush_policy::sync);
+  t.stand.options.store.flush = GENERATE(storage::flush_policy::async, storage::flush_policy::sync);
   t.start();
   t.create_topic("orders");
   bodies wanted;
@@ -159,8 +157,8 @@ TEST_CASE("delayer: over a restart nothing is lost or late, and over an orderly 
 }
 
 TEST_CASE("delayer: it is replaced when it dies, and meets queues and readers again", "[actors]") {
-  auto victim = GENERATE(as<std::string>{}, "delayer", "queue-manager", "reader", "dispatcher",
-                         "registrar");
+  auto victim =
+      GENERATE(as<std::string>{}, "delayer", "queue-manager", "reader", "dispatcher", "registrar");
   delay_stand t;
   t.start();
   t.create_topic("orders");

@@ -449,17 +449,35 @@ TEST_CASE("admin_status_desk: an exporter can parse all that it reads", "[gatewa
       throw std::runtime_error(name + " is missing");
     return found[1].str();
   };
-  for (auto* number :
-       {"msgPutTotalTodayNow", "msgGetTotalTodayNow", "msgPutTotalTodayMorning",
-        "msgGetTotalTodayMorning", "msgPutTotalYesterdayMorning", "msgGetTotalYesterdayMorning",
-        "sendThreadPoolQueueHeadWaitTimeMills", "queryThreadPoolQueueHeadWaitTimeMills",
-        "pullThreadPoolQueueHeadWaitTimeMills", "queryThreadPoolQueueSize",
-        "pullThreadPoolQueueSize", "sendThreadPoolQueueSize", "sendThreadPoolQueueCapacity",
-        "pullThreadPoolQueueCapacity", "queryThreadPoolQueueCapacity", "bootTimestamp",
-        "commitLogMinOffset", "commitLogMaxOffset", "dispatchMaxBuffer", "brokerVersion",
-        "pageCacheLockTimeMills", "getMessageEntireTimeMax", "putMessageTimesTotal",
-        "startAcceptSendRequestTimeStamp", "putMessageEntireTimeMax", "earliestMessageTimeStamp",
-        "remainTransientStoreBufferNumbs", "dispatchBehindBytes", "putMessageSizeTotal"}) {
+  for (auto* number : {"msgPutTotalTodayNow",
+                       "msgGetTotalTodayNow",
+                       "msgPutTotalTodayMorning",
+                       "msgGetTotalTodayMorning",
+                       "msgPutTotalYesterdayMorning",
+                       "msgGetTotalYesterdayMorning",
+                       "sendThreadPoolQueueHeadWaitTimeMills",
+                       "queryThreadPoolQueueHeadWaitTimeMills",
+                       "pullThreadPoolQueueHeadWaitTimeMills",
+                       "queryThreadPoolQueueSize",
+                       "pullThreadPoolQueueSize",
+                       "sendThreadPoolQueueSize",
+                       "sendThreadPoolQueueCapacity",
+                       "pullThreadPoolQueueCapacity",
+                       "queryThreadPoolQueueCapacity",
+                       "bootTimestamp",
+                       "commitLogMinOffset",
+                       "commitLogMaxOffset",
+                       "dispatchMaxBuffer",
+                       "brokerVersion",
+                       "pageCacheLockTimeMills",
+                       "getMessageEntireTimeMax",
+                       "putMessageTimesTotal",
+                       "startAcceptSendRequestTimeStamp",
+                       "putMessageEntireTimeMax",
+                       "earliestMessageTimeStamp",
+                       "remainTransientStoreBufferNumbs",
+                       "dispatchBehindBytes",
+                       "putMessageSizeTotal"}) {
     INFO(number);
     CHECK(std::regex_match(value(number), std::regex("-?[0-9]+")));
   }

@@ -12,8 +12,8 @@ desk_room::desk_room(net::gateway_actor::pointer self, net::gateway_setup with,
     : setup(std::move(with)), counter(self, setup.send, std::move(written)),
       sessions(self, setup.node, setup.node_settings.session, counter, std::move(then)),
       tally(counter, setup.address.cluster),
-      listings(counter), services{self, setup, counter, sessions}, names(services),
-      book(services) {}
+      listings(counter), services{self, setup, counter, sessions}, names(services), book(services) {
+}
 
 /// The actor's own: ends with it, before what its desks point to.
 struct desk_place {

@@ -24,8 +24,7 @@ struct book_stand : desk_stand {
 
 } // namespace
 
-TEST_CASE("group_book: a group is asked for once, and all who want it wait for that",
-          "[gateway]") {
+TEST_CASE("group_book: a group is asked for once, and all who want it wait for that", "[gateway]") {
   book_stand t;
   int told = 0;
   t.run([&] {

@@ -31,8 +31,7 @@ struct pull_stand : desk_stand {
     }};
     play_roles();
     start();
-    auto& desk =
-        open<net::pull_desk>(room().names, room().book, room().groups, room().tally);
+    auto& desk = open<net::pull_desk>(room().names, room().book, room().groups, room().tally);
     on_taken = [&desk](const net::taken& by) {
       if (by.pull)
         desk.answer_taken(by.from);

@@ -26,9 +26,9 @@ struct retry_stand : desk_stand {
       return found;
     }};
     start();
-    sends = std::make_shared<net::send_desk>(room().services, room().names, room().book,
-                                             room().tally);
-    open<net::retry_desk>(room().names, room().book, *sends);
+    sends =
+        std::make_shared<net::send_desk>(room().services, room().names, room().book, room().tally);
+    open<net::retry_desk>(room().names, room().book, *sends, room().tally);
     on_work = [this] { sends->work(); };
     run([this] { sends->set_roles(node.roles); });
     run([this] { room().names.refresh([] {}); });
@@ -97,8 +97,10 @@ TEST_CASE("retry_desk: a copy waits in the topic for retries, and then its origi
   CHECK(storage::find_property(copy.properties, "TAGS") == "a");
   CHECK(storage::find_property(copy.properties, "DELAY") == "3");
   CHECK(storage::find_property(copy.properties, "RETRY_TOPIC") == "t");
+  CHECK_FALSE(t.room().tally.find(remoting::sent_back, "t@G"));
   t.stored();
   CHECK(t.code_of(number) == response_code::success);
+  CHECK(t.room().tally.find(remoting::sent_back, "t@G"));
 }
 
 TEST_CASE("retry_desk: what was tried often enough, or is given up, goes to the dead letters",

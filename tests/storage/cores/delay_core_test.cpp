@@ -65,10 +65,9 @@ TEST_CASE("delay core: what is refused comes again, what is stored behind it doe
   std::vector<core::waiting> all{{0, noon}, {1, noon}, {2, noon}, {3, noon}};
   c.found(1, {all, 4, 4}, at(2000));
   CHECK(c.work(at(2000)).deliveries == std::vector{delivery{1, {0, 1, 2, 3}}});
-  c.delivered(1,
-              {core::outcome::never, core::outcome::later, core::outcome::stored,
-               core::outcome::later},
-              at(2000));
+  c.delivered(
+      1, {core::outcome::never, core::outcome::later, core::outcome::stored, core::outcome::later},
+      at(2000));
   CHECK(c.progress(1) == 1);
   CHECK(c.sleep_ms(at(2000)) == 100);
   CHECK(look_at(c.work(at(2100)), 1) == look{1, 1, true});

@@ -70,8 +70,8 @@ TEST_CASE("delayed message: what is no number or does not fit is refused", "[sto
   CHECK(check_delay("A\1b\2", "t", 0).has_value());
   CHECK(check_delay("DELAY\1soon\2", "t", 0).error().code == errc::invalid_argument);
   CHECK(check_delay(text({{"DELAY", "-1"}}), "t", 0).has_value());
-  auto rest = max_properties_bytes - text({{"DELAY", "3"}, {"REAL_TOPIC", "t"}, {"REAL_QID", "0"}})
-                                         .size();
+  auto rest =
+      max_properties_bytes - text({{"DELAY", "3"}, {"REAL_TOPIC", "t"}, {"REAL_QID", "0"}}).size();
   auto fits = text({{"A", std::string(rest - 4, 'x')}, {"DELAY", "3"}});
   auto larger = text({{"A", std::string(rest - 2, 'x')}, {"DELAY", "3"}});
   std::string out;
