@@ -12,7 +12,7 @@ namespace troupe::storage {
 
 template <class Inspector>
 auto inspect(Inspector& f, topic_info& x) {
-  return fields(f, "topic_info", x.name, x.read_queues, x.write_queues, x.perm);
+  return fields(f, "topic_info", x.name, x.read_queues, x.write_queues, x.perm, x.order);
 }
 
 template <class Inspector>

@@ -64,10 +64,9 @@ void admin_topics_desk::update_topic(const session_actor& session, const ticket&
   auto h = counter_.fields_of<remoting::topic_config_header>(who, request);
   if (!h || !may_change(who, request, h->topic))
     return;
-  if (h->order || h->sysflag != 0)
-    return counter_.reply(
-        who, response_code::system_error,
-        "ordered topics (order=true) and system flags are not supported by this node");
+  if (h->sysflag != 0)
+    return counter_.reply(who, response_code::system_error,
+                          "this node has topics without system flags: leave topicSysFlag at 0");
   if (!remoting::changes_nothing(h->attributes))
     return counter_.reply(who, response_code::illegal_for(request.header.version),
                           "attributes '" + h->attributes.substr(0, 200) +
@@ -77,7 +76,7 @@ void admin_topics_desk::update_topic(const session_actor& session, const ticket&
       [this, who](const topic_info&) {
         names_.refresh([this, who] { counter_.reply(who, response_code::success, {}); });
       },
-      update_atom_v, topic_info{h->topic, h->read_queues, h->write_queues, h->perm});
+      update_atom_v, topic_info{h->topic, h->read_queues, h->write_queues, h->perm, h->order});
 }
 
 /// A topic that is not here is deleted already: tools ask every broker of a cluster.

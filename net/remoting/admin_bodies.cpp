@@ -59,7 +59,8 @@ void append_connections(std::string& out, const std::vector<client_connection>& 
 } // namespace
 
 std::string write_topic(const storage::topic_info& t) {
-  return "{\"attributes\":{},\"order\":false,\"perm\":" + std::to_string(t.perm) +
+  return std::string("{\"attributes\":{},\"order\":") + (t.order ? "true" : "false") +
+         ",\"perm\":" + std::to_string(t.perm) +
          ",\"readQueueNums\":" + std::to_string(t.read_queues) +
          ",\"topicFilterType\":\"SINGLE_TAG\",\"topicName\":" + quoted(t.name) +
          ",\"topicSysFlag\":0,\"writeQueueNums\":" + std::to_string(t.write_queues) + '}';

@@ -14,6 +14,7 @@ struct topic_info {
   std::int32_t read_queues = 8;
   std::int32_t write_queues = 8;
   std::int32_t perm = 6; ///< bits: 4 read, 2 write, 1 inherit
+  bool order = false;    ///< for its clients, who keep a key's messages in one queue
 };
 
 /// A topic that was deleted: its records in the log count no more, and if it is made again its

@@ -31,10 +31,12 @@ std::optional<topic_info> parse_topic(std::string_view name, const json::value& 
   auto read = number_in(*members, "readQueueNums", 0, max_queues_per_topic, 8);
   auto write = number_in(*members, "writeQueueNums", 0, max_queues_per_topic, 8);
   auto perm = number_in(*members, "perm", 0, max_perm, 6);
+  auto* order = members->if_contains("order");
   if (!read || !write || !perm)
     return std::nullopt;
   return topic_info{std::string(name), static_cast<std::int32_t>(*read),
-                    static_cast<std::int32_t>(*write), static_cast<std::int32_t>(*perm)};
+                    static_cast<std::int32_t>(*write), static_cast<std::int32_t>(*perm),
+                    order != nullptr && order->is_bool() && order->get_bool()};
 }
 
 } // namespace
@@ -76,7 +78,6 @@ result<void> topic_table::put(const topic_info& topic) {
   auto& entry = entries()[as_json(topic.name)];
   if (!entry.is_object())
     entry = json::object{{"attributes", json::object{}},
-                         {"order", false},
                          {"topicFilterType", "SINGLE_TAG"},
                          {"topicSysFlag", 0}};
   auto& members = entry.get_object();
@@ -84,6 +85,7 @@ result<void> topic_table::put(const topic_info& topic) {
   members["readQueueNums"] = topic.read_queues;
   members["writeQueueNums"] = topic.write_queues;
   members["perm"] = topic.perm;
+  members["order"] = topic.order;
   topics_[topic.name] = topic;
   return boost::outcome_v2::success();
 }

@@ -127,6 +127,11 @@ TEST_CASE("admin_topics_desk: a topic is changed, and known as it is then", "[ga
   normal.emplace_back("attributes", "+message.type=NORMAL");
   CHECK(t.code_of(request_code::update_and_create_topic, normal) == response_code::success);
   CHECK(t.room().names.find("new") != nullptr);
+  CHECK_FALSE(t.updated[0].order);
+  auto ordered = settings_of("new");
+  ordered.back().second = "true";
+  CHECK(t.code_of(request_code::update_and_create_topic, ordered) == response_code::success);
+  CHECK(t.updated.back().order);
 }
 
 TEST_CASE("admin_topics_desk: what is RocketMQ's own, or cannot be, is refused", "[gateway]") {

@@ -71,6 +71,7 @@ TEST_CASE("admin bodies: lists and settings", "[remoting]") {
   CHECK(write_topic({"T", 4, 2, 6}) ==
         R"({"attributes":{},"order":false,"perm":6,"readQueueNums":4,)"
         R"("topicFilterType":"SINGLE_TAG","topicName":"T","topicSysFlag":0,"writeQueueNums":2})");
+  CHECK(write_topic({"T", 4, 2, 6, true}).find(R"("order":true)") != std::string::npos);
   auto all = storage::parse_fastjson(write_all_topics({{"T", 4, 2, 6}, {"U", 1, 1, 4}}), "topics");
   REQUIRE(all);
   CHECK(all.value().at("topicConfigTable").at("U").at("perm").as_int64() == 4);

@@ -100,7 +100,7 @@ TEST_CASE("topic_table: RocketMQ's file is read and survives a rewrite", "[stora
   CHECK(table.find("TBW102")->perm == 7);
   CHECK(table.find("Nothing") == nullptr);
   auto before = parse_fastjson(f.text("topics.json"), "before").value().as_object();
-  REQUIRE(table.put({"New", 3, 2, 4}).has_value());
+  REQUIRE(table.put({"New", 3, 2, 4, true}).has_value());
   REQUIRE(table.save(1234).has_value());
   auto after = parse_fastjson(f.text("topics.json"), "after").value().as_object();
   auto& added = after["topicConfigTable"].as_object()["New"].as_object();
@@ -108,6 +108,7 @@ TEST_CASE("topic_table: RocketMQ's file is read and survives a rewrite", "[stora
   CHECK(added["readQueueNums"] == 3);
   CHECK(added["writeQueueNums"] == 2);
   CHECK(added["perm"] == 4);
+  CHECK(added["order"] == true);
   CHECK(added["topicFilterType"] == "SINGLE_TAG");
   CHECK(after["dataVersion"].as_object()["timestamp"] == 1234);
   CHECK(after["dataVersion"].as_object()["counter"] == 4);
@@ -116,6 +117,8 @@ TEST_CASE("topic_table: RocketMQ's file is read and survives a rewrite", "[stora
   bool same = after == before;
   CHECK(same);
   CHECK(f.topics().find("New")->read_queues == 3);
+  CHECK(f.topics().find("New")->order);
+  CHECK_FALSE(f.topics().find("BenchmarkTest")->order);
 }
 
 TEST_CASE("topic_table: members that nobody here knows survive", "[storage]") {
