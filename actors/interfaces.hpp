@@ -2,6 +2,7 @@
 
 #include "actors/group_messages.hpp"
 #include "actors/messages.hpp"
+#include "actors/transaction_messages.hpp"
 
 /// Every actor of a node and what it answers. `handles<A(B)>` reads "answers B with A"; with `void`
 /// the message is a notification. Requests that fail are answered with an error of category
@@ -159,6 +160,23 @@ using delayer_actor = caf::typed_actor<
     // Its own timers.
     handles<void(work_atom)>, handles<void(save_atom)>>;
 
+/// A door that knows producers: true when one of the group has been asked.
+using transaction_asker = caf::typed_actor<handles<bool(transaction_check)>>;
+
+/// Resolves transactions, and lets producers be asked about those that stay open.
+using transactor_actor = caf::typed_actor<
+    /// Answers when what that takes is stored, or was before. `not_found` when no half lies there,
+    /// `invalid_argument` when it is not the one that is meant.
+    handles<bool(transaction_end)>,
+    /// What nobody resolved, and lies there now, is checked again from the beginning.
+    handles<bool(revive_atom, log_offset)>,
+    /// This `transaction_asker` knows producers, until it ends.
+    handles<void(watch_atom, caf::strong_actor_ptr)>,
+    /// Begins nothing more; answers when it is known how what was begun ended, and saved.
+    handles<stop_report(stop_atom)>, handles<void(role_table)>,
+    // Its own timers.
+    handles<void(work_atom)>, handles<void(retry_atom)>, handles<void(save_atom)>>;
+
 /// Decides what is deleted, and when the disk is too full to write.
 using cleaner_actor = caf::typed_actor<handles<cleaner_status(status_atom)>,
                                        handles<void(role_table)>, handles<void(pulse_atom)>>;
@@ -277,6 +295,7 @@ struct role_table {
   registrar_actor registrar;
   cleaner_actor cleaner;
   delayer_actor delayer;       ///< of the same process, where the registrar is
+  transactor_actor transactor; ///< of the same process, where the doors are
   node_actor node;             ///< of the same process
   membership_actor membership; ///< of the same process
   /// The writer has ended, not only its process out of reach: nobody writes to the log.
@@ -288,8 +307,8 @@ struct role_table {
 template <class Inspector>
 auto inspect(Inspector& f, role_table& x) {
   return fields(f, "role_table", x.writer, x.flusher, x.queue_flusher, x.dispatcher,
-                x.queue_manager, x.readers, x.registrar, x.cleaner, x.delayer, x.node, x.membership,
-                x.writer_ended, x.elsewhere);
+                x.queue_manager, x.readers, x.registrar, x.cleaner, x.delayer, x.transactor,
+                x.node, x.membership, x.writer_ended, x.elsewhere);
 }
 
 /// Each role as people name it.
@@ -313,6 +332,8 @@ template <>
 inline constexpr const char* role_name<cleaner_actor> = "cleaner";
 template <>
 inline constexpr const char* role_name<delayer_actor> = "delayer";
+template <>
+inline constexpr const char* role_name<transactor_actor> = "transactor";
 template <>
 inline constexpr const char* role_name<membership_actor> = "membership";
 
@@ -339,4 +360,6 @@ CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_members))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_join))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_claim))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_leave))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::transaction_end))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::transaction_check))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

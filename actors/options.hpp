@@ -53,6 +53,12 @@ struct session_options {
   std::size_t program_sessions = 16; ///< of one client program
 };
 
+struct transaction_options {
+  milliseconds timeout{6000};         ///< a producer is not asked before
+  milliseconds check_interval{30'000}; ///< between two questions about one message
+  std::int32_t check_max = 15;        ///< questions about one; then it is given up
+};
+
 /// Of consumer groups at one node.
 struct membership_options {
   std::size_t groups = 4096;
@@ -70,6 +76,7 @@ struct node_options {
   pull_options pull;
   session_options session;
   membership_options membership;
+  transaction_options transaction;
   milliseconds stop_deadline{30'000};
 
   /// Bytes of the log that nobody waits for and that may wait for the next flush's time.

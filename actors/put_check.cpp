@@ -1,6 +1,7 @@
 #include "actors/put_check.hpp"
 
 #include "storage/format/delayed_message.hpp"
+#include "storage/format/half_message.hpp"
 #include "storage/format/message_batch.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
@@ -15,10 +16,16 @@ namespace {
 constexpr std::size_t least_message_bytes = 44;
 
 /// What this node cannot do with a message, and must not do wrongly.
-const char* unsupported(const storage::new_message& message) {
-  if ((message.sysflag & storage::sysflag::transaction_mask) != 0)
-    return "transactions are not supported by this node";
-  return storage::unsupported_request(message.properties);
+storage::result<void> check_wishes(const put_request& request,
+                                   const storage::new_message& message) {
+  if (auto* why = storage::unsupported_request(message.properties))
+    return storage::error{errc::invalid_argument, why};
+  TROUPE_TRY(storage::check_transaction(message.sysflag, message.properties, request.topic,
+                                        message.queue_id));
+  if (request.count > 1 && storage::asks_for_transaction(message.properties))
+    return storage::error{errc::invalid_argument,
+                          "a message of a transaction must not be in a batch"};
+  return storage::check_delay(message.properties, request.topic, message.queue_id);
 }
 
 storage::result<void> check_writable(const std::string& name, const topic_info* topic) {
@@ -68,14 +75,12 @@ storage::result<void> check_put(put_request& request, const topic_info* topic,
     TROUPE_TRY(auto message, messages.next());
     if (!message)
       break;
-    if (auto* why = unsupported(*message))
-      return storage::error{errc::invalid_argument, why};
     if (message->queue_id < 0 || message->queue_id >= topic->write_queues)
       return storage::error{errc::invalid_argument, "topic " + topic->name + " has no queue " +
                                                         std::to_string(message->queue_id) +
                                                         ", only 0 to " +
                                                         std::to_string(topic->write_queues - 1)};
-    TROUPE_TRY(storage::check_delay(message->properties, request.topic, message->queue_id));
+    TROUPE_TRY(check_wishes(request, *message));
     fields.queue_id = message->queue_id;
     fields.body = message->body;
     fields.properties = message->properties;

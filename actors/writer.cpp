@@ -2,7 +2,6 @@
 
 #include "actors/patience.hpp"
 #include "storage/check.hpp"
-#include "storage/format/delayed_message.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
@@ -19,8 +18,6 @@ constexpr std::size_t write_size_bytes = 256 * storage::kib;
 
 /// How long to wait before a file that could not be opened is tried again.
 constexpr auto open_retry = std::chrono::seconds(1);
-
-const std::string waiting_topic(storage::delay_topic);
 
 } // namespace
 
@@ -207,17 +204,16 @@ bool writer_state::stage_message(open_bundle& bundle, const storage::new_message
     return true;
   }
   auto fields = fields_of(request, message, options_.store);
-  auto type = message.sysflag & storage::sysflag::transaction_mask;
-  bool queued = type == 0 || type == storage::sysflag::transaction_commit;
-  bool waits = queued && storage::asked_level(message.properties) > 0;
-  if (waits) {
-    if (auto done = put_off(fields); !done) {
-      refuse_message(bundle, done.error());
-      return true;
-    }
-    queue = static_cast<std::size_t>(fields.queue_id);
+  auto waits = let_wait(fields);
+  if (!waits) {
+    refuse_message(bundle, waits.error());
+    return true;
   }
-  auto& numbers = waits ? numbers_.of(waiting_topic) : own_numbers;
+  if (waits.value())
+    queue = static_cast<std::size_t>(fields.queue_id);
+  auto type = fields.sysflag & storage::sysflag::transaction_mask;
+  bool queued = type == 0 || type == storage::sysflag::transaction_commit;
+  auto& numbers = waits.value() ? numbers_.of(std::string(fields.topic)) : own_numbers;
   if (numbers.size() <= queue)
     numbers.resize(queue + 1, 0);
   storage::record_place place;
@@ -254,16 +250,6 @@ void writer_state::refuse_message(open_bundle& bundle, const storage::error& why
   bundle.answer().results.push_back(result);
   bundle.answer().failure = why;
   credit_.give_back(1);
-}
-
-/// A message that is to come later waits in the queue of its level.
-storage::result<void> writer_state::put_off(storage::record_fields& fields) {
-  TROUPE_TRY(auto level, storage::put_off(fields.properties, fields.topic, fields.queue_id,
-                                          options_.store.delays, waiting_properties_));
-  fields.topic = storage::delay_topic;
-  fields.queue_id = storage::delay_queue(level);
-  fields.properties = waiting_properties_;
-  return boost::outcome_v2::success();
 }
 
 void writer_state::add_position(const storage::record_fields& fields,

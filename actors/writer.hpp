@@ -101,7 +101,9 @@ private:
   bool stage_message(open_bundle& bundle, const storage::new_message& message,
                      std::vector<queue_offset>& numbers, std::int64_t now);
   void refuse_message(open_bundle& bundle, const storage::error& why);
+  storage::result<bool> let_wait(storage::record_fields& fields);
   storage::result<void> put_off(storage::record_fields& fields);
+  storage::result<void> hold(storage::record_fields& fields);
   void add_position(const storage::record_fields& fields, const storage::record_place& place);
   void write_staged();
   void answer_written();
@@ -137,7 +139,7 @@ private:
   std::deque<waiting_answer> unflushed_; ///< written, answered after the flush; ends rise
   std::string flush_failure_;            ///< why nothing more becomes durable
   storage::position_builder positions_;
-  std::string waiting_properties_; ///< of the message that is put off now
+  std::string waiting_properties_; ///< of the message that has to wait
   position_credit credit_;
   std::uint64_t staged_positions_ = 0;
 

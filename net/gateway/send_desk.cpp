@@ -4,6 +4,7 @@
 #include "net/remoting/codes.hpp"
 #include "net/remoting/send_back.hpp"
 #include "storage/format/delayed_message.hpp"
+#include "storage/format/half_message.hpp"
 #include "storage/format/producer_sequence.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
@@ -69,6 +70,9 @@ messages_of(const remoting::send_header& header, std::int32_t queue_id, const he
     // As RocketMQ: it could not answer where each of them waits.
     if (storage::asked_level(next->properties) > 0 || storage::asked_level(held.properties) > 0)
       return error{errc::invalid_argument, "a message with a delay level must not be in a batch"};
+    if (storage::asks_for_transaction(next->properties) ||
+        storage::asks_for_transaction(held.properties))
+      return error{errc::invalid_argument, "a message of a transaction must not be in a batch"};
     m.flag = next->flag;
     m.body = next->body;
     m.properties = next->properties;

@@ -51,14 +51,6 @@ bool holds_separator(std::string_view text) noexcept {
   return text.find_first_of(std::string_view("\0\1\2", 3)) != std::string_view::npos;
 }
 
-/// As Java reads it: in any case of the letters.
-bool is_true(std::string_view value) noexcept {
-  constexpr std::string_view word = "true";
-  return value.size() == word.size() &&
-         std::equal(value.begin(), value.end(), word.begin(),
-                    [](char have, char want) { return (have | 0x20) == want; });
-}
-
 } // namespace
 
 std::string_view find_property(std::string_view properties, std::string_view name) noexcept {
@@ -91,8 +83,6 @@ const char* unsupported_request(std::string_view properties) noexcept {
     for (auto& delay : delays)
       if (name == delay.name && value != "0")
         why = delay.why;
-    if (name == property::half_message && is_true(value))
-      why = "transactions (property TRAN_MSG) are not supported by this node";
   });
   return why;
 }

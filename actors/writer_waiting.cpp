@@ -1,0 +1,46 @@
+// What the writer stores elsewhere than its producer said, until its time has come.
+
+#include "actors/writer.hpp"
+
+#include "storage/format/delayed_message.hpp"
+#include "storage/format/half_message.hpp"
+#include "storage/format/properties.hpp"
+
+namespace troupe {
+
+/// Whether it does; its record is changed accordingly.
+storage::result<bool> writer_state::let_wait(storage::record_fields& fields) {
+  if (storage::becomes_half(fields.topic, fields.sysflag, fields.properties)) {
+    TROUPE_TRY(hold(fields));
+    return true;
+  }
+  auto type = fields.sysflag & storage::sysflag::transaction_mask;
+  bool queued = type == 0 || type == storage::sysflag::transaction_commit;
+  if (!queued || storage::asked_level(fields.properties) == 0)
+    return false;
+  TROUPE_TRY(put_off(fields));
+  return true;
+}
+
+/// A message that is to come later waits in the queue of its level.
+storage::result<void> writer_state::put_off(storage::record_fields& fields) {
+  TROUPE_TRY(auto level, storage::put_off(fields.properties, fields.topic, fields.queue_id,
+                                          options_.store.delays, waiting_properties_));
+  fields.topic = storage::delay_topic;
+  fields.queue_id = storage::delay_queue(level);
+  fields.properties = waiting_properties_;
+  return boost::outcome_v2::success();
+}
+
+/// A message of a transaction waits until its producer says what becomes of it.
+storage::result<void> writer_state::hold(storage::record_fields& fields) {
+  TROUPE_TRY(storage::make_half(fields.properties, fields.topic, fields.queue_id,
+                                waiting_properties_));
+  fields.topic = storage::half_topic;
+  fields.queue_id = 0;
+  fields.sysflag &= ~storage::sysflag::transaction_mask;
+  fields.properties = waiting_properties_;
+  return boost::outcome_v2::success();
+}
+
+} // namespace troupe
