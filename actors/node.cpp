@@ -9,6 +9,7 @@
 #include "actors/reader.hpp"
 #include "actors/registrar.hpp"
 #include "actors/session.hpp"
+#include "actors/transactor.hpp"
 #include "actors/writer.hpp"
 #include "storage/check.hpp"
 #include "storage/logging.hpp"
@@ -73,7 +74,8 @@ void node_state::add_role(const char* role_name, bool replaceable, Handle role_t
   r.spawn = [this, role_name, place, make] { roles_.*place = watch(role_name, (this->*make)()); };
   r.announce = [this, place] { self_->send(roles_.*place, roles_); };
   r.forget = [this, place] { roles_.*place = Handle{}; };
-  r.needs_log = !std::is_same_v<Handle, dispatcher_actor>; // has no files
+  r.needs_log = !std::is_same_v<Handle, dispatcher_actor> && // have no files
+                !std::is_same_v<Handle, transactor_actor>;
   parts_.push_back(std::move(r));
   begin(parts_.back());
 }
@@ -114,6 +116,8 @@ void node_state::add_roles() {
     add_role("registrar", true, &role_table::registrar, &node_state::spawn_registrar);
   if (plays(store_role::registrar)) // whose directory it shares
     add_role("delayer", true, &role_table::delayer, &node_state::spawn_delayer);
+  if (plays(store_role::door)) // its progress is the registrar's
+    add_role("transactor", true, &role_table::transactor, &node_state::spawn_transactor);
   if (plays(store_role::readers))
     add_readers();
 }
@@ -204,6 +208,10 @@ cleaner_actor node_state::spawn_cleaner() {
 delayer_actor node_state::spawn_delayer() {
   delayer_setup setup{setup_.options, setup_.files, setup_.clock};
   return spawn_blocking(self_->system(), delayer, std::move(setup));
+}
+
+transactor_actor node_state::spawn_transactor() {
+  return self_->system().spawn(transactor, transactor_setup{setup_.options, setup_.clock});
 }
 
 /// No role of the store: nothing of it is on disk, and its clients tell it again who they are.

@@ -130,6 +130,7 @@ private:
   registrar_actor spawn_registrar();
   cleaner_actor spawn_cleaner();
   delayer_actor spawn_delayer();
+  transactor_actor spawn_transactor();
   void spawn_membership();
 
   // Queue-managers: node_queues.cpp.

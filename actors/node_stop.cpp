@@ -30,8 +30,10 @@ caf::result<stop_report> node_state::stop() {
     if (r.state == role_stopped)
       leave_over("the " + r.name + " had stopped: the next start recovers");
   leave_over(unreadable_);
-  // What it delivers is a message like others, and its progress wants a flush.
-  stop_role(store_role::registrar, roles_.delayer, [this] { stop_writer(); });
+  // What they store is a message like others, and their progress wants a flush.
+  stop_role(store_role::door, roles_.transactor, [this] {
+    stop_role(store_role::registrar, roles_.delayer, [this] { stop_writer(); });
+  });
   return answer;
 }
 

@@ -210,6 +210,15 @@ const std::array table = {
     number<store, &storage::options::scan_threads>(
         "store", "scan-threads", q::count, {0, 1024},
         "Threads that check the log at a start; 0 is one a core."),
+    number<&node_options::transaction, &transaction_options::timeout>(
+        "store", "transaction-timeout", q::duration, {1, day},
+        "After this time a producer is asked what becomes of its transaction's message."),
+    number<&node_options::transaction, &transaction_options::check_interval>(
+        "store", "transaction-check-interval", q::duration, {1, day},
+        "Time between two such questions."),
+    number<&node_options::transaction, &transaction_options::check_max>(
+        "store", "transaction-check-max", q::count, {1, 10'000},
+        "So many questions; then the message is given up (TRANS_CHECK_MAX_TIME_TOPIC)."),
 
     number<&node_options::writer, &writer_options::parked_bytes>(
         "writer", "parked-bytes", q::bytes, {1, tebibyte},
