@@ -35,6 +35,9 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
         [&state](retry_atom) { state.pulls().send_held(); },
         [&state](watch_atom) { state.groups().watch_members(); },
         [&state](const group_members& others) { state.groups().take_members(others); },
+        [&state](const transaction_check& question) {
+          return state.transactions().ask_producer(question);
+        },
     };
   };
   return system.spawn(behavior, std::move(setup));

@@ -23,6 +23,8 @@ using gateway_actor =
     door_actor::extend<handles<void(arrived)>, handles<void(departed)>, handles<void(taken)>,
                        /// Members of a group that came through other doors.
                        handles<void(group_members)>,
+                       /// To be asked of a producer of this door: false when there is none.
+                       handles<bool(transaction_check)>,
                        /// Store nothing from now on; answers when the writer has answered all.
                        handles<bool(stop_atom)>,
                        // Its own timers.

@@ -12,6 +12,7 @@
 #include "net/gateway/relay_desk.hpp"
 #include "net/gateway/retry_desk.hpp"
 #include "net/gateway/send_desk.hpp"
+#include "net/gateway/transaction_desk.hpp"
 
 #include <vector>
 
@@ -44,6 +45,7 @@ public:
   pull_desk& pulls() noexcept { return pulls_; }
   group_desk& groups() noexcept { return groups_; }
   relay_desk& relays() noexcept { return relays_; }
+  transaction_desk& transactions() noexcept { return transactions_; }
 
 private:
   void watch_settings(request_lines& lines);
@@ -69,6 +71,7 @@ private:
   send_desk sends_;
   retry_desk retries_;
   group_desk groups_;
+  transaction_desk transactions_;
   offset_desk offsets_;
   pull_desk pulls_;
   query_desk queries_;

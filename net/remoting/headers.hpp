@@ -233,6 +233,49 @@ void describe(Fields& f, group_header& h) {
   f("consumerGroup", h.group);
 }
 
+/// END_TRANSACTION (37).
+struct transaction_header {
+  std::string group;
+  std::int64_t position = 0; ///< in the queue of halves
+  std::int64_t offset = 0;   ///< in the log
+  std::int32_t what = 0;     ///< as `sysflag::transaction_mask` has it; 0: not known yet
+  bool asked = false;        ///< the producer answers a question
+};
+template <class Fields>
+void describe(Fields& f, transaction_header& h) {
+  f("producerGroup", h.group);
+  f("tranStateTableOffset", h.position);
+  f("commitLogOffset", h.offset);
+  f("commitOrRollback", h.what);
+  f.optional("fromTransactionCheck", h.asked);
+}
+
+/// CHECK_TRANSACTION_STATE (39).
+struct transaction_question {
+  std::int64_t position = 0;
+  std::int64_t offset = 0;
+  std::string unique_key;
+  std::string transaction_id;
+  std::string message_id;
+};
+template <class Fields>
+void describe(Fields& f, transaction_question& h) {
+  f("tranStateTableOffset", h.position);
+  f("commitLogOffset", h.offset);
+  f.optional("msgId", h.unique_key);
+  f.optional("transactionId", h.transaction_id);
+  f("offsetMsgId", h.message_id);
+}
+
+/// RESUME_CHECK_HALF_MESSAGE (323).
+struct resume_header {
+  std::string message_id;
+};
+template <class Fields>
+void describe(Fields& f, resume_header& h) {
+  f("msgId", h.message_id);
+}
+
 /// UNREGISTER_CLIENT (35).
 struct unregister_header {
   std::string client_id;
