@@ -337,6 +337,9 @@ const std::array table = {
         "Time to complete a frame that began, or to take some of an answer."),
     gateway<&gateway_options::auto_create_topics>("auto-create-topics", q::on_off, {0, 1},
                                                   "Create a topic at the first message for it."),
+    gateway<&gateway_options::property_filter>(
+        "property-filter", q::on_off, {0, 1},
+        "Compare messages with SQL92 expressions of subscriptions."),
 
     text(
         "node", "host", "IPv4 address to listen at; 0.0.0.0: at all of the machine's.",

@@ -22,6 +22,7 @@ struct gateway_options {
   std::chrono::milliseconds idle_time{120'000}; ///< without a byte from the client
   std::chrono::milliseconds frame_time{30'000}; ///< to complete a frame, or to take an answer
   bool auto_create_topics = true;
+  bool property_filter = true; ///< subscriptions by SQL92
 };
 
 } // namespace troupe::net

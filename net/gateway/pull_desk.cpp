@@ -1,9 +1,8 @@
 #include "net/gateway/pull_desk.hpp"
 
+#include "net/gateway/pull_filter.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/subscription.hpp"
-#include "storage/big_endian.hpp"
-#include "storage/format/record.hpp"
 #include "storage/mutant.hpp"
 
 #include <algorithm>
@@ -29,6 +28,12 @@ constexpr std::int64_t longest_wait_ms = 30'000;
 /// A pull that wants to wait is answered with nothing no sooner than this, or its own time.
 constexpr std::int64_t least_wait_ms = 1000;
 constexpr std::size_t most_held_answers = 100'000;
+/// Messages that are looked at together for a pull with an expression, as bytes allow, and how
+/// often until it is answered that none passed.
+constexpr std::uint32_t most_looked_at = 256;
+constexpr int most_rounds = 16;
+/// Different expressions in pulls that are kept compiled; beyond that all are made anew.
+constexpr std::size_t most_expressions = 100;
 
 struct outcome {
   std::int32_t code;
@@ -70,10 +75,7 @@ void cut_to(std::uint64_t most, pull_response& found) {
     bytes += found.records[i].size();
     if (i == 0 || bytes <= most)
       continue;
-    // A record's number in its queue lies in front of its own offset.
-    constexpr auto number_at = storage::record_layout::own_offset_at - sizeof(queue_offset);
-    found.next =
-        storage::big_endian::load<queue_offset>(found.records[i].bytes().data() + number_at);
+    found.next = number_in_queue(found.records[i]);
     found.records.resize(i);
   }
 }
@@ -129,31 +131,62 @@ void pull_desk::look_up(const ticket& who, const client_request& request, unknow
                           "queueId[" + std::to_string(h.queue_id) + "] is illegal, topic:[" +
                               h.topic + "] has " + std::to_string(topic->read_queues) +
                               " queues to read");
-  std::string_view type = h.expression_type;
-  const remoting::known_subscription* known = nullptr;
-  if ((h.sysflag & pull_flag::subscription) == 0) {
-    known = groups_.find(h.group, h.topic);
-    if (known == nullptr)
-      return counter_.reply(who, response_code::subscription_not_exist,
-                            groups_.has_consumers(h.group) ? "the consumer's subscription not exist"
-                                                           : "the consumer's group info not exist");
-    if (known->version < h.sub_version)
-      return counter_.reply(who, response_code::subscription_not_latest,
-                            "the consumer's subscription not latest");
-    type = known->expression_type;
-  }
-  if (type != "TAG" && !type.empty())
-    return counter_.reply(who, response_code::system_error,
-                          "The broker does not support consumer to filter message by " +
-                              std::string(type));
-  auto tags = known != nullptr ? known->tags : remoting::tag_hashes(h.subscription);
-  if (!tags)
-    return counter_.fail(who, tags.error());
-  send(who, h, std::move(tags.value()));
+  if (auto filter = filter_for(who, h))
+    send(who, h, std::move(*filter));
+}
+
+/// As the pull says itself, or as the members of its group did; nothing after it was refused.
+std::optional<pull_desk::message_filter>
+pull_desk::filter_for(const ticket& who, const remoting::pull_header& h) {
+  if ((h.sysflag & pull_flag::subscription) != 0)
+    return filter_or_refuse(who, h.expression_type, filter_in(h));
+  auto* known = groups_.find(h.group, h.topic);
+  if (known != nullptr && known->version >= h.sub_version)
+    return filter_or_refuse(who, known->expression_type, known->filter);
+  if (known != nullptr)
+    counter_.reply(who, response_code::subscription_not_latest,
+                   "the consumer's subscription not latest");
+  else
+    counter_.reply(who, response_code::subscription_not_exist,
+                   groups_.has_consumers(h.group) ? "the consumer's subscription not exist"
+                                                  : "the consumer's group info not exist");
+  return std::nullopt;
+}
+
+/// A Java broker serves a pull with a broken expression as if it had none: messages that nobody
+/// asked for. We say what is wrong.
+std::optional<pull_desk::message_filter>
+pull_desk::filter_or_refuse(const ticket& who, std::string_view type,
+                            const storage::result<message_filter>& made) {
+  bool by_sql = remoting::filters_by_sql(type);
+  if (by_sql && !setup_.options.property_filter)
+    counter_.reply(who, response_code::system_error,
+                   "The broker does not support consumer to filter message by SQL92");
+  else if (made)
+    return made.value();
+  else if (by_sql)
+    counter_.reply(who, response_code::subscription_parse_failed, made.error().message);
+  else
+    counter_.fail(who, made.error());
+  return std::nullopt;
+}
+
+/// Of a client that says its expression with each pull; compiled once.
+storage::result<pull_desk::message_filter>
+pull_desk::filter_in(const remoting::pull_header& header) {
+  if (!remoting::filters_by_sql(header.expression_type) || !setup_.options.property_filter)
+    return remoting::filter_of(header.expression_type, header.subscription);
+  if (auto known = expressions_.find(header.subscription); known != expressions_.end())
+    return message_filter{{}, known->second};
+  TROUPE_TRY(auto made, remoting::filter_of(header.expression_type, header.subscription));
+  if (expressions_.size() >= most_expressions)
+    expressions_.clear();
+  expressions_.emplace(header.subscription, made.sql);
+  return made;
 }
 
 void pull_desk::send(const ticket& who, const remoting::pull_header& header,
-                     std::vector<std::int32_t> tags) {
+                     message_filter filter) {
   if (!sessions_.knows(who.from))
     return counter_.fail(who, {errc::unavailable, "the client is gone"});
   commit(who, header);
@@ -171,7 +204,13 @@ void pull_desk::send(const ticket& who, const remoting::pull_header& header,
       static_cast<std::uint32_t>(std::clamp(header.max_messages, 1, most_messages));
   wanted.max_bytes = static_cast<std::uint64_t>(
       header.max_bytes > 0 ? std::min(header.max_bytes, most_bytes) : most_bytes);
-  wanted.tag_hashes = std::move(tags);
+  wanted.tag_hashes = std::move(filter.tags);
+  if (filter.sql != nullptr) {
+    work.filter = std::make_shared<filtering>();
+    work.filter->sql = std::move(filter.sql);
+    work.filter->most = std::exchange(wanted.max_messages, most_looked_at);
+    work.filter->wanted = wanted;
+  }
   auto& pulls = pulls_[who.from];
   if (pulls.open >= most_open_pulls) {
     pulls.waiting.emplace_back(who, std::move(work));
@@ -203,7 +242,8 @@ void pull_desk::ask(const ticket& who, pull_work work) {
                   work.offset,
                   wanted.wait_ms,
                   counter_.now_ms(),
-                  wanted.queue_id};
+                  wanted.queue_id,
+                  std::move(work.filter)};
   walk_.pull(sessions_.credit_of(who.from), std::move(wanted), names_.find(pull.topic),
              std::move(pull));
 }
@@ -212,14 +252,55 @@ void pull_desk::answered(const asked_pull& pull, pull_response& found) {
   auto from = pull.who.from;
   if (pull.gone())
     return failed(pull, make_caf_error(errc::unavailable, "the client is gone"));
+  if (pull.filter != nullptr && asks_again(pull, found))
+    return;
   answer(pull, found, pull.wait_ms > 0 ? slot_for(from, found) : receipt_for(from));
+}
+
+/// Leaves of what was found what passes. If nothing does, it is asked for more: when what else has
+/// come had its turn.
+bool pull_desk::asks_again(const asked_pull& pull, pull_response& found) {
+  if (found.status != pull_status::found)
+    return false;
+  auto& filter = *pull.filter;
+  keep_passing(*filter.sql, filter.most, found);
+  if (!found.records.empty())
+    return false;
+  found.status = pull_status::filtered;
+  if (++filter.rounds >= most_rounds)
+    return false;
+  filter.looked_at = found;
+  if (again_.empty())
+    self_->send(self_, work_atom_v);
+  again_.push_back(pull);
+  return true;
+}
+
+void pull_desk::work() {
+  walk_.work();
+  for (auto& pull : std::exchange(again_, {})) {
+    if (pull.gone()) {
+      failed(pull, make_caf_error(errc::unavailable, "the client is gone"));
+      continue;
+    }
+    auto wanted = pull.filter->wanted;
+    wanted.from = pull.filter->looked_at->next;
+    auto waited = counter_.now_ms() - pull.asked_ms;
+    wanted.wait_ms = static_cast<std::uint32_t>(
+        std::max<std::int64_t>(std::int64_t{wanted.wait_ms} - waited, 0));
+    walk_.pull(sessions_.credit_of(pull.who.from), std::move(wanted), names_.find(pull.topic),
+               pull);
+  }
 }
 
 /// The next pull goes later: it may be refused as well, and so may all behind it.
 void pull_desk::failed(const asked_pull& pull, const caf::error& why) {
   if (pull.wait_ms == 0)
     self_->send(self_, taken{pull.who.from});
-  counter_.fail(pull.who, from_caf(why));
+  if (pull.filter == nullptr || !pull.filter->looked_at || pull.gone())
+    return counter_.fail(pull.who, from_caf(why));
+  auto found = *pull.filter->looked_at; // what is behind that is the next pull's
+  answer(pull, found, nullptr);
 }
 
 /// Lets the client's next pull go when it is let go itself, on whatever thread: the answer's bytes

@@ -17,7 +17,8 @@ std::size_t bytes_of(const consumer_data& data, const std::string& client_id) {
   auto bytes = bytes_of(data.group, client_id) + data.from_where.size();
   for (auto& s : data.subscriptions) // the topic is a key, too
     bytes += entry_bytes + 2 * s.topic.size() + s.expression.size() + s.expression_type.size() +
-             most_tags * sizeof(std::int32_t);
+             (filters_by_sql(s.expression_type) ? sql_filter::most_bytes(s.expression.size())
+                                                : most_tags * sizeof(std::int32_t));
   return bytes;
 }
 
@@ -106,8 +107,10 @@ bool client_groups::subscribe(group_state& group, const consumer_data& data) {
     bool added = known == group.subscriptions.end();
     if (!added && s.version <= known->second.version)
       continue;
-    changed |= added || s.expression != known->second.expression;
-    group.subscriptions.insert_or_assign(s.topic, known_subscription{s, tag_hashes(s.expression)});
+    changed |= added || s.expression != known->second.expression ||
+               s.expression_type != known->second.expression_type;
+    group.subscriptions.insert_or_assign(
+        s.topic, known_subscription{s, filter_of(s.expression_type, s.expression)});
   }
   changed |= std::erase_if(group.subscriptions,
                            [&](auto& entry) { return named.count(entry.first) == 0; }) > 0;

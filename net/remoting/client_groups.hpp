@@ -25,7 +25,7 @@ struct group_client {
 
 /// A subscription and what it filters by.
 struct known_subscription : subscription {
-  storage::result<std::vector<std::int32_t>> tags = storage::error{}; ///< `tag_hashes` of it
+  storage::result<subscription_filter> filter = storage::error{}; ///< `filter_of` it
 };
 
 /// How much clients may make a node remember of them. Bytes are what names and subscriptions take

@@ -67,4 +67,20 @@ storage::result<std::vector<std::int32_t>> tag_hashes(std::string_view expressio
   return hashes;
 }
 
+storage::result<subscription_filter> filter_of(std::string_view expression_type,
+                                               std::string_view expression) {
+  subscription_filter filter;
+  if (filters_by_tags(expression_type)) {
+    TROUPE_TRY(filter.tags, tag_hashes(expression));
+    return filter;
+  }
+  if (!filters_by_sql(expression_type))
+    return storage::error{storage::errc::invalid_argument,
+                          "The broker does not support consumer to filter message by " +
+                              std::string(expression_type.substr(0, 100))};
+  TROUPE_TRY(auto compiled, sql_filter::compile(expression));
+  filter.sql = std::make_shared<const sql_filter>(std::move(compiled));
+  return filter;
+}
+
 } // namespace troupe::remoting
