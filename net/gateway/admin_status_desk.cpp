@@ -226,6 +226,7 @@ void admin_status_desk::show_config(const session_actor&, const ticket& who,
   remoting::named_texts table{
       {"autoCreateTopicEnable", setup_.options.auto_create_topics ? "true" : "false"},
       {"brokerClusterName", at.cluster},
+      {"enablePropertyFilter", setup_.options.property_filter ? "true" : "false"},
       {"brokerId", "0"},
       {"brokerIP1", at.address.substr(0, colon)},
       {"brokerName", at.broker},

@@ -31,6 +31,8 @@ request_lines group_desk::lines() {
       line_for(this, request_code::unregister_client, request_kind::news, &group_desk::take_leave),
       line_for(this, request_code::get_consumer_list_by_group, request_kind::question,
                &group_desk::list_consumers),
+      line_for(this, request_code::check_client_config, request_kind::question,
+               &group_desk::check_client),
       line_for(this, request_code::lock_batch_mq, request_kind::question, &group_desk::take_lock),
       line_for(this, request_code::unlock_batch_mq, request_kind::news, &group_desk::take_lock),
   };
@@ -96,6 +98,29 @@ void group_desk::take_leave(const ticket& who, const client_request& request) {
   if (!h)
     return;
   notify(groups_.leave(who.from, h->producer_group, h->consumer_group));
+  counter_.reply(who, response_code::success, {});
+}
+
+/// Before it starts, a Java consumer asks whether its expression will be understood.
+void group_desk::check_client(const ticket& who, const client_request& request) {
+  auto checked = remoting::read_client_check(request.body.bytes());
+  if (!checked)
+    return counter_.fail(who, checked.error());
+  auto& wanted = checked.value();
+  if (!wanted)
+    return counter_.reply(who, response_code::success, {});
+  if (remoting::filters_by_tags(wanted->expression_type)) {
+    auto tags = remoting::tag_hashes(wanted->expression);
+    return tags ? counter_.reply(who, response_code::success, {})
+                : counter_.reply(who, response_code::subscription_parse_failed,
+                                 tags.error().message);
+  }
+  if (remoting::filters_by_sql(wanted->expression_type) && !setup_.options.property_filter)
+    return counter_.reply(who, response_code::system_error,
+                          "The broker does not support consumer to filter message by SQL92");
+  auto filter = remoting::filter_of(wanted->expression_type, wanted->expression);
+  if (!filter)
+    return counter_.reply(who, response_code::subscription_parse_failed, filter.error().message);
   counter_.reply(who, response_code::success, {});
 }
 

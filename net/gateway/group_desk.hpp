@@ -44,6 +44,7 @@ public:
 private:
   void take_heartbeat(const ticket& who, const client_request& request);
   void take_leave(const ticket& who, const client_request& request);
+  void check_client(const ticket& who, const client_request& request);
   void list_consumers(const ticket& who, const client_request& request);
   void take_lock(const ticket& who, const client_request& request);
   void make_retry_topics(const ticket& who, const std::vector<std::string>& topics);

@@ -3,7 +3,6 @@
 #include "net/consumer.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
-#include "net/remoting/heartbeat.hpp"
 
 #include <algorithm>
 
@@ -31,8 +30,6 @@ request_lines query_desk::lines() {
       line_for(this, request_code::query_message, request_kind::question, &query_desk::query_key),
       line_for(this, request_code::get_earliest_msg_storetime, request_kind::question,
                &query_desk::find_earliest),
-      line_for(this, request_code::check_client_config, request_kind::question,
-               &query_desk::check_subscription),
   };
 }
 
@@ -107,20 +104,6 @@ void query_desk::find_earliest(const session_actor& session, const ticket& who,
   };
   self_->request(session, caf::infinite, bounds_atom_v, h->topic, h->queue_id)
       .then(described, none);
-}
-
-/// A consumer with an expression asks, before it starts, whether it is understood here.
-void query_desk::check_subscription(const ticket& who, const client_request& request) {
-  auto wanted = remoting::read_checked_subscription(request.body.bytes());
-  if (!wanted)
-    return counter_.fail(who, wanted.error());
-  auto& [topic, expression, type, version] = wanted.value();
-  if (type != "TAG")
-    return counter_.reply(who, response_code::system_error,
-                          "The broker does not support consumer to filter message by " + type);
-  if (auto tags = remoting::tag_hashes(expression); !tags)
-    return counter_.reply(who, response_code::subscription_parse_failed, tags.error().message);
-  counter_.reply(who, response_code::success, {});
 }
 
 void query_desk::view_message(const session_actor& session, const ticket& who,

@@ -20,7 +20,6 @@ private:
   void view_message(const session_actor& session, const ticket& who, const client_request& request);
   void find_earliest(const session_actor& session, const ticket& who,
                      const client_request& request);
-  void check_subscription(const ticket& who, const client_request& request);
   void query_key(const session_actor& session, const ticket& who, const client_request& request);
 };
 

@@ -119,13 +119,17 @@ result<heartbeat> read_heartbeat(storage::byte_view body) {
   return h;
 }
 
-result<subscription> read_checked_subscription(storage::byte_view body) {
-  TROUPE_TRY(auto object, read_json_body(body, "client config"));
-  json_members root(object, "client config");
-  auto* wanted = root.find("subscriptionData");
-  if (wanted == nullptr || !wanted->is_object())
-    return subscription{};
-  return read_subscription(json_members(wanted->get_object(), "subscriptionData"));
+result<std::optional<subscription>> read_client_check(storage::byte_view body) {
+  std::optional<subscription> checked;
+  TROUPE_TRY(auto object, read_json_body(body, "client check"));
+  json_members root(object, "client check");
+  auto* data = root.find("subscriptionData");
+  if (data == nullptr || data->is_null())
+    return checked;
+  if (!data->is_object())
+    return root.wrong("subscriptionData is no object");
+  TROUPE_TRY(checked, read_subscription(json_members(data->get_object(), "client check")));
+  return checked;
 }
 
 std::string_view consume_type(const consumer_data& group) noexcept {

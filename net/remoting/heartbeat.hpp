@@ -4,6 +4,7 @@
 #include "net/remoting/subscription.hpp"
 #include "storage/os/file_system.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,8 +38,8 @@ struct heartbeat {
 /// members left out. Refuses bodies over 1 MiB, and more groups or subscriptions than anybody has.
 storage::result<heartbeat> read_heartbeat(storage::byte_view body);
 
-/// Body of CHECK_CLIENT_CONFIG (46): the subscription; one to everything when there is none.
-storage::result<subscription> read_checked_subscription(storage::byte_view body);
+/// What is to be checked by the body of CHECK_CLIENT_CONFIG (46); nothing when it names nothing.
+storage::result<std::optional<subscription>> read_client_check(storage::byte_view body);
 
 /// The body as a Java client writes it.
 std::string write_heartbeat(const heartbeat& h);

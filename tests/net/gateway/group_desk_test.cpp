@@ -64,6 +64,29 @@ TEST_CASE("group_desk: who beats is a member, until he leaves or goes away", "[g
   CHECK_FALSE(t.desk().groups().has_consumers("G"));
 }
 
+TEST_CASE("group_desk: a consumer learns whether its expression is understood", "[gateway]") {
+  group_stand t;
+  auto check = [&](const std::string& type, const std::string& expression) {
+    return t
+        .ask(1, request_code::check_client_config, {},
+             R"({"clientId":"c","group":"G","subscriptionData":{"topic":"t","subString":")" +
+                 expression + R"(","expressionType":")" + type + R"(","subVersion":1}})")
+        .header;
+  };
+  CHECK(check("SQL92", "a > 1").code == response_code::success);
+  auto broken = check("SQL92", "a >");
+  CHECK(broken.code == response_code::subscription_parse_failed);
+  CHECK(broken.remark.find("at line 1, column 4") != std::string::npos);
+  CHECK(check("TAG", "a >").code == response_code::success);
+  CHECK(check("XPATH", "a").code == response_code::subscription_parse_failed);
+  auto empty = t.ask(1, request_code::check_client_config, {}, R"({"clientId":"c"})").header;
+  CHECK(empty.code == response_code::success);
+  auto no_object = t.ask(1, request_code::check_client_config, {}, R"({"subscriptionData":1})");
+  CHECK(no_object.header.code == response_code::system_error);
+  t.run([&] { t.room().setup.options.property_filter = false; });
+  CHECK(check("SQL92", "a > 1").code == response_code::system_error);
+}
+
 TEST_CASE("group_desk: members are told of each change, soon and once", "[gateway]") {
   group_stand t;
   t.beat(1, "a");

@@ -2,6 +2,7 @@
 
 #include "net/gateway/send_desk.hpp"
 #include "storage/big_endian.hpp"
+#include "storage/format/record.hpp"
 #include "tests/net/gateway/desk_stand.hpp"
 #include "tests/net/gateway/far_actor.hpp"
 #include "tests/support/catch.hpp"
@@ -100,6 +101,21 @@ struct pull_stand : desk_stand {
     }
     next.next = next.max = first;
   }
+  /// Real ones, each with this value of "region", numbered in their queue.
+  void find_regions(const std::vector<std::string>& regions, queue_offset first) {
+    next.status = pull_status::found;
+    next.records.clear();
+    for (auto& region : regions) {
+      auto properties = "region\001" + region + "\002";
+      storage::record_fields fields;
+      fields.topic = "t";
+      fields.properties = properties;
+      std::vector<std::byte> record(storage::encoded_size(fields, false));
+      storage::encode_record(fields, {.queue_position = first++, .offset = 1000}, false, record);
+      next.records.push_back(storage::slice::copy_of(record));
+    }
+    next.next = next.max = first;
+  }
   void answer_all() {
     world.inside(node.roles.queue_manager, [this] {
       for (auto& promise : std::exchange(held, {}))
@@ -109,6 +125,20 @@ struct pull_stand : desk_stand {
   }
   net::client_request pull_of(std::int64_t suspend_ms = 0) {
     return request(request_code::pull_message, pull_fields("G", "t", 0, "*", suspend_ms));
+  }
+  net::client_request sql_pull(const std::string& expression, std::int64_t suspend_ms = 0,
+                               const std::string& most = "32") {
+    auto fields = pull_fields("G", "t", 0, expression, suspend_ms);
+    fields.emplace_back("expressionType", "SQL92");
+    for (auto& [name, value] : fields)
+      if (name == "maxMsgNums")
+        value = most;
+    return request(request_code::pull_message, fields);
+  }
+  client_frame answer_of(std::int32_t number) const {
+    auto answers = answers_to(number);
+    REQUIRE(answers.size() == 1);
+    return answers[0];
   }
   std::vector<std::int32_t> send_pulls(int count) {
     std::vector<net::client_request> all;
@@ -303,6 +333,121 @@ TEST_CASE("pull_desk: a pull may say how far its group is", "[gateway]") {
   REQUIRE(t.stored.size() == 1);
   CHECK(t.stored[0].group == "G");
   CHECK(t.stored[0].offset == 9);
+}
+
+// -- expressions over properties -----------------------------------------------------------------
+
+TEST_CASE("pull_desk: only messages that pass an expression leave", "[gateway]") {
+  pull_stand t;
+  t.find_regions({"eu", "us", "eu", "asia"}, 5);
+  auto found = t.answer_of(t.send(1, {t.sql_pull("region in ('eu', 'asia')")})[0]);
+  CHECK(found.header.code == response_code::success);
+  CHECK(found.number("nextBeginOffset") == 9);
+  CHECK(found.body.size() == t.next.records[0].size() * 2 + t.next.records[3].size());
+  CHECK(t.pulls.at(0).tag_hashes.empty());
+  CHECK(t.pulls[0].max_messages > 32);
+  CHECK(t.room().tally.gets().now() == 3);
+}
+
+TEST_CASE("pull_desk: what passes beyond the client's number is for its next pull", "[gateway]") {
+  pull_stand t;
+  t.find_regions({"eu", "us", "eu", "us", "eu"}, 5);
+  auto found = t.answer_of(t.send(1, {t.sql_pull("region = 'eu'", 0, "2")})[0]);
+  CHECK(found.number("nextBeginOffset") == 9);
+  CHECK(found.body.size() == t.next.records[0].size() * 2);
+}
+
+TEST_CASE("pull_desk: where none passes it is asked for more, and then answered with none",
+          "[gateway]") {
+  pull_stand t;
+  t.find_regions({"us", "us"}, 0);
+  auto none = t.answer_of(t.send(1, {t.sql_pull("region = 'eu'")})[0]);
+  CHECK(t.pulls.size() == 16);
+  CHECK(t.pulls[1].from == 2);
+  CHECK(none.header.code == response_code::pull_retry_immediately);
+  CHECK(none.number("nextBeginOffset") == 2);
+  CHECK(none.body.empty());
+}
+
+TEST_CASE("pull_desk: a pull goes on waiting for one that passes", "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  auto number = t.send(1, {t.sql_pull("region = 'eu'", 15'000)})[0];
+  t.world.run_for(4s);
+  t.find_regions({"us"}, 0);
+  t.answer_all();
+  CHECK(t.answers_to(number).empty());
+  REQUIRE(t.pulls.size() == 2);
+  CHECK(t.pulls[1].from == 1);
+  CHECK(t.pulls[1].wait_ms == 11'000);
+  bool comes = GENERATE(true, false);
+  if (comes)
+    t.find_regions({"eu"}, 1);
+  else
+    t.next = {pull_status::nothing_new, 1, 0, 1, {}, 0, {}};
+  t.answer_all();
+  auto answer = t.answer_of(number);
+  CHECK(answer.header.code ==
+        (comes ? response_code::success : response_code::pull_not_found));
+  CHECK(answer.number("nextBeginOffset") == (comes ? 2 : 1));
+}
+
+TEST_CASE("pull_desk: a failure behind what was looked at costs only what is behind it",
+          "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  auto number = t.send(1, {t.sql_pull("region = 'eu'")})[0];
+  t.find_regions({"us"}, 0);
+  t.answer_all();
+  t.world.run_for(t.settings.session.deadline);
+  auto answer = t.answer_of(number);
+  CHECK(answer.header.code == response_code::pull_retry_immediately);
+  CHECK(answer.number("nextBeginOffset") == 1);
+  t.hold = false;
+  t.send_pulls(40); // its turn is free
+  CHECK(t.pulls.size() == 42);
+}
+
+TEST_CASE("pull_desk: for a client that has left nobody asks for more", "[gateway]") {
+  pull_stand t;
+  t.hold = true;
+  t.send(1, {t.sql_pull("region = 'eu'", 15'000)});
+  t.run([&] { t.room().sessions.leave(1); });
+  t.find_regions({"us"}, 0);
+  t.answer_all();
+  CHECK(t.pulls.size() == 1);
+}
+
+TEST_CASE("pull_desk: a broken expression is refused, its own and its group's", "[gateway]") {
+  pull_stand t;
+  auto own = t.answer_of(t.send(1, {t.sql_pull("a >")})[0]).header;
+  CHECK(own.code == response_code::subscription_parse_failed);
+  CHECK(own.remark.find("Encountered \"<EOF>\" at line 1, column 4") != std::string::npos);
+  remoting::heartbeat h;
+  h.client_id = "c";
+  h.consumers.push_back({"G", true, {{"t", "a !", "SQL92", 1}}});
+  REQUIRE(t.room().groups.heartbeat(1, h, 0));
+  auto fields = pull_fields("G", "t", 0, "");
+  fields[5].second = "0"; // sysFlag
+  auto pull = [&] { return t.ask(1, request_code::pull_message, fields).header.code; };
+  CHECK(pull() == response_code::subscription_parse_failed);
+  CHECK(t.pulls.empty());
+  h.consumers[0].subscriptions[0] = {"t", "region = 'us'", "SQL92", 2};
+  REQUIRE(t.room().groups.heartbeat(1, h, 0));
+  t.find_regions({"us"}, 0);
+  CHECK(pull() == response_code::success);
+  h.consumers[0].subscriptions[0] = {"t", "x", "XPATH", 3};
+  REQUIRE(t.room().groups.heartbeat(1, h, 0));
+  CHECK(pull() == response_code::system_error);
+}
+
+TEST_CASE("pull_desk: without property-filter an expression is refused", "[gateway]") {
+  pull_stand t;
+  t.run([&] { t.room().setup.options.property_filter = false; });
+  auto answer = t.answer_of(t.send(1, {t.sql_pull("a = 1")})[0]).header;
+  CHECK(answer.code == response_code::system_error);
+  CHECK(answer.remark == "The broker does not support consumer to filter message by SQL92");
+  CHECK(t.pulls.empty());
 }
 
 // -- the way of a pull ---------------------------------------------------------------------------

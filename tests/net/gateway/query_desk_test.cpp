@@ -183,24 +183,3 @@ TEST_CASE("query_desk: when a queue's first message was stored", "[gateway]") {
   CHECK(ask("none", "0").number("timestamp") == -1);
   CHECK(t.pulls.size() == 1);
 }
-
-TEST_CASE("query_desk: a consumer asks whether its expression is understood", "[gateway]") {
-  query_stand t;
-  t.open<net::query_desk>();
-  auto code = [&](const std::string& type, const std::string& expression) {
-    return t
-        .ask(1, request_code::check_client_config, {},
-             R"({"clientId":"c","group":"G","subscriptionData":{"topic":"t","subString":")" +
-                 expression + R"(","expressionType":")" + type + R"(","subVersion":1}})")
-        .header;
-  };
-  CHECK(code("TAG", "a || b").code == response_code::success);
-  CHECK(code("TAG", "||").code == response_code::subscription_parse_failed);
-  CHECK(code("SQL92", "a > 1").code == response_code::system_error);
-  CHECK(code("SQL92", "a > 1").remark ==
-        "The broker does not support consumer to filter message by SQL92");
-  CHECK(t.ask(1, request_code::check_client_config, {}, "{}").header.code ==
-        response_code::success);
-  CHECK(t.ask(1, request_code::check_client_config, {}, "").header.code ==
-        response_code::system_error);
-}

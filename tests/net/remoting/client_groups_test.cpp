@@ -50,6 +50,27 @@ TEST_CASE("client_groups: the newest subscription of a group counts", "[remoting
   CHECK(groups.find("H", "T") == nullptr);
 }
 
+TEST_CASE("client_groups: an expression is compiled once, and a broken one says why",
+          "[remoting]") {
+  client_groups groups;
+  auto beat = [&](const std::string& type, const std::string& expression, std::int64_t version) {
+    return groups.heartbeat(1, consumer_of("c1", "G", {{"T", expression, type, version}}), 0)
+        .value();
+  };
+  CHECK(beat("TAG", "a", 1) == names{"G"});
+  CHECK(groups.find("G", "T")->filter.value().tags.size() == 1);
+  CHECK(groups.find("G", "T")->filter.value().sql == nullptr);
+  CHECK(beat("SQL92", "a", 2) == names{"G"});
+  auto first = groups.find("G", "T")->filter.value().sql;
+  REQUIRE(first != nullptr);
+  CHECK(groups.find("G", "T")->filter.value().tags.empty());
+  CHECK(beat("SQL92", "a", 2) == names{});
+  CHECK(groups.find("G", "T")->filter.value().sql == first);
+  CHECK(beat("SQL92", "a >", 3) == names{"G"});
+  REQUIRE(groups.find("G", "T")->filter.has_error());
+  CHECK(groups.find("G", "T")->filter.error().message.find("Encountered") != std::string::npos);
+}
+
 TEST_CASE("client_groups: who leaves or is silent is forgotten", "[remoting]") {
   client_groups groups;
   (void)groups.heartbeat(1, consumer_of("c1", "G", {topic("T")}), 100);
