@@ -36,6 +36,7 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       book_(services_), sends_(services_, names_, book_, tally_),
       retries_(services_, names_, book_, sends_, tally_), groups_(services_, names_, book_),
       transactions_(services_, groups_.groups()),
+      replies_(services_, names_, groups_.groups(), sends_),
       offsets_(services_), pulls_(services_, names_, book_, groups_.groups(), tally_),
       queries_(services_), admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
@@ -43,8 +44,9 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
   for (auto lines :
        {names_.lines(), sends_.lines(), retries_.lines(), groups_.lines(), transactions_.lines(),
-        offsets_.lines(), pulls_.lines(), queries_.lines(), admin_topics_.lines(),
-        admin_groups_.lines(), admin_progress_.lines(), admin_status_.lines(), relays_.lines()}) {
+        replies_.lines(), offsets_.lines(), pulls_.lines(), queries_.lines(),
+        admin_topics_.lines(), admin_groups_.lines(), admin_progress_.lines(),
+        admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
     table_.add(std::move(lines));
   }

@@ -10,6 +10,7 @@
 #include "net/gateway/pull_desk.hpp"
 #include "net/gateway/query_desk.hpp"
 #include "net/gateway/relay_desk.hpp"
+#include "net/gateway/reply_desk.hpp"
 #include "net/gateway/retry_desk.hpp"
 #include "net/gateway/send_desk.hpp"
 #include "net/gateway/transaction_desk.hpp"
@@ -72,6 +73,7 @@ private:
   retry_desk retries_;
   group_desk groups_;
   transaction_desk transactions_;
+  reply_desk replies_;
   offset_desk offsets_;
   pull_desk pulls_;
   query_desk queries_;

@@ -2,6 +2,7 @@
 
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
+#include "net/remoting/request_reply.hpp"
 #include "net/remoting/send_back.hpp"
 #include "storage/format/delayed_message.hpp"
 #include "storage/format/half_message.hpp"
@@ -227,6 +228,13 @@ std::int32_t send_desk::queue_for(std::int32_t wanted, const topic_info& topic) 
   return static_cast<std::int32_t>(next_queue_++ % static_cast<std::uint32_t>(topic.write_queues));
 }
 
+/// Who replies looks for it, and some clients make no topic by themselves.
+void send_desk::make_reply_topic() {
+  auto topic = remoting::reply_topic(setup_.address.cluster);
+  if (names_.find(topic) == nullptr && !names_.is_being_made(topic))
+    names_.create({topic, 1, 1, 6}, [](const error&) {});
+}
+
 /// The messages stay where the socket has put them until the writer encodes them.
 void send_desk::store(const ticket& who, const client_request& request,
                       remoting::send_header header, const topic_info& topic) {
@@ -246,6 +254,12 @@ void send_desk::store(const ticket& who, const client_request& request,
   auto* peer = sessions_.peer_of(who.from);
   if (peer == nullptr)
     return counter_.fail(who, {errc::unavailable, "not stored: the client is gone"});
+  if (!header.batch) {
+    remoting::add_broker_properties(header.properties, request.header.version,
+                                    setup_.address.cluster);
+    if (remoting::wants_reply(header.properties))
+      make_reply_topic();
+  }
   auto queue_id = queue_for(header.queue_id, topic);
   auto held =
       std::make_shared<held_request>(held_request{request.body, std::move(header.properties)});

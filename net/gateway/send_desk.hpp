@@ -61,6 +61,7 @@ private:
   };
 
   void take(const ticket& who, const client_request& request);
+  void make_reply_topic();
   bool bury(remoting::send_header& header, std::int32_t client_version);
   void begin(const ticket& who, const client_request& request, remoting::send_header header,
              bool dead);

@@ -1,6 +1,7 @@
 #include "net/remoting/client_groups.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace troupe::remoting {
 
@@ -78,12 +79,29 @@ void client_groups::forget_member(connection_id from, const member& gone) {
     usage_.erase(used);
 }
 
+void client_groups::forget_producer(connection_id from, const member& gone) {
+  produces_no_more(from, gone.client_id);
+  forget_member(from, gone);
+}
+
+void client_groups::produces_no_more(connection_id from, const std::string& client_id) {
+  auto known = producer_ids_.find({client_id, from});
+  if (known != producer_ids_.end() && --known->second == 0)
+    producer_ids_.erase(known);
+}
+
 storage::result<client_groups::names>
 client_groups::heartbeat(connection_id from, const remoting::heartbeat& h, std::int64_t now_ms) {
   TROUPE_TRY(check_limits(from, h));
   names changed;
-  for (auto& group : h.producer_groups)
-    remember(from, producers_[group][from], h, now_ms, bytes_of(group, h.client_id));
+  for (auto& group : h.producer_groups) {
+    auto& known = producers_[group][from];
+    if (known.client_id != h.client_id) {
+      produces_no_more(from, known.client_id);
+      ++producer_ids_[{h.client_id, from}];
+    }
+    remember(from, known, h, now_ms, bytes_of(group, h.client_id));
+  }
   for (auto& data : h.consumers) {
     auto& group = consumers_[data.group];
     auto& known = group.members[from];
@@ -134,7 +152,7 @@ client_groups::names client_groups::leave(connection_id from, const std::string&
                                           const std::string& consumer_group) {
   if (auto found = producers_.find(producer_group); found != producers_.end()) {
     if (auto gone = found->second.extract(from); !gone.empty())
-      forget_member(from, gone.mapped());
+      forget_producer(from, gone.mapped());
     if (found->second.empty())
       producers_.erase(found);
   }
@@ -146,7 +164,7 @@ client_groups::names client_groups::leave(connection_id from, const std::string&
 client_groups::names client_groups::forget(connection_id from) {
   for (auto at = producers_.begin(); at != producers_.end();) {
     if (auto gone = at->second.extract(from); !gone.empty())
-      forget_member(from, gone.mapped());
+      forget_producer(from, gone.mapped());
     at = at->second.empty() ? producers_.erase(at) : std::next(at);
   }
   names changed;
@@ -210,6 +228,13 @@ std::vector<connection_id> client_groups::connections(const std::string& group) 
     for (auto& [id, m] : found->second.members)
       ids.push_back(id);
   return ids;
+}
+
+std::optional<connection_id> client_groups::producer(const std::string& client_id) const {
+  auto behind = producer_ids_.upper_bound({client_id, std::numeric_limits<connection_id>::max()});
+  if (behind == producer_ids_.begin() || std::prev(behind)->first.first != client_id)
+    return std::nullopt;
+  return std::prev(behind)->first.second;
 }
 
 std::vector<group_client> client_groups::clients_of(const member_map& members) {

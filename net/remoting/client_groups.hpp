@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace troupe::remoting {
@@ -64,6 +65,8 @@ public:
   /// The ids of a consumer group's clients.
   names client_ids(const std::string& group) const;
   std::vector<connection_id> connections(const std::string& group) const;
+  /// Where the producer of this client id is: the newest connection, if it has several.
+  std::optional<connection_id> producer(const std::string& client_id) const;
   /// The clients of a group, for operators.
   std::vector<group_client> consumers(const std::string& group) const;
   std::vector<group_client> producers(const std::string& group) const;
@@ -99,6 +102,8 @@ private:
   void remember(connection_id from, member& known, const remoting::heartbeat& h,
                 std::int64_t now_ms, std::size_t bytes);
   void forget_member(connection_id from, const member& gone);
+  void forget_producer(connection_id from, const member& gone);
+  void produces_no_more(connection_id from, const std::string& client_id);
   static bool subscribe(group_state& group, const consumer_data& data);
   bool remove(const std::string& group, connection_id from);
   static std::vector<group_client> clients_of(const member_map& members);
@@ -107,6 +112,8 @@ private:
   std::map<std::string, member_map> producers_;
   group_limits limits_;
   std::map<connection_id, usage> usage_; ///< of those who are in a group
+  /// In how many producer groups a connection has said that client id.
+  std::map<std::pair<std::string, connection_id>, std::size_t> producer_ids_;
   std::size_t bytes_ = 0;
 };
 

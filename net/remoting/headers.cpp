@@ -20,7 +20,8 @@ void drop_empty_properties(std::string& properties) {
 }
 
 storage::result<send_header> read_send_header(const command& request) {
-  if (request.code == request_code::send_message) {
+  if (request.code == request_code::send_message ||
+      request.code == request_code::send_reply_message) {
     TROUPE_TRY(auto named, read_fields<long_send_header>(request));
     return send_header(std::move(named));
   }

@@ -8,8 +8,8 @@
 /// What requests and answers carry in their ext fields, by RocketMQ's names.
 namespace troupe::remoting {
 
-/// SEND_MESSAGE (10) with long names, SEND_MESSAGE_V2 (310) and SEND_BATCH_MESSAGE (320) with one
-/// letter each.
+/// SEND_MESSAGE (10) and SEND_REPLY_MESSAGE (324) with long names; SEND_MESSAGE_V2 (310),
+/// SEND_BATCH_MESSAGE (320) and SEND_REPLY_MESSAGE_V2 (325) with one letter each.
 struct send_header {
   std::string group;
   std::string topic;
@@ -60,7 +60,7 @@ void describe(Fields& f, long_send_header& h) {
   f.optional("batch", h.batch);
 }
 
-/// The send header of any of the three codes.
+/// The send header of any of these codes.
 storage::result<send_header> read_send_header(const command& request);
 
 /// Drops properties without name or value, as RocketMQ does: clients write such ones when they send

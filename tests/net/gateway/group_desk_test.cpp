@@ -78,6 +78,7 @@ TEST_CASE("group_desk: a consumer learns whether its expression is understood", 
   CHECK(broken.code == response_code::subscription_parse_failed);
   CHECK(broken.remark.find("at line 1, column 4") != std::string::npos);
   CHECK(check("TAG", "a >").code == response_code::success);
+  CHECK(check("TAG", "||").code == response_code::subscription_parse_failed);
   CHECK(check("XPATH", "a").code == response_code::subscription_parse_failed);
   auto empty = t.ask(1, request_code::check_client_config, {}, R"({"clientId":"c"})").header;
   CHECK(empty.code == response_code::success);
