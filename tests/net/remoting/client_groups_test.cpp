@@ -71,6 +71,31 @@ TEST_CASE("client_groups: an expression is compiled once, and a broken one says 
   CHECK(groups.find("G", "T")->filter.error().message.find("Encountered") != std::string::npos);
 }
 
+TEST_CASE("client_groups: a producer is found by its client's id, as long as it is there",
+          "[remoting]") {
+  client_groups groups;
+  heartbeat h;
+  h.client_id = "c1";
+  h.producer_groups = {"P", "Q"};
+  (void)groups.heartbeat(1, h, 0);
+  (void)groups.heartbeat(1, h, 0);
+  CHECK(groups.producer("c1") == connection_id{1});
+  CHECK_FALSE(groups.producer("c"));
+  CHECK_FALSE(groups.producer("c2"));
+  (void)groups.heartbeat(2, h, 5);
+  CHECK(groups.producer("c1") == connection_id{2});
+  (void)groups.leave(2, "P", "");
+  CHECK(groups.producer("c1") == connection_id{2});
+  (void)groups.leave(2, "Q", "");
+  CHECK(groups.producer("c1") == connection_id{1});
+  h.client_id = "c2"; // it says another one now
+  (void)groups.heartbeat(1, h, 6);
+  CHECK_FALSE(groups.producer("c1"));
+  CHECK(groups.producer("c2") == connection_id{1});
+  (void)groups.expire(7);
+  CHECK_FALSE(groups.producer("c2"));
+}
+
 TEST_CASE("client_groups: who leaves or is silent is forgotten", "[remoting]") {
   client_groups groups;
   (void)groups.heartbeat(1, consumer_of("c1", "G", {topic("T")}), 100);
