@@ -139,6 +139,26 @@ void warn_of_open_door(const context::chosen_node& chosen, const net::server::ad
              " may read, write and delete everything (insecure = on)");
 }
 
+/// Without either of the two whoever is on the way there reads or forges what clients say.
+void warn_of_open_gateway(const context::chosen_node& chosen, const net::server::address& at) {
+  auto& node = chosen.node;
+  auto& gateway = chosen.cluster.gateway;
+  bool encrypted = gateway.tls == net::tls_mode::required;
+  bool asks = !gateway.accounts.empty();
+  if (at.remoting_port == 0 || net::is_loopback(node.host) || (encrypted && asks))
+    return;
+  storage::log_warning("gateway.open", {{"host", node.host},
+                                        {"port", at.remoting_port},
+                                        {"tls", encrypted},
+                                        {"accounts", asks}});
+  auto place = node.host + ":" + std::to_string(at.remoting_port);
+  print_note("the ports for RocketMQ clients are open beyond this machine" +
+             std::string(encrypted ? "" : ", without encryption (tls = required)") +
+             (asks ? "" : ", to everybody (accounts)") + ": whoever reaches " + place + " may read" +
+             (asks ? " what clients send" : ", write and delete everything") +
+             "; see [gateway] and docs/operating.md");
+}
+
 /// Actors may hang, on a dead disk or because others could not be made: leaving without waiting for
 /// them is the only end.
 [[noreturn]] void leave_at_once(const storage::error& why) {
@@ -210,6 +230,7 @@ result<exit_code> serve(const context& ctx) {
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
   print_note(durability_text(synchronous));
   warn_of_open_door(chosen, address);
+  warn_of_open_gateway(chosen, address);
   print_ready(ctx, chosen.node, address);
   return stop(*node, signals.wait(), alone);
 }

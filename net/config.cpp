@@ -239,6 +239,26 @@ result<void> check_tls(const source& from, const cluster_config& config) {
   return boost::outcome_v2::success();
 }
 
+/// Who wants TLS gives its files, and the other way round: nobody believes that a port is encrypted
+/// when it is not.
+result<void> check_gateway_tls(const source& from, const cluster_config& config) {
+  auto& gateway = config.gateway;
+  if (gateway.tls == tls_mode::off) {
+    for (auto& [key, file] : {std::pair{"tls-certificate", &gateway.tls_certificate},
+                              std::pair{"tls-key", &gateway.tls_key},
+                              std::pair{"tls-ca", &gateway.tls_ca}})
+      if (!file->empty())
+        return from.wrong("gateway", key,
+                          std::string(key) + " is given, but tls is off: say tls = permissive or "
+                                             "required in [gateway], or take it out");
+    return boost::outcome_v2::success();
+  }
+  if (gateway.tls_certificate.empty() || gateway.tls_key.empty())
+    return from.wrong("gateway", "tls",
+                      "tls in [gateway] takes tls-certificate and tls-key (docs/operating.md)");
+  return boost::outcome_v2::success();
+}
+
 /// Where clients are sent must be one address, not the sign for all of a machine's.
 result<void> check_advertised(const source& from, const cluster_config& config) {
   for (auto& n : config.nodes)
@@ -320,6 +340,7 @@ result<cluster_config> parse_config(std::string_view text, const std::string& fi
   TROUPE_TRY(take_tree(from, tree, config));
   TROUPE_TRY(check_together(from, config));
   TROUPE_TRY(check_tls(from, config));
+  TROUPE_TRY(check_gateway_tls(from, config));
   if (config.nodes.empty()) {
     config.nodes.emplace_back();
     config.nodes.back().name = "node";
@@ -359,6 +380,11 @@ result<cluster_config> load_config(const std::string& path) {
     beside_file(n.directory);
   if (config.tls.given())
     for (auto* name : {&config.tls.certificate, &config.tls.key, &config.tls.ca})
+      beside_file(*name);
+  auto& gateway = config.gateway;
+  for (auto* name :
+       {&gateway.accounts, &gateway.tls_certificate, &gateway.tls_key, &gateway.tls_ca})
+    if (!name->empty())
       beside_file(*name);
   return config;
 }

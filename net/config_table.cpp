@@ -340,6 +340,22 @@ const std::array table = {
     gateway<&gateway_options::property_filter>(
         "property-filter", q::on_off, {0, 1},
         "Compare messages with SQL92 expressions of subscriptions."),
+    gateway<&gateway_options::vip_channel>(
+        "vip-channel", q::on_off, {0, 1},
+        "Listen at remoting-port - 2 too, which old clients and tools dial first."),
+    text("gateway", "accounts",
+         "File of those who may come in, as RocketMQ's plain_acl.yml; off: whoever reaches it.",
+         gateway_file_text<&gateway_options::accounts>, set_gateway_file<&gateway_options::accounts>),
+    text("gateway", "tls", "off, permissive (TLS for those who begin so), or required.",
+         tls_mode_text, set_tls_mode),
+    text("gateway", "tls-certificate", "PEM file, relative to this one, that is shown to clients.",
+         gateway_file_text<&gateway_options::tls_certificate>,
+         set_gateway_file<&gateway_options::tls_certificate>),
+    text("gateway", "tls-key", "Its key, without a passphrase.",
+         gateway_file_text<&gateway_options::tls_key>,
+         set_gateway_file<&gateway_options::tls_key>),
+    text("gateway", "tls-ca", "Clients show a certificate of it; off: they need none.",
+         gateway_file_text<&gateway_options::tls_ca>, set_gateway_file<&gateway_options::tls_ca>),
 
     text(
         "node", "host", "IPv4 address to listen at; 0.0.0.0: at all of the machine's.",

@@ -144,6 +144,29 @@ std::string roles_text(const cluster_config&, const node_config& n) {
   return n.roles ? to_text(*n.roles) : std::string(all_roles);
 }
 
+std::string tls_mode_text(const cluster_config& c, const node_config&) {
+  switch (c.gateway.tls) {
+  case tls_mode::off:
+    break;
+  case tls_mode::permissive:
+    return "permissive";
+  case tls_mode::required:
+    return "required";
+  }
+  return "off";
+}
+
+std::string set_tls_mode(cluster_config& c, node_config&, std::string_view value) {
+  for (auto [word, mode] : {std::pair{"off", tls_mode::off},
+                            std::pair{"permissive", tls_mode::permissive},
+                            std::pair{"required", tls_mode::required}})
+    if (value == word) {
+      c.gateway.tls = mode;
+      return {};
+    }
+  return "is none of off, permissive, required";
+}
+
 std::string tls_file_text(const std::string& name) {
   return name.empty() ? "off" : name;
 }

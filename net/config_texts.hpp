@@ -23,6 +23,9 @@ std::string set_directory(cluster_config& c, node_config& n, std::string_view va
 std::string roles_text(const cluster_config& c, const node_config& n);
 std::string set_roles(cluster_config& c, node_config& n, std::string_view value);
 
+std::string tls_mode_text(const cluster_config& c, const node_config& n);
+std::string set_tls_mode(cluster_config& c, node_config& n, std::string_view value);
+
 /// `off`, or the name of a file.
 std::string tls_file_text(const std::string& name);
 std::string read_tls_file(std::string& into, std::string_view value);
@@ -42,6 +45,16 @@ std::string tls_text(const cluster_config& c, const node_config&) {
 template <auto Field>
 std::string set_tls(cluster_config& c, node_config&, std::string_view value) {
   return read_tls_file(c.tls.*Field, value);
+}
+
+template <auto Field>
+std::string gateway_file_text(const cluster_config& c, const node_config&) {
+  return tls_file_text(c.gateway.*Field);
+}
+
+template <auto Field>
+std::string set_gateway_file(cluster_config& c, node_config&, std::string_view value) {
+  return value.empty() ? "must name a file, or be 'off'" : read_tls_file(c.gateway.*Field, value);
 }
 
 template <auto Field>

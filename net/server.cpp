@@ -7,6 +7,7 @@
 #include "net/actor_port/actor_port.hpp"
 #include "net/descriptors.hpp"
 #include "net/door_watch.hpp"
+#include "net/gateway/door_access.hpp"
 #include "net/gateway/gateway.hpp"
 #include "net/gateway/socket_server.hpp"
 #include "net/placement.hpp"
@@ -64,6 +65,7 @@ struct server::parts {
   std::optional<actor_port> actors;       ///< none: the actor port is off
   std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
   gateway_options gateway_settings;
+  door_access access;
   std::shared_ptr<gateway_place> gateway = std::make_shared<gateway_place>();
   actor_port_options actor_settings;
   std::shared_ptr<const tls_context> tls; ///< of the actor port and of links; null: plain bytes
@@ -141,7 +143,9 @@ storage::result<void> server::listen_for_remoting(parts& p, const cluster_config
   std::vector<std::uint16_t> ports{p.config.remoting_port};
   if (p.config.name_server_port)
     ports.push_back(*p.config.name_server_port);
-  auto sockets = socket_server::listen(p.gateway_settings, p.config.host, ports);
+  if (auto vip = vip_port(cluster, p.config))
+    ports.push_back(*vip); // behind those that have a place in `address`
+  auto sockets = socket_server::listen(p.gateway_settings, p.config.host, ports, p.access.tls());
   if (!sockets)
     return storage::error{errc::unavailable,
                           sockets.error().message + " (remoting-port or name-server-port of node " +
@@ -200,7 +204,8 @@ storage::result<void> server::open_gateway(parts& p) {
                                   .address = p.config.advertised() + ":" + port},
                       .node_settings = p.options,
                       .options = p.gateway_settings,
-                      .send = p.sockets->send_function()};
+                      .send = p.sockets->send_function(),
+                      .accounts = p.access.accounts()};
   auto make = [&system = p.system, place = p.gateway, setup] {
     auto made = spawn_gateway(system, setup);
     place->set(made);
@@ -312,6 +317,9 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
   open_files = open_files == 0 ? shares.queue_files : std::min(open_files, shares.queue_files);
   p->gateway_settings = cluster.gateway;
   p->gateway_settings.connections = shares.connections;
+  if (clients > 0) { // before the door opens: what is wrong must not leave it open to everybody
+    TROUPE_TRY(p->access, door_access::open(cluster.gateway));
+  }
   TROUPE_TRY(check_doors(*p, cluster));
   auto& clock = storage::system_wall_clock();
   if (p->roles.has(store_role::writer)) {
@@ -364,8 +372,9 @@ storage::result<server::address> server::publish() {
   if (p.sockets) {
     auto ports = p.sockets->ports();
     bound.remoting_port = ports.front();
-    bound.name_server_port = ports.size() > 1 ? ports.back() : std::uint16_t{0};
+    bound.name_server_port = p.config.name_server_port ? ports[1] : std::uint16_t{0};
     TROUPE_TRY(open_gateway(p));
+    TROUPE_TRY(p.access.watch());
   }
   p.watch = spawn_door_watch(p.system, std::move(p.doors));
   return bound;
@@ -424,6 +433,7 @@ storage::result<void> server::stop() {
 storage::result<void> server::stop_node(parts& p) {
   if (p.sockets)
     p.sockets->stop(); // nothing comes from there any more
+  p.access.stop();
   p.gateway->set({});
   close_doors(p);
   storage::result<void> result = boost::outcome_v2::success();

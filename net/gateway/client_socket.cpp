@@ -3,6 +3,7 @@
 #include "storage/logging.hpp"
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace troupe::net {
 
@@ -50,7 +52,7 @@ client_socket::client_socket(connection_id id, boost::asio::ip::tcp::socket sock
   peer_ = host_of(socket_.remote_endpoint(ignored));
   socket_.non_blocking(true, ignored);
   socket_.set_option(boost::asio::ip::tcp::no_delay(true), ignored);
-  last_read_ = frame_began_ = last_write_ = clock::now();
+  came_ = last_read_ = frame_began_ = last_write_ = clock::now();
 }
 
 // -- reading -------------------------------------------------------------------------------------
@@ -82,6 +84,14 @@ void client_socket::resume() {
   if (std::exchange(stopped_, false))
     last_read_ = frame_began_ = clock::now();
   reading_ = true;
+  if (session_ && session_->pending() > 0) { // of which the socket does not tell
+    boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+      self->reading_ = false;
+      if (!self->closed_)
+        self->read();
+    });
+    return;
+  }
   socket_.async_wait(boost::asio::ip::tcp::socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code& failure) {
                        self->reading_ = false;
@@ -97,7 +107,9 @@ void client_socket::try_again() {
 
 void client_socket::read() {
   arrived batch{id_, peer_, {}};
-  auto open = read_into(batch);
+  auto open = listen();
+  if (open && open.value() && (speech_ == speech::plain || speech_ == speech::tls))
+    open = read_into(batch);
   splitter_.give_back();
   count_block();
   if (!batch.requests.empty()) {
@@ -112,6 +124,71 @@ void client_socket::read() {
     resume();
 }
 
+/// Finds out whether the client speaks TLS, by its first byte as RocketMQ does: that of a frame's
+/// length is another. As `read_into`.
+storage::result<bool> client_socket::listen() {
+  if (speech_ == speech::shaking_hands)
+    return shake_hands();
+  if (speech_ != speech::unknown)
+    return true;
+  constexpr unsigned char handshake = 0x16;
+  unsigned char first = 0;
+  auto came = ::recv(socket_.native_handle(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (came <= 0)
+    return came < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+  auto mode = context_->tls ? context_->options.tls : tls_mode::off;
+  if (first != handshake && mode == tls_mode::required)
+    return storage::error{storage::errc::invalid_argument,
+                          "it does not speak TLS, which [gateway] tls = required wants"};
+  if (first != handshake) {
+    speech_ = speech::plain;
+    return true;
+  }
+  if (mode == tls_mode::off)
+    return storage::error{storage::errc::invalid_argument,
+                          "it speaks TLS, and [gateway] tls is off"};
+  session_ = context_->tls->accept(socket_.native_handle());
+  if (!session_)
+    return storage::error{storage::errc::unavailable, "no memory for TLS with it"};
+  speech_ = speech::shaking_hands;
+  return shake_hands();
+}
+
+storage::result<bool> client_socket::shake_hands() {
+  switch (session_->shake_hands()) {
+  case tls_session::state::done:
+    speech_ = speech::tls;
+    last_read_ = clock::now();
+    return true;
+  case tls_session::state::wants_to_write:
+    if (!writing_)
+      wait_writable();
+    return true;
+  case tls_session::state::wants_to_read:
+    return true;
+  case tls_session::state::failed:
+    break;
+  }
+  if (session_->reason().empty())
+    return false;
+  return storage::error{storage::errc::invalid_argument,
+                        "no TLS with it: " + session_->reason()};
+}
+
+std::size_t client_socket::read_some(std::span<std::byte> room,
+                                     boost::system::error_code& failure) {
+  if (!session_)
+    return socket_.read_some(boost::asio::buffer(room.data(), room.size()), failure);
+  std::size_t done = 0;
+  auto after = session_->read(room.data(), room.size(), done);
+  if (after == tls_session::state::done)
+    return done;
+  failure = boost::asio::error::would_block;
+  if (after == tls_session::state::failed)
+    failure = boost::asio::error::eof;
+  return 0;
+}
+
 /// Takes what there is; false when nothing more will come, an error when it is not understood.
 storage::result<bool> client_socket::read_into(arrived& batch) {
   for (std::size_t count = 0; count < turn_bytes && may_read();) {
@@ -122,7 +199,7 @@ storage::result<bool> client_socket::read_into(arrived& batch) {
       most = splitter_.missing(); // the turn is for one frame, not for those behind it
     room = room.first(std::min(room.size(), most));
     boost::system::error_code failure;
-    auto bytes = socket_.read_some(boost::asio::buffer(room.data(), room.size()), failure);
+    auto bytes = read_some(room, failure);
     if (failure)
       return failure == boost::asio::error::would_block;
     last_read_ = clock::now();
@@ -131,7 +208,7 @@ storage::result<bool> client_socket::read_into(arrived& batch) {
     splitter_.received(bytes);
     count += bytes;
     TROUPE_TRY(take_frames(batch));
-    if (bytes < room.size())
+    if (bytes < room.size() && !session_)
       break; // that was all
   }
   return true;
@@ -216,6 +293,47 @@ void client_socket::pop_piece() {
 }
 
 void client_socket::flush() {
+  if (session_)
+    flush_tls();
+  else
+    flush_plain();
+}
+
+/// Joined and encrypted: TLS copies in any case. What is sent again begins with the same bytes.
+void client_socket::flush_tls() {
+  while (!closed_ && !writing_ && !pieces_.empty()) {
+    auto& joined = context_->joined;
+    std::size_t size = 0;
+    bool damaged = false;
+    for (auto& next : pieces_) {
+      auto bytes = next.rest().first(std::min(next.rest().size(), joined.size() - size));
+      std::memcpy(joined.data() + size, bytes.data(), bytes.size());
+      size += bytes.size();
+      damaged = damaged || next.slice.damaged();
+      if (size == joined.size())
+        break;
+    }
+    if (damaged) {
+      close_for("a message for it was damaged on the disk while it was sent");
+      return;
+    }
+    std::size_t done = 0;
+    switch (session_->write(joined.data(), size, done)) {
+    case tls_session::state::done:
+      written(done);
+      break;
+    case tls_session::state::failed:
+    case tls_session::state::wants_to_read: // without renegotiation it never does
+      close();
+      break;
+    case tls_session::state::wants_to_write:
+      wait_writable();
+      break;
+    }
+  }
+}
+
+void client_socket::flush_plain() {
   while (!closed_ && !writing_ && !pieces_.empty()) {
     std::array<iovec, most_pieces> vector;
     auto count = std::min(pieces_.size(), most_pieces);
@@ -259,7 +377,11 @@ void client_socket::wait_writable() {
   socket_.async_wait(boost::asio::ip::tcp::socket::wait_write,
                      [self = shared_from_this()](const boost::system::error_code& failure) {
                        self->writing_ = false;
-                       if (!failure)
+                       if (failure || self->closed_)
+                         return;
+                       if (self->speech_ == speech::shaking_hands)
+                         self->read();
+                       else
                          self->flush();
                      });
 }
@@ -271,7 +393,9 @@ void client_socket::check_time(clock::time_point now) {
   auto seconds = [](auto time) {
     return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(time).count()) + " s";
   };
-  if (!pieces_.empty() && now - last_write_ > o.frame_time)
+  if (speech_ == speech::shaking_hands && now - came_ > o.frame_time)
+    close_for("it did not complete the handshake of TLS in " + seconds(o.frame_time));
+  else if (!pieces_.empty() && now - last_write_ > o.frame_time)
     close_for("it took no byte of its answers for " + seconds(o.frame_time));
   else if (splitter_.pending() > 0 && reading_ && now - frame_began_ > o.frame_time)
     close_for("a frame was not complete after " + seconds(o.frame_time));

@@ -5,9 +5,11 @@
 #include "net/gateway/request_memory.hpp"
 #include "net/gateway/traffic.hpp"
 #include "net/remoting/frame.hpp"
+#include "net/tls/door_tls.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include <array>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -25,15 +27,18 @@ struct unread_bytes {
 
 /// What the sockets of one server share; lives as long as any of them.
 struct socket_context {
-  socket_context(const gateway_options& o, std::function<void()> room)
-      : options(o), memory(o.total_bytes, o.connections, std::move(room)) {}
+  socket_context(const gateway_options& o, std::function<void()> room,
+                 std::shared_ptr<const door_tls> t)
+      : options(o), tls(std::move(t)), memory(o.total_bytes, o.connections, std::move(room)) {}
 
   gateway_options options;
+  std::shared_ptr<const door_tls> tls; ///< null: plain bytes only
   request_memory memory;
   unread_bytes unread; ///< of all connections
   line_budget closed_lines{100};
   std::function<void(arrived)> requests;
   std::function<void(connection_id)> closed;
+  std::array<char, std::size_t{16} << 10> joined; ///< what goes into one piece of TLS
 };
 
 /// One client's connection. Everything runs on the server's thread.
@@ -73,7 +78,13 @@ private:
     storage::byte_view rest() const noexcept { return bytes().subspan(written); }
   };
 
+  /// How far it is known what the client speaks.
+  enum class speech { unknown, shaking_hands, plain, tls };
+
   void read();
+  storage::result<bool> listen();
+  storage::result<bool> shake_hands();
+  std::size_t read_some(std::span<std::byte> room, boost::system::error_code& failure);
   storage::result<bool> read_into(arrived& batch);
   storage::result<void> take_frames(arrived& batch);
   bool has_share();
@@ -85,6 +96,8 @@ private:
   void count_block() { count(request_bytes_, splitter_.held_bytes()); }
   void end_turn();
 
+  void flush_plain();
+  void flush_tls();
   void push(piece p);
   void written(std::size_t count);
   void count_unread(std::size_t bytes, bool mapped);
@@ -95,6 +108,8 @@ private:
   boost::asio::ip::tcp::socket socket_;
   std::shared_ptr<socket_context> context_;
   storage::host peer_;
+  std::unique_ptr<tls_session> session_; ///< null: plain bytes
+  speech speech_ = speech::unknown;
   remoting::frame_splitter splitter_;
   std::deque<piece> pieces_;
   std::size_t request_bytes_ = 0; ///< what requests cost that are not settled
@@ -105,6 +120,7 @@ private:
   bool waiting_ = false; ///< is tried again when there is memory
   bool writing_ = false; ///< waits until the socket takes more
   bool closed_ = false;
+  clock::time_point came_;
   clock::time_point last_read_;
   clock::time_point frame_began_;
   clock::time_point last_write_;

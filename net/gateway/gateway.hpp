@@ -2,12 +2,14 @@
 
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
+#include "net/access/account_book.hpp"
 #include "net/gateway/options.hpp"
 #include "net/gateway/traffic.hpp"
 #include "net/remoting/route.hpp"
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::arrived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::departed)
@@ -39,6 +41,7 @@ struct gateway_setup {
   node_options node_settings;       ///< with the address and port that message ids carry
   gateway_options options;
   std::function<void(outgoing)> send; ///< called from the actor, must not block
+  std::shared_ptr<const access::account_book> accounts = {}; ///< null: nobody is asked who he is
 };
 
 /// Spawns the gateway of a node.

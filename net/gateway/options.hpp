@@ -4,8 +4,13 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 
 namespace troupe::net {
+
+/// Whether the ports for RocketMQ clients speak TLS: `permissive` to those who begin so, as their
+/// servers do.
+enum class tls_mode { off, permissive, required };
 
 /// Settings of the door for RocketMQ clients: `[gateway]` of cluster.ini.
 struct gateway_options {
@@ -23,6 +28,12 @@ struct gateway_options {
   std::chrono::milliseconds frame_time{30'000}; ///< to complete a frame, or to take an answer
   bool auto_create_topics = true;
   bool property_filter = true; ///< subscriptions by SQL92
+  bool vip_channel = true; ///< also listen two ports below the first, where old clients dial
+  std::string accounts;    ///< file of those who may come in, and what for; empty: everybody
+  tls_mode tls = tls_mode::off;
+  std::string tls_certificate; ///< PEM files
+  std::string tls_key;
+  std::string tls_ca; ///< whose certificates clients have to show; empty: they need none
 };
 
 } // namespace troupe::net

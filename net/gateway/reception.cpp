@@ -97,7 +97,7 @@ void reception::take(arrived& batch) {
     auto* line = table_.find(request.header.code);
     auto kind = line == nullptr ? request_kind::question : line->kind;
     auto who = counter::ticket_of(batch.from, request, kind, since_ms);
-    if (counter_.too_late(who))
+    if (counter_.too_late(who) || !may(batch.peer, who, request))
       continue;
     if (kind != request_kind::question) {
       hand_on(session, line, who, request);
@@ -109,6 +109,22 @@ void reception::take(arrived& batch) {
     }
   }
   sessions_.open_if_wanted(batch.from);
+}
+
+/// Before any desk sees it. False after the request was refused.
+bool reception::may(const storage::host& peer, const ticket& who, const client_request& request) {
+  if (!setup_.accounts)
+    return true;
+  auto why = setup_.accounts->now()->refusal(request.header, request.body.bytes(), peer);
+  if (why.empty())
+    return true;
+  if (auto unsaid = refused_lines_.take())
+    storage::log_warning("gateway.refused", {{"peer", peer.text()},
+                                             {"request", who.code},
+                                             {"reason", why},
+                                             {"unsaid", *unsaid}});
+  counter_.reply(who, response_code::no_permission, std::move(why));
+  return false;
 }
 
 void reception::work() {

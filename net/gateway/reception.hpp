@@ -6,6 +6,7 @@
 #include "net/gateway/admin_topics_desk.hpp"
 #include "net/gateway/group_book.hpp"
 #include "net/gateway/group_desk.hpp"
+#include "net/gateway/line_budget.hpp"
 #include "net/gateway/offset_desk.hpp"
 #include "net/gateway/pull_desk.hpp"
 #include "net/gateway/query_desk.hpp"
@@ -53,6 +54,7 @@ private:
   void open_own_session();
   void refuse_early(connection_id from, const client_request& request, const caf::error& why);
   void take_early();
+  bool may(const storage::host& peer, const ticket& who, const client_request& request);
   void take_waiting(const session_actor& session, const client_sessions::waiting_requests& all);
   void refuse_unknown(const ticket& who, const client_request& request);
   void hand_on(const session_actor& session, const request_line* line, const ticket& who,
@@ -83,6 +85,7 @@ private:
   admin_status_desk admin_status_;
   relay_desk relays_;
   request_table table_;
+  line_budget refused_lines_{10};
 };
 
 } // namespace troupe::net

@@ -41,10 +41,10 @@ struct socket_server::parts {
     asio::ip::address address;
   };
 
-  explicit parts(const gateway_options& o)
+  parts(const gateway_options& o, std::shared_ptr<const door_tls> tls)
       : answers(std::make_shared<outbox>([this] { asio::post(io, [this] { deliver(); }); })),
         context(std::make_shared<socket_context>(
-            o, [this] { asio::post(io, [this] { wake_readers(); }); })),
+            o, [this] { asio::post(io, [this] { wake_readers(); }); }, std::move(tls))),
         limits(o.connections, most_for_address(o)), sweeper(io) {
     context->closed = [this](connection_id id) { ended(id); };
   }
@@ -240,9 +240,10 @@ socket_server::~socket_server() {
 
 storage::result<std::unique_ptr<socket_server>>
 socket_server::listen(const gateway_options& options, const std::string& host,
-                      const std::vector<std::uint16_t>& ports) {
+                      const std::vector<std::uint16_t>& ports,
+                      std::shared_ptr<const door_tls> tls) {
   try {
-    auto p = std::make_unique<parts>(options);
+    auto p = std::make_unique<parts>(options, std::move(tls));
     for (auto port : ports) {
       TROUPE_TRY(p->bind(host, port));
     }

@@ -2,6 +2,7 @@
 
 #include "net/gateway/options.hpp"
 #include "net/gateway/traffic.hpp"
+#include "net/tls/door_tls.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -24,10 +25,11 @@ public:
   /// How many connections one address may have.
   static std::size_t most_for_address(const gateway_options& options) noexcept;
 
-  /// Listens at the ports (0: any); connections wait until `start`.
+  /// Listens at the ports (0: any); connections wait until `start`. `tls` is null for plain bytes;
+  /// with it `gateway_options::tls` says who has to speak it.
   static storage::result<std::unique_ptr<socket_server>>
   listen(const gateway_options& options, const std::string& host,
-         const std::vector<std::uint16_t>& ports);
+         const std::vector<std::uint16_t>& ports, std::shared_ptr<const door_tls> tls = nullptr);
   ~socket_server();
   socket_server(const socket_server&) = delete;
   socket_server& operator=(const socket_server&) = delete;
