@@ -12,6 +12,7 @@ from pathlib import Path
 import spread_test
 from harness import Node, run, wait_until
 from ports import reserve
+from tls_certificates import blocks, make_certificates
 
 TROUPE = spread_test.TROUPE
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,21 +23,6 @@ mapped-file-size-consume-queue = 20000
 max-hash-slot-num = 1000
 max-index-num = 4000
 """
-
-
-def blocks(section):
-    """The indented blocks of a section of docs/operating.md."""
-    text = (ROOT / "docs/operating.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
-    found = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
-    return ["".join(line[4:] for line in block.splitlines(keepends=True)) for block in found]
-
-
-def make_certificates(home, *names):
-    """An authority in that directory, and a certificate for each name."""
-    authority, one = blocks("Certificates")[:2]
-    home.mkdir(exist_ok=True)
-    for script in [authority] + [one.replace("name=node", f"name={name}") for name in names]:
-        subprocess.run(["sh", "-ec", script], cwd=home, check=True, capture_output=True)
 
 
 def section_tls(node="node.pem", key="node.key", ca="ca.pem"):

@@ -366,3 +366,36 @@ TEST_CASE("config: the files of [tls] lie beside the configuration", "[net]") {
   CHECK(loaded.value().tls.key == "/k/n.key");
   CHECK(loaded.value().tls.ca == directory / "x/ca.pem");
 }
+
+TEST_CASE("config: TLS of RocketMQ clients takes certificate and key, and they take TLS", "[net]") {
+  CHECK(accepted("").gateway.tls == tls_mode::off);
+  const std::string files = "tls-certificate = n.pem\ntls-key = n.key\n";
+  auto c = accepted("[gateway]\ntls = permissive\n" + files);
+  CHECK(c.gateway.tls == tls_mode::permissive);
+  CHECK(c.gateway.tls_certificate == "n.pem");
+  CHECK(c.gateway.tls_key == "n.key");
+  CHECK(c.gateway.tls_ca.empty());
+  CHECK(accepted("[gateway]\ntls = required\ntls-ca = ca.pem\n" + files).gateway.tls_ca ==
+        "ca.pem");
+  CHECK(refusal("[gateway]\ntls = on\n") ==
+        "c.ini:2: tls = 'on' is none of off, permissive, required");
+  CHECK(refusal("[gateway]\ntls = required\ntls-key = n.key\n") ==
+        "c.ini:2: tls in [gateway] takes tls-certificate and tls-key (docs/operating.md)");
+  CHECK(refusal("[gateway]\n" + files) ==
+        "c.ini:2: tls-certificate is given, but tls is off: say tls = permissive or required in "
+        "[gateway], or take it out");
+  CHECK(refusal("[gateway]\naccounts =\n") ==
+        "c.ini:2: accounts = '' must name a file, or be 'off'");
+}
+
+TEST_CASE("config: the files of [gateway] lie beside the configuration", "[net]") {
+  temporary_directory directory;
+  std::ofstream(directory / "c.ini") << "[gateway]\naccounts = acl.yml\ntls = required\n"
+                                        "tls-certificate = n.pem\ntls-key = /k/n.key\n";
+  auto loaded = load_config(directory / "c.ini");
+  REQUIRE(loaded);
+  CHECK(loaded.value().gateway.accounts == directory / "acl.yml");
+  CHECK(loaded.value().gateway.tls_certificate == directory / "n.pem");
+  CHECK(loaded.value().gateway.tls_key == "/k/n.key");
+  CHECK(loaded.value().gateway.tls_ca.empty());
+}

@@ -60,7 +60,8 @@ void gateway_stand::start_before(const node_actor& played) {
        .address = {.cluster = "troupe", .broker = "n1", .address = "127.0.0.1:10911"},
        .node_settings = node.stand.options,
        .options = options,
-       .send = take});
+       .send = take,
+       .accounts = accounts});
 }
 
 net::client_request gateway_stand::request(std::int32_t code, ext_list fields,

@@ -48,6 +48,7 @@ public:
   bool deaf = false;             ///< clients take no answers: their receipts are kept
   std::vector<std::shared_ptr<void>> receipts;
   net::gateway_options options;
+  std::shared_ptr<const access::account_book> accounts; ///< null: nobody is asked
   test_node node; ///< its end is the gateway's, too: behind what that uses
   net::gateway_actor gateway;
 

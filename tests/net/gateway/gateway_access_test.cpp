@@ -1,0 +1,94 @@
+// Who is asked for an access key, before any desk sees his request.
+
+#include "tests/net/gateway/gateway_stand.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+#include <fstream>
+
+using namespace troupe;
+using namespace troupe::test;
+
+namespace {
+
+struct guarded_gateway : gateway_stand {
+  guarded_gateway() {
+    std::ofstream(file) << "accounts:\n"
+                           "- accessKey: producer\n  secretKey: 12345678\n"
+                           "  topicPerms:\n  - mine=PUB\n"
+                           "- accessKey: operator\n  secretKey: 87654321\n  admin: true\n";
+    auto opened = access::account_book::open(file);
+    REQUIRE(opened);
+    book = opened.value();
+    accounts = book;
+    start();
+  }
+
+  net::client_request signed_request(std::int32_t code, const ext_list& fields,
+                                     std::string_view body, const std::string& key,
+                                     const std::string& secret) {
+    auto made = request(code, fields, body);
+    made.header.ext.add("AccessKey", key);
+    auto right = access::signing_key::make(secret);
+    made.header.ext.add("Signature", right.value().sign(made.header, made.body.bytes()));
+    return made;
+  }
+  client_frame answer(net::client_request asked) {
+    auto opaque = asked.header.opaque;
+    arrive(1, {std::move(asked)});
+    REQUIRE(world().run_until([&] { return !answers_to(opaque).empty(); }));
+    return answers_to(opaque).front();
+  }
+  client_frame send(const std::string& topic, const std::string& secret = "12345678") {
+    return answer(
+        signed_request(request_code::send_message, send_fields(topic), "b", "producer", secret));
+  }
+
+  temporary_directory directory;
+  std::string file = directory / "acl.yml";
+  std::shared_ptr<access::account_book> book;
+};
+
+} // namespace
+
+TEST_CASE("gateway: with accounts only what is signed and allowed is done", "[gateway]") {
+  guarded_gateway t;
+  CHECK(t.send("mine").header.code == response_code::success);
+  auto other = t.send("other");
+  CHECK(other.header.code == response_code::no_permission);
+  CHECK(other.header.remark == "access key 'producer' has no right PUB for topic 'other'");
+  CHECK(t.send("mine", "not the secret").header.code == response_code::no_permission);
+  CHECK(t.ask(1, request_code::send_message, send_fields("mine"), "b").header.code ==
+        response_code::no_permission);
+  CHECK(t.ask(1, request_code::get_routeinfo_by_topic, {{"topic", "mine"}}).header.code ==
+        response_code::success);
+  CHECK(t.ask(1, request_code::get_routeinfo_by_topic, {{"topic", "other"}}).header.code ==
+        response_code::topic_not_exist); // nothing was made of it
+  auto list = [&](const char* key, const char* secret) {
+    return t.answer(t.signed_request(request_code::get_all_topic_config, {}, {}, key, secret))
+        .header.code;
+  };
+  CHECK(list("producer", "12345678") == response_code::no_permission);
+  CHECK(list("operator", "87654321") == response_code::success);
+  CHECK(t.settled == 8); // each once
+}
+
+TEST_CASE("gateway: a one-way request that is refused is settled and not answered", "[gateway]") {
+  guarded_gateway t;
+  auto told = t.request(request_code::update_consumer_offset,
+                        {{"consumerGroup", "G"}, {"topic", "mine"}, {"queueId", "0"},
+                         {"commitOffset", "5"}});
+  told.header.flag = remoting::oneway_flag;
+  auto numbers = t.gateway_stand::send(1, {told});
+  CHECK(t.answers_to(numbers[0]).empty());
+  CHECK(t.settled == 1);
+}
+
+TEST_CASE("gateway: what changes in the accounts holds for the next request", "[gateway]") {
+  guarded_gateway t;
+  CHECK(t.send("other").header.code == response_code::no_permission);
+  std::ofstream(t.file) << "accounts:\n- accessKey: producer\n  secretKey: 12345678\n"
+                           "  defaultTopicPerm: PUB\n";
+  t.book->look();
+  CHECK(t.send("other").header.code == response_code::success);
+}
