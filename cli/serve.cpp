@@ -147,15 +147,14 @@ void warn_of_open_gateway(const context::chosen_node& chosen, const net::server:
   bool asks = !gateway.accounts.empty();
   if (at.remoting_port == 0 || net::is_loopback(node.host) || (encrypted && asks))
     return;
-  storage::log_warning("gateway.open", {{"host", node.host},
-                                        {"port", at.remoting_port},
-                                        {"tls", encrypted},
-                                        {"accounts", asks}});
+  storage::log_warning(
+      "gateway.open",
+      {{"host", node.host}, {"port", at.remoting_port}, {"tls", encrypted}, {"accounts", asks}});
   auto place = node.host + ":" + std::to_string(at.remoting_port);
   print_note("the ports for RocketMQ clients are open beyond this machine" +
              std::string(encrypted ? "" : ", without encryption (tls = required)") +
-             (asks ? "" : ", to everybody (accounts)") + ": whoever reaches " + place + " may read" +
-             (asks ? " what clients send" : ", write and delete everything") +
+             (asks ? "" : ", to everybody (accounts)") + ": whoever reaches " + place +
+             " may read" + (asks ? " what clients send" : ", write and delete everything") +
              "; see [gateway] and docs/operating.md");
 }
 

@@ -244,9 +244,9 @@ result<void> check_tls(const source& from, const cluster_config& config) {
 result<void> check_gateway_tls(const source& from, const cluster_config& config) {
   auto& gateway = config.gateway;
   if (gateway.tls == tls_mode::off) {
-    for (auto& [key, file] : {std::pair{"tls-certificate", &gateway.tls_certificate},
-                              std::pair{"tls-key", &gateway.tls_key},
-                              std::pair{"tls-ca", &gateway.tls_ca}})
+    for (auto& [key, file] :
+         {std::pair{"tls-certificate", &gateway.tls_certificate},
+          std::pair{"tls-key", &gateway.tls_key}, std::pair{"tls-ca", &gateway.tls_ca}})
       if (!file->empty())
         return from.wrong("gateway", key,
                           std::string(key) + " is given, but tls is off: say tls = permissive or "

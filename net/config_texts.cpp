@@ -157,9 +157,9 @@ std::string tls_mode_text(const cluster_config& c, const node_config&) {
 }
 
 std::string set_tls_mode(cluster_config& c, node_config&, std::string_view value) {
-  for (auto [word, mode] : {std::pair{"off", tls_mode::off},
-                            std::pair{"permissive", tls_mode::permissive},
-                            std::pair{"required", tls_mode::required}})
+  for (auto [word, mode] :
+       {std::pair{"off", tls_mode::off}, std::pair{"permissive", tls_mode::permissive},
+        std::pair{"required", tls_mode::required}})
     if (value == word) {
       c.gateway.tls = mode;
       return {};

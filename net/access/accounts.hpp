@@ -43,7 +43,7 @@ private:
 
   explicit accounts(signing_key nobodys) : nobodys_(std::move(nobodys)) {}
 
-  std::vector<address_rule> trusted_; ///< allowed everything, whoever it is
+  std::vector<address_rule> trusted_;                    ///< allowed everything, whoever it is
   std::map<std::string, account, std::less<>> accounts_; ///< by access key
   signing_key nobodys_; ///< an unknown access key takes as long to refuse as a wrong signature
 };

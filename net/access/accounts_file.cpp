@@ -116,9 +116,9 @@ private:
   result<void> read_account(const yaml_value& from) {
     if (from.is != yaml_value::kind::map)
       return wrong(from, "an account is no list of keys");
-    TROUPE_TRY(check_keys(from, {"accessKey", "secretKey", "whiteRemoteAddress", "admin",
-                                 "defaultTopicPerm", "defaultGroupPerm", "topicPerms",
-                                 "groupPerms"}));
+    TROUPE_TRY(
+        check_keys(from, {"accessKey", "secretKey", "whiteRemoteAddress", "admin",
+                          "defaultTopicPerm", "defaultGroupPerm", "topicPerms", "groupPerms"}));
     TROUPE_TRY(auto access_key, text(from, "accessKey"));
     TROUPE_TRY(auto secret, text(from, "secretKey"));
     if (access_key.size() <= short_key || access_key.size() > longest_name)

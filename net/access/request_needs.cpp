@@ -65,8 +65,7 @@ private:
 
 } // namespace
 
-storage::result<request_needs> needs_of(const remoting::command& header,
-                                        remoting::byte_view body) {
+storage::result<request_needs> needs_of(const remoting::command& header, remoting::byte_view body) {
   collector all(header);
   switch (header.code) {
   case code::get_routeinfo_by_topic:

@@ -33,7 +33,6 @@ struct request_needs {
 /// By the request's code and what it names. A topic for retries counts as its group. What is not
 /// listed takes an admin: a code that is new is closed until somebody thought of it. Fails when the
 /// body that has to be looked into is not understood.
-storage::result<request_needs> needs_of(const remoting::command& header,
-                                        remoting::byte_view body);
+storage::result<request_needs> needs_of(const remoting::command& header, remoting::byte_view body);
 
 } // namespace troupe::access

@@ -70,8 +70,7 @@ std::string signing_key::sign(const remoting::command& header, remoting::byte_vi
   copy_pointer copy{EVP_MAC_CTX_dup(keyed_.get()), EVP_MAC_CTX_free};
   bool good = copy != nullptr;
   auto add = [&](const void* from, std::size_t size) {
-    good = good &&
-           EVP_MAC_update(copy.get(), static_cast<const unsigned char*>(from), size) == 1;
+    good = good && EVP_MAC_update(copy.get(), static_cast<const unsigned char*>(from), size) == 1;
   };
   for (auto& [name, value] : signed_values(header, left_out))
     if (!value.empty())

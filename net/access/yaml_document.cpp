@@ -20,8 +20,8 @@ constexpr std::size_t longest_text = 1024;
 
 /// What YAML has for nothing, unless it stands in quotes.
 bool is_nothing(const std::string& text, bool quoted) {
-  return !quoted && (text.empty() || text == "~" || text == "null" || text == "Null" ||
-                     text == "NULL");
+  return !quoted &&
+         (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL");
 }
 
 class reader {
@@ -29,8 +29,8 @@ public:
   reader(std::string_view text, const std::string& file) : file_(file) {
     good_ = yaml_parser_initialize(&parser_) == 1;
     if (good_)
-      yaml_parser_set_input_string(
-          &parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+      yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()),
+                                   text.size());
   }
   ~reader() {
     if (good_)

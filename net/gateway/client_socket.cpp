@@ -171,8 +171,7 @@ storage::result<bool> client_socket::shake_hands() {
   }
   if (session_->reason().empty())
     return false;
-  return storage::error{storage::errc::invalid_argument,
-                        "no TLS with it: " + session_->reason()};
+  return storage::error{storage::errc::invalid_argument, "no TLS with it: " + session_->reason()};
 }
 
 std::size_t client_socket::read_some(std::span<std::byte> room,

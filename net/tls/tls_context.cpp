@@ -129,19 +129,16 @@ result<void> check_time(const tls_files& files, const X509& own) {
   if (X509_cmp_current_time(X509_get0_notAfter(&own)) < 0)
     return wrong(files, "certificate", and_how_to("has expired: make a new one"));
   if (X509_cmp_current_time(X509_get0_notBefore(&own)) > 0)
-    return wrong(files, "certificate",
-                 "is not valid yet: is the clock of this machine right?");
+    return wrong(files, "certificate", "is not valid yet: is the clock of this machine right?");
   return boost::outcome_v2::success();
 }
 
 void set_rules(SSL_CTX& context, tls_use use, bool believes) {
   // Older clients in other languages have no TLS 1.3.
-  SSL_CTX_set_min_proto_version(&context,
-                                use == tls_use::door ? TLS1_2_VERSION : TLS1_3_VERSION);
+  SSL_CTX_set_min_proto_version(&context, use == tls_use::door ? TLS1_2_VERSION : TLS1_3_VERSION);
   SSL_CTX_set_options(&context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_verify(&context,
-                     believes ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT
-                              : SSL_VERIFY_NONE,
+                     believes ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE,
                      nullptr);
   // Nothing is resumed: each connection shows its certificate. And so a node's first word after the
   // handshake is its greeting.
@@ -171,9 +168,8 @@ result<std::shared_ptr<const tls_context>> tls_context::load(const tls_files& fi
   if (!taken)
     return taken.error();
   auto* own = SSL_CTX_get0_certificate(made.get());
-  auto good = use == tls_use::door
-                  ? check_time(files, *own)
-                  : check_certificate(*made, files, *own, X509_PURPOSE_SSL_CLIENT);
+  auto good = use == tls_use::door ? check_time(files, *own)
+                                   : check_certificate(*made, files, *own, X509_PURPOSE_SSL_CLIENT);
   if (good && use == tls_use::node)
     good = check_certificate(*made, files, *own, X509_PURPOSE_SSL_SERVER);
   ERR_clear_error();

@@ -16,8 +16,8 @@ namespace troupe::net {
 enum class tls_use { node, client, door };
 
 /// Certificate, key and authority, read once. Connections are of TLS 1.3, and each end shows a
-/// certificate of the authority or is refused. At a door TLS 1.2 is enough, the authority is that of
-/// its clients, and without one they show nothing. Any thread may call.
+/// certificate of the authority or is refused. At a door TLS 1.2 is enough, the authority is that
+/// of its clients, and without one they show nothing. Any thread may call.
 class tls_context {
 public:
   /// Refuses what no peer would accept (a file that cannot be read, a key that does not fit, a

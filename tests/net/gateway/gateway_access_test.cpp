@@ -75,9 +75,9 @@ TEST_CASE("gateway: with accounts only what is signed and allowed is done", "[ga
 
 TEST_CASE("gateway: a one-way request that is refused is settled and not answered", "[gateway]") {
   guarded_gateway t;
-  auto told = t.request(request_code::update_consumer_offset,
-                        {{"consumerGroup", "G"}, {"topic", "mine"}, {"queueId", "0"},
-                         {"commitOffset", "5"}});
+  auto told = t.request(
+      request_code::update_consumer_offset,
+      {{"consumerGroup", "G"}, {"topic", "mine"}, {"queueId", "0"}, {"commitOffset", "5"}});
   told.header.flag = remoting::oneway_flag;
   auto numbers = t.gateway_stand::send(1, {told});
   CHECK(t.answers_to(numbers[0]).empty());

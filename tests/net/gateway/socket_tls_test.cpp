@@ -45,10 +45,9 @@ public:
         out.settled_bytes = request.bytes;
         received += request.body.size();
         std::string body(answer_bytes, 'a');
-        remoting::append_frame_head(out.head,
-                                    remoting::answer_to(request.header.opaque,
-                                                        request.header.type, 0),
-                                    2 * body.size());
+        remoting::append_frame_head(
+            out.head, remoting::answer_to(request.header.opaque, request.header.type, 0),
+            2 * body.size());
         out.body = {storage::slice::copy_of_text(body), storage::slice::copy_of_text(body)};
         send(std::move(out));
       }
