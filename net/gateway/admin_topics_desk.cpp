@@ -98,12 +98,14 @@ void admin_topics_desk::delete_topic(const session_actor& session, const ticket&
           });
 }
 
-/// The name service has the topics of the store and none of its own.
+/// The topics of the store are not for the name service to delete: it forgets the others'.
 void admin_topics_desk::delete_topic_name(const session_actor&, const ticket& who,
                                           const client_request& request) {
   auto h = counter_.fields_of<remoting::topic_header>(who, request);
-  if (h && may_change(who, request, h->topic))
-    counter_.reply(who, response_code::success, {});
+  if (!h || !may_change(who, request, h->topic))
+    return;
+  names_.others().remove_topic(h->topic);
+  counter_.reply(who, response_code::success, {});
 }
 
 void admin_topics_desk::list_topics(const session_actor& session, const ticket& who,
@@ -114,6 +116,8 @@ void admin_topics_desk::list_topics(const session_actor& session, const ticket& 
         std::vector<std::string> names;
         for (auto& topic : all.topics)
           names.push_back(topic.name);
+        names_.forget_silent();
+        names_.others().add_topics(names);
         counter_.reply_text(who, remoting::write_topic_names(names));
       },
       list_atom_v);
@@ -124,11 +128,23 @@ void admin_topics_desk::list_cluster_topics(const session_actor& session, const 
   auto h = counter_.fields_of<remoting::cluster_header>(who, request);
   if (!h)
     return;
-  if (h->cluster != setup_.address.cluster)
+  names_.forget_silent();
+  bool own = h->cluster == setup_.address.cluster;
+  if (!own && !names_.others().has_cluster(h->cluster))
     return counter_.reply(who, response_code::system_error,
                           "there is no cluster " + h->cluster + " here, only " +
-                              setup_.address.cluster);
-  list_topics(session, who, request);
+                              setup_.address.cluster + " and those of brokers that registered");
+  counter_.ask<topic_list>(
+      who, session,
+      [this, who, own, cluster = h->cluster](const topic_list& all) {
+        std::vector<std::string> names;
+        if (own)
+          for (auto& topic : all.topics)
+            names.push_back(topic.name);
+        names_.others().add_topics(names, &cluster);
+        counter_.reply_text(who, remoting::write_topic_names(names));
+      },
+      list_atom_v);
 }
 
 /// A dashboard asks the name service first, and then the broker that it names.

@@ -4,6 +4,8 @@
 #include "net/remoting/codes.hpp"
 #include "storage/logging.hpp"
 
+#include <algorithm>
+
 namespace troupe::net {
 
 namespace {
@@ -14,6 +16,20 @@ namespace response_code = remoting::response_code;
 /// What TBW102 says a new topic gets at most: queues, and read, write, inherit.
 topic_info topic_to_be_made() {
   return {{}, 8, 8, 7};
+}
+
+bool are_equal(const topic_map& a, const topic_map& b) {
+  if (a.topics == b.topics)
+    return true;
+  if (a.topics == nullptr || b.topics == nullptr || a.topics->size() != b.topics->size())
+    return false;
+  return std::equal(a.topics->begin(), a.topics->end(), b.topics->begin(),
+                    [](const auto& one, const auto& other) {
+                      return one.first == other.first &&
+                             one.second.read_queues == other.second.read_queues &&
+                             one.second.write_queues == other.second.write_queues &&
+                             one.second.perm == other.second.perm;
+                    });
 }
 
 constexpr std::size_t most_waiting = 10'000; ///< requests that wait for the topics
@@ -32,11 +48,15 @@ request_lines names_desk::lines() {
                &names_desk::change_writing),
       line_for(this, request_code::add_write_perm_of_broker, request_kind::bounded,
                &names_desk::change_writing),
-      line_for(this, request_code::get_kv_config, request_kind::bounded,
-               &names_desk::show_config_item),
-      line_for(this, request_code::get_kvlist_by_namespace, request_kind::bounded,
-               &names_desk::show_config_item),
   };
+}
+
+/// Other name servers are told at once what changed.
+void names_desk::set_topics(const topic_map& topics) {
+  bool news = setup_.topics_changed && !are_equal(topics_, topics);
+  topics_ = topics;
+  if (news)
+    setup_.topics_changed(topics_);
 }
 
 const topic_info* names_desk::find(const std::string& topic) const {
@@ -79,7 +99,7 @@ void names_desk::ask() {
   self_->request(sessions_.own(), caf::infinite, watch_atom_v)
       .then(
           [this, waiting](const topic_map& newest) {
-            topics_ = newest;
+            set_topics(newest);
             known_ = true;
             asked(*waiting);
           },
@@ -140,7 +160,10 @@ void names_desk::made(const std::string& topic, const storage::error& failure) {
 // -- routes --------------------------------------------------------------------------------------
 
 void names_desk::show_cluster(const ticket& who, const client_request&) {
-  counter_.reply_text(who, remoting::write_cluster_info(setup_.address));
+  forget_silent();
+  std::vector brokers{remoting::alone(setup_.address)};
+  others_.add_to(brokers);
+  counter_.reply_text(who, remoting::write_cluster_info(brokers));
 }
 
 /// What routes say, until told otherwise or restarted: clients send elsewhere then, and what they
@@ -160,15 +183,6 @@ void names_desk::change_writing(const ticket& who, const client_request& request
     counter_.succeed(who, remoting::wiped_answer{changed});
   else
     counter_.succeed(who, remoting::added_answer{changed});
-}
-
-/// There are none: what RocketMQ keeps there are orders of queues, which are all at this node.
-void names_desk::show_config_item(const ticket& who, const client_request& request) {
-  auto h = counter_.fields_of<remoting::config_item_header>(who, request);
-  if (h)
-    counter_.reply(who, response_code::query_not_found,
-                   "No config item, Namespace: " + h->space +
-                       (h->key.empty() ? "" : " Key: " + h->key));
 }
 
 void names_desk::answer_route(const ticket& who, const client_request& request) {
@@ -192,16 +206,49 @@ void names_desk::answer_route(const ticket& who, const client_request& request) 
 
 void names_desk::route_known(const ticket& who, const remoting::route_header& wanted,
                              remoting::route_dialect dialect) {
+  forget_silent();
   auto* topic = find(wanted.topic);
-  if (topic == nullptr &&
-      (wanted.topic != remoting::default_topic || !setup_.options.auto_create_topics))
+  auto own = [this](topic_info shown) {
+    if (writing_wiped_)
+      shown.perm &= ~2;
+    return remoting::route_to(setup_.address, shown);
+  };
+  remoting::route to;
+  if (topic != nullptr)
+    to = own(*topic);
+  else if (wanted.topic == remoting::default_topic && setup_.options.auto_create_topics)
+    to = own(topic_to_be_made());
+  others_.add_to(to, wanted.topic);
+  if (to.brokers.empty())
     return refuse(who, response_code::topic_not_exist,
                   "No topic route info in name server for the topic: " +
                       (wanted.topic.empty() ? "null" : wanted.topic));
-  auto shown = topic != nullptr ? *topic : topic_to_be_made();
-  if (writing_wiped_)
-    shown.perm &= ~2;
-  counter_.reply_text(who, remoting::write_route(setup_.address, shown, dialect));
+  if (auto* order = kv_.find(std::string(remoting::order_topics), wanted.topic))
+    to.order = *order;
+  counter_.reply_text(who, remoting::write_route(to, dialect));
+}
+
+// -- other brokers -------------------------------------------------------------------------------
+
+void names_desk::forget_silent() {
+  say_gone(others_.expire(counter_.now_ms()), "it did not register again in time");
+}
+
+void names_desk::departed(connection_id from) {
+  say_gone(others_.departed(from), "its connection is closed");
+}
+
+void names_desk::say_registered(const std::string& broker, const std::string& address) {
+  if (auto unsaid = broker_lines_.take())
+    storage::log_info("registry.registered",
+                      {{"broker", broker}, {"address", address}, {"unsaid", *unsaid}});
+}
+
+void names_desk::say_gone(const std::vector<std::string>& brokers, const char* reason) {
+  for (auto& broker : brokers)
+    if (auto unsaid = broker_lines_.take())
+      storage::log_info("registry.gone",
+                        {{"broker", broker}, {"reason", reason}, {"unsaid", *unsaid}});
 }
 
 } // namespace troupe::net

@@ -33,7 +33,7 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
                 }),
       tally_(counter_, setup_.address.cluster),
       listings_(counter_), services_{self_, setup_, counter_, sessions_}, names_(services_),
-      book_(services_), sends_(services_, names_, book_, tally_),
+      registry_(services_, names_), book_(services_), sends_(services_, names_, book_, tally_),
       retries_(services_, names_, book_, sends_, tally_), groups_(services_, names_, book_),
       transactions_(services_, groups_.groups()),
       replies_(services_, names_, groups_.groups(), sends_),
@@ -43,9 +43,9 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
   for (auto lines :
-       {names_.lines(), sends_.lines(), retries_.lines(), groups_.lines(), transactions_.lines(),
-        replies_.lines(), offsets_.lines(), pulls_.lines(), queries_.lines(),
-        admin_topics_.lines(), admin_groups_.lines(), admin_progress_.lines(),
+       {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(), groups_.lines(),
+        transactions_.lines(), replies_.lines(), offsets_.lines(), pulls_.lines(),
+        queries_.lines(), admin_topics_.lines(), admin_groups_.lines(), admin_progress_.lines(),
         admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
     table_.add(std::move(lines));
@@ -224,6 +224,7 @@ void reception::forget(connection_id from) {
     return;
   groups_.departed(from);
   relays_.departed(from);
+  names_.departed(from);
   if (!sessions_.leave(from))
     return;
   counter_.forget(from);

@@ -12,6 +12,7 @@
 #include "net/gateway/query_desk.hpp"
 #include "net/gateway/relay_desk.hpp"
 #include "net/gateway/reply_desk.hpp"
+#include "net/gateway/registry_desk.hpp"
 #include "net/gateway/retry_desk.hpp"
 #include "net/gateway/send_desk.hpp"
 #include "net/gateway/transaction_desk.hpp"
@@ -70,6 +71,7 @@ private:
   listings listings_;
   desk_services services_;
   names_desk names_;
+  registry_desk registry_;
   group_book book_;
   send_desk sends_;
   retry_desk retries_;

@@ -139,17 +139,6 @@ void describe(Fields& f, added_answer& h) {
   f("addTopicCount", h.topics);
 }
 
-/// GET_KV_CONFIG (101), GET_KVLIST_BY_NAMESPACE (219).
-struct config_item_header {
-  std::string space;
-  std::string key;
-};
-template <class Fields>
-void describe(Fields& f, config_item_header& h) {
-  f("namespace", h.space);
-  f.optional("key", h.key);
-}
-
 /// CLONE_GROUP_OFFSET (314).
 struct clone_header {
   std::string from_group;

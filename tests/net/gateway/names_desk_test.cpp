@@ -148,11 +148,3 @@ TEST_CASE("names_desk: an operator sends the producers to other brokers, and bac
   CHECK(change(request_code::add_write_perm_of_broker, "n1").number("addTopicCount") == 1);
   CHECK(t.route("t").body.find("\"perm\":6") != std::string::npos);
 }
-
-TEST_CASE("names_desk: there are no items of configuration", "[gateway]") {
-  names_stand t;
-  CHECK(t.ask(1, request_code::get_kv_config, {{"namespace", "N"}, {"key", "k"}}).header.remark ==
-        "No config item, Namespace: N Key: k");
-  CHECK(t.ask(1, request_code::get_kvlist_by_namespace, {{"namespace", "N"}}).header.code ==
-        response_code::query_not_found);
-}
