@@ -32,6 +32,8 @@ struct node_config {
   std::uint16_t remoting_port = 10911; ///< for RocketMQ clients; part of message ids; 0: any
   /// Where RocketMQ clients ask for routes; 0: any, none: another name server does that.
   std::optional<std::uint16_t> name_server_port = 9876;
+  /// Other name servers with which it registers; none: those of [gateway].
+  std::optional<std::vector<name_server>> name_servers;
   std::string directory = "./data";
   /// None: all of them, a store of its own. The nodes that name roles are one store together
   /// (net/placement.hpp).

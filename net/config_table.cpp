@@ -357,6 +357,9 @@ const std::array table = {
          set_gateway_file<&gateway_options::tls_key>),
     text("gateway", "tls-ca", "Clients show a certificate of it; off: they need none.",
          gateway_file_text<&gateway_options::tls_ca>, set_gateway_file<&gateway_options::tls_ca>),
+    text("gateway", "name-servers",
+         "Other name servers to register with, Java's or other nodes': host:port, parted by ';'.",
+         name_servers_text, set_name_servers),
 
     text(
         "node", "host", "IPv4 address to listen at; 0.0.0.0: at all of the machine's.",
@@ -379,6 +382,9 @@ const std::array table = {
          "Port where RocketMQ clients ask for routes; 0: any; off: use another name server.",
          optional_port_text<&node_config::name_server_port>,
          set_optional_port<&node_config::name_server_port>),
+    text("node", "name-servers",
+         "The same as name-servers of [gateway], for this node; gateway: those; off: none.",
+         node_name_servers_text, set_node_name_servers),
     text(
         "node", "directory", "Where the data lies, relative to this file.",
         [](const cluster_config&, const node_config& n) { return n.directory; }, set_directory),

@@ -16,6 +16,9 @@ constexpr std::string_view same_as_host = "host";
 
 constexpr std::string_view all_roles = "all";
 
+constexpr std::string_view as_the_gateway = "gateway";
+constexpr std::size_t most_name_servers = 16;
+
 /// An address of one machine, or all of this one's: not one of many (multicast, broadcast).
 bool is_address(const std::string& host) {
   in_addr address{};
@@ -37,6 +40,44 @@ std::string each_piece(std::string_view value, std::string_view marks, Take take
     from = to + 1;
   }
   return {};
+}
+
+bool is_host_name(std::string_view host) {
+  constexpr std::string_view letters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  return !host.empty() && host.size() <= 253 &&
+         host.find_first_not_of(letters) == std::string_view::npos;
+}
+
+std::string read_name_servers(std::vector<name_server>& into, std::string_view value) {
+  std::vector<name_server> servers;
+  if (value != "off") {
+    auto complaint = each_piece(value, ";,", [&](std::string_view piece) -> std::string {
+      auto colon = piece.rfind(':');
+      auto port = parse_count(colon == piece.npos ? std::string_view() : piece.substr(colon + 1));
+      if (!port || port.value() < 1 || port.value() > 65535 || !is_host_name(piece.substr(0, colon)))
+        return "is neither 'off' nor name servers such as 'ns1:9876; ns2:9876', parted by ';'";
+      name_server server{std::string(piece.substr(0, colon)),
+                         static_cast<std::uint16_t>(port.value())};
+      if (std::find(servers.begin(), servers.end(), server) != servers.end())
+        return "names " + std::string(piece) + " twice";
+      servers.push_back(std::move(server));
+      return servers.size() > most_name_servers
+                 ? "names more than " + std::to_string(most_name_servers) + " name servers"
+                 : std::string();
+    });
+    if (!complaint.empty())
+      return complaint;
+  }
+  into = std::move(servers);
+  return {};
+}
+
+std::string text_of(const std::vector<name_server>& servers) {
+  std::string out;
+  for (auto& server : servers)
+    out += (out.empty() ? "" : ";") + server.host + ':' + std::to_string(server.port);
+  return out.empty() ? "off" : out;
 }
 
 } // namespace
@@ -165,6 +206,23 @@ std::string set_tls_mode(cluster_config& c, node_config&, std::string_view value
       return {};
     }
   return "is none of off, permissive, required";
+}
+
+std::string name_servers_text(const cluster_config& c, const node_config&) {
+  return text_of(c.gateway.name_servers);
+}
+
+std::string set_name_servers(cluster_config& c, node_config&, std::string_view value) {
+  return read_name_servers(c.gateway.name_servers, value);
+}
+
+std::string node_name_servers_text(const cluster_config&, const node_config& n) {
+  return n.name_servers ? text_of(*n.name_servers) : std::string(as_the_gateway);
+}
+
+std::string set_node_name_servers(cluster_config&, node_config& n, std::string_view value) {
+  n.name_servers.reset();
+  return value == as_the_gateway ? std::string() : read_name_servers(n.name_servers.emplace(), value);
 }
 
 std::string tls_file_text(const std::string& name) {

@@ -22,6 +22,10 @@ std::string set_advertised_host(cluster_config& c, node_config& n, std::string_v
 std::string set_directory(cluster_config& c, node_config& n, std::string_view value);
 std::string roles_text(const cluster_config& c, const node_config& n);
 std::string set_roles(cluster_config& c, node_config& n, std::string_view value);
+std::string name_servers_text(const cluster_config& c, const node_config& n);
+std::string set_name_servers(cluster_config& c, node_config& n, std::string_view value);
+std::string node_name_servers_text(const cluster_config& c, const node_config& n);
+std::string set_node_name_servers(cluster_config& c, node_config& n, std::string_view value);
 
 std::string tls_mode_text(const cluster_config& c, const node_config& n);
 std::string set_tls_mode(cluster_config& c, node_config& n, std::string_view value);

@@ -9,6 +9,8 @@
 #include "net/door_watch.hpp"
 #include "net/gateway/door_access.hpp"
 #include "net/gateway/gateway.hpp"
+#include "net/gateway/kv_keeper.hpp"
+#include "net/gateway/name_registrar.hpp"
 #include "net/gateway/socket_server.hpp"
 #include "net/placement.hpp"
 #include "net/port_check.hpp"
@@ -64,6 +66,8 @@ struct server::parts {
   node_actor node;
   std::optional<actor_port> actors;       ///< none: the actor port is off
   std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
+  std::unique_ptr<name_registrar> registrar; ///< null: no other name servers
+  std::shared_ptr<kv_keeper> kv;             ///< null: the store's directory is elsewhere
   gateway_options gateway_settings;
   door_access access;
   std::shared_ptr<gateway_place> gateway = std::make_shared<gateway_place>();
@@ -193,6 +197,23 @@ storage::result<void> server::open_queues(parts& p) {
   return boost::outcome_v2::success();
 }
 
+/// What the name service keeps, and where else the node registers.
+storage::result<void> server::prepare_names(parts& p, gateway_setup& setup) {
+  if (p.store) {
+    p.kv = std::make_shared<kv_keeper>(*p.files, p.options.store);
+    p.kv->load();
+    setup.save_kv = [kv = p.kv](std::string text) { kv->keep(std::move(text)); };
+  }
+  if (p.gateway_settings.name_servers.empty())
+    return boost::outcome_v2::success();
+  TROUPE_TRY(p.registrar,
+             name_registrar::start({.servers = p.gateway_settings.name_servers,
+                                    .address = setup.address,
+                                    .auto_create_topics = setup.options.auto_create_topics}));
+  setup.topics_changed = [tell = p.registrar->sink()](const topic_map& all) { tell(all.topics); };
+  return boost::outcome_v2::success();
+}
+
 /// Answers when the sockets let clients in. A gateway that ends takes its connections with it:
 /// their requests may have been carried out, and nobody would answer them. They are closed once
 /// the next gateway is in its place, or a client that came back at once would ask nobody.
@@ -206,8 +227,12 @@ storage::result<void> server::open_gateway(parts& p) {
                       .options = p.gateway_settings,
                       .send = p.sockets->send_function(),
                       .accounts = p.access.accounts()};
-  auto make = [&system = p.system, place = p.gateway, setup] {
-    auto made = spawn_gateway(system, setup);
+  TROUPE_TRY(prepare_names(p, setup));
+  auto make = [&system = p.system, place = p.gateway, setup, kv = p.kv] {
+    auto with = setup;
+    if (kv != nullptr)
+      with.kv = kv->kept();
+    auto made = spawn_gateway(system, std::move(with));
     place->set(made);
     return caf::actor_cast<caf::strong_actor_ptr>(made);
   };
@@ -316,6 +341,8 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
   auto& open_files = p->options.queue_manager.open_files;
   open_files = open_files == 0 ? shares.queue_files : std::min(open_files, shares.queue_files);
   p->gateway_settings = cluster.gateway;
+  if (node_settings.name_servers)
+    p->gateway_settings.name_servers = *node_settings.name_servers;
   p->gateway_settings.connections = shares.connections;
   if (clients > 0) { // before the door opens: what is wrong must not leave it open to everybody
     TROUPE_TRY(p->access, door_access::open(cluster.gateway));
@@ -431,6 +458,7 @@ storage::result<void> server::stop() {
 }
 
 storage::result<void> server::stop_node(parts& p) {
+  p.registrar.reset(); // clients are sent here no more
   if (p.sockets)
     p.sockets->stop(); // nothing comes from there any more
   p.access.stop();
@@ -452,6 +480,8 @@ storage::result<void> server::stop_node(parts& p) {
     p.self->request(p.switchboard, p.options.stop_deadline, stop_atom_v)
         .receive([](bool) {}, [](const caf::error&) {});
   p.switchboard = nullptr;
+  if (p.kv)
+    p.kv->stop();
   if (result && p.store)
     result = storage::close_store(*p.files, p.options.store);
   p.store.reset();

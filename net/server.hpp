@@ -12,6 +12,8 @@
 
 namespace troupe::net {
 
+struct gateway_setup;
+
 /// A node in this process: opens the store, runs its actors, and lets clients in. One thread calls.
 class server {
 public:
@@ -59,6 +61,7 @@ private:
   static storage::result<void> listen_for_remoting(parts& p, const cluster_config& cluster);
   static storage::result<void> check_doors(parts& p, const cluster_config& cluster);
   static storage::result<void> open_queues(parts& p);
+  static storage::result<void> prepare_names(parts& p, gateway_setup& setup);
   static storage::result<void> open_gateway(parts& p);
   static storage::result<void> open_actor_port(parts& p);
   static storage::result<void> place(parts& p, const cluster_config& cluster);

@@ -4,13 +4,22 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 namespace troupe::net {
 
 /// Whether the ports for RocketMQ clients speak TLS: `permissive` to those who begin so, as their
 /// servers do.
 enum class tls_mode { off, permissive, required };
+
+/// Where a name server is: another node's name-server-port, or a Java one.
+struct name_server {
+  std::string host; ///< a name, or an address
+  std::uint16_t port = 9876;
+  friend bool operator==(const name_server&, const name_server&) = default;
+};
 
 /// Settings of the door for RocketMQ clients: `[gateway]` of cluster.ini.
 struct gateway_options {
@@ -34,6 +43,7 @@ struct gateway_options {
   std::string tls_certificate; ///< PEM files
   std::string tls_key;
   std::string tls_ca; ///< whose certificates clients have to show; empty: they need none
+  std::vector<name_server> name_servers; ///< with which the node registers, beside its own
 };
 
 } // namespace troupe::net
