@@ -307,8 +307,8 @@ struct role_table {
 template <class Inspector>
 auto inspect(Inspector& f, role_table& x) {
   return fields(f, "role_table", x.writer, x.flusher, x.queue_flusher, x.dispatcher,
-                x.queue_manager, x.readers, x.registrar, x.cleaner, x.delayer, x.transactor,
-                x.node, x.membership, x.writer_ended, x.elsewhere);
+                x.queue_manager, x.readers, x.registrar, x.cleaner, x.delayer, x.transactor, x.node,
+                x.membership, x.writer_ended, x.elsewhere);
 }
 
 /// Each role as people name it.

@@ -54,9 +54,9 @@ struct session_options {
 };
 
 struct transaction_options {
-  milliseconds timeout{6000};         ///< a producer is not asked before
+  milliseconds timeout{6000};          ///< a producer is not asked before
   milliseconds check_interval{30'000}; ///< between two questions about one message
-  std::int32_t check_max = 15;        ///< questions about one; then it is given up
+  std::int32_t check_max = 15;         ///< questions about one; then it is given up
 };
 
 /// Of consumer groups at one node.

@@ -294,9 +294,9 @@ void transactor_state::put_revived(const storage::slice& record,
                                    const kept_promise<bool>& promise) {
   auto half = read(record);
   if (!half || half->view.topic != storage::unresolved_topic)
-    return promise.deliver(make_caf_error(errc::invalid_argument,
-                                          "the message is not one that was given up (topic " +
-                                              std::string(storage::unresolved_topic) + ")"));
+    return promise.deliver(
+        make_caf_error(errc::invalid_argument, "the message is not one that was given up (topic " +
+                                                   std::string(storage::unresolved_topic) + ")"));
   auto request = message_of(*half, storage::half_again(half->view, 0));
   if (!request)
     return promise.deliver(make_caf_error(errc::too_large, "the message has no room for more"));

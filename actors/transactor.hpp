@@ -64,7 +64,7 @@ private:
     kept_promise<bool> promise;
     caf::actor_clock::time_point since;
     std::optional<known_half> half;
-    queue_offset at = 0; ///< to be named as done
+    queue_offset at = 0;         ///< to be named as done
     std::shared_ptr<void> place; ///< one of those that may be open
   };
   using shared_resolution = std::shared_ptr<resolution>;

@@ -22,8 +22,7 @@ inline bool is_refused(const put_response& response) {
 
 template <class Answer, class Handle, class... Arguments>
 void transactor_state::ask(const Handle& to, milliseconds elsewhere,
-                           std::function<void(Answer&)> then, failed fail,
-                           Arguments... arguments) {
+                           std::function<void(Answer&)> then, failed fail, Arguments... arguments) {
   if (!to)
     return fail(not_reachable<Handle>(roles_));
   self_->request(to, patience(self_, to, elsewhere), std::move(arguments)...)

@@ -55,8 +55,8 @@ void transactor_state::catch_up(const std::function<void()>& then, const failed&
   };
   auto applied = [this, visible, fail](log_offset end) {
     ask<queue_state>(
-        roles_.queue_manager, others_patience,
-        [visible, end](queue_state&) { visible(end); }, fail, resume_atom_v, end);
+        roles_.queue_manager, others_patience, [visible, end](queue_state&) { visible(end); }, fail,
+        resume_atom_v, end);
   };
   ask<log_state>(
       roles_.writer, others_patience,
@@ -262,10 +262,10 @@ void transactor_state::saved(const storage::error& why) {
   saving_ = false;
   if (stopping_) {
     if (stop_promise_.pending())
-      stop_promise_.deliver(stop_report{
-          why.code == errc::none
-              ? std::string{}
-              : "how far transactions are resolved is not saved: " + why.message});
+      stop_promise_.deliver(
+          stop_report{why.code == errc::none
+                          ? std::string{}
+                          : "how far transactions are resolved is not saved: " + why.message});
     return;
   }
   if (why.code != errc::none)

@@ -77,12 +77,12 @@ bool transactor_state::add_check(const known_half& half, put_bundle& bundle,
   if (!request) {
     request = message_of(half, storage::unresolved(half.view));
     pair.then = core::outcome::done;
-    storage::log_warning("transaction.given_up",
-                         {{"group", half.facts.group},
-                          {"topic", storage::find_property(half.view.properties,
-                                                           storage::property::real_topic)},
-                          {"key", half.facts.unique_key},
-                          {"checks", half.facts.checks}});
+    storage::log_warning(
+        "transaction.given_up",
+        {{"group", half.facts.group},
+         {"topic", storage::find_property(half.view.properties, storage::property::real_topic)},
+         {"key", half.facts.unique_key},
+         {"checks", half.facts.checks}});
   }
   if (!request)
     return false;

@@ -34,8 +34,8 @@ storage::result<void> writer_state::put_off(storage::record_fields& fields) {
 
 /// A message of a transaction waits until its producer says what becomes of it.
 storage::result<void> writer_state::hold(storage::record_fields& fields) {
-  TROUPE_TRY(storage::make_half(fields.properties, fields.topic, fields.queue_id,
-                                waiting_properties_));
+  TROUPE_TRY(
+      storage::make_half(fields.properties, fields.topic, fields.queue_id, waiting_properties_));
   fields.topic = storage::half_topic;
   fields.queue_id = 0;
   fields.sysflag &= ~storage::sysflag::transaction_mask;

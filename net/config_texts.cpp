@@ -55,7 +55,8 @@ std::string read_name_servers(std::vector<name_server>& into, std::string_view v
     auto complaint = each_piece(value, ";,", [&](std::string_view piece) -> std::string {
       auto colon = piece.rfind(':');
       auto port = parse_count(colon == piece.npos ? std::string_view() : piece.substr(colon + 1));
-      if (!port || port.value() < 1 || port.value() > 65535 || !is_host_name(piece.substr(0, colon)))
+      if (!port || port.value() < 1 || port.value() > 65535 ||
+          !is_host_name(piece.substr(0, colon)))
         return "is neither 'off' nor name servers such as 'ns1:9876; ns2:9876', parted by ';'";
       name_server server{std::string(piece.substr(0, colon)),
                          static_cast<std::uint16_t>(port.value())};
@@ -222,7 +223,8 @@ std::string node_name_servers_text(const cluster_config&, const node_config& n) 
 
 std::string set_node_name_servers(cluster_config&, node_config& n, std::string_view value) {
   n.name_servers.reset();
-  return value == as_the_gateway ? std::string() : read_name_servers(n.name_servers.emplace(), value);
+  return value == as_the_gateway ? std::string()
+                                 : read_name_servers(n.name_servers.emplace(), value);
 }
 
 std::string tls_file_text(const std::string& name) {

@@ -64,8 +64,8 @@ struct server::parts {
   std::shared_ptr<storage::opened_store> store;
   std::vector<std::unique_ptr<storage::file_lock>> queue_locks; ///< of directories of their own
   node_actor node;
-  std::optional<actor_port> actors;       ///< none: the actor port is off
-  std::unique_ptr<socket_server> sockets; ///< null: the gateway is off
+  std::optional<actor_port> actors;          ///< none: the actor port is off
+  std::unique_ptr<socket_server> sockets;    ///< null: the gateway is off
   std::unique_ptr<name_registrar> registrar; ///< null: no other name servers
   std::shared_ptr<kv_keeper> kv;             ///< null: the store's directory is elsewhere
   gateway_options gateway_settings;

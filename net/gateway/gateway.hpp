@@ -43,10 +43,11 @@ struct gateway_setup {
   gateway_options options;
   std::function<void(outgoing)> send; ///< called from the actor, must not block
   std::shared_ptr<const access::account_book> accounts = {}; ///< null: nobody is asked who he is
-  /// The topics are others than before: called from the actor, must not block. Empty: nobody is told.
+  /// The topics are others than before: called from the actor, must not block. Empty: nobody is
+  /// told.
   std::function<void(const topic_map&)> topics_changed = {};
-  /// What operators keep with the name service: as it was, and whenever it changes, as the text of a
-  /// file. Called from the actor, must not block. Empty: it ends with the gateway.
+  /// What operators keep with the name service: as it was, and whenever it changes, as the text of
+  /// a file. Called from the actor, must not block. Empty: it ends with the gateway.
   remoting::kv_config kv = {};
   std::function<void(std::string)> save_kv = {};
 };

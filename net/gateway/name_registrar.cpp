@@ -248,22 +248,22 @@ void name_connection::write() {
 
 void name_connection::read() {
   auto room = splitter_.room();
-  socket_.async_read_some(
-      asio::buffer(room.data(), room.size()),
-      [this, number = number_](const error_code& failure, std::size_t count) {
-        if (number != number_)
-          return;
-        if (failure) {
-          lost(failure == asio::error::eof ? "it closed the connection" : failure.message());
-          return go_on();
-        }
-        splitter_.received(count);
-        if (auto taken = take_frames(); !taken)
-          lost(taken.error().message);
-        else
-          read();
-        go_on();
-      });
+  socket_.async_read_some(asio::buffer(room.data(), room.size()),
+                          [this, number = number_](const error_code& failure, std::size_t count) {
+                            if (number != number_)
+                              return;
+                            if (failure) {
+                              lost(failure == asio::error::eof ? "it closed the connection"
+                                                               : failure.message());
+                              return go_on();
+                            }
+                            splitter_.received(count);
+                            if (auto taken = take_frames(); !taken)
+                              lost(taken.error().message);
+                            else
+                              read();
+                            go_on();
+                          });
 }
 
 storage::result<void> name_connection::take_frames() {
@@ -284,9 +284,9 @@ void name_connection::take(const remoting::command& answer) {
     return close();
   if (!good) {
     if (!std::exchange(told_refused_, true))
-      storage::log_warning("name_server.refused", {{"server", name()},
-                                                   {"code", answer.code},
-                                                   {"reason", answer.remark.substr(0, 500)}});
+      storage::log_warning(
+          "name_server.refused",
+          {{"server", name()}, {"code", answer.code}, {"reason", answer.remark.substr(0, 500)}});
     return;
   }
   told_away_ = told_refused_ = false;

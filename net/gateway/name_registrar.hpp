@@ -36,7 +36,8 @@ public:
   using topic_sink = std::function<void(topics)>;
   topic_sink sink() const;
 
-  /// Unregisters everywhere, as far as that takes no more than 2 s. From the thread that started it.
+  /// Unregisters everywhere, as far as that takes no more than 2 s. From the thread that started
+  /// it.
   void stop();
 
 private:

@@ -37,8 +37,8 @@ struct gateway_options {
   std::chrono::milliseconds frame_time{30'000}; ///< to complete a frame, or to take an answer
   bool auto_create_topics = true;
   bool property_filter = true; ///< subscriptions by SQL92
-  bool vip_channel = true; ///< also listen two ports below the first, where old clients dial
-  std::string accounts;    ///< file of those who may come in, and what for; empty: everybody
+  bool vip_channel = true;     ///< also listen two ports below the first, where old clients dial
+  std::string accounts;        ///< file of those who may come in, and what for; empty: everybody
   tls_mode tls = tls_mode::off;
   std::string tls_certificate; ///< PEM files
   std::string tls_key;

@@ -136,8 +136,8 @@ void pull_desk::look_up(const ticket& who, const client_request& request, unknow
 }
 
 /// As the pull says itself, or as the members of its group did; nothing after it was refused.
-std::optional<pull_desk::message_filter>
-pull_desk::filter_for(const ticket& who, const remoting::pull_header& h) {
+std::optional<pull_desk::message_filter> pull_desk::filter_for(const ticket& who,
+                                                               const remoting::pull_header& h) {
   if ((h.sysflag & pull_flag::subscription) != 0)
     return filter_or_refuse(who, h.expression_type, filter_in(h));
   auto* known = groups_.find(h.group, h.topic);

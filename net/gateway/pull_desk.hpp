@@ -52,14 +52,14 @@ private:
     std::shared_ptr<const remoting::sql_filter> sql;
     std::uint32_t most = 0; ///< messages that the client takes
     pull_request wanted;
-    int rounds = 0;                        ///< in which nothing passed
+    int rounds = 0;                         ///< in which nothing passed
     std::optional<pull_response> looked_at; ///< after the first: how far, without records
   };
   /// A pull with all that is needed to ask for it.
   struct pull_work {
     std::string group;
     pull_request wanted;
-    std::int64_t offset = 0; ///< as the client asked: may be below 0
+    std::int64_t offset = 0;                ///< as the client asked: may be below 0
     std::shared_ptr<filtering> filter = {}; ///< null: the queue's entries say what passes
   };
   /// One that was asked for, with all that is needed to answer it.
@@ -114,7 +114,7 @@ private:
   std::map<connection_id, client_pulls> pulls_;
   std::deque<asked_pull> again_;
   std::map<std::string, std::shared_ptr<const remoting::sql_filter>> expressions_; ///< in pulls
-  std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_; ///< by due time
+  std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_;         ///< by due time
   bool held_pending_ = false;
 };
 

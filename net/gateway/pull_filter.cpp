@@ -18,8 +18,7 @@ bool passes(const remoting::sql_filter& filter, const storage::slice& record) {
   auto offset = storage::big_endian::load<storage::log_offset>(
       bytes.data() + storage::record_layout::own_offset_at);
   auto decoded = storage::decode_record(bytes, offset, storage::verify::structure);
-  return decoded.kind != storage::record_kind::message ||
-         filter.matches(decoded.view.properties);
+  return decoded.kind != storage::record_kind::message || filter.matches(decoded.view.properties);
 }
 
 } // namespace

@@ -36,17 +36,16 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       registry_(services_, names_), book_(services_), sends_(services_, names_, book_, tally_),
       retries_(services_, names_, book_, sends_, tally_), groups_(services_, names_, book_),
       transactions_(services_, groups_.groups()),
-      replies_(services_, names_, groups_.groups(), sends_),
-      offsets_(services_), pulls_(services_, names_, book_, groups_.groups(), tally_),
-      queries_(services_), admin_topics_(services_, names_, tally_),
+      replies_(services_, names_, groups_.groups(), sends_), offsets_(services_),
+      pulls_(services_, names_, book_, groups_.groups(), tally_), queries_(services_),
+      admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
-  for (auto lines :
-       {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(), groups_.lines(),
-        transactions_.lines(), replies_.lines(), offsets_.lines(), pulls_.lines(),
-        queries_.lines(), admin_topics_.lines(), admin_groups_.lines(), admin_progress_.lines(),
-        admin_status_.lines(), relays_.lines()}) {
+  for (auto lines : {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(),
+                     groups_.lines(), transactions_.lines(), replies_.lines(), offsets_.lines(),
+                     pulls_.lines(), queries_.lines(), admin_topics_.lines(), admin_groups_.lines(),
+                     admin_progress_.lines(), admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
     table_.add(std::move(lines));
   }
@@ -119,10 +118,9 @@ bool reception::may(const storage::host& peer, const ticket& who, const client_r
   if (why.empty())
     return true;
   if (auto unsaid = refused_lines_.take())
-    storage::log_warning("gateway.refused", {{"peer", peer.text()},
-                                             {"request", who.code},
-                                             {"reason", why},
-                                             {"unsaid", *unsaid}});
+    storage::log_warning(
+        "gateway.refused",
+        {{"peer", peer.text()}, {"request", who.code}, {"reason", why}, {"unsaid", *unsaid}});
   counter_.reply(who, response_code::no_permission, std::move(why));
   return false;
 }

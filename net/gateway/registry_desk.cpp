@@ -44,8 +44,8 @@ void registry_desk::register_broker(const ticket& who, const client_request& req
   names_.forget_silent();
   auto known = names_.others().version_of(*header) != nullptr;
   auto enter = [&]() -> storage::result<remoting::registered_header> {
-    TROUPE_TRY(auto what, remoting::read_registration(*header, request.header.version,
-                                                      request.body.bytes()));
+    TROUPE_TRY(auto what,
+               remoting::read_registration(*header, request.header.version, request.body.bytes()));
     return names_.others().enter(who.from, *header, what, counter_.now_ms());
   };
   auto entered = enter();
@@ -150,16 +150,15 @@ void registry_desk::list_kv(const ticket& who, const client_request& request) {
 /// What of a Java name server's settings has a meaning here.
 void registry_desk::show_settings(const ticket& who, const client_request&) {
   auto idle = std::chrono::duration_cast<std::chrono::seconds>(setup_.options.idle_time);
-  counter_.reply_text(
-      who, remoting::write_properties(
-               {{"listenAddress", setup_.address.address},
-                {"serverChannelMaxIdleTimeSeconds", std::to_string(idle.count())},
-                {"clusterTest", "false"},
-                {"orderMessageEnable", "false"},
-                {"returnOrderTopicConfigToBroker", "true"},
-                {"deleteTopicWithBrokerRegistration", "false"},
-                {"supportActingMaster", "false"},
-                {"enableAllTopicList", "true"}}));
+  counter_.reply_text(who, remoting::write_properties(
+                               {{"listenAddress", setup_.address.address},
+                                {"serverChannelMaxIdleTimeSeconds", std::to_string(idle.count())},
+                                {"clusterTest", "false"},
+                                {"orderMessageEnable", "false"},
+                                {"returnOrderTopicConfigToBroker", "true"},
+                                {"deleteTopicWithBrokerRegistration", "false"},
+                                {"supportActingMaster", "false"},
+                                {"enableAllTopicList", "true"}}));
 }
 
 } // namespace troupe::net

@@ -60,8 +60,8 @@ void reply_desk::make_topic(const shared_work& it) {
   if (auto* topic = names_.find(name))
     return go_on(it, *topic);
   bool own = name == remoting::reply_topic(setup_.address.cluster);
-  if (!own && !(setup_.options.auto_create_topics &&
-                it->reply.template_topic == remoting::default_topic))
+  if (!own &&
+      !(setup_.options.auto_create_topics && it->reply.template_topic == remoting::default_topic))
     return reply(it, response_code::topic_not_exist,
                  "there is no topic " + name + ", and it cannot be created");
   auto queues = own ? 1 : std::clamp(it->reply.template_queues, 1, most_new_queues);
@@ -91,8 +91,8 @@ void reply_desk::go_on(const shared_work& it, const topic_info& topic) {
                      topic.name + "] has " + std::to_string(topic.write_queues) +
                      " queues to write to");
   if (h.queue_id < 0)
-    h.queue_id = static_cast<std::int32_t>(next_queue_++ %
-                                           static_cast<std::uint32_t>(topic.write_queues));
+    h.queue_id =
+        static_cast<std::int32_t>(next_queue_++ % static_cast<std::uint32_t>(topic.write_queues));
   it->not_pushed = push(*it, *peer);
   store(it, topic, *peer);
 }
@@ -108,9 +108,9 @@ std::string reply_desk::push(const work& it, const storage::host& from) {
     return "push reply message fail, channel of <" + asker + "> not found.";
   auto& store = setup_.node_settings.store;
   auto now_ms = storage::system_wall_clock().now_ms();
-  remoting::reply_push pushed{
-      it.reply, from.text(),
-      storage::host::ipv4(store.store_host_ipv4, store.store_port).text(), now_ms};
+  remoting::reply_push pushed{it.reply, from.text(),
+                              storage::host::ipv4(store.store_host_ipv4, store.store_port).text(),
+                              now_ms};
   remoting::set_property(pushed.reply.properties, property::push_time, std::to_string(now_ms));
   remoting::command word;
   word.code = request_code::push_reply_message_to_client;
@@ -119,8 +119,7 @@ std::string reply_desk::push(const work& it, const storage::host& from) {
   return {};
 }
 
-void reply_desk::store(const shared_work& it, const topic_info& topic,
-                       const storage::host& from) {
+void reply_desk::store(const shared_work& it, const topic_info& topic, const storage::host& from) {
   auto& h = it->reply;
   storage::new_message m;
   m.queue_id = h.queue_id;
@@ -151,9 +150,8 @@ void reply_desk::answer(const shared_work& it, const put_response& response) {
   auto& results = response.results;
   if (!results.empty() && results.front().code == errc::none && results.front().offset >= 0) {
     auto& store = setup_.node_settings.store;
-    done.message_id =
-        storage::message_id(storage::host::ipv4(store.store_host_ipv4, store.store_port),
-                            results.front().offset);
+    done.message_id = storage::message_id(
+        storage::host::ipv4(store.store_host_ipv4, store.store_port), results.front().offset);
     done.queue_offset = results.front().queue_position;
   }
   end(it->who.from);

@@ -109,10 +109,10 @@ bool transaction_desk::ask_producer(const transaction_check& question) {
   auto host = storage::host::ipv4(store.store_host_ipv4, store.store_port);
   remoting::command word;
   word.code = request_code::check_transaction_state;
-  remoting::write_fields(word, remoting::transaction_question{
-                                   question.position, question.offset, question.unique_key,
-                                   question.unique_key,
-                                   storage::message_id(host, question.offset)});
+  remoting::write_fields(
+      word, remoting::transaction_question{question.position, question.offset, question.unique_key,
+                                           question.unique_key,
+                                           storage::message_id(host, question.offset)});
   counter_.tell(producers[turn_++ % producers.size()].connection, std::move(word),
                 {question.record});
   return true;

@@ -29,9 +29,9 @@ storage::result<void> broker_table::check_room(const register_header& broker,
                      self_.address + "; give one of them another name"};
   auto known = brokers_.find(broker.broker);
   if (known != brokers_.end() && known->second.cluster != broker.cluster)
-    return error{errc::invalid_argument, "broker " + broker.broker + " of cluster " +
-                                             broker.cluster + " is registered already, of cluster " +
-                                             known->second.cluster};
+    return error{errc::invalid_argument,
+                 "broker " + broker.broker + " of cluster " + broker.cluster +
+                     " is registered already, of cluster " + known->second.cluster};
   if (live_.size() >= most_addresses && live_.count({broker.cluster, broker.address}) == 0)
     return error{errc::busy, std::to_string(most_addresses) + " brokers are registered, no more "
                                                               "may be"};
@@ -45,8 +45,7 @@ storage::result<void> broker_table::check_room(const register_header& broker,
   if (topics > most_topics || bytes > most_bytes)
     return error{errc::busy, "the name service would know " + std::to_string(topics) +
                                  " topics in " + std::to_string(bytes) + " bytes; at most " +
-                                 std::to_string(most_topics) + " in " +
-                                 std::to_string(most_bytes)};
+                                 std::to_string(most_topics) + " in " + std::to_string(most_bytes)};
   return boost::outcome_v2::success();
 }
 
@@ -266,8 +265,7 @@ void broker_table::add_topics(std::vector<std::string>& names, const std::string
   for (auto& [topic, at] : topics_) {
     auto is_of_cluster = [&](const auto& entry) {
       auto broker = brokers_.find(entry.first);
-      return cluster == nullptr ||
-             (broker != brokers_.end() && broker->second.cluster == *cluster);
+      return cluster == nullptr || (broker != brokers_.end() && broker->second.cluster == *cluster);
     };
     if (there.count(topic) == 0 && std::any_of(at.begin(), at.end(), is_of_cluster))
       names.push_back(topic);

@@ -251,8 +251,7 @@ std::string write_registration(const registration& what, register_header& header
     out += ':' + write_topic(topic);
   }
   out += "}}}";
-  header.body_crc =
-      static_cast<std::int32_t>(storage::record_crc32(std::as_bytes(std::span(out))));
+  header.body_crc = static_cast<std::int32_t>(storage::record_crc32(std::as_bytes(std::span(out))));
   return out;
 }
 

@@ -41,12 +41,12 @@ void describe(Fields& f, heartbeat_header& h) {
 
 /// REGISTER_BROKER (103).
 struct register_header : broker_header {
-  std::string ha_address;        ///< where slaves copy from
-  std::int64_t timeout_ms = 0;   ///< for which the registration holds; 0: as long as usual
-  bool acting_master = false;    ///< a slave may be read from as if it were the master
-  bool compressed = false;       ///< the body
-  std::int32_t body_crc = 0;     ///< as records have it; 0: not said
-  bool all_topics = false;       ///< ours: the body names all, so what it does not name is gone
+  std::string ha_address;      ///< where slaves copy from
+  std::int64_t timeout_ms = 0; ///< for which the registration holds; 0: as long as usual
+  bool acting_master = false;  ///< a slave may be read from as if it were the master
+  bool compressed = false;     ///< the body
+  std::int32_t body_crc = 0;   ///< as records have it; 0: not said
+  bool all_topics = false;     ///< ours: the body names all, so what it does not name is gone
 };
 template <class Fields>
 void describe(Fields& f, register_header& h) {

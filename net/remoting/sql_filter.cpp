@@ -247,12 +247,12 @@ private:
   sql_value between(const sql_part& part) const {
     bool is_not = part.what == sql_operator::not_between;
     auto value = of(part.left);
-    auto low = ordered(is_not ? sql_operator::less : sql_operator::greater_equal, value,
-                       part.right);
+    auto low =
+        ordered(is_not ? sql_operator::less : sql_operator::greater_equal, value, part.right);
     if (low.is_failed() || (is_not ? low.is_true() : low.is_false()))
       return low;
-    auto high = ordered(is_not ? sql_operator::greater : sql_operator::less_equal, value,
-                        part.third);
+    auto high =
+        ordered(is_not ? sql_operator::greater : sql_operator::less_equal, value, part.third);
     if (high.is_failed() || (is_not ? high.is_true() : high.is_false()))
       return high;
     return low.is_null() || high.is_null() ? unknown : truth(!is_not);

@@ -449,9 +449,8 @@ private:
 
 result<sql_tree> read_sql(std::string_view expression) {
   if (expression.size() > most_sql_bytes)
-    return error{errc::invalid_argument,
-                 "the expression has " + std::to_string(expression.size()) + " bytes; at most " +
-                     std::to_string(most_sql_bytes)};
+    return error{errc::invalid_argument, "the expression has " + std::to_string(expression.size()) +
+                                             " bytes; at most " + std::to_string(most_sql_bytes)};
   return sql_reader(expression).read();
 }
 

@@ -162,14 +162,14 @@ private:
   std::int64_t read_ = 0;  ///< behind the last of them
   std::deque<slot> slots_;
   std::size_t open_ = 0;
-  std::set<std::int64_t> ahead_;                 ///< done, and not read yet
-  std::map<std::int64_t, std::int64_t> newest_;  ///< of transactions that were written again
-  std::set<std::int64_t> busy_;                  ///< transactions
+  std::set<std::int64_t> ahead_;                  ///< done, and not read yet
+  std::map<std::int64_t, std::int64_t> newest_;   ///< of transactions that were written again
+  std::set<std::int64_t> busy_;                   ///< transactions
   std::map<std::int64_t, std::int64_t> checking_; ///< halves, with their transactions
-  std::vector<std::int64_t> doubles_;            ///< to be said
-  std::int64_t doubles_rest_until_ms_ = 0;       ///< steady
-  std::size_t doubling_ = 0;                     ///< being said
-  std::int64_t next_due_ms_ = 0; ///< nothing is due before, steady
+  std::vector<std::int64_t> doubles_;             ///< to be said
+  std::int64_t doubles_rest_until_ms_ = 0;        ///< steady
+  std::size_t doubling_ = 0;                      ///< being said
+  std::int64_t next_due_ms_ = 0;                  ///< nothing is due before, steady
   std::int64_t op_first_ = 0;
   std::int64_t op_read_ = 0;
   std::int64_t largest_done_ = -1;

@@ -77,8 +77,8 @@ bool asks_for_transaction(std::string_view properties) noexcept {
 bool becomes_half(std::string_view topic, std::int32_t flags,
                   std::string_view properties) noexcept {
   auto type = flags & sysflag::transaction_mask;
-  return (type == 0 || type == sysflag::transaction_prepared) &&
-         asks_for_transaction(properties) && takes_messages(topic);
+  return (type == 0 || type == sysflag::transaction_prepared) && asks_for_transaction(properties) &&
+         takes_messages(topic);
 }
 
 result<void> check_transaction(std::int32_t flags, std::string_view properties,
@@ -142,8 +142,8 @@ half_facts facts_of(const record_view& half) noexcept {
         facts.first = first;
       facts.written_again = true;
     } else if (name == property::check_immunity) {
-      auto seconds = std::clamp<std::int64_t>(number_of<std::int64_t>(value).value_or(0), 0,
-                                              most_immunity_s);
+      auto seconds =
+          std::clamp<std::int64_t>(number_of<std::int64_t>(value).value_or(0), 0, most_immunity_s);
       facts.immunity_ms = seconds * 1000;
     }
   });
@@ -170,8 +170,8 @@ result<half_outcome> committed(const record_view& half) {
 
 half_outcome half_again(const record_view& half, std::int32_t checks) {
   auto message = outcome_in(half_topic, half);
-  copy_without({property::check_times, property::first_half, property::record_crc},
-               half.properties, message.properties);
+  copy_without({property::check_times, property::first_half, property::record_crc}, half.properties,
+               message.properties);
   append(message.properties, property::check_times, std::to_string(checks));
   if (auto first = facts_of(half).first; first >= 0)
     append(message.properties, property::first_half, std::to_string(first));

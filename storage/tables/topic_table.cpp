@@ -77,9 +77,8 @@ result<void> topic_table::put(const topic_info& topic) {
                  "topic '" + topic.name + "' has a perm that is not in 0..15: 4 is read, 2 write"};
   auto& entry = entries()[as_json(topic.name)];
   if (!entry.is_object())
-    entry = json::object{{"attributes", json::object{}},
-                         {"topicFilterType", "SINGLE_TAG"},
-                         {"topicSysFlag", 0}};
+    entry = json::object{
+        {"attributes", json::object{}}, {"topicFilterType", "SINGLE_TAG"}, {"topicSysFlag", 0}};
   auto& members = entry.get_object();
   members["topicName"] = as_json(topic.name);
   members["readQueueNums"] = topic.read_queues;

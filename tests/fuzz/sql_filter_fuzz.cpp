@@ -14,8 +14,7 @@ namespace {
 /// What becomes a remark, so a client's log and a header.
 void check_refusal(const std::string& message) {
   require(!message.empty() && message.size() < 400, "a refusal is a sentence");
-  require(std::all_of(message.begin(), message.end(),
-                      [](char c) { return c >= 0x20 && c < 0x7f; }),
+  require(std::all_of(message.begin(), message.end(), [](char c) { return c >= 0x20 && c < 0x7f; }),
           "a refusal can be printed");
 }
 

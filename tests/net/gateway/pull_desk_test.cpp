@@ -387,8 +387,7 @@ TEST_CASE("pull_desk: a pull goes on waiting for one that passes", "[gateway]") 
     t.next = {pull_status::nothing_new, 1, 0, 1, {}, 0, {}};
   t.answer_all();
   auto answer = t.answer_of(number);
-  CHECK(answer.header.code ==
-        (comes ? response_code::success : response_code::pull_not_found));
+  CHECK(answer.header.code == (comes ? response_code::success : response_code::pull_not_found));
   CHECK(answer.number("nextBeginOffset") == (comes ? 2 : 1));
 }
 

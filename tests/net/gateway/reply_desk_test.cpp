@@ -21,8 +21,8 @@ struct reply_stand : desk_stand {
   reply_stand() {
     settings.store.flush = storage::flush_policy::sync;
     start();
-    sends = std::make_shared<net::send_desk>(room().services, room().names, room().book,
-                                             room().tally);
+    sends =
+        std::make_shared<net::send_desk>(room().services, room().names, room().book, room().tally);
     open<net::reply_desk>(room().names, room().groups, *sends);
     topic = remoting::reply_topic(room().setup.address.cluster);
     on_work = [this] { sends->work(); };
@@ -48,8 +48,7 @@ struct reply_stand : desk_stand {
   std::vector<client_frame> pushed() const {
     std::vector<client_frame> found;
     std::copy_if(sent.begin(), sent.end(), std::back_inserter(found), [](const client_frame& f) {
-      return f.header.code == request_code::push_reply_message_to_client &&
-             !f.header.is_answer();
+      return f.header.code == request_code::push_reply_message_to_client && !f.header.is_answer();
     });
     return found;
   }
@@ -83,9 +82,9 @@ TEST_CASE("reply_desk: a reply goes to the producer that asked, and is stored", 
   CHECK(pushed[0].to == 2);
   CHECK(pushed[0].header.is_oneway());
   CHECK(pushed[0].body == "body");
-  for (auto* name : {"producerGroup", "topic", "defaultTopic", "defaultTopicQueueNums", "queueId",
-                     "sysFlag", "bornTimestamp", "flag", "properties", "bornHost", "storeHost",
-                     "storeTimestamp"})
+  for (auto* name :
+       {"producerGroup", "topic", "defaultTopic", "defaultTopicQueueNums", "queueId", "sysFlag",
+        "bornTimestamp", "flag", "properties", "bornHost", "storeHost", "storeTimestamp"})
     CHECK((field(pushed[0], name) != nullptr && !field(pushed[0], name)->empty()));
   auto& properties = *field(pushed[0], "properties");
   CHECK(storage::find_property(properties, "CORRELATION_ID") == "c1");

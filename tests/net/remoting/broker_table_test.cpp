@@ -11,8 +11,7 @@ namespace {
 
 const broker_address self{"C", "n1", "127.0.0.1:10911"};
 
-register_header header(const std::string& broker, const std::string& address,
-                       std::int64_t id = 0) {
+register_header header(const std::string& broker, const std::string& address, std::int64_t id = 0) {
   register_header h;
   h.broker = broker;
   h.address = address;
@@ -162,8 +161,9 @@ TEST_CASE("broker table: nobody takes the name of its own node", "[remoting]") {
   broker_table t(self);
   REQUIRE(t.enter(1, header("n1", self.address), with_topics({"T"}), 0)); // itself
   CHECK(topics_of(t).empty());
-  CHECK(t.enter(1, header("n1", "other:1"), with_topics({"T"}), 0).error().message.find(
-            "has the name of the node") != std::string::npos);
+  CHECK(t.enter(1, header("n1", "other:1"), with_topics({"T"}), 0)
+            .error()
+            .message.find("has the name of the node") != std::string::npos);
   REQUIRE(t.enter(1, header("a", "a:1"), with_topics({"T"}), 0));
   auto elsewhere = header("a", "a:2");
   elsewhere.cluster = "D";
@@ -207,8 +207,8 @@ TEST_CASE("broker table: brokers, topics and bytes have bounds", "[remoting]") {
   CHECK(t.enter(2, header("b2", "a:2"), with_topics({"one more"}), 0).error().code ==
         storage::errc::busy);
   std::size_t taken = 0; // the same topics at other brokers take bytes
-  for (std::size_t i = 2; i < 20 && t.enter(i, header("b" + std::to_string(i),
-                                                      "a:" + std::to_string(i)), many, 0);
+  for (std::size_t i = 2;
+       i < 20 && t.enter(i, header("b" + std::to_string(i), "a:" + std::to_string(i)), many, 0);
        ++i)
     ++taken;
   CHECK(taken > 2);

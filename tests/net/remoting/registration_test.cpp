@@ -20,11 +20,14 @@ std::string from_hex(std::string_view hex) {
 }
 
 // Made with zlib as Java's RegisterBrokerBody writes it: lengths and texts one behind another.
-const std::string compressed = from_hex(
-    "78da636060d0ad564ace2fcd2b492d52b232d6512a2e492c490d4b2d2acecccf53b232d4512ac9cc4d050ae6162859999bd73230303001b16c88a182898285829942b0a79fbb8f6b7c88a3bb42b552a292955292124891a46a906b4850a4aabb822110222b0399101d0b241900340b1e14");
+const std::string compressed =
+    from_hex("78da636060d0ad564ace2fcd2b492d52b232d6512a2e492c490d4b2d2acecccf53b232d4512ac9cc4d050"
+             "ae6162859999bd73230303001b16c88a182898285829942b0a79fbb8f6b7c88a3bb42b552a29295529212"
+             "4891a46a906b4850a4aabb822110222b0399101d0b241900340b1e14");
 /// The same, whose second topic is cut off behind its name.
 const std::string cut_off = from_hex(
-    "78da636060d0ad564ace2fcd2b492d52b232d6512a2e492c490d4b2d2acecccf53b232d4512ac9cc4d050ae6162859999bd73230303001b17088a182898285829942b0a79fbb8f6b7c88a33b482ac40800beba14e6");
+    "78da636060d0ad564ace2fcd2b492d52b232d6512a2e492c490d4b2d2acecccf53b232d4512ac9cc4d050ae6162859"
+    "999bd73230303001b17088a182898285829942b0a79fbb8f6b7c88a33b482ac40800beba14e6");
 
 std::string refusal(const register_header& header, std::string_view body) {
   auto read = read_registration(header, 407, as_bytes(body));

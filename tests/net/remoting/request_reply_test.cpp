@@ -21,8 +21,7 @@ std::string added(std::string properties, std::int32_t version) {
 
 } // namespace
 
-TEST_CASE("request_reply: a request gets the cluster whose topic its reply goes to",
-          "[remoting]") {
+TEST_CASE("request_reply: a request gets the cluster whose topic its reply goes to", "[remoting]") {
   CHECK(added("a\1b\2", java_4_9_7) == "a\1b\2");
   CHECK(added("", java_4_9_7).empty());
   auto request = added("REPLY_TO_CLIENT\1me", java_4_9_7);
