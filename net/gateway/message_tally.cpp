@@ -95,7 +95,7 @@ void message_tally::note_time(const pull_source& by, const pull_response& found)
 
 void message_tally::sent_back(const std::string& topic, const std::string& group) {
   if (storage::check_group_name(group))
-    counts_.add(remoting::sent_back, topic + '@' + group, 1, clock_.now_ms());
+    counts_.add(remoting::group_send_backs, topic + '@' + group, 1, clock_.now_ms());
 }
 
 bool message_tally::unknown_request(std::int32_t code) {

@@ -97,10 +97,10 @@ TEST_CASE("retry_desk: a copy waits in the topic for retries, and then its origi
   CHECK(storage::find_property(copy.properties, "TAGS") == "a");
   CHECK(storage::find_property(copy.properties, "DELAY") == "3");
   CHECK(storage::find_property(copy.properties, "RETRY_TOPIC") == "t");
-  CHECK_FALSE(t.room().tally.find(remoting::sent_back, "t@G"));
+  CHECK_FALSE(t.room().tally.find(remoting::group_send_backs, "t@G"));
   t.stored();
   CHECK(t.code_of(number) == response_code::success);
-  CHECK(t.room().tally.find(remoting::sent_back, "t@G"));
+  CHECK(t.room().tally.find(remoting::group_send_backs, "t@G"));
 }
 
 TEST_CASE("retry_desk: what was tried often enough, or is given up, goes to the dead letters",
