@@ -73,10 +73,12 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
     all.result.open = true;
     break;
   case code::send_message:
+  case code::send_reply_message:
     all.topic_in("topic", right::pub);
     break;
   case code::send_message_v2:
   case code::send_batch_message:
+  case code::send_reply_message_v2:
     all.topic_in("b", right::pub);
     break;
   case code::pull_message:

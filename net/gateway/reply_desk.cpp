@@ -37,6 +37,7 @@ void reply_desk::take(const ticket& who, const client_request& request) {
   if (!read)
     return counter_.fail(who, read.error());
   auto& h = read.value();
+  remoting::drop_empty_properties(h.properties);
   if (!storage::takes_messages(h.topic))
     return counter_.reply(who, response_code::no_permission,
                           "the sending message to topic[" + h.topic + "] is forbidden.");
