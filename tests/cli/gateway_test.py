@@ -187,7 +187,9 @@ class Consuming(Gateway):
         self.assertEqual(client.pull("T", 0, subscription="none").code, 20)
         self.assertEqual(client.pull("unknown", 0).code, 17)
         self.assertEqual(client.pull("T", 0, queue=4).code, 1)
-        self.assertEqual(client.pull("T", 0, expressionType="SQL92", subscription="a > 1").code, 1)
+        for expression, code in [("a IS NULL", 0), ("a > 1", 20), ("a >", 23)]:
+            answer = client.pull("T", 0, expressionType="SQL92", subscription=expression)
+            self.assertEqual(answer.code, code)
 
     def test_a_held_pull_is_answered_when_a_message_comes(self):
         client, producer = self.client(), self.client()
