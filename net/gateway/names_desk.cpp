@@ -169,7 +169,7 @@ void names_desk::show_cluster(const ticket& who, const client_request&) {
 /// What routes say, until told otherwise or restarted: clients send elsewhere then, and what they
 /// still send here is taken.
 void names_desk::change_writing(const ticket& who, const client_request& request) {
-  auto h = counter_.fields_of<remoting::broker_header>(who, request);
+  auto h = counter_.fields_of<remoting::broker_name_header>(who, request);
   if (!h)
     return;
   bool wipe = who.code == request_code::wipe_write_perm_of_broker;

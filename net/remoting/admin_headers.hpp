@@ -117,11 +117,11 @@ void describe(Fields& f, reset_one_header& h) {
 }
 
 /// WIPE_WRITE_PERM_OF_BROKER (205), ADD_WRITE_PERM_OF_BROKER (327).
-struct broker_header {
+struct broker_name_header {
   std::string broker;
 };
 template <class Fields>
-void describe(Fields& f, broker_header& h) {
+void describe(Fields& f, broker_name_header& h) {
   f("brokerName", h.broker);
 }
 struct wiped_answer {

@@ -325,14 +325,13 @@ TEST_CASE("session: whether they wait for the flush or not, puts keep their orde
   CHECK(bodies == wanted);
 }
 
-TEST_CASE("session: a time for delivery or a transaction is refused", "[actors]") {
+TEST_CASE("session: a time for delivery is refused", "[actors]") {
   session_stand t;
   t.start();
   for (auto* property : {"TIMER_DELAY_SEC\1"
                          "1\2",
                          "__STARTDELIVERTIME\1"
-                         "1\2",
-                         "TRAN_MSG\1TRUE\2"}) {
+                         "1\2"}) {
     auto refused = t.refusal(with_properties(property));
     CHECK(refused.code == errc::invalid_argument);
     CHECK(refused.message.find("not supported") != std::string::npos);

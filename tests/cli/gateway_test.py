@@ -109,7 +109,7 @@ class Producing(Gateway):
         self.assertIn("DELAY", answer.remark)
         answer = client.send("T", b"x", sysflag=4)
         self.assertEqual(answer.code, 13)
-        self.assertIn("transactions", answer.remark)
+        self.assertIn("TRAN_MSG", answer.remark)
         answer = client.ask(9999)
         self.assertEqual((answer.code, answer.remark), (3, " request type 9999 not supported"))
 
@@ -464,6 +464,68 @@ class BadInput(Gateway):
         self.assertIsNone(client.read())
         other = self.client()
         self.assertEqual(other.send("T", b"x").code, 0)
+
+
+class Transactions(Gateway):
+    settings = {"store": "transaction-timeout = 1s\ntransaction-check-interval = 1s"}
+
+    def assert_seen(self, *bodies):
+        wait_until(f"{bodies} are seen",
+                   lambda: sorted(self.good("consume", "T").lines()) == sorted(bodies))
+
+    def test_commit_and_rollback(self):
+        client = self.client()
+        client.send("T", b"plain")
+        halves = {body: client.send_half("T", body) for body in (b"a", b"b", b"c")}
+        self.assertEqual([half.code for half in halves.values()], [0, 0, 0])
+        self.assertEqual([half.ext["queueOffset"] for half in halves.values()], ["0", "1", "2"])
+        self.assert_seen(b"plain")
+        for _ in range(3):
+            self.assertEqual(client.end_half(remoting.COMMIT, halves[b"a"]).code, 0)
+        self.assertEqual(client.end_half(remoting.ROLLBACK, halves[b"b"]).code, 0)
+        client.end_half(remoting.COMMIT, halves[b"c"], oneway=True)
+        self.assert_seen(b"plain", b"a", b"c")
+        wrong = client.end_transaction(remoting.COMMIT, 999999999, 0)
+        self.assertEqual((wrong.code, wrong.remark),
+                         (1, "Find prepared transaction message failed"))
+
+    def test_a_producer_that_says_nothing_is_asked(self):
+        client = self.client()
+        client.heartbeat("c")
+        half = client.send_half("T", b"a", queue=2)
+        asked = client.server_request()
+        self.assertEqual((asked.code, asked.header["flag"]), (remoting.CHECK_TRANSACTION, 2))
+        self.assertEqual((asked.ext["msgId"], asked.ext["transactionId"]), ("Ka", "Ka"))
+        self.assertGreater(int(asked.ext["commitLogOffset"]), int(half.ext["msgId"][16:], 16))
+        message = asked.messages()[0]
+        self.assertEqual((message["topic"], message["queue"], message["body"]), ("T", 2, b"a"))
+        self.assertEqual(message["properties"]["TRANSACTION_CHECK_TIMES"], "1")
+        client.end_transaction(remoting.COMMIT, asked.ext["commitLogOffset"],
+                               asked.ext["tranStateTableOffset"], oneway=True, asked=True)
+        self.assert_seen(b"a")
+        self.assertEqual(client.end_half(remoting.COMMIT, half).code, 0)
+        self.assert_seen(b"a")
+
+    def test_over_a_kill_of_the_node(self):
+        client = self.client()
+        done, left = client.send_half("T", b"done"), client.send_half("T", b"left")
+        self.assertEqual(client.end_half(remoting.COMMIT, done).code, 0)
+        self.assert_seen(b"done")
+        self.node.clean_up()
+        self.node.start()
+        client = self.client()
+        self.assertEqual(client.end_half(remoting.COMMIT, done).code, 0)
+        self.assert_seen(b"done")
+        client.heartbeat("c")
+        asked = client.server_request()
+        self.assertEqual(asked.ext["msgId"], "Kleft")
+        self.assertEqual(client.end_half(remoting.COMMIT, left).code, 0)
+        self.assertEqual(client.end_transaction(
+            remoting.COMMIT, asked.ext["commitLogOffset"],
+            asked.ext["tranStateTableOffset"]).code, 0)
+        self.assert_seen(b"done", b"left")
+        self.assertEqual(self.node.stop(), 0)
+        self.assertEqual(self.node.verify().code, 0)
 
 
 class Limits(Gateway):

@@ -9,6 +9,8 @@ SEND, PULL, QUERY, QUERY_OFFSET, UPDATE_OFFSET = 10, 11, 12, 14, 15
 SEARCH, MAX_OFFSET, MIN_OFFSET, VIEW, HEARTBEAT, UNREGISTER = 29, 30, 31, 33, 34, 35
 LOCK, UNLOCK = 41, 42
 SEND_BACK, UPDATE_GROUP = 36, 200
+END_TRANSACTION, CHECK_TRANSACTION = 37, 39
+COMMIT, ROLLBACK = 8, 12
 CONSUMERS, NOTIFY, ROUTE, CLUSTER, SEND_V2, SEND_BATCH, LITE_PULL = 38, 40, 105, 106, 310, 320, 361
 LETTERS = dict(producerGroup="a", topic="b", defaultTopic="c", defaultTopicQueueNums="d",
                queueId="e", sysFlag="f", bornTimestamp="g", flag="h", properties="i",
@@ -153,6 +155,21 @@ class Client:
     def send_back(self, message, group="G", level=0, **more):
         return self.ask(SEND_BACK, group=group, offset=message["physical"], delayLevel=level,
                         **more)
+    def send_half(self, topic, body, group="P", **fields):
+        properties = f"TRAN_MSG\1true\2PGROUP\1{group}\2UNIQ_KEY\1K{body.decode()}\2"
+        return self.send(topic, body, properties=properties, sysflag=4, **fields)
+
+    def end_transaction(self, what, offset, position, group="P", oneway=False, asked=False):
+        """For the message at this offset of the log, with this number in the queue of halves."""
+        ext = dict(producerGroup=group, tranStateTableOffset=position, commitLogOffset=offset,
+                   commitOrRollback=what, fromTransactionCheck=str(asked).lower(), msgId="x",
+                   transactionId="")
+        number = self.post(END_TRANSACTION, oneway=oneway, **ext)
+        return None if oneway else self.answer(number)
+
+    def end_half(self, what, half, **more):
+        return self.end_transaction(what, int(half.ext["msgId"][16:], 16),
+                                    half.ext["queueOffset"], **more)
 
     def heartbeat(self, client, group="G", topic="T", expression="*", version=1, model="CLUSTERING"):
         body = dict(clientID=client, producerDataSet=[dict(groupName="P")], consumerDataSet=[dict(
