@@ -155,6 +155,7 @@ class Client:
     def send_back(self, message, group="G", level=0, **more):
         return self.ask(SEND_BACK, group=group, offset=message["physical"], delayLevel=level,
                         **more)
+
     def send_half(self, topic, body, group="P", **fields):
         properties = f"TRAN_MSG\1true\2PGROUP\1{group}\2UNIQ_KEY\1K{body.decode()}\2"
         return self.send(topic, body, properties=properties, sysflag=4, **fields)
