@@ -27,9 +27,10 @@ put_request half_put(const std::string& body, const std::string& more = {}) {
   put_request request;
   request.topic = "T";
   request.count = 1;
-  request.messages = {{m}, std::make_shared<std::pair<std::shared_ptr<std::string>,
-                                                      std::shared_ptr<std::string>>>(properties,
-                                                                                     text)};
+  request.messages = {
+      {m},
+      std::make_shared<std::pair<std::shared_ptr<std::string>, std::shared_ptr<std::string>>>(
+          properties, text)};
   return request;
 }
 

@@ -26,16 +26,16 @@ struct transaction_stand : gateway_stand {
     node.create_topic("t");
   }
   void beat(connection_id from, const std::string& group) {
-    auto answer = ask(from, request_code::heart_beat, {},
-                      R"({"clientID":"c)" + std::to_string(from) +
-                          R"(","producerDataSet":[{"groupName":")" + group +
-                          R"("}],"consumerDataSet":[]})");
+    auto answer =
+        ask(from, request_code::heart_beat, {},
+            R"({"clientID":"c)" + std::to_string(from) + R"(","producerDataSet":[{"groupName":")" +
+                group + R"("}],"consumerDataSet":[]})");
     REQUIRE(answer.header.code == response_code::success);
   }
   half_place send(const std::string& body) {
-    auto answer = ask(1, request_code::send_message,
-                      send_fields("t", 0, "TRAN_MSG\1true\2PGROUP\1P\2UNIQ_KEY\1" + body + "\2"),
-                      body);
+    auto answer =
+        ask(1, request_code::send_message,
+            send_fields("t", 0, "TRAN_MSG\1true\2PGROUP\1P\2UNIQ_KEY\1" + body + "\2"), body);
     REQUIRE(answer.header.code == response_code::success);
     auto id = storage::parse_message_id(*answer.header.ext.find("msgId"));
     return {answer.number("queueOffset"), id.value().offset};

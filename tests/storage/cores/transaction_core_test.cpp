@@ -116,7 +116,8 @@ TEST_CASE("transaction core: before all is known nobody resolves", "[storage]") 
   core it{limits_of()};
   core::moment now{noon, 0};
   it.begin_at(5, 3);
-  CHECK(it.work(now).looks == std::vector<core::look>{{core::queue::op, 3}, {core::queue::half, 5}});
+  CHECK(it.work(now).looks ==
+        std::vector<core::look>{{core::queue::op, 3}, {core::queue::half, 5}});
   CHECK(it.claim_for(7).what == core::answer::wait);
   it.found({half_at(5), half_at(6), again_at(7, 5)}, 8, 8, now);
   CHECK(it.claim_for(7).what == core::answer::wait);
@@ -260,8 +261,7 @@ private:
     }));
   }
   std::int64_t end_of(kind what) const {
-    return std::count_if(log_.begin(), log_.end(),
-                         [&](const record& r) { return r.what == what; });
+    return std::count_if(log_.begin(), log_.end(), [&](const record& r) { return r.what == what; });
   }
   const record* half(std::int64_t number) const {
     for (auto& r : log_)

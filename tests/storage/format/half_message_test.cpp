@@ -17,8 +17,7 @@ namespace {
 std::vector<std::byte> from_hex(std::string_view text) {
   std::vector<std::byte> bytes;
   for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-    bytes.push_back(
-        static_cast<std::byte>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
+    bytes.push_back(static_cast<std::byte>(std::stoi(std::string(text.substr(i, 2)), nullptr, 16)));
   return bytes;
 }
 
@@ -153,8 +152,8 @@ TEST_CASE("half message: written again it counts, and knows where it was first",
   CHECK_FALSE(facts_of(half).written_again);
   auto once = half_again(half, 1);
   CHECK(once.topic == half_topic);
-  CHECK(once.properties == properties + text({{"TRANSACTION_CHECK_TIMES", "1"},
-                                              {"TRAN_PREPARED_QUEUE_OFFSET", "9"}}));
+  CHECK(once.properties ==
+        properties + text({{"TRANSACTION_CHECK_TIMES", "1"}, {"TRAN_PREPARED_QUEUE_OFFSET", "9"}}));
   auto second = half_of(once.properties);
   second.queue_position = 20;
   CHECK(facts_of(second).first == 9);
