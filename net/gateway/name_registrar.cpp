@@ -1,6 +1,7 @@
 #include "net/gateway/name_registrar.hpp"
 
 #include "net/gateway/name_link.hpp"
+#include "net/remoting/broker_table.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/frame.hpp"
 #include "net/remoting/registration.hpp"
@@ -205,6 +206,7 @@ void name_connection::say_all() {
   header.address = with_.address.address;
   header.cluster = with_.address.cluster;
   header.ha_address = with_.address.address; // must be there; nobody copies from it
+  header.timeout_ms = remoting::broker_table::usual_time_ms; // 0 would be over at once
   header.all_topics = true;
   auto body = remoting::write_registration(what_, header);
   remoting::write_fields(request, header);
