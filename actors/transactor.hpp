@@ -135,6 +135,7 @@ private:
   std::optional<core> core_; ///< nothing while it begins
   std::uint64_t life_ = 1;   ///< of the core: answers to the one before are of no use
   bool beginning_ = false;
+  caf::actor_clock::time_point rest_until_; ///< it does not begin before
   std::size_t reader_turn_ = 0;
   own_timer timer_; ///< for `work`
 

@@ -30,7 +30,7 @@ const std::string& topic_of(storage::transaction_core::queue which) {
 } // namespace
 
 void transactor_state::learn_state() {
-  if (core_ || beginning_ || stopping_ || !has_roles_)
+  if (core_ || beginning_ || stopping_ || !has_roles_ || self_->clock().now() < rest_until_)
     return;
   beginning_ = true;
   ++life_;
@@ -103,6 +103,7 @@ void transactor_state::begin_again(const std::string& why) {
   ++life_;
   core_.reset();
   beginning_ = saving_ = false;
+  rest_until_ = self_->clock().now() + doubt_rest;
   self_->delayed_send(self_, doubt_rest, retry_atom_v);
   end_stop();
 }
