@@ -28,7 +28,8 @@ bool are_equal(const topic_map& a, const topic_map& b) {
                       return one.first == other.first &&
                              one.second.read_queues == other.second.read_queues &&
                              one.second.write_queues == other.second.write_queues &&
-                             one.second.perm == other.second.perm;
+                             one.second.perm == other.second.perm &&
+                             one.second.order == other.second.order;
                     });
 }
 
@@ -178,6 +179,8 @@ void names_desk::change_writing(const ticket& who, const client_request& request
     writing_wiped_ = wipe;
     changed = topics_.topics != nullptr ? topics_.topics->size() : 0;
     storage::log_warning("gateway.write_permission", {{"routes", wipe ? "wiped" : "added"}});
+  } else {
+    changed = others_.set_writable(h->broker, !wipe);
   }
   if (wipe)
     counter_.succeed(who, remoting::wiped_answer{changed});
