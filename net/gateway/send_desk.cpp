@@ -293,11 +293,11 @@ void send_desk::answer(const sent_put& put, const put_response& response) {
   if (!std::exchange(work_pending_, true)) // behind the other answers of its bundle
     self_->send(self_, work_atom_v);
   auto& results = response.results;
-  auto stored = static_cast<std::uint64_t>(
+  auto count = static_cast<std::uint64_t>(
       std::ranges::count_if(results, [](const message_result& r) { return r.offset >= 0; }));
-  if (stored > 0) {
+  if (count > 0) {
     auto& sum = stored_[put.topic];
-    sum = {sum.messages + stored, sum.bytes + put.bytes, sum.requests + 1};
+    sum = {sum.messages + count, sum.bytes + put.bytes, sum.requests + 1};
     tally_.put_took(put.topic, put.queue_id, counter_.now_ms() - put.who.since_ms);
   }
   if (put.then)

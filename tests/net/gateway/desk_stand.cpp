@@ -66,6 +66,7 @@ struct desk_place {
         [stand, call](retry_atom) { call(stand->on_retry); },
         [stand, call](watch_atom) { call(stand->on_watch); },
         [](const group_members&) {},
+        [](const transaction_check&) { return false; },
     };
   }
 };
