@@ -1,5 +1,7 @@
 #include "sim/node/node_check.hpp"
 
+#include "storage/format/delayed_message.hpp"
+#include "storage/format/properties.hpp"
 #include "storage/log/log_file.hpp"
 #include "storage/log/log_view.hpp"
 #include "storage/log/quarantine.hpp"
@@ -13,6 +15,9 @@
 namespace troupe::sim {
 
 namespace {
+
+/// The longest level, and the pause after some failures.
+constexpr int delivery_patience_s = 60;
 
 std::string place_of(const std::string& topic, std::int32_t queue, queue_offset position) {
   return topic + " queue " + std::to_string(queue) + " position " + std::to_string(position);
@@ -82,6 +87,8 @@ std::vector<seen_message> node_check::read_everything(const session_actor& sessi
     for (auto& queue : given.value().queues)
       read_queue(session, topic, queue, seen);
   }
+  if (scene_.plan.delayed) // behind the others, who were asked with all of the log in their queues
+    read_waiting(session, seen);
   return seen;
 }
 
@@ -115,6 +122,39 @@ void node_check::read_queue(const session_actor& session, const std::string& top
     while (damaged && next < answer.next)
       next = pass_damage(session, {topic, bounds.queue_id}, next, answer);
   }
+}
+
+/// No session describes the topic, but its queues can be pulled.
+void node_check::read_waiting(const session_actor& session, std::vector<seen_message>& seen) {
+  auto levels = scene_.node.options().store.delays.highest();
+  for (std::int32_t level = 1; level <= levels; ++level) {
+    pull_request request;
+    request.topic = storage::delay_topic;
+    request.queue_id = storage::delay_queue(level);
+    auto bounds = scene_.ask<pull_response>(session, request);
+    read_queue(session, request.topic, {request.queue_id, bounds.min, bounds.max}, seen);
+  }
+}
+
+void node_check::await_deliveries() {
+  if (!scene_.plan.delayed || scene_.disk_lied || scene_.rot.anywhere())
+    return;
+  auto session = scene_.open_session();
+  std::optional<std::string> late;
+  for (int second = 0; second < delivery_patience_s; ++second) {
+    auto now = scene_.ask_again<node_status>(session, status_atom_v);
+    auto ended = [](const role_status& role) { return role.state == role_stopped; };
+    if (!now.there() || now.code() != errc::none || !now.value().writer.refusal.empty() ||
+        std::ranges::any_of(now.value().roles, ended))
+      return; // nothing is stored before a restart
+    late = scene_.ledger.undelivered(read_everything(session));
+    if (!late)
+      break;
+    scene_.w.run_for(std::chrono::seconds(1));
+  }
+  if (late)
+    throw broken{*late};
+  caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
 }
 
 /// What was left out as damaged is damaged, or is old and went meanwhile; and it was said where.

@@ -21,6 +21,8 @@ public:
   const std::vector<seen_message>& found() const noexcept { return found_; }
   /// Of a node that nothing happened to for a while: its queues begin where its log does.
   void check_queue_begins();
+  /// Of a node that is whole: what has waited comes, though nothing else happens.
+  void await_deliveries();
 
 private:
   struct found_queue {
@@ -30,6 +32,7 @@ private:
   std::vector<seen_message> read_everything(const session_actor& session);
   void read_queue(const session_actor& session, const std::string& topic, queue_bounds bounds,
                   std::vector<seen_message>& seen);
+  void read_waiting(const session_actor& session, std::vector<seen_message>& seen);
   queue_offset pass_damage(const session_actor& session, const found_queue& where,
                            queue_offset from, const pull_response& answer);
   /// Where deleted topics end, as the disk has it.

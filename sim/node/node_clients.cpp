@@ -50,11 +50,13 @@ void node_clients::put(const node_event& event, const store_service& to) {
 std::vector<std::uint64_t> node_clients::add_messages(const node_event& event) {
   std::vector<std::uint64_t> numbers;
   auto queue = static_cast<std::int32_t>(event.queue % scene_.plan.queues);
-  for (std::uint32_t i = 0; i < event.count; ++i)
-    numbers.push_back(
-        scene_.ledger
-            .add(scene_.topic_of(event.queue), queue, event.size, scene_.node.clock().now_ms())
-            .number);
+  for (std::uint32_t i = 0; i < event.count; ++i) {
+    auto& entry = scene_.ledger.add(scene_.topic_of(event.queue), queue, event.size,
+                                    scene_.node.clock().now_ms());
+    if (event.level > 0)
+      scene_.ledger.put_off(entry, event.level, scene_.node.options().store.delays);
+    numbers.push_back(entry.number);
+  }
   return numbers;
 }
 
@@ -69,6 +71,8 @@ put_request node_clients::request_of(const std::vector<std::uint64_t>& numbers, 
     if (!properties.add(storage::property::keys, node_ledger::key_of(entry)) ||
         !properties.add(storage::property::tags, node_ledger::tag_of(entry)))
       throw broken{"a key or tag that cannot be stored"};
+    if (entry.level > 0 && !properties.add(storage::property::delay, std::to_string(entry.level)))
+      throw broken{"a delay level that cannot be stored"};
     storage::new_message message;
     auto text = properties.take();
     if (sequence != nullptr) {
@@ -76,13 +80,13 @@ put_request node_clients::request_of(const std::vector<std::uint64_t>& numbers, 
       text.insert(0, sequence->property());
       message.sysflag = storage::sysflag::sequenced;
     }
-    message.queue_id = entry.queue;
+    message.queue_id = entry.sent_to().queue;
     message.body = std::as_bytes(std::span(body));
     message.properties = text;
     batch.add(message);
   }
   put_request request;
-  request.topic = scene_.ledger.at(numbers.front()).topic;
+  request.topic = scene_.ledger.at(numbers.front()).sent_to().topic;
   request.count = batch.count();
   request.messages = batch.take();
   request.wait = wait;

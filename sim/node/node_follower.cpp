@@ -211,11 +211,21 @@ struct follower_state {
     ++scene->compared;
     if (auto bad = ledger.check_answered(message, asked))
       return wrong(at, *bad);
-    auto number = ledger.find(message.body)->number;
-    seen.insert(number);
-    at.shown[position] = number;
+    auto& entry = *ledger.find(message.body);
+    if (!node_ledger::has_waited(entry, message))
+      seen.insert(entry.number);
+    at.shown[position] = entry.number;
     if (scene->plan.sync_flush && !scene->disk_lied)
       ledger.shown(message);
+  }
+
+  /// Of what has waited there may be several: each is shown at its own place.
+  bool copy_shown(const seen_message& one, std::uint64_t number) const {
+    return std::ranges::any_of(queues, [&](const followed& at) {
+      auto shown = at.shown.find(one.position);
+      return at.topic == one.topic && at.queue == one.queue && shown != at.shown.end() &&
+             shown->second == number;
+    });
   }
 
   /// Another message was shown in its place: damage in the last record looks like a torn write, and
@@ -305,7 +315,10 @@ void node_follower::catch_up(const std::vector<seen_message>& there) {
     return;
   auto unseen = [this](const seen_message& one) {
     auto* entry = scene_.ledger.find(one.body);
-    return entry != nullptr && !was_shown(entry->number) &&
+    bool waited = entry != nullptr && node_ledger::has_waited(*entry, one);
+    if (entry == nullptr || (entry->level > 0 && !waited)) // who waits is not shown yet
+      return false;
+    return !(waited ? state_->copy_shown(one, entry->number) : was_shown(entry->number)) &&
            !scene_.rot.hit(one.topic, one.queue, one.position) &&
            !(scene_.rot.in_log() && state_->other_shown(one));
   };

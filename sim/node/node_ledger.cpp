@@ -69,7 +69,7 @@ void node_ledger::flushed(log_offset end) {
 
 void node_ledger::shown(const seen_message& seen) {
   auto* found = find(seen.body);
-  if (found == nullptr)
+  if (found == nullptr || has_waited(*found, seen))
     return;
   auto& entry = entries_[found->number];
   entry.seen = true;
@@ -78,8 +78,9 @@ void node_ledger::shown(const seen_message& seen) {
 }
 
 /// A topic's deletion kills what lay before it, but not what was sent when it was known.
-bool node_ledger::deleted(const ledger_entry& entry, log_offset offset) const {
-  auto at = topics_.deleted_at(entry.topic);
+bool node_ledger::deleted(const ledger_entry& entry, const std::string& topic,
+                          log_offset offset) const {
+  auto at = topics_.deleted_at(topic);
   return offset >= 0 && offset < at && entry.deleted_before < at;
 }
 
@@ -98,6 +99,8 @@ node_ledger::problem node_ledger::check_message(const seen_message& seen) const 
   auto name = name_of(*entry);
   if (seen.body != body_of(*entry) || seen.key != key_of(*entry) || seen.tag != tag_of(*entry))
     return name + " came back altered";
+  if (has_waited(*entry, seen))
+    return check_copy(*entry, seen);
   if (seen.topic != entry->topic || seen.queue != entry->queue)
     return name + " came back from " + seen.topic + " queue " + std::to_string(seen.queue);
   if (entry->state == put_state::refused)
@@ -116,9 +119,9 @@ node_ledger::problem node_ledger::check_living(const seen_message& seen) const {
   if (auto wrong = check_message(seen))
     return wrong;
   auto* entry = find(seen.body);
-  if (deleted(*entry, seen.offset))
+  if (deleted(*entry, seen.topic, seen.offset))
     return name_of(*entry) + " is there, and its topic was deleted at " +
-           std::to_string(topics_.deleted_at(entry->topic));
+           std::to_string(topics_.deleted_at(seen.topic));
   return std::nullopt;
 }
 
@@ -160,8 +163,8 @@ node_ledger::problem node_ledger::check_senders(const std::vector<seen_message>&
 }
 
 bool node_ledger::may_be_missing(const ledger_entry& entry, const missing_rule& may) const {
-  return entry.offset >= 0 &&
-         (entry.offset < may.min || deleted(entry, entry.offset) || may.excused(entry));
+  return entry.offset >= 0 && (entry.offset < may.min ||
+                               deleted(entry, entry.topic, entry.offset) || may.excused(entry));
 }
 
 /// Nothing is missing that has to be there.
@@ -195,15 +198,22 @@ node_ledger::problem node_ledger::check_prefix(const std::set<std::uint64_t>& th
   return std::nullopt;
 }
 
-node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& seen,
+node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& all,
                                             const missing_rule& may) {
   ++looks_;
-  if (auto wrong = check_order(seen))
+  if (auto wrong = check_order(all))
     return wrong;
   std::set<std::uint64_t> there;
-  for (auto& message : seen) {
+  std::vector<seen_message> seen; // as they were sent
+  copies came;
+  for (auto& message : all) {
     if (auto wrong = check_living(message))
       return wrong;
+    if (has_waited(*find(message.body), message)) {
+      came[find(message.body)->number].push_back(message);
+      continue;
+    }
+    seen.push_back(message);
     if (!there.insert(find(message.body)->number).second)
       return name_of(*find(message.body)) + " is there twice";
     if (message.offset < may.min)
@@ -211,6 +221,8 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
              std::to_string(may.min);
   }
   auto wrong = may.all ? std::nullopt : check_senders(seen);
+  if (!may.all && !wrong)
+    wrong = check_copies(came, seen);
   if (!may.all && !wrong)
     wrong = check_missing(there, may);
   if (!may.all && !wrong && may.lost_power)
@@ -246,6 +258,7 @@ node_ledger::problem node_ledger::check_all(const std::vector<seen_message>& see
 /// It stays away for ever, but for a copy that was sent when it was in doubt.
 void node_ledger::lose(ledger_entry& entry, const missing_rule& may) const {
   entry.seen = false;
+  entry.later.expired = entry.later.expired || entry.offset < may.min;
   if (!may.under_way || !entry.copied) {
     entry.state = put_state::gone;
     return;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include "sim/node/topic_ledger.hpp"
+#include "storage/delay_levels.hpp"
 #include "storage/format/position.hpp"
 #include "storage/format/record.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -27,6 +29,17 @@ enum class put_state : std::uint8_t {
   gone,    ///< was not there after a recovery that may have lost it: stays away for ever
 };
 
+/// Of a message that is to come later: what was known when it was sent. It waits where its entry
+/// says, in RocketMQ's topic for that, and comes where its producer sent it.
+struct put_off_message {
+  std::string topic;
+  std::int32_t queue = 0;
+  std::int64_t ms = 0;          ///< that it waits
+  std::int64_t set_back_ms = 0; ///< how far the clock had been set back by then
+  std::uint64_t ends = 0;       ///< how often the delivery had been ended by then
+  bool expired = false;         ///< it is gone with an old file, and may have been delivered before
+};
+
 struct ledger_entry {
   std::uint64_t number = 0; ///< in its body, so that a message that comes back is known
   std::string topic;
@@ -45,6 +58,16 @@ struct ledger_entry {
   queue_offset position = -1;
   log_offset deleted_before = 0; ///< what was known of its topic when it was sent
   std::int64_t sent_ms = 0;      ///< by the node's wall clock
+  std::int32_t level = 0;        ///< its producer asked for; 0: it does not wait
+  put_off_message later;         ///< with a level
+
+  struct place {
+    const std::string& topic;
+    std::int32_t queue;
+  };
+  place sent_to() const noexcept {
+    return level > 0 ? place{later.topic, later.queue} : place{topic, queue};
+  }
 };
 
 /// A message as a consumer got it.
@@ -56,6 +79,7 @@ struct seen_message {
   std::string body;
   std::string key;
   std::string tag;
+  std::int64_t stored_ms = 0;
 };
 
 /// What may be missing when everything is read.
@@ -82,6 +106,8 @@ public:
   /// A message of this size for a queue; its number is new.
   ledger_entry& add(const std::string& topic, std::int32_t queue, std::uint32_t size,
                     std::int64_t now_ms);
+  /// It waits for what the level says, before it comes where it was sent.
+  void put_off(ledger_entry& entry, std::int32_t level, const storage::delay_levels& delays);
   ledger_entry& at(std::uint64_t number) { return entries_.at(number); }
   const std::vector<ledger_entry>& entries() const noexcept { return entries_; }
   topic_ledger& topics() noexcept { return topics_; }
@@ -95,6 +121,13 @@ public:
   /// Where the log is damaged a start does not find how far its producers were: what one of them
   /// sends again may be stored once more.
   void log_damaged(bool damaged) noexcept { log_damaged_ = damaged; }
+
+  /// The wall clock was set by so much.
+  void clock_set(std::int64_t by_ms) noexcept { set_back_ms_ += by_ms < 0 ? -by_ms : 0; }
+  /// Who delivers what has waited ended without having kept how far it was: it may come again.
+  void delivery_ended() noexcept { ++ends_; }
+  /// It comes again whenever one process has lost sight of another.
+  void deliveries_doubtful() noexcept { doubtful_ = true; }
 
   /// Body, key and tag of a message: the number, and bytes that follow from it.
   static std::string body_of(const ledger_entry& entry);
@@ -126,12 +159,21 @@ public:
 
   /// All that is there after a restart, queue by queue. What is there and flushed is known to be
   /// durable from now on; what is not there is gone.
-  problem check_all(const std::vector<seen_message>& seen, const missing_rule& may);
+  problem check_all(const std::vector<seen_message>& all, const missing_rule& may);
+
+  /// One that waits among these, and has not come; of topics that are still as they were.
+  problem undelivered(const std::vector<seen_message>& seen) const;
+  /// What waits is shown nowhere but in the topic for that, and what has come in its own.
+  static bool has_waited(const ledger_entry& entry, const seen_message& seen);
 
   /// The message that was sent with this body; null if nobody did.
   const ledger_entry* find(std::string_view body) const;
 
 private:
+  using copies = std::map<std::uint64_t, std::vector<seen_message>>; ///< by the message's number
+  problem check_copy(const ledger_entry& entry, const seen_message& seen) const;
+  problem check_copies(const copies& there, const std::vector<seen_message>& waiting) const;
+  problem check_copies_order(const copies& there) const;
   problem check_order(const std::vector<seen_message>& seen) const;
   problem check_senders(const std::vector<seen_message>& seen) const;
   void lose(ledger_entry& entry, const missing_rule& may) const;
@@ -139,7 +181,7 @@ private:
   /// What a power cut has left is a prefix of what was acknowledged before.
   problem check_prefix(const std::set<std::uint64_t>& there, const missing_rule& may) const;
   bool may_be_missing(const ledger_entry& entry, const missing_rule& may) const;
-  bool deleted(const ledger_entry& entry, log_offset offset) const;
+  bool deleted(const ledger_entry& entry, const std::string& topic, log_offset offset) const;
 
   std::vector<ledger_entry> entries_;   ///< by number
   std::vector<ledger_entry> last_life_; ///< as they were when it ended
@@ -147,6 +189,9 @@ private:
   std::uint64_t looks_ = 0; ///< how often all was read
   bool log_damaged_ = false;
   std::uint64_t lives_ = 0; ///< that have ended
+  std::int64_t set_back_ms_ = 0;
+  std::uint64_t ends_ = 0; ///< of the delivery
+  bool doubtful_ = false;  ///< how often what has waited comes
 };
 
 } // namespace troupe::sim

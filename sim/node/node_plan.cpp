@@ -195,6 +195,19 @@ void add_read_faults(node_plan& plan, random_source random) {
   }
 }
 
+/// In a third of the runs some messages are to come later; and time passes, so that they do.
+void draw_delays(node_plan& plan, random_source random) {
+  plan.delayed = random.one_in(3);
+  if (!plan.delayed)
+    return;
+  for (auto& event : plan.events) {
+    if (random.one_in(8))
+      event.after += std::chrono::milliseconds(random.below(1500));
+    if (event.kind == event_kind::put && random.one_in(3))
+      event.level = random.one_in(2) ? 1 : static_cast<std::int32_t>(random.between(2, 5));
+  }
+}
+
 } // namespace
 
 std::string_view name_of(event_kind kind) noexcept {
@@ -211,6 +224,11 @@ const std::vector<std::string>& fault_classes() {
 bool node_plan::breaks_disk() const noexcept {
   return std::ranges::any_of(
       events, [](const node_event& event) { return event.kind == event_kind::disk_fault; });
+}
+
+bool node_plan::breaks_links() const noexcept {
+  return std::ranges::any_of(
+      events, [](const node_event& event) { return event.kind >= event_kind::end_process; });
 }
 
 bool node_plan::sets_clock() const noexcept {
@@ -256,6 +274,7 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
   }
   if (classes.count("reads") > 0)
     add_read_faults(plan, stream(seed, "reads"));
+  draw_delays(plan, stream(seed, "delays"));
   return plan;
 }
 
@@ -266,6 +285,7 @@ std::string to_string(const node_event& event) {
   case event_kind::put:
     text += " producer=" + std::to_string(event.client) + " queue=" + std::to_string(event.queue) +
             " messages=" + std::to_string(event.count) + " size=" + std::to_string(event.size) +
+            (event.level > 0 ? " level=" + std::to_string(event.level) : "") +
             (event.wait ? "" : " wait=false");
     break;
   case event_kind::kill_actor:
@@ -346,7 +366,7 @@ std::string to_string(const node_plan& plan) {
          " log-file=" + std::to_string(plan.log_file_bytes) +
          " capacity=" + std::to_string(plan.capacity) +
          " tail=" + std::to_string(plan.tail_entries) + (plan.record_crc ? " record-crc" : "") +
-         (plan.numbered ? " numbered" : "") +
+         (plan.numbered ? " numbered" : "") + (plan.delayed ? " delayed" : "") +
          (plan.cleaner_ms > 0 ? " cleaner=" + std::to_string(plan.cleaner_ms) + "ms" : "") +
          (plan.reserved_ms > 0 ? " reserved=" + std::to_string(plan.reserved_ms) + "ms" : "") +
          (plan.placement.size() > 1 ? " processes=" + placement_of(plan) : "") +

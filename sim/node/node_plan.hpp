@@ -58,6 +58,7 @@ struct node_event {
   std::uint32_t queue = 0;            ///< over all topics; or the other process of a link
   std::uint32_t count = 1;            ///< messages of a batch
   std::uint32_t size = 0;             ///< bytes of a body, about
+  std::int32_t level = 0;             ///< of a put: its messages wait so long; 0: they do not
   bool wait = true;   ///< a put's own flag; of `hold`: requests; of `rot`: it is down
   bool other = false; ///< of `hold`: answers
   std::string role;   ///< of `kill_actor` and `stall`
@@ -84,6 +85,7 @@ struct node_plan {
   std::int64_t cleaner_ms = 0;  ///< how often it looks; 0: as a node does
   std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
   bool numbered = false; ///< producers number their messages, and send again what is not stored
+  bool delayed = false;  ///< some messages are to come later
   std::vector<role_set> placement = {role_set::every()}; ///< of each process
   queue_placement queue_places;
   std::int64_t net_delay_ms = 0; ///< between processes
@@ -93,6 +95,8 @@ struct node_plan {
   /// True if the wall clock is set in the run: the age of files means nothing then.
   bool sets_clock() const noexcept;
   bool breaks_disk() const noexcept;
+  /// True if one process may lose sight of another: what it asked for may be done, or not.
+  bool breaks_links() const noexcept;
   /// Queues apart from the log, and nothing else with files, are at this process.
   bool has_queues_alone(std::size_t process) const noexcept;
 };

@@ -1,14 +1,10 @@
 #include "sim/node/node_run.hpp"
 
 #include "sim/net/net.hpp"
-#include "sim/node/node_check.hpp"
-#include "sim/node/node_clients.hpp"
-#include "sim/node/node_follower.hpp"
-#include "sim/node/node_scene.hpp"
+#include "sim/node/node_runner.hpp"
 #include "storage/recovery/checkpoint.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -18,11 +14,6 @@ namespace troupe::sim {
 
 namespace {
 
-using std::chrono::milliseconds;
-/// Long enough for every deadline of client, session and actors.
-constexpr auto until_all_answered = std::chrono::seconds(60);
-/// All processes have found each other, and the queues have caught up, in much less time.
-constexpr auto until_whole = std::chrono::seconds(20);
 constexpr int start_tries = 5;
 /// A process dies in the middle of what its actors do.
 constexpr std::uint64_t most_steps_before_end = 100;
@@ -33,57 +24,8 @@ constexpr int full_percent = 90;
 constexpr int cleaning_percent = 75;
 /// So large that a few percent are room enough for all that a node writes.
 constexpr std::uint64_t disk_bytes = 64 * storage::mib;
-constexpr auto endless = std::numeric_limits<std::uint64_t>::max() / 2;
 
-class node_runner {
-public:
-  node_runner(const node_plan& plan, const node_tracer& tracer, const open_door& door)
-      : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {
-    auto& wire = scene_.wire(plan.producers);
-    follow(wire.service(), "followers", false);
-    if (!door)
-      return;
-    door_ = door(scene_);
-    for (auto& client : door_->services())
-      follow(client, "frames-" + std::to_string(followers_.size()), true);
-  }
-
-  node_outcome run();
-
-private:
-  void prepare();
-  void happen(const node_event& event);
-  void put(const node_event& event);
-  void end_process(const node_event& event, random_source& random);
-  void follow(const store_service& service, const std::string& group, bool told_begin) {
-    followers_.push_back(std::make_unique<node_follower>(scene_, service, group, told_begin));
-  }
-  void await_meeting(const node_event& event);
-  void spread(const node_event& event, random_source& random);
-  bool check_settled(milliseconds limit);
-  void check_spread();
-  void stop();
-  void restart(bool lost_power = false);
-  void collect();
-  void rot(const node_event& event, random_source& random);
-  void fill_disk(const node_event& event);
-  std::optional<node_status> status();
-  void check_refusal();
-  void say(const std::string& what) const;
-  void finish();
-  void begin_all();
-  void store_one_more();
-
-  const node_tracer& tracer_;
-  node_scene scene_;
-  node_clients clients_;
-  node_check check_;
-  std::unique_ptr<other_door> door_;
-  std::vector<std::unique_ptr<node_follower>> followers_;
-  log_offset vouched_ = 0; ///< by the last checkpoint that was there after a life
-  bool over_ = false;      ///< nothing more can be expected of this disk
-  node_outcome outcome_;
-};
+} // namespace
 
 node_outcome node_runner::run() {
   try {
@@ -149,6 +91,8 @@ void node_runner::happen(const node_event& event) {
     break;
   case event_kind::kill_actor:
     node.kill_actor(event.role);
+    if (event.role == "delayer")
+      scene_.ledger.delivery_ended();
     break;
   case event_kind::stall:
     node.stall(event.role, milliseconds(event.span_ms));
@@ -171,6 +115,7 @@ void node_runner::happen(const node_event& event) {
     break;
   case event_kind::clock:
     node.clock().jump(milliseconds(event.span_ms));
+    scene_.ledger.clock_set(event.span_ms);
     break;
   case event_kind::rest:
     scene_.w.run_for(milliseconds(event.span_ms));
@@ -265,7 +210,7 @@ void node_runner::end_process(const node_event& event, random_source& random) {
 
 /// Ends in order and starts again. What was left over, the next start has to find.
 void node_runner::stop() {
-  (void)scene_.node.stop();
+  in_order_ = scene_.node.stop().has_value();
   restart();
 }
 
@@ -280,6 +225,8 @@ void node_runner::collect() {
 /// Up again, with what went wrong in the life before behind it; then everything is looked at.
 void node_runner::restart(bool lost_power) {
   ++outcome_.restarts;
+  if (!std::exchange(in_order_, false))
+    scene_.ledger.delivery_ended();
   auto& node = scene_.node;
   if (node.net() != nullptr)
     node.net()->heal();
@@ -384,113 +331,6 @@ void node_runner::check_refusal() {
   if (still && scene_.ledger.at(last).state == put_state::stored)
     throw broken{"a message is stored on a full disk"};
 }
-
-// -- the end -------------------------------------------------------------------------------------
-
-/// Nothing goes wrong any more: everything is answered, and a new start finds everything again.
-void node_runner::finish() {
-  for (auto& each : scene_.wires)
-    each->set({});
-  if (door_)
-    door_->heal();
-  scene_.node.disk().set_faults({});
-  scene_.node.disk().set_other_bytes(0);
-  scene_.node.disk().set_capacity(endless);
-  begin_all();
-  check_settled(until_whole);
-  scene_.w.run_for(until_all_answered);
-  clients_.collect();
-  if (!clients_.all_answered())
-    throw broken{"a request was not answered within a minute"};
-  check_spread();
-  if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
-    throw broken{"the disk has room, and writes are refused: " + now->writer.refusal};
-  if (scene_.node.running())
-    check_.check_queue_begins();
-  else
-    restart();
-  if (over_)
-    return;
-  stop();
-  if (over_)
-    return;
-  store_one_more();
-  auto stopped = scene_.node.stop(true);
-  if (!stopped && !scene_.rot.in_log() && !scene_.disk_lied)
-    throw broken{"a healthy node does not stop in order: " + stopped.error().message};
-  restart();
-  if (over_)
-    return;
-  for (auto& each : followers_)
-    each->catch_up(check_.found());
-  collect();
-}
-
-/// The processes that are away come back.
-void node_runner::begin_all() {
-  auto& node = scene_.node;
-  if (node.crashed())
-    node.kill();
-  if (node.net() == nullptr || !node.running())
-    return;
-  node.net()->heal();
-  for (std::size_t i = 0; i < node.process_count(); ++i) {
-    if (node.runs(i))
-      continue;
-    if (auto begun = node.begin(i); !begun && !scene_.disk_lied)
-      throw broken{"a process does not start: " + begun.error().message};
-  }
-}
-
-/// Whatever ended or was cut off, without a restart of the rest all is there soon. False if who
-/// ends writing until one has ended it.
-bool node_runner::check_settled(milliseconds limit) {
-  auto& node = scene_.node;
-  if (node.net() == nullptr || !node.running())
-    return false;
-  auto settled = node.settle(limit);
-  auto now = status();
-  auto ended = [&](const role_status& role) { return role.state == role_stopped; };
-  if (now && (std::ranges::any_of(now->roles, ended) || !now->writer.refusal.empty()))
-    return false;
-  if (!settled)
-    throw broken{settled.error().message};
-  return true;
-}
-
-/// And it can be read, and more be stored.
-void node_runner::check_spread() {
-  if (!check_settled(until_all_answered))
-    return;
-  check_.after_start(false, vouched_, true);
-  store_one_more();
-}
-
-void node_runner::store_one_more() {
-  node_event last;
-  last.size = 10;
-  clients_.create_topic(last);
-  clients_.send_rest();
-  scene_.w.run_for(std::chrono::seconds(3));
-  clients_.collect();
-  clients_.put(last, scene_.wire(0).service());
-  scene_.w.run_for(std::chrono::seconds(10)); // wires may be slow
-  clients_.collect();
-  auto& stored = scene_.ledger.entries().back();
-  auto state = stored.state;
-  if (state == put_state::stored && !scene_.rot.anywhere() && !scene_.disk_lied &&
-      !std::ranges::all_of(followers_, [&](auto& f) { return f->was_shown(stored.number); }))
-    throw broken{"a message is stored for ten seconds, and whoever waits for it is not told"};
-  // Damage in the middle of the log, and nothing is written before a repair.
-  bool may_refuse = scene_.rot.in_log() || scene_.disk_lied;
-  if (state == put_state::stored || (may_refuse && state == put_state::refused))
-    return;
-  throw broken{state == put_state::open
-                   ? "a healthy node does not answer a put"
-                   : "a healthy node does not store: " + clients_.last_refusal()};
-}
-
-} // namespace
 
 node_outcome run_node(const node_plan& plan, const node_tracer& tracer, const open_door& door) {
   node_runner runner(plan, tracer, door);

@@ -18,6 +18,7 @@ node_options options_of(const node_plan& plan) {
   options.store.max_message_size_bytes =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(plan.log_file_bytes / 2, 8192));
   options.store.record_crc = plan.record_crc;
+  options.store.delays = storage::delay_levels::parse("0s 1s 2s 3s").value();
   options.dispatcher.mailbox_capacity = plan.capacity;
   options.queue_manager.tail_entries = plan.tail_entries;
   if (plan.cleaner_ms > 0)
@@ -51,7 +52,8 @@ seen_message decode(storage::byte_view bytes) {
           view.offset,
           std::string(body, view.body.size()),
           property(storage::property::keys),
-          property(storage::property::tags)};
+          property(storage::property::tags),
+          view.store_timestamp};
 }
 
 } // namespace

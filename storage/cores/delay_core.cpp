@@ -1,5 +1,7 @@
 #include "storage/cores/delay_core.hpp"
 
+#include "storage/mutant.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -34,6 +36,8 @@ std::int64_t delay_core::left_ms(std::int32_t level, const waiting& message,
   auto delay = delays_.of(level).value_or(0);
   auto stored = std::clamp<std::int64_t>(message.stored_ms, 0, largest - delay);
   auto left = stored + delay - now_ms;
+  if (TROUPE_MUTANT("delivered-too-early"))
+    left -= 1;
   auto& back = at(level).back;
   if (left > delay && back)
     left = std::min(left, back->seen_ms + delay - now_ms);
@@ -152,6 +156,8 @@ void delay_core::delivered(std::int32_t level, const std::vector<outcome>& outco
   bool all = true;
   for (std::size_t i = 0; i < s.batch.size(); ++i) {
     auto became = i < outcomes.size() ? outcomes[i] : outcome::later;
+    if (became == outcome::later && TROUPE_MUTANT("progress-before-stored"))
+      continue;
     if (became == outcome::later && std::exchange(all, false))
       go_to(s, s.batch[i]);
     else if (became != outcome::later && !all)

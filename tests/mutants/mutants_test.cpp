@@ -36,7 +36,7 @@ struct mutant {
   std::uint64_t from = first_seed; ///< where the search begins: one in some thousand finds it
 };
 
-constexpr std::array<mutant, 58> mutants = {{
+constexpr std::array<mutant, 63> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -109,6 +109,11 @@ constexpr std::array<mutant, 58> mutants = {{
     {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
     {"deletions-not-asked", "queues apart from the log are opened without the deletions",
      simulation::spread, 1801},
+    {"delivery-not-flushed", "what is counted as delivered is not durable"},
+    {"delivered-too-early", "a message comes before its time"},
+    {"progress-before-stored", "a message that could not be delivered is passed over"},
+    {"doubt-taken-for-delivery", "a delivery in doubt counts as done"},
+    {"deliveries-not-kept", "an orderly stop leaves behind how far messages are delivered"},
     {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
 }};
 
