@@ -131,6 +131,10 @@ void node_check::read_waiting(const session_actor& session, std::vector<seen_mes
     pull_request request;
     request.topic = storage::delay_topic;
     request.queue_id = storage::delay_queue(level);
+    auto first = scene_.ask_again<pull_response>(session, request);
+    if (scene_.rot.in_log() && (!first.there() || first.code() != errc::none))
+      continue; // what lies behind damage is not in the queues, and nobody says that it is not
+                // there
     auto bounds = scene_.ask<pull_response>(session, request);
     read_queue(session, request.topic, {request.queue_id, bounds.min, bounds.max}, seen);
   }

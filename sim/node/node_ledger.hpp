@@ -126,7 +126,7 @@ public:
   void clock_set(std::int64_t by_ms) noexcept { set_back_ms_ += by_ms < 0 ? -by_ms : 0; }
   /// Who delivers what has waited ended without having kept how far it was: it may come again.
   void delivery_ended() noexcept { ++ends_; }
-  /// It comes again whenever one process has lost sight of another.
+  /// From now on it may come again at any time.
   void deliveries_doubtful() noexcept { doubtful_ = true; }
 
   /// Body, key and tag of a message: the number, and bytes that follow from it.

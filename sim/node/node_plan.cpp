@@ -195,8 +195,27 @@ void add_read_faults(node_plan& plan, random_source random) {
   }
 }
 
+/// What waits is durable; when it comes the disk is slow, and then the power goes.
+void add_late_cut(node_plan& plan, random_source& random) {
+  auto at = plan.events.begin() + static_cast<std::ptrdiff_t>(random.below(plan.events.size() + 1));
+  auto put = draw_load(plan, random);
+  put.kind = event_kind::put;
+  put.client %= plan.producers;
+  put.level = 2;
+  node_event stall;
+  stall.kind = event_kind::stall;
+  stall.role = "flusher";
+  stall.after = std::chrono::milliseconds(random.between(900, 1000));
+  stall.span_ms = static_cast<std::int64_t>(random.between(300, 1500));
+  node_event cut;
+  cut.kind = event_kind::power_cut;
+  cut.seed = random.next();
+  cut.after = std::chrono::milliseconds(random.between(100, 600));
+  plan.events.insert(at, {put, stall, cut});
+}
+
 /// In a third of the runs some messages are to come later; and time passes, so that they do.
-void draw_delays(node_plan& plan, random_source random) {
+void draw_delays(node_plan& plan, bool cuts, random_source random) {
   plan.delayed = random.one_in(3);
   if (!plan.delayed)
     return;
@@ -206,6 +225,8 @@ void draw_delays(node_plan& plan, random_source random) {
     if (event.kind == event_kind::put && random.one_in(3))
       event.level = random.one_in(2) ? 1 : static_cast<std::int32_t>(random.between(2, 5));
   }
+  if (cuts && random.one_in(2))
+    add_late_cut(plan, random);
 }
 
 } // namespace
@@ -274,7 +295,7 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
   }
   if (classes.count("reads") > 0)
     add_read_faults(plan, stream(seed, "reads"));
-  draw_delays(plan, stream(seed, "delays"));
+  draw_delays(plan, classes.count("power") > 0, stream(seed, "delays"));
   return plan;
 }
 

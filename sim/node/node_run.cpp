@@ -263,6 +263,7 @@ void node_runner::rot(const node_event& event, random_source& random) {
   auto& options = scene_.node.options().store;
   say("turned over: " + scene_.rot.strike(scene_.node.disk(), options, random));
   scene_.ledger.log_damaged(scene_.rot.in_log());
+  scene_.ledger.deliveries_doubtful(); // a queue with damage may send who reads it back
   if (event.wait)
     restart();
 }

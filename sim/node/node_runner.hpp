@@ -21,7 +21,7 @@ class node_runner {
 public:
   node_runner(const node_plan& plan, const node_tracer& tracer, const open_door& door)
       : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {
-    if (plan.breaks_links())
+    if (plan.breaks_links()) // one process may not hear what another has stored
       scene_.ledger.deliveries_doubtful();
     auto& wire = scene_.wire(plan.producers);
     follow(wire.service(), "followers", false);
