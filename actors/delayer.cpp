@@ -222,6 +222,9 @@ std::optional<put_request> delayer_state::request_for(const storage::slice& reco
   auto due = storage::due(view);
   if (record.damaged())
     return std::nullopt;
+  // One that is left out has to stay where it is too: another one in its place would be passed
+  // over.
+  stored_to_ = std::max(stored_to_, view.offset + static_cast<log_offset>(view.size));
   if (!due) {
     storage::log_warning("delay.skipped",
                          {{"message", place_of(view)}, {"reason", due.error().message}});

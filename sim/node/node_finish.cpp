@@ -49,7 +49,7 @@ void node_runner::finish() {
     return;
   store_one_more();
   auto stopped = scene_.node.stop(true);
-  in_order_ = stopped.has_value();
+  ended_well(stopped.has_value());
   if (!stopped && !scene_.rot.in_log() && !scene_.disk_lied)
     throw broken{"a healthy node does not stop in order: " + stopped.error().message};
   restart();

@@ -210,7 +210,7 @@ void node_runner::end_process(const node_event& event, random_source& random) {
 
 /// Ends in order and starts again. What was left over, the next start has to find.
 void node_runner::stop() {
-  in_order_ = scene_.node.stop().has_value();
+  ended_well(scene_.node.stop().has_value());
   restart();
 }
 

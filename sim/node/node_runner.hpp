@@ -47,6 +47,8 @@ private:
   bool check_settled(milliseconds limit);
   void check_spread();
   void stop();
+  /// What a disk has failed to write is in doubt, and delivered again, however the life ends.
+  void ended_well(bool in_order) { in_order_ = in_order && !scene_.plan.breaks_disk(); }
   void restart(bool lost_power = false);
   void collect();
   void rot(const node_event& event, random_source& random);
@@ -65,7 +67,7 @@ private:
   std::unique_ptr<other_door> door_;
   std::vector<std::unique_ptr<node_follower>> followers_;
   log_offset vouched_ = 0; ///< by the last checkpoint that was there after a life
-  bool in_order_ = false;  ///< the life before has ended so
+  bool in_order_ = false;  ///< so the life before has ended
   bool over_ = false;      ///< nothing more can be expected of this disk
   node_outcome outcome_;
 };

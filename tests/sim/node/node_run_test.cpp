@@ -67,6 +67,15 @@ TEST_CASE("node_run: what is deleted is gone, and nothing else", "[sim]") {
   CHECK(run_seeds(60, {"retention", "topics", "process", "power"}) > 1000);
 }
 
+TEST_CASE("node_run: what is to come later comes, once and in its time", "[sim]") {
+  std::uint64_t delayed = 0;
+  for (std::uint64_t seed = 1; delayed < 40; ++seed) {
+    auto plan = draw_plan(seed, {"process", "power", "actor", "slow", "topics", "clock"});
+    if (plan.delayed && run_plan(plan) > 0)
+      ++delayed;
+  }
+}
+
 TEST_CASE("node_run: on a full disk writes are refused, and go on when it has room", "[sim]") {
   CHECK(run_seeds(40, {"full", "process"}) > 1000);
 }
