@@ -3,6 +3,7 @@
 #include "sim/node/node_scene.hpp"
 
 #include "storage/format/message_batch.hpp"
+#include "storage/format/properties.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
 
@@ -393,4 +394,32 @@ TEST_CASE("simulated_node: a topic deleted behind what a power cut left is made 
   s.node.kill();
   REQUIRE(s.node.start());
   CHECK(s.pulled() == std::vector<queue_offset>{stored.results[0].queue_position});
+}
+
+TEST_CASE("simulated_node: a delayed message that is left out is durable before it is passed over",
+          "[sim]") {
+  stand s;
+  storage::message_batch_builder batch;
+  storage::new_message message;
+  message.properties = "DELAY\1"
+                       "1\2";
+  batch.add(message);
+  auto later = stand::one({});
+  later.messages = batch.take();
+  s.node.stall("flusher", 5s);
+  auto stored = s.around.ask<put_response>(s.wire->service(), later).value();
+  REQUIRE(stored.results.at(0).code == errc::none);
+  s.around.ask<tombstone>(s.wire->service(), remove_atom_v, std::string("t")).value();
+  auto kept = [&] {
+    bool found = false;
+    s.node.disk().for_each_file([&](const std::string& path, storage::byte_view) {
+      found = found || path.find("delayOffset.json") != std::string::npos;
+    });
+    return found;
+  };
+  s.around.run_for(3s); // its topic is gone: it is left out after a second
+  CHECK_FALSE(kept());
+  s.around.run_for(5s);
+  CHECK(kept());
+  CHECK(s.pulled().empty());
 }
