@@ -47,6 +47,7 @@ flush_core::actions flush_core::wait(std::uint64_t run, std::int64_t end, std::u
     return then;
   }
   waiting_.push_back({end, who});
+  written_.end = std::max(written_.end, end);
   if (failed_ || end <= flushed_.end)
     then.answers = answer_waiting();
   else
@@ -92,7 +93,8 @@ flush_core::actions flush_core::failed() {
 flush_core::wake_up flush_core::wakes() noexcept {
   if (failed_ || awake_)
     return wake_up::none;
-  awake_ = !waiting_.empty() || written_.end - flushed_.end > resting_bytes_;
+  auto under_way = flushing_ ? flushing_->end : flushed_.end;
+  awake_ = !waiting_.empty() || written_.end - under_way > resting_bytes_;
   return awake_ ? wake_up::now : wake_up::unhurried;
 }
 

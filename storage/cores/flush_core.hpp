@@ -72,7 +72,8 @@ public:
   actions new_run(std::uint64_t run, const mark& written, const mark& flushed);
   actions go_on() noexcept;
   actions written(const mark& to) noexcept;
-  /// Somebody wants to know when the log is durable up to there, and has not asked before.
+  /// Somebody wants to know when the log is durable up to there, and has not asked before. It is
+  /// written up to there, whatever its writer has said: who has been told so may die before.
   actions wait(std::uint64_t run, std::int64_t end, std::uint64_t who);
   /// The writer stopped there; a last flush may be begun.
   void stop(std::int64_t end) noexcept;

@@ -211,9 +211,11 @@ TEST_CASE("queue_manager: confirmations that nobody waits for cost nothing", "[a
   constexpr int puts = 50; // one at a time, within a millisecond or so
   for (int i = 0; i < puts; ++i)
     t.store("a", {{"one"}});
-  // Each put passes each of them once, and nothing comes back; the writer takes it, writes it, and
-  // hears that it is durable, since the disk is idle each time.
-  CHECK(steps["writer"] == 3 * puts);
+  // Each put passes each of them once, and nothing comes back; the writer takes it and writes it,
+  // and hears now and then how much is durable.
+  CHECK(steps["writer"] >= 2 * puts);
+  CHECK(steps["writer"] <= 2 * puts + puts / 10);
+  CHECK(steps["flusher"] <= puts / 5);
   CHECK(steps["dispatcher"] == puts);
   CHECK(steps["queue-manager"] == puts);
   CHECK(t.writer_state().backlog == puts);

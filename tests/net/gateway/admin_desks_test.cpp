@@ -154,9 +154,6 @@ TEST_CASE("admin_topics_desk: what is RocketMQ's own, or cannot be, is refused",
   auto typed = settings_of("new");
   typed.emplace_back("attributes", "+message.type=FIFO");
   CHECK(t.code_of(request_code::update_and_create_topic, typed) == response_code::system_error);
-  auto ordered = settings_of("new");
-  ordered.back().second = "true";
-  CHECK(t.code_of(request_code::update_and_create_topic, ordered) == response_code::system_error);
   CHECK(t.updated.empty());
   CHECK(t.removed.empty());
 }

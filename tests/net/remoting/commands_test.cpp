@@ -109,7 +109,7 @@ TEST_CASE("headers: all but the probes of the capture have the fields that we re
   auto pulls = readable<pull_header>(code::pull_message);
   CHECK(pulls.first + 3 >= pulls.second);
   auto routes = readable<route_header>(code::get_routeinfo_by_topic);
-  CHECK(routes.first + 1 == routes.second);
+  CHECK(all(routes)); // one names no topic
 }
 
 TEST_CASE("headers: what was written is read again", "[remoting]") {

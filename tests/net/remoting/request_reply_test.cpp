@@ -48,7 +48,7 @@ TEST_CASE("request_reply: properties that are full stay as they are", "[remoting
   std::string full = "a\1" + std::string(storage::max_properties_bytes - 3, 'x') + "\2";
   REQUIRE(full.size() == storage::max_properties_bytes);
   CHECK(added(full, java_5_3_3) == full);
-  std::string nearly = "a\1" + std::string(storage::max_properties_bytes - 3 - 7, 'x');
+  std::string nearly = "a\1" + std::string(storage::max_properties_bytes - 3 - 6, 'x');
   CHECK(set_property(nearly, "b", "123"));
   CHECK(nearly.size() == storage::max_properties_bytes);
   CHECK(find_property(nearly, "b") == "123");
