@@ -36,7 +36,9 @@ void transactor_state::learn_state() {
   ++life_;
   catch_up([this] { fetch_progress(core::queue::half, -1); },
            [this](const storage::error& why) {
-             say("transaction.waiting", why.message);
+             say("transaction.waiting", why.code == errc::connection_lost
+                                            ? "a role has ended that it needs"
+                                            : why.message);
              beginning_ = false;
              self_->delayed_send(self_, begin_rest, retry_atom_v);
            });

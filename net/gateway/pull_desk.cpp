@@ -260,9 +260,12 @@ void pull_desk::answered(const asked_pull& pull, pull_response& found) {
 /// Leaves of what was found what passes. If nothing does, it is asked for more: when what else has
 /// come had its turn.
 bool pull_desk::asks_again(const asked_pull& pull, pull_response& found) {
+  auto& filter = *pull.filter;
+  // There were messages, but none for it: a client that does not wait hears that.
+  if (found.status == pull_status::nothing_new && filter.looked_at && pull.wait_ms == 0)
+    found.status = pull_status::filtered;
   if (found.status != pull_status::found)
     return false;
-  auto& filter = *pull.filter;
   keep_passing(*filter.sql, filter.most, found);
   if (!found.records.empty())
     return false;

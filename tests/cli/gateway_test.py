@@ -84,12 +84,12 @@ class Producing(Gateway):
         client = self.client()
         client.send("T", b"first")
         numbers = [client.post_send("T", b"good"), client.post_send("T", b"bad", queue=9),
-                   client.post_send("T", b"bad", properties="no structure"),
+                   client.post_send("T", b"odd", properties="no structure"),
                    client.post_send("T", b"x" * (4 << 20) + b"y"),
                    client.post_send("a/b", b"bad"), client.post_send("T", b"good")]
         codes = [client.answer(n).code for n in numbers]
-        self.assertEqual(codes, [0, 13, 13, 13, 13, 0])
-        self.assertEqual(self.good("consume", "T").lines(), [b"first", b"good", b"good"])
+        self.assertEqual(codes, [0, 1, 0, 13, 1, 0])  # properties without a value are left out
+        self.assertEqual(self.good("consume", "T").lines(), [b"first", b"good", b"odd", b"good"])
 
     def test_topics_are_created_by_the_template_alone(self):
         client = self.client()
@@ -111,7 +111,8 @@ class Producing(Gateway):
         self.assertEqual(answer.code, 13)
         self.assertIn("TRAN_MSG", answer.remark)
         answer = client.ask(9999)
-        self.assertEqual((answer.code, answer.remark), (3, " request type 9999 not supported"))
+        self.assertEqual(answer.code, 3)
+        self.assertTrue(answer.remark.startswith(" request type 9999 not supported"))
 
     def test_oneway_requests_get_no_answer(self):
         client = self.client()
@@ -445,7 +446,7 @@ class BadInput(Gateway):
         self.assertIn("consumerGroup", answer.remark)
         self.assertEqual(client.ask(remoting.HEARTBEAT, b"not json").code, 1)
         for name in ("../../etc", "a.b", "", "x" * 300, "a\0b"):
-            self.assertIn(client.send(name, b"x").code, (13, 17), name)
+            self.assertEqual(client.send(name, b"x").code, 1, name)
 
     def test_a_client_that_never_reads_is_not_read_from(self):
         client, deaf = self.client(), self.client()
@@ -493,8 +494,8 @@ class Transactions(Gateway):
         client = self.client()
         client.heartbeat("c")
         half = client.send_half("T", b"a", queue=2)
-        asked = client.server_request()
-        self.assertEqual((asked.code, asked.header["flag"]), (remoting.CHECK_TRANSACTION, 2))
+        asked = client.server_request(remoting.CHECK_TRANSACTION)
+        self.assertEqual(asked.header["flag"], 2)
         self.assertEqual((asked.ext["msgId"], asked.ext["transactionId"]), ("Ka", "Ka"))
         self.assertGreater(int(asked.ext["commitLogOffset"]), int(half.ext["msgId"][16:], 16))
         message = asked.messages()[0]
@@ -517,7 +518,7 @@ class Transactions(Gateway):
         self.assertEqual(client.end_half(remoting.COMMIT, done).code, 0)
         self.assert_seen(b"done")
         client.heartbeat("c")
-        asked = client.server_request()
+        asked = client.server_request(remoting.CHECK_TRANSACTION)
         self.assertEqual(asked.ext["msgId"], "Kleft")
         self.assertEqual(client.end_half(remoting.COMMIT, left).code, 0)
         self.assertEqual(client.end_transaction(

@@ -117,10 +117,14 @@ class Client:
             self.read_one()
         return self.answers.pop(opaque)
 
-    def server_request(self):
-        while not self.requests:
-            self.read_one()
-        return self.requests.pop(0)
+    def server_request(self, code=None):
+        """The next one, or the next with that code."""
+        while True:
+            while not self.requests:
+                self.read_one()
+            request = self.requests.pop(0)
+            if code in (None, request.code):
+                return request
 
     # What clients do, with the fields that they send.
 
