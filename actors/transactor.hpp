@@ -119,7 +119,8 @@ private:
   void say_done(const std::vector<queue_offset>& halves);
   void put_pairs(put_bundle bundle, std::vector<put_pair> pairs);
   void settle(const put_pair& pair, const put_response* message, const put_response& word);
-  void ask_producer(const known_half& half, log_offset offset, queue_offset position);
+  void ask_producer(const known_half& half, std::int32_t checks, log_offset offset,
+                    queue_offset position);
   void try_asker(const transaction_check& question, std::size_t turn, std::size_t left);
 
   /// Nothing when its record is gone or the message could not be stored.

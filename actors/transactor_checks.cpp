@@ -146,7 +146,7 @@ void transactor_state::settle(const put_pair& pair, const put_response* message,
     auto& place = message->results.front();
     core_->checked(pair.at, pair.then, place.queue_position, now());
     if (pair.half && pair.then == core::outcome::again)
-      ask_producer(*pair.half, place.offset, place.queue_position);
+      ask_producer(*pair.half, pair.checks, place.offset, place.queue_position);
     return;
   }
   if (message != nullptr && is_refused(*message) && is_refused(word)) {
@@ -172,9 +172,9 @@ void transactor_state::asker_ended(const caf::actor_addr& who) {
 }
 
 /// Whether anybody is there or not, it counts.
-void transactor_state::ask_producer(const known_half& half, log_offset offset,
+void transactor_state::ask_producer(const known_half& half, std::int32_t checks, log_offset offset,
                                     queue_offset position) {
-  auto record = storage::record_for_check(half.view, offset, position);
+  auto record = storage::record_for_check(half.view, checks, offset, position);
   if (!record || half.record.damaged() || askers_.empty())
     return;
   transaction_check question;

@@ -213,9 +213,14 @@ std::vector<queue_offset> done_by(const record_view& op) {
   return halves;
 }
 
-result<std::vector<std::byte>> record_for_check(const record_view& half, log_offset offset,
-                                                queue_offset position) {
+result<std::vector<std::byte>> record_for_check(const record_view& half, std::int32_t checks,
+                                                log_offset offset, queue_offset position) {
   TROUPE_TRY(auto real, committed(half));
+  std::string counted;
+  if (facts_of(half).checks != checks) {
+    copy_without({property::check_times}, half.properties, counted);
+    append(counted, property::check_times, std::to_string(checks));
+  }
   record_fields fields;
   fields.topic = real.topic;
   fields.queue_id = real.queue_id;
@@ -226,7 +231,7 @@ result<std::vector<std::byte>> record_for_check(const record_view& half, log_off
   fields.store_host = half.store_host;
   fields.reconsume_times = half.reconsume_times;
   fields.body = half.body;
-  fields.properties = half.properties;
+  fields.properties = counted.empty() ? half.properties : std::string_view(counted);
   std::vector<std::byte> bytes(encoded_size(fields, false));
   encode_record(fields, {position, offset, half.store_timestamp}, false, bytes);
   return bytes;

@@ -80,8 +80,9 @@ std::string op_body(queue_offset half);
 /// The halves that a message of the op topic says are done; RocketMQ 5 names several in one.
 std::vector<queue_offset> done_by(const record_view& op);
 
-/// The record with which a producer is asked about its half: with its own topic and queue.
-result<std::vector<std::byte>> record_for_check(const record_view& half, log_offset offset,
-                                                queue_offset position);
+/// The record with which a producer is asked about its half for the `checks`-th time: with its own
+/// topic and queue.
+result<std::vector<std::byte>> record_for_check(const record_view& half, std::int32_t checks,
+                                                log_offset offset, queue_offset position);
 
 } // namespace troupe::storage

@@ -115,9 +115,13 @@ TEST_CASE("half message: a producer is asked with the bytes of RocketMQ's broker
   CHECK(facts.checks == 1);
   CHECK(facts.first == 4);
   CHECK(facts.written_again);
-  auto said = record_for_check(half.view, 502'539'371, 5);
+  auto said = record_for_check(half.view, 1, 502'539'371, 5);
   REQUIRE(said);
   CHECK(said.value() == golden);
+  auto again = record_for_check(half.view, 2, 502'539'371, 5);
+  REQUIRE(again);
+  auto counted = decode_record(again.value(), 502'539'371, verify::structure_and_crc);
+  CHECK(find_property(counted.view.properties, "TRANSACTION_CHECK_TIMES") == "2");
 }
 
 TEST_CASE("half message: committed it is what its producer sent, and of the transaction",
