@@ -101,7 +101,7 @@ void delay_core::found(std::int32_t level, const sight& what, const moment& now)
   auto& s = at(level);
   s.end = what.end;
   s.batch.clear();
-  s.behind = std::max(what.next, s.next);
+  s.behind = std::max(std::min(what.next, what.end), s.next); // there is nothing behind the end
   for (auto& message : what.messages) {
     if (message.position < s.next || s.ahead.count(message.position) > 0)
       continue;

@@ -111,7 +111,7 @@ void transaction_core::found(const std::vector<half>& halves, std::int64_t next,
     add_gap(one.at); // damaged ones, that nobody can read
     add(one, now);
   }
-  add_gap(next);
+  add_gap(std::min(next, end)); // there is nothing behind the end
   halves_read_ = halves_read_ || read_ >= end;
   halves_.rest_until_ms = read_ < end ? 0 : now.steady_ms + look_pause_ms;
   advance();
@@ -163,8 +163,8 @@ void transaction_core::found_done(const std::vector<std::int64_t>& halves, std::
     largest_done_ = std::max(largest_done_, at);
     mark_done(at);
   }
-  if (next > op_read_) {
-    op_read_ = next;
+  if (std::min(next, end) > op_read_) {
+    op_read_ = std::min(next, end);
     if (op_marks_.size() >= most_marks)
       op_marks_.back() = {op_read_, largest_done_};
     else

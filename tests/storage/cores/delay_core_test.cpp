@@ -103,6 +103,14 @@ TEST_CASE("delay core: damaged messages, other bounds and levels that are no mor
   CHECK(look_at(c.work(at(90'000)), 2) == look{2, 1, false});
 }
 
+TEST_CASE("delay core: nothing leads it behind the end of a queue", "[storage]") {
+  core c(levels("1s"));
+  c.work(at(0));
+  c.found(1, {{}, 6, 0}, at(0));
+  CHECK(c.progress(1) == 0);
+  CHECK(c.work(at(0)).looks.empty()); // it rests
+}
+
 TEST_CASE("delay core: a clock that is set back holds nobody for longer than his delay",
           "[storage]") {
   core c(levels("10s"));

@@ -157,6 +157,15 @@ TEST_CASE("transaction core: what nobody can read is passed", "[storage]") {
   CHECK(it.progress(core::queue::half) == 5);
 }
 
+TEST_CASE("transaction core: nothing leads it behind the end of a queue", "[storage]") {
+  core it{limits_of()};
+  core::moment now{noon, 0};
+  it.found({}, 1'000'000'000, 0, now);
+  it.found_done({}, 7, 0, now);
+  CHECK(it.progress(core::queue::half) == 0);
+  CHECK(it.progress(core::queue::op) == 0);
+}
+
 TEST_CASE("transaction core: beyond its bound it reads no further, and is of use", "[storage]") {
   core it{limits_of(2, 2)};
   core::moment now{noon, 0};
