@@ -205,7 +205,7 @@ void name_connection::say_all() {
   header.broker = with_.address.broker;
   header.address = with_.address.address;
   header.cluster = with_.address.cluster;
-  header.ha_address = with_.address.address; // must be there; nobody copies from it
+  header.ha_address = with_.address.address;                 // must be there; nobody copies from it
   header.timeout_ms = remoting::broker_table::usual_time_ms; // 0 would be over at once
   header.all_topics = true;
   auto body = remoting::write_registration(what_, header);

@@ -123,7 +123,7 @@ TEST_CASE("name_registrar: it registers with all, says what is new, and takes it
   CHECK(one.header().cluster == "C");
   CHECK(one.header().id == 0);
   CHECK(one.header().all_topics);
-  CHECK(one.header().timeout_ms == 120'000); // RocketMQ 5's drop who says 0
+  CHECK(one.header().timeout_ms == 120'000);    // RocketMQ 5's drop who says 0
   CHECK_FALSE(one.header().ha_address.empty()); // Java wants it
   tell(named({"T", "U"}));
   names second{"SELF_TEST_TOPIC", "n1", "TBW102", "T", "U"};
