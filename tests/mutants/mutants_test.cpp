@@ -108,7 +108,7 @@ constexpr std::array<mutant, 63> mutants = {{
      simulation::spread},
     {"topics-said-once", "a node that is found again is not told the topics", simulation::spread},
     {"deletions-not-asked", "queues apart from the log are opened without the deletions",
-     simulation::spread, 1801},
+     simulation::spread},
     {"delivery-not-flushed", "what is counted as delivered is not durable"},
     {"delivered-too-early", "a message comes before its time"},
     {"progress-before-stored", "a message that could not be delivered is passed over"},
