@@ -31,23 +31,34 @@ import org.apache.rocketmq.common.message.MessageQueue;
 
 /** What an ordinary program does with the official client, each message checked by content. */
 public final class Interop {
-  private static final int SECONDS = 60;
-  private static String names;
-  private static String run; // part of every topic and group, so that runs do not meet
+  static final int SECONDS = 60;
+  static String names;
+  static String run; // part of every topic and group, so that runs do not meet
   private static int passed;
   private static int failed;
 
-  private interface Scenario {
+  interface Scenario {
     void run() throws Exception;
   }
 
   /** What was sent: body by its key, which is also the message's KEYS. */
   private static final Map<String, byte[]> sent = new ConcurrentHashMap<>();
-  private static final AtomicInteger unique = new AtomicInteger();
+  static final AtomicInteger unique = new AtomicInteger();
 
   public static void main(String[] args) throws Exception {
     names = args[0];
     run = args[1];
+    switch (args.length > 2 ? args[2] : "everything") {
+      case "guarded" -> Guarded.scenarios(args[3]);
+      case "encrypted" -> Guarded.encrypted();
+      case "plain" -> Guarded.closedToPlain();
+      default -> everything();
+    }
+    System.out.println(passed + " passed, " + failed + " failed");
+    System.exit(failed == 0 ? 0 : 1);
+  }
+
+  private static void everything() {
     scenario("sync, async, oneway and batch sends", Interop::sends);
     scenario("a push consumer gets every message once", Interop::push);
     scenario("progress outlives the consumer", Interop::progress);
@@ -59,11 +70,17 @@ public final class Interop {
     scenario("a waiting consumer hears soon", Interop::latency);
     scenario("messages are found by id, key and time", Interop::questions);
     scenario("what a listener fails on comes again", Interop::failures);
-    System.out.println(passed + " passed, " + failed + " failed");
-    System.exit(failed == 0 ? 0 : 1);
+    Retries.scenarios();
+    Services.scenarios();
+    if (System.getProperty("troupe.restart") != null) {
+      Restarts.scenarios();
+    }
   }
 
-  private static void scenario(String name, Scenario scenario) {
+  static void scenario(String name, Scenario scenario) {
+    if (!name.contains(System.getProperty("troupe.only", ""))) {
+      return;
+    }
     try {
       scenario.run();
       ++passed;
@@ -75,13 +92,13 @@ public final class Interop {
     }
   }
 
-  private static void check(boolean condition, String what) {
+  static void check(boolean condition, String what) {
     if (!condition) {
       throw new AssertionError(what);
     }
   }
 
-  private static void await(String what, BooleanSupplier condition) throws InterruptedException {
+  static void await(String what, BooleanSupplier condition) throws InterruptedException {
     long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
     while (!condition.getAsBoolean()) {
       check(System.nanoTime() < end, "did not happen in " + SECONDS + " s: " + what);
@@ -89,11 +106,11 @@ public final class Interop {
     }
   }
 
-  private static String topic() {
+  static String topic() {
     return "T-" + run;
   }
 
-  private static DefaultMQProducer producer() throws Exception {
+  static DefaultMQProducer producer() throws Exception {
     DefaultMQProducer producer = new DefaultMQProducer("P-" + run + "-" + unique.incrementAndGet());
     producer.setNamesrvAddr(names);
     producer.setInstanceName("i" + unique.incrementAndGet());
@@ -101,7 +118,7 @@ public final class Interop {
     return producer;
   }
 
-  private static Message message(String topic, String tag, int size) {
+  static Message message(String topic, String tag, int size) {
     String key = "k" + unique.incrementAndGet() + "-" + run;
     byte[] body = (key + ":" + "x".repeat(size)).getBytes(StandardCharsets.UTF_8);
     Message message = new Message(topic, tag, key, body);
@@ -110,12 +127,12 @@ public final class Interop {
     return message;
   }
 
-  private static void stored(SendResult result) {
+  static void stored(SendResult result) {
     check(result.getSendStatus() == SendStatus.SEND_OK, "status " + result.getSendStatus());
   }
 
   /** The key of a message that is as it was sent. */
-  private static String checked(MessageExt m) {
+  static String checked(MessageExt m) {
     byte[] body = sent.get(m.getKeys());
     check(body != null, "nobody sent " + m);
     check(Arrays.equals(body, m.getBody()), "another body than sent: " + m);
@@ -174,7 +191,7 @@ public final class Interop {
     producer.shutdown();
   }
 
-  private static DefaultMQPushConsumer consumer(String group, String expression,
+  static DefaultMQPushConsumer consumer(String group, String expression,
                                                 List<MessageExt> got) throws Exception {
     DefaultMQPushConsumer consumer = new DefaultMQPushConsumer(group + "-" + run);
     consumer.setNamesrvAddr(names);
@@ -188,11 +205,11 @@ public final class Interop {
     return consumer;
   }
 
-  private static <T> List<T> list() {
+  static <T> List<T> list() {
     return Collections.synchronizedList(new ArrayList<>());
   }
 
-  private static Set<String> keys(List<MessageExt> got) {
+  static Set<String> keys(List<MessageExt> got) {
     Set<String> keys = new HashSet<>();
     for (MessageExt m : got.toArray(new MessageExt[0])) {
       keys.add(checked(m));
