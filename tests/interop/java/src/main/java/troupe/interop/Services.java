@@ -186,8 +186,7 @@ final class Services {
     one.shutdown();
     Decider decider = new Decider();
     TransactionMQProducer two = transactional("TXS", decider);
-    Retries.sendOne(topic);
-    two.fetchPublishMessageQueues(topic); // knows the node, and so says who it is
+    stored(two.send(message(topic, "t", 1))); // connects, and so says who it is
     List<MessageExt> got = list();
     DefaultMQPushConsumer consumer = gather("TXS", topic, got);
     consumer.start();
