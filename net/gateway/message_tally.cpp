@@ -41,13 +41,9 @@ void message_tally::put(const std::string& topic, const put_sum& sum) {
   recent_puts_.add(sum.messages, now);
   put_bytes_ += sum.bytes;
   puts_.add(sum.messages, storage::system_wall_clock().now_ms());
-}
-
-void message_tally::put_took(const std::string& topic, std::int32_t queue_id, std::int64_t ms) {
-  auto took = std::max<std::int64_t>(ms, 0);
-  put_times_.add(took, clock_.now_ms());
-  times_.add(remoting::topic_put_time, std::to_string(queue_id) + '@' + topic,
-             static_cast<std::uint64_t>(took), clock_.now_ms());
+  for (auto& [queue, times] : sum.queues)
+    times_.add(remoting::topic_put_time, std::to_string(queue) + '@' + topic, times.took_ms, now,
+               times.requests);
 }
 
 void message_tally::got(const pull_source& by, const pull_response& found) {

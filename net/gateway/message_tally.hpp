@@ -15,9 +15,14 @@ namespace troupe::net {
 
 /// What was stored of some requests.
 struct put_sum {
+  struct queue_sum {
+    std::uint64_t requests = 0;
+    std::uint64_t took_ms = 0; ///< from the socket to the answer
+  };
   std::uint64_t messages = 0;
   std::uint64_t bytes = 0;
   std::uint64_t requests = 0;
+  std::map<std::int32_t, queue_sum> queues = {};
 };
 
 /// Who pulled from where.
@@ -36,7 +41,8 @@ public:
       : clock_(clock), cluster_(std::move(cluster)) {}
 
   void put(const std::string& topic, const put_sum& sum);
-  void put_took(const std::string& topic, std::int32_t queue_id, std::int64_t ms);
+  /// One of those requests; nothing that costs more.
+  void put_took(std::int64_t ms, std::int64_t now_ms) { put_times_.add(ms, now_ms); }
   /// A pull was answered with what was found, or with nothing.
   void got(const pull_source& by, const pull_response& found);
   void got_nothing() { misses_.add(1, clock_.now_ms()); }

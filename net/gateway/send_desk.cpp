@@ -290,15 +290,23 @@ void send_desk::store_for(const ticket& who, put_request put, const topic_info& 
 /// A producer sends again what it was told is not stored, so it is told that only of what is not
 /// stored for certain: of all the messages of its request.
 void send_desk::answer(const sent_put& put, const put_response& response) {
-  if (!std::exchange(work_pending_, true)) // behind the other answers of its bundle
+  if (!std::exchange(work_pending_, true)) { // behind the other answers of its bundle
     self_->send(self_, work_atom_v);
+    answered_ms_ = counter_.now_ms();
+  }
   auto& results = response.results;
   auto count = static_cast<std::uint64_t>(
       std::ranges::count_if(results, [](const message_result& r) { return r.offset >= 0; }));
   if (count > 0) {
+    auto took = std::max<std::int64_t>(answered_ms_ - put.who.since_ms, 0);
     auto& sum = stored_[put.topic];
-    sum = {sum.messages + count, sum.bytes + put.bytes, sum.requests + 1};
-    tally_.put_took(put.topic, put.queue_id, counter_.now_ms() - put.who.since_ms);
+    sum.messages += count;
+    sum.bytes += put.bytes;
+    ++sum.requests;
+    auto& queue = sum.queues[put.queue_id];
+    ++queue.requests;
+    queue.took_ms += static_cast<std::uint64_t>(took);
+    tally_.put_took(took, answered_ms_);
   }
   if (put.then)
     return put.then(response);

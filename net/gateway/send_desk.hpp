@@ -86,6 +86,7 @@ private:
   std::uint32_t next_queue_ = 0;          ///< for messages that leave the choice to us
   std::map<std::string, put_sum> stored_; ///< by topic, what is not tallied yet
   bool work_pending_ = false;             ///< after answers
+  std::int64_t answered_ms_ = 0;          ///< when the first of those came, in the actor clock
   bool stopping_ = false;
   kept_promise<bool> stop_promise_;
 };

@@ -9,14 +9,20 @@ namespace troupe::remoting {
 
 /// What holds a 0x00 stays, and is refused later.
 void drop_empty_properties(std::string& properties) {
+  std::size_t size = 0; // of what is kept: nearly always all of it
+  storage::for_each_property(properties, [&](std::string_view name, std::string_view value) {
+    size += name.size() + value.size() + 2;
+  });
+  bool ended = !properties.empty() && properties.back() == storage::property::value_end;
+  if (size == properties.size() + (properties.empty() || ended ? 0 : 1))
+    return;
   std::string kept;
+  kept.reserve(size);
   storage::for_each_property(properties, [&](std::string_view name, std::string_view value) {
     kept.append(name).push_back(storage::property::name_end);
     kept.append(value).push_back(storage::property::value_end);
   });
-  bool ended = !properties.empty() && properties.back() == storage::property::value_end;
-  if (kept.size() != properties.size() + (properties.empty() || ended ? 0 : 1))
-    properties = std::move(kept);
+  properties = std::move(kept);
 }
 
 storage::result<send_header> read_send_header(const command& request) {
