@@ -33,7 +33,7 @@ func message(topic, tag string, size int) *primitive.Message {
 
 func send(topic string) error {
 	p, err := rocketmq.NewProducer(producer.WithNameServer([]string{names}),
-		producer.WithGroupName("GP-"+run), producer.WithRetry(1))
+		producer.WithGroupName("GP-"+topic), producer.WithRetry(1))
 	if err != nil {
 		return err
 	}
@@ -76,6 +76,19 @@ func send(topic string) error {
 
 // Consumes until `want` different messages came, and looks at each.
 func receive(topic, group, expression string, want int) error {
+	return receiveBy(topic, group, consumer.MessageSelector{Type: consumer.TAG, Expression: expression}, want)
+}
+
+func choose(topic string) error {
+	if err := send(topic); err != nil {
+		return err
+	}
+	by := consumer.MessageSelector{Type: consumer.SQL92,
+		Expression: "size BETWEEN 10 AND 19 AND TAGS IN ('even', 'batch')"}
+	return receiveBy(topic, "GSQL", by, 15)
+}
+
+func receiveBy(topic, group string, selector consumer.MessageSelector, want int) error {
 	c, err := rocketmq.NewPushConsumer(consumer.WithNameServer([]string{names}),
 		consumer.WithGroupName(group+"-"+run), consumer.WithConsumeFromWhere(consumer.ConsumeFromFirstOffset))
 	if err != nil {
@@ -84,7 +97,7 @@ func receive(topic, group, expression string, want int) error {
 	var lock sync.Mutex
 	got := map[string]bool{}
 	var wrong error
-	err = c.Subscribe(topic, consumer.MessageSelector{Type: consumer.TAG, Expression: expression},
+	err = c.Subscribe(topic, selector,
 		func(_ context.Context, messages ...*primitive.MessageExt) (consumer.ConsumeResult, error) {
 			lock.Lock()
 			defer lock.Unlock()
@@ -187,6 +200,70 @@ func fail(topic string) error {
 	}
 }
 
+type decider struct{}
+
+func (decider) ExecuteLocalTransaction(m *primitive.Message) primitive.LocalTransactionState {
+	switch m.GetTags() {
+	case "commit":
+		return primitive.CommitMessageState
+	case "rollback":
+		return primitive.RollbackMessageState
+	}
+	return primitive.UnknowState
+}
+
+func (decider) CheckLocalTransaction(m *primitive.MessageExt) primitive.LocalTransactionState {
+	if m.GetTags() == "ask" && sent[m.GetKeys()] == string(m.Body) {
+		return primitive.CommitMessageState
+	}
+	return primitive.RollbackMessageState
+}
+
+// Commits a message, rolls one back, and is asked about a third, which the consumer gets.
+func transact(topic string) error {
+	p, err := rocketmq.NewTransactionProducer(decider{}, producer.WithNameServer([]string{names}),
+		producer.WithGroupName("GPT-"+run), producer.WithRetry(1))
+	if err != nil {
+		return err
+	}
+	if err = p.Start(); err != nil {
+		return err
+	}
+	defer p.Shutdown()
+	for _, tag := range []string{"rollback", "ask", "commit"} {
+		if _, err = p.SendMessageInTransaction(context.Background(), message(topic, tag, 5)); err != nil {
+			return err
+		}
+	}
+	return receive(topic, "GT", "*", 2)
+}
+
+// Messages of delay level 2 come after their two seconds.
+func delay(topic string) error {
+	p, err := rocketmq.NewProducer(producer.WithNameServer([]string{names}),
+		producer.WithGroupName("GPD-"+run), producer.WithRetry(1))
+	if err != nil {
+		return err
+	}
+	if err = p.Start(); err != nil {
+		return err
+	}
+	defer p.Shutdown()
+	began := time.Now()
+	for i := 0; i < 10; i++ {
+		if _, err = p.SendSync(context.Background(), message(topic, "later", i).WithDelayTimeLevel(2)); err != nil {
+			return err
+		}
+	}
+	if err = receive(topic, "GD", "*", 10); err != nil {
+		return err
+	}
+	if waited := time.Since(began); waited < 1900*time.Millisecond {
+		return fmt.Errorf("all came after %v", waited)
+	}
+	return nil
+}
+
 func main() {
 	names, run = os.Args[1], os.Args[2]
 	rlog.SetLogLevel("error")
@@ -202,9 +279,12 @@ func main() {
 		fmt.Printf("ok      %s\n", name)
 	}
 	scenario("sync, async and batch sends", send(topic))
-	scenario("a push consumer gets every message", receive(topic, "GG", "*", len(sent)))
+	scenario("a push consumer gets every message", receive(topic, "GG", "*", 220))
 	scenario("tags choose", receive(topic, "GTAG", "even || batch", 70))
 	scenario("what a handler fails on comes again", fail("GTF-"+run))
+	scenario("delayed messages come after their time", delay("GTD-"+run))
+	scenario("a transaction is committed, rolled back, or asked about", transact("GTT-"+run))
+	scenario("SQL92 chooses", choose("GTS-"+run))
 	fmt.Printf("%d passed, %d failed\n", passed, failed)
 	if failed > 0 {
 		os.Exit(1)

@@ -1,5 +1,5 @@
 """Commands of RocketMQ's mqadmin against what serves at a name server, their output checked.
-commands.py HOST:PORT CLASSPATH DIRECTORY"""
+commands.py HOST:PORT CLASSPATH DIRECTORY [CLASSPATH of ../java, for a client that tools ask]"""
 import json
 import os
 import re
@@ -12,8 +12,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "cli"))
 import remoting  # noqa: E402
 
 names, class_path, directory = sys.argv[1:4]
+stay_class_path = sys.argv[4] if len(sys.argv) > 4 else None
 suffix = os.getpid()
 TOPIC, GROUP, OFFLINE, PRODUCERS = (f"admin_{what}_{suffix}" for what in "tgop")
+STAYS, CLONE, ORDERED = (f"admin_{what}_{suffix}" for what in ("stays", "clone", "ordered"))
 failed = []
 
 
@@ -32,7 +34,7 @@ def check(arguments, *patterns):
     """Runs the command; each pattern must be in what it prints, and no exception."""
     out = mqadmin(*arguments)
     missing = [p for p in patterns if not re.search(p, out, re.MULTILINE)]
-    if "Exception" in out or missing:
+    if re.search(r"Exception: |^\s+at \w", out, re.MULTILINE) or missing:
         failed.append(arguments[0])
         print(f"interop: mqadmin {' '.join(map(str, arguments))} FAILED: not there: {missing}")
         print(out)
@@ -131,6 +133,69 @@ def node(cluster, name, address):
     check(["statsAll", "-t", TOPIC], rf"^{TOPIC}\s+{GROUP[:20]}")
 
 
+class Stay:
+    """A Java program with a producer and a push consumer, for as long as this lasts."""
+
+    def __enter__(self):
+        self.program = subprocess.Popen(
+            ["java", "-Xmx256m", f"-Drocketmq.client.logRoot={directory}", f"-Duser.home={directory}",
+             "-cp", stay_class_path, "troupe.interop.Stay", names, STAYS, STAYS],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        got = 0
+        while got < 8 or not hasattr(self, "id"):
+            line = self.program.stdout.readline()
+            assert line, "the client ended"
+            got += line.startswith("got")
+            if line.startswith("last"):
+                _, self.last, self.id = line.split()
+        return self
+
+    def __exit__(self, *_):
+        self.program.stdin.close()
+        self.program.stdout.read()
+        self.program.wait()
+
+
+def asked_of_client(cluster, name):
+    with Stay() as client:
+        check(["consumerStatus", "-g", STAYS], rf"^1\s+{client.id}\s+V5_3_3",
+              "Same subscription", "Rebalance OK")
+        check(["consumerStatus", "-g", STAYS, "-i", client.id, "-s"], "#Consumer MQ Detail#",
+              rf"^{STAYS}\s+{name}\s+0\s+2", "#Consumer jstack#")
+        check(["consumerConnection", "-g", STAYS], rf"^{client.id}\s.*JAVA\s+V5_3_3")
+        check(["queryMsgByUniqueKey", "-t", STAYS, "-i", client.last, "-g", STAYS, "-d", client.id],
+              "consumeResult=CR_SUCCESS")
+        check(["statsAll", "-t", STAYS], rf"^{STAYS}\s+{STAYS}\s+0\s.*\s8\s+8$")
+        check(["producer", "-b", broker()[2]], rf"{STAYS}-producer.*language=JAVA")
+        check(["getConsumerConfig", "-g", STAYS], rf"^=+{cluster}:{name}=+$",
+              r"^retryMaxTimes\s+=\s+16$")
+        check(["cloneGroupOffset", "-s", STAYS, "-d", CLONE, "-t", STAYS],
+              "clone group offset success")
+        check(["sendMessage", "-t", STAYS, "-p", "by hand"], r"^%s\s+\d+\s+SEND_OK" % name)
+        check(["checkMsgSendRT", "-t", STAYS, "-a", 3, "-s", 10], r"^%s\s+\d+\s+true" % name)
+
+
+def orders(name, address):
+    # It prints the exception by which it learns that there is no such configuration yet.
+    out = mqadmin("updateTopic", "-b", address, "-t", ORDERED, "-o", "true", "-r", 4, "-w", 4)
+    if f"set broker orderConf. isOrder=true, orderConf=[{name}:4]" not in out:
+        failed.append("updateTopic -o")
+        print("interop: mqadmin updateTopic -o FAILED\n" + out)
+    check(["topicRoute", "-t", ORDERED], f'"orderTopicConf": ?"{name}:4"')
+    check(["updateOrderConf", "-t", ORDERED, "-m", "get"], rf"orderConf=\[{name}:4\]")
+    check(["wipeWritePerm", "-b", name], r"wipe write perm of broker.* OK, \d+")
+    check(["topicRoute", "-t", TOPIC], r'"perm": ?4')
+    check(["addWritePerm", "-b", name], r"add write perm of broker.* OK, \d+")
+    check(["topicRoute", "-t", TOPIC], r'"perm": ?6')
+    check(["updateTopicPerm", "-b", address, "-t", TOPIC, "-p", 4], "perm from 6 to 4 in .* success")
+    check(["updateTopicPerm", "-b", address, "-t", TOPIC, "-p", 6], "perm from 4 to 6 in .* success")
+    check(["updateKvConfig", "-s", "interop", "-k", "key", "-v", "value"], "success")
+    check(["deleteKvConfig", "-s", "interop", "-k", "key"], "success")
+    check(["getNamesrvConfig"], "^listenAddress")
+    check(["cleanExpiredCQ", "-b", address], "success")
+    check(["cleanUnusedTopic", "-b", address], "success")
+
+
 def main():
     cluster, name, address = broker()
     member = Member(int(address.split(":")[1]))
@@ -139,6 +204,9 @@ def main():
     messages(member, name)
     groups(member, cluster, name, address)
     node(cluster, name, address)
+    orders(name, address)
+    if stay_class_path:
+        asked_of_client(cluster, name)
     member.close()
     check(["deleteTopic", "-c", cluster, "-t", TOPIC], "delete topic .* from cluster .* success")
     if TOPIC in mqadmin("topicList"):
