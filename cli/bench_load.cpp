@@ -193,23 +193,32 @@ struct reader_load_state {
   }
 
   void send() {
-    auto from = queue_of(queue);
     auto count = static_cast<std::uint32_t>(std::min<queue_offset>(batch, end - next));
-    pull_request request;
-    request.topic = from.topic;
-    request.queue_id = from.id;
-    request.from = next;
-    request.max_messages = count;
-    request.max_bytes = (size + most_overhead) * count;
+    auto from = next;
     next += count;
     ++open;
+    ask(from, count);
+  }
+
+  void ask(queue_offset from, std::uint32_t count) {
+    auto of = queue_of(queue);
+    pull_request request;
+    request.topic = of.topic;
+    request.queue_id = of.id;
+    request.from = from;
+    request.max_messages = count;
+    request.max_bytes = (size + most_overhead) * count;
     auto began = clock::now();
     self->request(service, caf::infinite, std::move(request))
         .then(
-            [this, began, count](const pull_response& answer) {
+            [this, began, from, count](const pull_response& answer) {
               counts->latencies_us[index].push_back(microseconds_since(began));
-              counts->answered += answer.records.size();
-              if (answer.records.size() != count)
+              auto got = static_cast<std::uint32_t>(answer.records.size());
+              counts->answered += got;
+              // A page of the queue may be away for a moment: the rest is the next pull's.
+              if (got > 0 && got < count && answer.next == from + got)
+                return ask(answer.next, count - got);
+              if (got != count)
                 failed("a pull brought fewer messages than there are");
               --open;
               pull();
