@@ -301,6 +301,8 @@ void flusher_state::set_roles(const role_table& table) {
   }
   if (!failure_.empty())
     self_->send(roles_.writer, flush_failure{failure_});
+  if (table.writer_ended)
+    act(core_.writer_ended());
   tell_file();
   retry_create();
 }

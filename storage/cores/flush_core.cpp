@@ -23,7 +23,7 @@ flush_core::actions flush_core::new_run(std::uint64_t run, const mark& written,
   run_ = run;
   written_ = written;
   flushed_ = flushed;
-  failed_ = false;
+  failed_ = writer_ended_ = false;
   return then;
 }
 
@@ -47,12 +47,20 @@ flush_core::actions flush_core::wait(std::uint64_t run, std::int64_t end, std::u
     return then;
   }
   waiting_.push_back({end, who});
-  written_.end = std::max(written_.end, end);
+  if (writer_ended_)
+    written_.end = std::max(written_.end, end);
   if (failed_ || end <= flushed_.end)
     then.answers = answer_waiting();
   else
     then.wake = wakes();
   return then;
+}
+
+flush_core::actions flush_core::writer_ended() noexcept {
+  writer_ended_ = true;
+  for (auto& w : waiting_)
+    written_.end = std::max(written_.end, w.end);
+  return go_on();
 }
 
 void flush_core::stop(std::int64_t end) noexcept {

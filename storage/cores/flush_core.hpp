@@ -72,9 +72,11 @@ public:
   actions new_run(std::uint64_t run, const mark& written, const mark& flushed);
   actions go_on() noexcept;
   actions written(const mark& to) noexcept;
-  /// Somebody wants to know when the log is durable up to there, and has not asked before. It is
-  /// written up to there, whatever its writer has said: who has been told so may die before.
+  /// Somebody wants to know when the log is durable up to there, and has not asked before.
   actions wait(std::uint64_t run, std::int64_t end, std::uint64_t who);
+  /// The writer says nothing more, and may have died before it said how much it had written: what
+  /// others wait for they have seen.
+  actions writer_ended() noexcept;
   /// The writer stopped there; a last flush may be begun.
   void stop(std::int64_t end) noexcept;
 
@@ -107,6 +109,7 @@ private:
   std::deque<waiting> waiting_;
   bool awake_ = false; ///< `begin_flush` has been asked for, now
   bool failed_ = false;
+  bool writer_ended_ = false;
   std::uint64_t count_ = 0;
 };
 

@@ -61,6 +61,8 @@ std::string happen(flush_core& core, const line& l) {
     return text(core.new_run(2, {first, first}, {second, first}));
   if (what == "go-on")
     return text(core.go_on());
+  if (what == "writer-ended")
+    return text(core.writer_ended());
   if (what == "begin")
     return text(core.begin_flush());
   if (what == "flushed")
@@ -153,11 +155,21 @@ TEST_CASE("flush core: who waits is answered when it is durable", "[storage]") {
         {"wait 55 3", ""},
         {"begin", "50 to 70: 0"},
         {"flushed", "1 durable, 2 durable, 3 durable, tell"}}},
-      {"who waits knows what is written, also if its writer has not said so",
+      {"who waits for what is not written yet",
        {{"wait 60 1", "wake"},
+        {"begin", "nothing"},
+        {"written 60", "wake"},
+        {"begin", "50 to 60: 0"},
+        {"flushed", "1 durable, tell"}}},
+      {"who waits knows what is written when the writer has died without saying so",
+       {{"wait 60 1", "wake"},
+        {"begin", "nothing"},
+        {"writer-ended", "wake"},
         {"begin", "50 to 60: 0"},
         {"flushed", "1 durable, tell"},
-        {"written 60", ""}}},
+        {"wait 70 2", "wake"},
+        {"begin", "60 to 70: 0"},
+        {"flushed", "2 durable, tell"}}},
   });
 }
 
@@ -178,6 +190,13 @@ TEST_CASE("flush core: a little that nobody waits for rests", "[storage]") {
             {"wait 60 1", "wake"},
             {"begin", "50 to 60: 0"},
             {"flushed", "1 durable, tell"}}},
+          {"not while somebody waits for what is still to be written",
+           {{"wait 70 1", "wake"},
+            {"begin", "nothing"},
+            {"written 60", "wake"},
+            {"begin", "50 to 60: 0"},
+            {"flushed", "tell"},
+            {"written 70", "wake"}}},
           {"not behind a failed flush", {{"failed", "tell"}, {"written 60", ""}}},
       },
       30);
