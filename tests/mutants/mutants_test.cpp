@@ -76,7 +76,7 @@ constexpr std::array<mutant, 63> mutants = {{
     {"slot-kept", "a client's pull keeps its turn after the answer", simulation::gateway},
     {"request-not-settled", "a request costs its client's credit for ever", simulation::gateway},
     {"progress-not-waited-for", "a group's offset is answered before it is stored",
-     simulation::gateway},
+     simulation::gateway, 10'801},
     {"queues-not-shortened", "queues and index keep what led to deleted log files"},
     {"full-answer-skips-one", "the message that did not fit into an answer is left out"},
     {"end-leads-on", "a consumer at the end of a queue is sent on, and on"},
