@@ -1,7 +1,7 @@
 #include "net/remoting/headers.hpp"
 
 #include "net/remoting/codes.hpp"
-#include "storage/format/properties.hpp"
+#include "storage/format/property_text.hpp"
 
 #include <utility>
 
@@ -18,10 +18,7 @@ void drop_empty_properties(std::string& properties) {
     return;
   std::string kept;
   kept.reserve(size);
-  storage::for_each_property(properties, [&](std::string_view name, std::string_view value) {
-    kept.append(name).push_back(storage::property::name_end);
-    kept.append(value).push_back(storage::property::value_end);
-  });
+  storage::copy_without({}, properties, kept);
   properties = std::move(kept);
 }
 

@@ -2,7 +2,7 @@
 
 #include "net/remoting/codes.hpp"
 #include "storage/format/producer_sequence.hpp"
-#include "storage/format/properties.hpp"
+#include "storage/format/property_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -44,13 +44,6 @@ bool is_of_origin_alone(std::string_view name) noexcept {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-void append(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name);
-  out += property::name_end;
-  out.append(value);
-  out += property::value_end;
-}
-
 std::string properties_of(const storage::record_view& origin, std::int32_t level) {
   std::string copied;
   copied.reserve(origin.properties.size() + 128);
@@ -62,15 +55,15 @@ std::string properties_of(const storage::record_view& origin, std::int32_t level
     if (is_of_origin_alone(name))
       return;
     has_retry_topic = has_retry_topic || name == retry_topic_property;
-    append(copied, name, value);
+    storage::append_property(copied, name, value);
   });
   if (!has_retry_topic)
-    append(copied, retry_topic_property, origin.topic);
-  append(copied, origin_id_property,
-         origin_id.empty() ? storage::message_id(origin.store_host, origin.offset)
-                           : std::string(origin_id));
+    storage::append_property(copied, retry_topic_property, origin.topic);
+  storage::append_property(copied, origin_id_property,
+                           origin_id.empty() ? storage::message_id(origin.store_host, origin.offset)
+                                             : std::string(origin_id));
   if (level > 0)
-    append(copied, property::delay, std::to_string(level));
+    storage::append_property(copied, property::delay, std::to_string(level));
   return copied;
 }
 
@@ -122,10 +115,7 @@ result<sent_back> send_back(const storage::record_view& origin, const send_back_
 std::string without_property(std::string_view properties, std::string_view name) {
   std::string rest;
   rest.reserve(properties.size());
-  storage::for_each_property(properties, [&](auto n, auto value) {
-    if (n != name)
-      append(rest, n, value);
-  });
+  storage::copy_without({name}, properties, rest);
   return rest;
 }
 

@@ -1,12 +1,11 @@
 #include "storage/format/delayed_message.hpp"
 
 #include "storage/format/producer_sequence.hpp"
-#include "storage/format/properties.hpp"
+#include "storage/format/property_text.hpp"
 #include "storage/format/system_topics.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <optional>
 
 namespace troupe::storage {
@@ -28,20 +27,6 @@ std::string_view delay_text(std::string_view properties) noexcept {
   if (properties.find(beginning) == std::string_view::npos)
     return {};
   return find_property(properties, property::delay);
-}
-
-void append(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).push_back(property::name_end);
-  out.append(value).push_back(property::value_end);
-}
-
-/// All but those of these names, in their order: a message's sequence stays the first.
-void copy_without(std::initializer_list<std::string_view> names, std::string_view properties,
-                  std::string& out) {
-  for_each_property(properties, [&](std::string_view name, std::string_view value) {
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      append(out, name, value);
-  });
 }
 
 error too_long(std::size_t bytes) {
@@ -82,12 +67,11 @@ result<void> check_delay(std::string_view properties, std::string_view topic,
 result<std::int32_t> put_off(std::string_view properties, std::string_view topic,
                              std::int32_t queue_id, const delay_levels& levels, std::string& out) {
   auto level = std::clamp(asked_level(properties), 1, levels.highest());
-  out.clear();
   // What it says of a place already is of an earlier wait.
   copy_without({property::delay, property::real_topic, property::real_queue_id}, properties, out);
-  append(out, property::delay, std::to_string(level));
-  append(out, property::real_topic, topic);
-  append(out, property::real_queue_id, std::to_string(queue_id));
+  append_property(out, property::delay, std::to_string(level));
+  append_property(out, property::real_topic, topic);
+  append_property(out, property::real_queue_id, std::to_string(queue_id));
   if (out.size() > max_properties_bytes)
     return too_long(out.size());
   return level;

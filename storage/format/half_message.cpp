@@ -1,12 +1,11 @@
 #include "storage/format/half_message.hpp"
 
 #include "storage/format/producer_sequence.hpp"
-#include "storage/format/properties.hpp"
+#include "storage/format/property_text.hpp"
 #include "storage/format/system_topics.hpp"
 
 #include <algorithm>
 #include <charconv>
-#include <initializer_list>
 #include <limits>
 
 namespace troupe::storage {
@@ -26,21 +25,6 @@ std::optional<Integer> number_of(std::string_view text) noexcept {
   if (failure != std::errc{} || stop != end)
     return std::nullopt;
   return number;
-}
-
-void append(std::string& out, std::string_view name, std::string_view value) {
-  out.append(name).push_back(property::name_end);
-  out.append(value).push_back(property::value_end);
-}
-
-/// All but those of these names, in their order: a message's sequence stays the first.
-void copy_without(std::initializer_list<std::string_view> names, std::string_view properties,
-                  std::string& out) {
-  out.clear();
-  for_each_property(properties, [&](std::string_view name, std::string_view value) {
-    if (std::find(names.begin(), names.end(), name) == names.end())
-      append(out, name, value);
-  });
 }
 
 /// As Java reads it: in any case of the letters.
@@ -114,8 +98,8 @@ result<void> make_half(std::string_view properties, std::string_view topic, std:
   copy_without({property::delay, property::real_topic, property::real_queue_id,
                 property::check_times, property::first_half},
                properties, out);
-  append(out, property::real_topic, topic);
-  append(out, property::real_queue_id, std::to_string(queue_id));
+  append_property(out, property::real_topic, topic);
+  append_property(out, property::real_queue_id, std::to_string(queue_id));
   if (out.size() > max_properties_bytes)
     return error{errc::too_large, "properties of " + std::to_string(out.size()) +
                                       " bytes, with the topic and the queue of a message of a "
@@ -172,16 +156,16 @@ half_outcome half_again(const record_view& half, std::int32_t checks) {
   auto message = outcome_in(half_topic, half);
   copy_without({property::check_times, property::first_half, property::record_crc}, half.properties,
                message.properties);
-  append(message.properties, property::check_times, std::to_string(checks));
+  append_property(message.properties, property::check_times, std::to_string(checks));
   if (auto first = facts_of(half).first; first >= 0)
-    append(message.properties, property::first_half, std::to_string(first));
+    append_property(message.properties, property::first_half, std::to_string(first));
   return message;
 }
 
 half_outcome unresolved(const record_view& half) {
   auto message = outcome_in(unresolved_topic, half);
   copy_without({property::first_half, property::record_crc}, half.properties, message.properties);
-  append(message.properties, property::first_half, std::to_string(facts_of(half).first));
+  append_property(message.properties, property::first_half, std::to_string(facts_of(half).first));
   return message;
 }
 
@@ -219,7 +203,7 @@ result<std::vector<std::byte>> record_for_check(const record_view& half, std::in
   std::string counted;
   if (facts_of(half).checks != checks) {
     copy_without({property::check_times}, half.properties, counted);
-    append(counted, property::check_times, std::to_string(checks));
+    append_property(counted, property::check_times, std::to_string(checks));
   }
   record_fields fields;
   fields.topic = real.topic;
