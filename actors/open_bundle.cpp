@@ -19,6 +19,13 @@ bool open_bundle::too_late(caf_time now) const {
   return now - began >= time_left;
 }
 
+const storage::error* open_bundle::former_refusal() const noexcept {
+  if (request == 0 || !bundle.requests[request].with_former)
+    return nullptr;
+  auto& former = response.responses[request - 1].failure;
+  return former.code == errc::none ? nullptr : &former;
+}
+
 void open_bundle::refuse_current(errc code, const std::string& reason) {
   auto& results = answer().results;
   // The results of messages that were stored stay; the rest share one reason.

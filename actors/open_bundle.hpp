@@ -38,6 +38,8 @@ struct open_bundle {
   /// The producer of the current request does not wait any more, though some of its messages may be
   /// stored: those are answered in time, and the rest is not stored behind his back.
   bool too_late(caf_time now) const;
+  /// Why the request before, without which the current one is not stored, was not; else null.
+  const storage::error* former_refusal() const noexcept;
   /// Refuses what is left of the current request and goes on to the next.
   void refuse_current(errc code, const std::string& reason);
   /// Refuses all that is left.

@@ -25,6 +25,8 @@ struct put_request {
   /// How long the producer still waits for an answer; 0: for as long as it takes. What is not
   /// stored by then is refused as busy: the producer has sent it again.
   std::uint32_t time_left_ms = 0;
+  /// In a bundle: nothing of it is stored unless all of the request before it is.
+  bool with_former = false;
 };
 template <class Inspector>
 auto inspect(Inspector& f, put_request& x) {
@@ -32,7 +34,7 @@ auto inspect(Inspector& f, put_request& x) {
   slice_field messages{block};
   auto all = [&] {
     return fields(f, "put_request", x.topic, messages, x.count, x.wait, x.born_host.address,
-                  x.born_host.v6, x.born_host.port, x.time_left_ms);
+                  x.born_host.v6, x.born_host.port, x.time_left_ms, x.with_former);
   };
   if constexpr (is_loading<Inspector>) {
     auto err = all();

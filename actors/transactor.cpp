@@ -229,7 +229,7 @@ void transactor_state::carry_out(const shared_resolution& it, bool stored_alread
     }
     bundle.requests.push_back(std::move(*request));
   }
-  bundle.requests.push_back(word_about(it->at));
+  bundle.requests.push_back(word_about(it->at, with_message));
   ask<put_bundle_response>(
       roles_.writer, writer_patience,
       [this, it, with_message](put_bundle_response& answer) {
@@ -261,14 +261,10 @@ void transactor_state::learn(const shared_resolution& it, const put_bundle_respo
     core_->resolved(first);
     return it->promise.deliver(true);
   }
-  if (is_refused(message) && is_refused(word)) {
+  if (is_refused(message) && is_refused(word)) { // it waits on, and its producer is asked again
     core_->release(first);
     say("transaction.refused", message.failure.message);
     return refuse(it, message.failure);
-  }
-  if (is_refused(message) && is_stored(word)) { // its topic was deleted
-    core_->resolved(first);
-    return refuse(it, {errc::invalid_argument, message.failure.message});
   }
   auto& why = is_stored(message) ? word.failure : message.failure;
   refuse(it, {errc::maybe_stored, why.message});
@@ -293,10 +289,10 @@ caf::result<bool> transactor_state::revive(log_offset offset) {
 void transactor_state::put_revived(const storage::slice& record,
                                    const kept_promise<bool>& promise) {
   auto half = read(record);
-  if (!half || half->view.topic != storage::unresolved_topic)
-    return promise.deliver(
-        make_caf_error(errc::invalid_argument, "the message is not one that was given up (topic " +
-                                                   std::string(storage::unresolved_topic) + ")"));
+  if (!half || !storage::may_wait_again(half->view))
+    return promise.deliver(make_caf_error(
+        errc::invalid_argument, "the message is not of a transaction: it names no producer group, "
+                                "or no topic that it is for"));
   auto request = message_of(*half, storage::half_again(half->view, 0));
   if (!request)
     return promise.deliver(make_caf_error(errc::too_large, "the message has no room for more"));
@@ -351,7 +347,7 @@ transactor_state::message_of(const known_half& half, const storage::half_outcome
   return request;
 }
 
-put_request transactor_state::word_about(queue_offset half) const {
+put_request transactor_state::word_about(queue_offset half, bool behind_message) const {
   auto body = storage::op_body(half);
   storage::new_message word;
   word.born_timestamp = setup_.clock->now_ms();
@@ -366,6 +362,7 @@ put_request transactor_state::word_about(queue_offset half) const {
   auto& store = setup_.options.store;
   request.born_host = storage::host::ipv4(store.store_host_ipv4, store.store_port);
   request.time_left_ms = put_time_ms;
+  request.with_former = behind_message;
   return request;
 }
 

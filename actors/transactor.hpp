@@ -26,10 +26,12 @@ struct transactor_setup {
 /// Resolves transactions as their producers say, and asks those who do not: `transaction_core` says
 /// which when, and this actor looks at the two queues and stores what follows.
 ///
-/// A commit is the message and then the word that its half is done, in one bundle. Between the two
-/// there may be an end of the log, so for a half that was there before this actor was, and for one
-/// that was written again, it looks first whether the message is stored already, by its UNIQ_KEY.
-/// When it does not learn what became of something it forgets everything, and begins again.
+/// A commit is the message and then the word that its half is done, in one bundle; a message that
+/// is refused, because its topic was deleted or for want of room, leaves its half waiting. Between
+/// the two there may be an end of the log, so for a half that was there before this actor was, and
+/// for one that was written again, it looks first whether the message is stored already, by its
+/// UNIQ_KEY. When it does not learn what became of something it forgets everything, and begins
+/// again.
 ///
 /// How far it is, the registrar keeps as the progress of RocketMQ's group, and it never says more
 /// than what the log holds durably.
@@ -126,7 +128,8 @@ private:
   /// Nothing when its record is gone or the message could not be stored.
   std::optional<put_request> message_of(const known_half& half,
                                         const storage::half_outcome& outcome) const;
-  put_request word_about(queue_offset half) const;
+  /// That it is done; behind a message the word is stored with it, or not at all.
+  put_request word_about(queue_offset half, bool behind_message) const;
   void say(const char* event, const std::string& reason);
 
   transactor_actor::stateful_pointer<transactor_state> self_;

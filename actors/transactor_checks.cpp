@@ -87,7 +87,7 @@ bool transactor_state::add_check(const known_half& half, put_bundle& bundle,
   if (!request)
     return false;
   bundle.requests.push_back(std::move(*request));
-  bundle.requests.push_back(word_about(pair.at));
+  bundle.requests.push_back(word_about(pair.at, true));
   pairs.push_back(std::move(pair));
   return true;
 }
@@ -96,7 +96,7 @@ void transactor_state::say_done(const std::vector<queue_offset>& halves) {
   put_bundle bundle;
   std::vector<put_pair> pairs;
   for (auto at : halves) {
-    bundle.requests.push_back(word_about(at));
+    bundle.requests.push_back(word_about(at, false));
     put_pair pair;
     pair.at = at;
     pair.alone = true;

@@ -109,6 +109,10 @@ void writer_state::work() {
 
 writer_state::verdict writer_state::store_current(open_bundle& bundle) {
   auto& request = bundle.current();
+  if (auto* why = bundle.former_refusal()) {
+    refuse_current(bundle, why->code, why->message);
+    return verdict::stored;
+  }
   admission_case now{
       .count = request.count,
       .deleted = numbers_.retired(request.topic),

@@ -21,6 +21,11 @@ std::string_view name_of(std::uint8_t rights) {
   }
 }
 
+std::string missing(std::string_view key, const need& wanted) {
+  return "access key " + shown(key) + " has no right " + std::string(name_of(wanted.rights)) +
+         " for " + (wanted.group ? "group " : "topic ") + shown(wanted.name);
+}
+
 } // namespace
 
 bool accounts::account::may(const need& wanted) const {
@@ -30,6 +35,20 @@ bool accounts::account::may(const need& wanted) const {
   auto found = named.find(wanted.name);
   auto rights = found != named.end() ? found->second : wanted.group ? group_rights : topic_rights;
   return (rights & wanted.rights) != 0;
+}
+
+std::string accounts::refusal_of(const need& wanted, const remoting::command& header,
+                                 const storage::host& peer) const {
+  auto trusts = [&peer](const address_rule& rule) { return rule.matches(peer); };
+  if (std::any_of(trusted_.begin(), trusted_.end(), trusts))
+    return {};
+  auto* key = header.ext.find(access_key_field);
+  auto found = key == nullptr ? accounts_.end() : accounts_.find(*key);
+  if (found == accounts_.end()) // of the accounts before
+    return "the access key is not known any more";
+  if (trusts(found->second.trusted) || found->second.may(wanted))
+    return {};
+  return missing(*key, wanted);
 }
 
 std::string accounts::refusal(const remoting::command& header, remoting::byte_view body,
@@ -62,8 +81,7 @@ std::string accounts::refusal(const remoting::command& header, remoting::byte_vi
            std::to_string(header.code) + " takes";
   for (auto& one : wanted.value().needs)
     if (!owner.may(one))
-      return "access key " + shown(*key) + " has no right " + std::string(name_of(one.rights)) +
-             " for " + (one.group ? "group " : "topic ") + shown(one.name);
+      return missing(*key, one);
   return {};
 }
 

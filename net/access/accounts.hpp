@@ -24,6 +24,9 @@ public:
   /// Empty when it is allowed.
   std::string refusal(const remoting::command& header, remoting::byte_view body,
                       const storage::host& peer) const;
+  /// The same of one thing more that a request turns out to want, which `refusal` has allowed.
+  std::string refusal_of(const need& wanted, const remoting::command& header,
+                         const storage::host& peer) const;
 
   std::size_t size() const noexcept { return accounts_.size(); }
 

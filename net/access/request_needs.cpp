@@ -23,10 +23,8 @@ public:
   explicit collector(const remoting::command& from) : from_(from) {}
 
   void topic(const std::string& name, std::uint8_t rights) {
-    if (name.starts_with(remoting::retry_prefix))
-      return group(name.substr(remoting::retry_prefix.size()));
-    if (name != trace_topic || rights != right::pub)
-      result.needs.push_back({false, name, rights});
+    if (auto wanted = need_for_topic(name, rights))
+      result.needs.push_back(std::move(*wanted));
   }
   void group(const std::string& name) { result.needs.push_back({true, name, right::sub}); }
   // A field that is missing names nothing; its desk refuses the request if it needs it.
@@ -64,6 +62,14 @@ private:
 };
 
 } // namespace
+
+std::optional<need> need_for_topic(const std::string& topic, std::uint8_t rights) {
+  if (topic.starts_with(remoting::retry_prefix))
+    return need{true, topic.substr(remoting::retry_prefix.size()), right::sub};
+  if (topic == trace_topic && rights == right::pub)
+    return std::nullopt;
+  return need{false, topic, rights};
+}
 
 storage::result<request_needs> needs_of(const remoting::command& header, remoting::byte_view body) {
   collector all(header);
@@ -113,7 +119,7 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
     TROUPE_TRY(all.locks(body));
     break;
   }
-  case end_transaction: // it names a place in the log only
+  case end_transaction: // it names a place in the log: its desk asks for the right (need_for_topic)
   case check_client_config:
     break;
   default:

@@ -3,6 +3,7 @@
 #include "net/remoting/command.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct need {
   friend bool operator==(const need&, const need&) = default;
 };
 
+/// What it takes to do this with the topic: one for retries counts as its group. Nothing: any
+/// account may.
+std::optional<need> need_for_topic(const std::string& topic, std::uint8_t rights);
+
 /// What a request asks of whoever sends it.
 struct request_needs {
   bool open = false;  ///< nothing: what RocketMQ's name servers answer to anybody
@@ -30,9 +35,9 @@ struct request_needs {
   std::vector<need> needs;
 };
 
-/// By the request's code and what it names. A topic for retries counts as its group. What is not
-/// listed takes an admin: a code that is new is closed until somebody thought of it. Fails when the
-/// body that has to be looked into is not understood.
+/// By the request's code and what it names. What is not listed takes an admin: a code that is new
+/// is closed until somebody thought of it. Fails when the body that has to be looked into is not
+/// understood.
 storage::result<request_needs> needs_of(const remoting::command& header, remoting::byte_view body);
 
 } // namespace troupe::access

@@ -2,7 +2,9 @@
 
 #include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
-#include "storage/format/record.hpp"
+#include "storage/format/half_message.hpp"
+#include "storage/format/properties.hpp"
+#include "storage/logging.hpp"
 
 namespace troupe::net {
 
@@ -14,6 +16,17 @@ using storage::error;
 
 constexpr std::size_t most_open_of_client = 4096;
 constexpr std::size_t most_open = 32'768;
+
+/// Empty: there is no half, or it does not say. The reader has compared the checksum.
+std::string topic_of_half(const record_batch& found, log_offset offset) {
+  if (found.records.empty())
+    return {};
+  auto half =
+      storage::decode_record(found.records.front().bytes(), offset, storage::verify::structure);
+  if (half.kind != storage::record_kind::message || half.view.topic != storage::half_topic)
+    return {};
+  return std::string(storage::find_property(half.view.properties, storage::property::real_topic));
+}
 
 } // namespace
 
@@ -34,7 +47,8 @@ void transaction_desk::set_roles(const role_table& roles) {
     self_->send(transactor_, watch_atom_v, caf::actor_cast<caf::strong_actor_ptr>(self_));
 }
 
-void transaction_desk::take(const ticket& who, const client_request& request) {
+void transaction_desk::take(const session_actor& session, const ticket& who,
+                            const client_request& request) {
   auto wanted = counter_.fields_of<remoting::transaction_header>(who, request);
   if (!wanted)
     return;
@@ -45,7 +59,55 @@ void transaction_desk::take(const ticket& who, const client_request& request) {
   if (!may_begin(who))
     return;
   transaction_end end{std::move(wanted->group), wanted->offset, wanted->position, commit};
-  self_->request(transactor_, caf::infinite, std::move(end))
+  if (setup_.accounts)
+    check_right(session, who, request, end);
+  else
+    resolve(who, end);
+}
+
+/// The request names a place in the log. Whoever ends a transaction publishes, or keeps from being
+/// published, so it takes the right for the topic that the half there is for. Of what is no half
+/// the transactor says so.
+void transaction_desk::check_right(const session_actor& session, const ticket& who,
+                                   const client_request& request, const transaction_end& end) {
+  auto* known = sessions_.peer_of(who.from);
+  auto peer = known == nullptr ? storage::host{} : *known;
+  self_->request(session, caf::infinite, fetch_atom_v, end.offset)
+      .then(
+          [this, who, end, header = request.header, peer](const record_batch& found) {
+            auto topic = topic_of_half(found, end.offset);
+            if (topic.empty() || may_publish(who, topic, header, peer))
+              resolve(who, end);
+          },
+          [this, who, end](const caf::error& why) {
+            auto reason = from_caf(why);
+            if (reason.code == errc::not_found)
+              resolve(who, end);
+            else
+              fail(who, reason);
+          });
+}
+
+/// False after the request was refused.
+bool transaction_desk::may_publish(const ticket& who, const std::string& topic,
+                                   const remoting::command& header, const storage::host& peer) {
+  auto wanted = access::need_for_topic(topic, access::right::pub);
+  auto why = wanted ? setup_.accounts->now()->refusal_of(*wanted, header, peer) : std::string{};
+  if (why.empty())
+    return true;
+  done(who);
+  if (auto unsaid = refused_lines_.take())
+    storage::log_warning(
+        "gateway.refused",
+        {{"peer", peer.text()}, {"request", who.code}, {"reason", why}, {"unsaid", *unsaid}});
+  counter_.reply(who, response_code::no_permission, std::move(why));
+  return false;
+}
+
+void transaction_desk::resolve(const ticket& who, const transaction_end& end) {
+  if (!transactor_)
+    return fail(who, {errc::unavailable, "nobody resolves transactions now; try again later"});
+  self_->request(transactor_, caf::infinite, end)
       .then(
           [this, who](bool) {
             done(who);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "net/gateway/desk.hpp"
+#include "net/gateway/line_budget.hpp"
 #include "net/remoting/client_groups.hpp"
 
 #include <cstddef>
@@ -23,7 +24,12 @@ public:
   bool ask_producer(const transaction_check& question);
 
 private:
-  void take(const ticket& who, const client_request& request);
+  void take(const session_actor& session, const ticket& who, const client_request& request);
+  void check_right(const session_actor& session, const ticket& who, const client_request& request,
+                   const transaction_end& end);
+  bool may_publish(const ticket& who, const std::string& topic, const remoting::command& header,
+                   const storage::host& peer);
+  void resolve(const ticket& who, const transaction_end& end);
   void take_resume(const ticket& who, const client_request& request);
   bool may_begin(const ticket& who);
   void done(const ticket& who);
@@ -34,6 +40,7 @@ private:
   std::map<connection_id, std::size_t> open_; ///< those that have none are left out
   std::size_t all_open_ = 0;
   std::size_t turn_ = 0;
+  line_budget refused_lines_{10};
 };
 
 } // namespace troupe::net

@@ -162,6 +162,12 @@ half_outcome half_again(const record_view& half, std::int32_t checks) {
   return message;
 }
 
+bool may_wait_again(const record_view& message) {
+  return asks_for_transaction(message.properties) &&
+         !find_property(message.properties, property::producer_group).empty() &&
+         committed(message).has_value();
+}
+
 half_outcome unresolved(const record_view& half) {
   auto message = outcome_in(unresolved_topic, half);
   copy_without({property::first_half, property::record_crc}, half.properties, message.properties);

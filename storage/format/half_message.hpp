@@ -69,6 +69,9 @@ struct half_outcome {
 result<half_outcome> committed(const record_view& half);
 /// The half once more, for the end of its queue, with this number of checks.
 half_outcome half_again(const record_view& half, std::int32_t checks);
+/// Whether it can wait as a half once more: one that was given up, or waits, or has waited. What
+/// its producers need for an answer is there, and a place that it is for.
+bool may_wait_again(const record_view& message);
 /// For the topic of those that nobody resolved.
 half_outcome unresolved(const record_view& half);
 /// Whether `found` is the message that was committed for the half.

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -185,7 +186,8 @@ TEST_CASE("transactor: what nobody resolves is given up, and can be revived", "[
     return request;
   }());
   auto place = found.value().records.front().offset;
-  CHECK(world.ask<bool>(t.node.roles().transactor, revive_atom_v, last.offset).code() ==
+  auto plain = t.node.put(put_of("T", {{"b"}})).results.front();
+  CHECK(world.ask<bool>(t.node.roles().transactor, revive_atom_v, plain.offset).code() ==
         errc::invalid_argument);
   for (int i = 0; i < 2; ++i) // the second one takes the place of the first
     CHECK(world.ask<bool>(t.node.roles().transactor, revive_atom_v, place).value());
@@ -194,6 +196,51 @@ TEST_CASE("transactor: what nobody resolves is given up, and can be revived", "[
   REQUIRE(t.asked.size() == 3);
   CHECK(t.end(t.asked[2].offset, t.asked[2].position, true).value());
   t.pass(100s);
+  CHECK(t.visible() == std::vector<std::string>{"a"});
+}
+
+TEST_CASE("transactor: one that waits, or was committed, can be asked about again", "[actors]") {
+  transaction_stand t;
+  auto a = t.send("a");
+  auto b = t.send("b");
+  CHECK(t.end(a, true).value());
+  auto revive = [&](const message_result& half) {
+    return t.world().ask<bool>(t.node.roles().transactor, revive_atom_v, half.offset).value();
+  };
+  CHECK(revive(a));
+  CHECK(revive(b));
+  CHECK(t.in(storage::half_topic) == std::vector<std::string>{"a", "b", "a", "b"});
+  t.pass(40s);
+  REQUIRE(t.asked.size() == 2); // about each once: the later one stands for the first
+  for (auto& question : std::exchange(t.asked, {}))
+    CHECK(t.end(question.offset, question.position, true).value());
+  t.pass(100s);
+  CHECK(t.asked.empty());
+  CHECK(t.visible() == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("transactor: a commit for a topic that was deleted leaves the message waiting",
+          "[actors]") {
+  transaction_stand t;
+  auto a = t.send("a");
+  auto& world = t.world();
+  world.ask<tombstone>(t.node.session, remove_atom_v, std::string("T")).value();
+  auto refused = t.end(a, true);
+  CHECK(refused.code() == errc::not_found);
+  CHECK(refused.reason().find("topic T was deleted") != std::string::npos);
+  CHECK(t.in(storage::op_topic).empty());
+  if (GENERATE(false, true)) {
+    t.node.crash();
+    t.start();
+  }
+  t.pass(8s);
+  REQUIRE(t.asked.size() == 1);
+  auto question = t.asked.front();
+  CHECK(t.end(question.offset, question.position, true).code() == errc::not_found);
+  t.node.create_topic("T", 2);
+  CHECK(t.end(a, true).value());
+  t.pass(100s);
+  CHECK(t.asked.size() == 1);
   CHECK(t.visible() == std::vector<std::string>{"a"});
 }
 

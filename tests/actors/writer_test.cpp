@@ -301,6 +301,29 @@ TEST_CASE("writer: a retired topic is refused, and revived it goes on numbering"
         std::vector<queue_offset>{3, 3, 0});
 }
 
+TEST_CASE("writer: what goes with the request before it is stored with it, or not", "[actors]") {
+  running_pipeline t;
+  t.run();
+  t.world.ask<tombstone>(t.roles.writer, remove_atom_v, std::string("a")).value();
+  auto with_former = [](put_request request) {
+    request.with_former = true;
+    return request;
+  };
+  put_bundle group;
+  group.requests = {put_of("a", {{"1"}}), with_former(put_of("b", {{"2"}})),
+                    with_former(put_of("b", {{"3"}})), put_of("b", {{"4"}}),
+                    with_former(put_of("b", {{"5"}}))};
+  auto done = t.world.ask<put_bundle_response>(t.roles.writer, group).value().responses;
+  REQUIRE(done.size() == 5);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(done[i].results.at(0).code == errc::not_found);
+    CHECK(done[i].failure.message == done[0].failure.message);
+  }
+  CHECK(all_stored(done[3]));
+  CHECK(all_stored(done[4]));
+  CHECK(done[4].results.at(0).queue_position == 1);
+}
+
 TEST_CASE("writer: a reason to refuse lasts until it is taken back", "[actors]") {
   running_pipeline t;
   t.run();

@@ -16,6 +16,8 @@ struct guarded_gateway : gateway_stand {
     std::ofstream(file) << "accounts:\n"
                            "- accessKey: producer\n  secretKey: 12345678\n"
                            "  topicPerms:\n  - mine=PUB\n"
+                           "- accessKey: stranger\n  secretKey: 11223344\n"
+                           "  topicPerms:\n  - other=PUB\n"
                            "- accessKey: operator\n  secretKey: 87654321\n  admin: true\n";
     auto opened = access::account_book::open(file);
     REQUIRE(opened);
@@ -91,4 +93,36 @@ TEST_CASE("gateway: what changes in the accounts holds for the next request", "[
                            "  defaultTopicPerm: PUB\n";
   t.book->look();
   CHECK(t.send("other").header.code == response_code::success);
+}
+
+TEST_CASE("gateway: a transaction is ended by who may publish on its topic", "[gateway]") {
+  guarded_gateway t;
+  auto sent =
+      t.answer(t.signed_request(request_code::send_message,
+                                send_fields("mine", 0, "TRAN_MSG\1true\2PGROUP\1P\2UNIQ_KEY\1k\2"),
+                                "b", "producer", "12345678"));
+  REQUIRE(sent.header.code == response_code::success);
+  auto id = storage::parse_message_id(*sent.header.ext.find("msgId"));
+  auto end = [&](const char* key, const char* secret, log_offset offset) {
+    return t
+        .answer(t.signed_request(
+            request_code::end_transaction,
+            {{"producerGroup", "P"},
+             {"tranStateTableOffset", std::to_string(sent.number("queueOffset"))},
+             {"commitLogOffset", std::to_string(offset)},
+             {"commitOrRollback", std::to_string(storage::sysflag::transaction_commit)},
+             {"fromTransactionCheck", "false"}},
+            {}, key, secret))
+        .header;
+  };
+  auto offset = id.value().offset;
+  auto refused = end("stranger", "11223344", offset);
+  CHECK(refused.code == response_code::no_permission);
+  CHECK(refused.remark == "access key 'stranger' has no right PUB for topic 'mine'");
+  CHECK(end("stranger", "11223344", offset + 1'000'000).code == response_code::system_error);
+  CHECK(t.node.read_all("mine", 0).empty());
+  CHECK(end("producer", "12345678", offset).code == response_code::success);
+  CHECK(end("operator", "87654321", offset).code == response_code::success);
+  t.world().run_for(std::chrono::milliseconds(100));
+  CHECK(t.node.read_all("mine", 0) == std::vector<std::string>{"b"});
 }

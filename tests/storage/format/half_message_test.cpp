@@ -190,9 +190,14 @@ TEST_CASE("half message: what the op queue says, one or several", "[storage]") {
   };
   using places = std::vector<queue_offset>;
   auto own = op_body(17);
+  CHECK(own == "17"); // without the comma, which 4.x does not read
   CHECK(said(own) == places{17});
   CHECK(said("1,2,30") == places{1, 2, 30});
-  CHECK(said("4,5,") == places{4, 5});
+  CHECK(said("4,5,") == places{4, 5}); // as 5.x writes: one behind each
+  op.properties = "TAGS\1d\2UNIQ_KEY\1FD0000000000000000000000000000026B2530946E09712CF63B0002\2";
+  CHECK(said("6,") == places{6}); // its own properties
+  CHECK(said("8") == places{8});  // 4.x
+  op.properties = op_properties;
   CHECK(said("").empty());
   CHECK(said("x,-3,99999999999999999999,7") == places{7});
   op.properties = "TAGS\1r\2";
@@ -213,4 +218,27 @@ TEST_CASE("half message: the committed message is known by its key, time and bod
   real.born_timestamp = 5;
   real.sysflag = 0;
   CHECK_FALSE(is_commit_of(real, half));
+}
+
+TEST_CASE("half message: what can wait again names its producers and its place", "[storage]") {
+  auto whole =
+      text({{"TRAN_MSG", "true"}, {"PGROUP", "G"}, {"REAL_TOPIC", "T"}, {"REAL_QID", "0"}});
+  auto message = half_of(whole);
+  CHECK(may_wait_again(message));
+  for (auto topic : {unresolved_topic, std::string_view("T")}) {
+    message.topic = topic;
+    CHECK(may_wait_again(message));
+  }
+  for (auto& bad : {text({{"PGROUP", "G"}, {"REAL_TOPIC", "T"}, {"REAL_QID", "0"}}),
+                    text({{"TRAN_MSG", "true"}, {"REAL_TOPIC", "T"}, {"REAL_QID", "0"}}),
+                    text({{"TRAN_MSG", "true"}, {"PGROUP", "G"}, {"REAL_QID", "0"}}),
+                    text({{"TRAN_MSG", "true"}, {"PGROUP", "G"}, {"REAL_TOPIC", "T"}})})
+    CHECK_FALSE(may_wait_again(half_of(bad)));
+  // As it was committed, it is a half again without a place in the half queue.
+  message = half_of(whole);
+  message.topic = "T";
+  auto again = half_again(message, 0);
+  CHECK(again.topic == half_topic);
+  CHECK(find_property(again.properties, "TRANSACTION_CHECK_TIMES") == "0");
+  CHECK(find_property(again.properties, "TRAN_PREPARED_QUEUE_OFFSET").empty());
 }
