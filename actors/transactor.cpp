@@ -153,7 +153,7 @@ void transactor_state::claim(const shared_resolution& it) {
   auto mine = core_->claim_for(it->half->facts.first);
   switch (mine.what) {
   case core::answer::done:
-    return it->promise.deliver(true);
+    return search_late(it);
   case core::answer::later:
     return refuse(it, {errc::busy, "too many transactions are open; try again later"});
   case core::answer::wait:
@@ -188,27 +188,60 @@ void transactor_state::claim_waiting() {
 
 /// One that is there already is not stored again.
 void transactor_state::search(const shared_resolution& it) {
+  auto topic = storage::find_property(it->half->view.properties, storage::property::real_topic);
+  find_by_key(it, topic, storage::is_commit_of, [this, it](bool there) { carry_out(it, there); });
+}
+
+/// A commit of what is done: it was committed before, or rolled back, and stays so; or nobody had
+/// answered for it.
+void transactor_state::search_late(const shared_resolution& it) {
+  auto first = it->half->facts.first;
+  if (!it->what.commit || it->half->facts.unique_key.empty())
+    return it->promise.deliver(true);
+  if (!core_->hold(first)) {
+    waiting_.push_back(it);
+    return timer_.arm(self_, self_->clock().now() + look_at_waiting, work_atom_v);
+  }
+  auto known = [this, it, first] {
+    core_->release(first);
+    it->promise.deliver(true);
+  };
+  auto topic = storage::find_property(it->half->view.properties, storage::property::real_topic);
+  find_by_key(it, topic, storage::is_commit_of, [this, it, known](bool there) {
+    if (there)
+      return known();
+    find_by_key(it, storage::unresolved_topic, storage::is_given_up, [this, it, known](bool lost) {
+      if (!lost)
+        return known();
+      it->given_up = true;
+      carry_out(it, false);
+    });
+  });
+}
+
+/// A message that belongs to the half; the request is refused when nobody can say.
+void transactor_state::find_by_key(const shared_resolution& it, std::string_view topic,
+                                   is_wanted wanted, std::function<void(bool)> then) {
   auto fail = [this, it](const error& why) {
     core_->release(it->half->facts.first);
     refuse(it, why);
   };
   key_query query;
-  query.topic = storage::find_property(it->half->view.properties, storage::property::real_topic);
+  query.topic = topic;
   query.key = it->half->facts.unique_key;
   query.max = most_found;
   ask<key_read>(
       roles_.queue_manager, others_patience,
-      [this, it, fail](key_read& found) {
+      [this, it, wanted, then, fail](key_read& found) {
         if (found.offsets.empty())
-          return carry_out(it, false);
+          return then(false);
         ask<record_batch>(
             next_reader(), others_patience,
-            [this, it](record_batch& all) {
-              bool there = std::ranges::any_of(all.records, [&](auto& record) {
+            [it, wanted, then](record_batch& all) {
+              then(std::ranges::any_of(all.records, [&](auto& record) {
                 auto one = read(record);
-                return one && storage::is_commit_of(one->view, it->half->view);
-              });
-              carry_out(it, there);
+                return one && wanted(one->view, it->half->view);
+              }));
             },
             fail, std::move(found));
       },
@@ -229,7 +262,8 @@ void transactor_state::carry_out(const shared_resolution& it, bool stored_alread
     }
     bundle.requests.push_back(std::move(*request));
   }
-  bundle.requests.push_back(word_about(it->at, with_message));
+  if (!it->given_up)
+    bundle.requests.push_back(word_about(it->at, with_message));
   ask<put_bundle_response>(
       roles_.writer, writer_patience,
       [this, it, with_message](put_bundle_response& answer) {
@@ -248,13 +282,13 @@ void transactor_state::carry_out(const shared_resolution& it, bool stored_alread
 void transactor_state::learn(const shared_resolution& it, const put_bundle_response& answer,
                              bool with_message) {
   auto first = it->half->facts.first;
-  auto wanted = with_message ? std::size_t{2} : std::size_t{1};
+  auto wanted = with_message && !it->given_up ? std::size_t{2} : std::size_t{1};
   if (answer.responses.size() != wanted) {
     refuse(it, {errc::maybe_stored, "the writer answered less than it was asked"});
     return begin_again("the writer answered less than it was asked");
   }
   auto& message = answer.responses.front();
-  auto& word = answer.responses.back();
+  auto& word = answer.responses.back(); // of one that was given up: the message
   if (is_stored(word))
     seen_to_ = std::max(seen_to_, word.results.front().offset + 1);
   if (is_stored(message) && is_stored(word)) {

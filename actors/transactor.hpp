@@ -67,6 +67,7 @@ private:
     caf::actor_clock::time_point since;
     std::optional<known_half> half;
     queue_offset at = 0;         ///< to be named as done
+    bool given_up = false;       ///< it is done; but its message was not stored
     std::shared_ptr<void> place; ///< one of those that may be open
   };
   using shared_resolution = std::shared_ptr<resolution>;
@@ -109,6 +110,10 @@ private:
   void claim(const shared_resolution& it);
   void claim_waiting();
   void search(const shared_resolution& it);
+  void search_late(const shared_resolution& it);
+  using is_wanted = bool (*)(const storage::record_view& found, const storage::record_view& half);
+  void find_by_key(const shared_resolution& it, std::string_view topic, is_wanted wanted,
+                   std::function<void(bool)> then);
   void carry_out(const shared_resolution& it, bool stored_already);
   void learn(const shared_resolution& it, const put_bundle_response& answer, bool with_message);
   void refuse(const shared_resolution& it, const storage::error& why);

@@ -110,6 +110,8 @@ public:
 
   /// Somebody wants to resolve the transaction.
   claim claim_for(std::int64_t first);
+  /// Somebody looks what became of one that is done; false while somebody else is at work on it.
+  bool hold(std::int64_t first) { return busy_.insert(first).second; }
   void resolved(std::int64_t first);
   void release(std::int64_t first) { busy_.erase(first); }
 

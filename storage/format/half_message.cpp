@@ -177,12 +177,20 @@ half_outcome unresolved(const record_view& half) {
 
 /// A producer that tries again has the same key and another time. A half that was written again has
 /// another place.
-bool is_commit_of(const record_view& found, const record_view& half) noexcept {
+static bool is_same(const record_view& found, const record_view& half) noexcept {
   auto key = find_property(half.properties, property::unique_key);
+  return found.born_timestamp == half.born_timestamp && found.body_crc == half.body_crc &&
+         !key.empty() && find_property(found.properties, property::unique_key) == key;
+}
+
+bool is_commit_of(const record_view& found, const record_view& half) noexcept {
   return (found.sysflag & sysflag::transaction_mask) == sysflag::transaction_commit &&
-         found.born_timestamp == half.born_timestamp && found.body_crc == half.body_crc &&
-         found.topic == find_property(half.properties, property::real_topic) && !key.empty() &&
-         find_property(found.properties, property::unique_key) == key;
+         found.topic == find_property(half.properties, property::real_topic) &&
+         is_same(found, half);
+}
+
+bool is_given_up(const record_view& found, const record_view& half) noexcept {
+  return found.topic == unresolved_topic && is_same(found, half);
 }
 
 std::string op_body(queue_offset half) {

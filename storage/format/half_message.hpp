@@ -74,8 +74,10 @@ half_outcome half_again(const record_view& half, std::int32_t checks);
 bool may_wait_again(const record_view& message);
 /// For the topic of those that nobody resolved.
 half_outcome unresolved(const record_view& half);
-/// Whether `found` is the message that was committed for the half.
+/// Whether `found` is the message that was committed for the half, or its message as it was given
+/// up.
 bool is_commit_of(const record_view& found, const record_view& half) noexcept;
+bool is_given_up(const record_view& found, const record_view& half) noexcept;
 
 /// What a message of the op topic holds for the half of this number: properties and body.
 inline constexpr std::string_view op_properties = "TAGS\1d\2";

@@ -199,6 +199,31 @@ TEST_CASE("transactor: what nobody resolves is given up, and can be revived", "[
   CHECK(t.visible() == std::vector<std::string>{"a"});
 }
 
+TEST_CASE("transactor: a commit that comes after all questions is carried out, once", "[actors]") {
+  transaction_stand t;
+  REQUIRE(t.node.stop());
+  t.node.stand.options.transaction.check_max = 1;
+  t.start();
+  auto a = t.send("a");
+  auto b = t.send("b");
+  CHECK(t.end(b, false).value());
+  t.pass(100s);
+  CHECK(t.in(storage::unresolved_topic) == std::vector<std::string>{"a"});
+  auto transactor = t.node.roles().transactor;
+  auto first = t.world().request<bool>(transactor, transaction_end{"P", a.offset, 0, true});
+  auto second = t.world().request<bool>(transactor, transaction_end{"P", a.offset, 0, true});
+  t.pass(2s);
+  CHECK(first.value());
+  CHECK(second.value());
+  if (GENERATE(false, true)) {
+    t.node.crash();
+    t.start();
+  }
+  CHECK(t.end(a, true).value());
+  CHECK(t.end(b, true).value()); // it was rolled back
+  CHECK(t.visible() == std::vector<std::string>{"a"});
+}
+
 TEST_CASE("transactor: one that waits, or was committed, can be asked about again", "[actors]") {
   transaction_stand t;
   auto a = t.send("a");

@@ -213,6 +213,13 @@ TEST_CASE("half message: the committed message is known by its key, time and bod
   real.topic = "T";
   real.sysflag = sysflag::transaction_commit;
   CHECK(is_commit_of(real, half));
+  CHECK_FALSE(is_given_up(real, half));
+  auto given_up = half;
+  given_up.topic = unresolved_topic;
+  CHECK(is_given_up(given_up, half));
+  CHECK_FALSE(is_commit_of(given_up, half));
+  given_up.body_crc = 7;
+  CHECK_FALSE(is_given_up(given_up, half));
   real.born_timestamp = 4; // its producer has tried again
   CHECK_FALSE(is_commit_of(real, half));
   real.born_timestamp = 5;
