@@ -126,6 +126,12 @@ void transactor_state::refuse(const shared_resolution& it, const error& why) {
   it->promise.deliver(to_caf(why));
 }
 
+/// The same of one that was claimed.
+void transactor_state::let_go(const shared_resolution& it, const error& why) {
+  core_->release(it->half->facts.first);
+  refuse(it, why);
+}
+
 /// It must be the half that is meant: anybody may name any place of the log.
 void transactor_state::find_half(const shared_resolution& it) {
   ask<record_batch>(
@@ -193,17 +199,23 @@ void transactor_state::search(const shared_resolution& it) {
 }
 
 /// A commit of what is done: it was committed before, or rolled back, and stays so; or nobody had
-/// answered for it.
+/// answered for it. What tells has to be in the queues first.
 void transactor_state::search_late(const shared_resolution& it) {
-  auto first = it->half->facts.first;
   if (!it->what.commit || it->half->facts.unique_key.empty())
     return it->promise.deliver(true);
-  if (!core_->hold(first)) {
+  if (!core_->hold(it->half->facts.first)) {
     waiting_.push_back(it);
     return timer_.arm(self_, self_->clock().now() + look_at_waiting, work_atom_v);
   }
-  auto known = [this, it, first] {
-    core_->release(first);
+  ask<bounds_read>(
+      roles_.queue_manager, others_patience, [this, it](bounds_read&) { search_given_up(it); },
+      [this, it](const error& why) { let_go(it, why); }, bounds_atom_v,
+      std::string(storage::half_topic), seen_to_);
+}
+
+void transactor_state::search_given_up(const shared_resolution& it) {
+  auto known = [this, it] {
+    core_->release(it->half->facts.first);
     it->promise.deliver(true);
   };
   auto topic = storage::find_property(it->half->view.properties, storage::property::real_topic);
@@ -222,10 +234,7 @@ void transactor_state::search_late(const shared_resolution& it) {
 /// A message that belongs to the half; the request is refused when nobody can say.
 void transactor_state::find_by_key(const shared_resolution& it, std::string_view topic,
                                    is_wanted wanted, std::function<void(bool)> then) {
-  auto fail = [this, it](const error& why) {
-    core_->release(it->half->facts.first);
-    refuse(it, why);
-  };
+  auto fail = [this, it](const error& why) { let_go(it, why); };
   key_query query;
   query.topic = topic;
   query.key = it->half->facts.unique_key;

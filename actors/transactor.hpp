@@ -30,8 +30,8 @@ struct transactor_setup {
 /// is refused, because its topic was deleted or for want of room, leaves its half waiting. Between
 /// the two there may be an end of the log, so for a half that was there before this actor was, and
 /// for one that was written again, it looks first whether the message is stored already, by its
-/// UNIQ_KEY. When it does not learn what became of something it forgets everything, and begins
-/// again.
+/// UNIQ_KEY. A commit that comes after its half was given up is carried out, too. When it does not
+/// learn what became of something it forgets everything, and begins again.
 ///
 /// How far it is, the registrar keeps as the progress of RocketMQ's group, and it never says more
 /// than what the log holds durably.
@@ -111,12 +111,14 @@ private:
   void claim_waiting();
   void search(const shared_resolution& it);
   void search_late(const shared_resolution& it);
+  void search_given_up(const shared_resolution& it);
   using is_wanted = bool (*)(const storage::record_view& found, const storage::record_view& half);
   void find_by_key(const shared_resolution& it, std::string_view topic, is_wanted wanted,
                    std::function<void(bool)> then);
   void carry_out(const shared_resolution& it, bool stored_already);
   void learn(const shared_resolution& it, const put_bundle_response& answer, bool with_message);
   void refuse(const shared_resolution& it, const storage::error& why);
+  void let_go(const shared_resolution& it, const storage::error& why);
   void put_revived(const storage::slice& record, const kept_promise<bool>& promise);
 
   // Checking: transactor_checks.cpp
