@@ -5,6 +5,7 @@
 #include "storage/format/message_batch.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/logging.hpp"
+#include "storage/mutant.hpp"
 
 #include <algorithm>
 #include <span>
@@ -169,7 +170,12 @@ void transactor_state::claim(const shared_resolution& it) {
     break;
   }
   it->at = mine.at;
-  bool may_be_there = it->half->facts.written_again || it->half->view.offset < known_end_;
+  if (!it->what.commit && TROUPE_MUTANT("rollback-forgotten")) {
+    core_->resolved(it->half->facts.first);
+    return it->promise.deliver(true);
+  }
+  bool may_be_there = (it->half->facts.written_again || it->half->view.offset < known_end_) &&
+                      !TROUPE_MUTANT("commit-not-looked-for");
   if (it->what.commit && may_be_there && !it->half->facts.unique_key.empty())
     search(it);
   else
@@ -273,6 +279,8 @@ void transactor_state::carry_out(const shared_resolution& it, bool stored_alread
   }
   if (!it->given_up)
     bundle.requests.push_back(word_about(it->at, with_message));
+  if (TROUPE_MUTANT("word-before-message"))
+    std::swap(bundle.requests.front(), bundle.requests.back());
   ask<put_bundle_response>(
       roles_.writer, writer_patience,
       [this, it, with_message](put_bundle_response& answer) {

@@ -1,6 +1,7 @@
 #include "sim/node/node_check.hpp"
 
 #include "storage/format/delayed_message.hpp"
+#include "storage/format/half_message.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/log/log_file.hpp"
 #include "storage/log/log_view.hpp"
@@ -8,6 +9,7 @@
 #include "storage/tables/topic_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <utility>
@@ -35,19 +37,37 @@ std::vector<std::string_view> quarantined(const simulated_disk& disk,
   return found;
 }
 
+/// Nothing of the log is gone, nor may be.
+bool keeps_all(const node_scene& scene) {
+  return scene.plan.reserved_ms == 0 && !scene.disk_was_full && !scene.disk_lied &&
+         !scene.rot.anywhere();
+}
+
+/// With what transactions have, but for what has gone with old files.
+std::vector<seen_message> all_of(std::vector<seen_message> seen, const transaction_queues& halves,
+                                 log_offset min) {
+  for (auto* list : {&halves.op, &halves.halves, &halves.visible, &halves.unresolved})
+    std::ranges::copy_if(*list, std::back_inserter(seen),
+                         [min](const seen_message& one) { return one.offset >= min; });
+  return seen;
+}
+
 } // namespace
 
 void node_check::after_start(bool lost_power, log_offset vouched, bool under_way) {
   under_way_ = under_way;
   auto session = scene_.open_session();
   clients_.collect();
+  transactions_.collect();
   auto known = scene_.ledger.entries();
+  auto known_halves = transactions_.known();
   auto before = scene_.ask<node_status>(session, status_atom_v);
   // A process that went on may notice only now that others are new.
   if (scene_.node.net() != nullptr)
     (void)scene_.node.settle(std::chrono::seconds(10));
   auto dead = tombstones();
   auto seen = read_everything(session);
+  auto halves = read_transactions(session);
   check_topics(session, dead, seen, lost_power);
   auto status = scene_.ask<node_status>(session, status_atom_v);
   { // of which a writer in another process hears later
@@ -60,8 +80,12 @@ void node_check::after_start(bool lost_power, log_offset vouched, bool under_way
   std::erase_if(seen, [&](const seen_message& one) { return one.offset < status.writer.min; });
   scene_.compared += seen.size();
   if (!scene_.disk_lied && !scene_.rot.in_log())
-    check_replay(seen, before.writer.end, status);
+    check_replay(all_of(seen, halves, status.writer.min), before.writer.end, status);
   check_ledger(seen, {known, lost_power, status.writer.min, before.flusher.flushed}, status);
+  // Where several keep queues, one of them may be behind another.
+  bool whole = keeps_all(scene_) && scene_.node.net() == nullptr;
+  if (auto wrong = transactions_.check(known_halves, halves, whole, false))
+    throw broken{*wrong};
   check_hidden(session, status);
   check_keys(session, seen);
   if (!scene_.disk_lied) {
@@ -125,19 +149,42 @@ void node_check::read_queue(const session_actor& session, const std::string& top
 }
 
 /// No session describes the topic, but its queues can be pulled.
+void node_check::read_unlisted(const session_actor& session, std::string_view topic,
+                               std::int32_t queue, std::vector<seen_message>& seen) {
+  pull_request request;
+  request.topic = topic;
+  request.queue_id = queue;
+  auto first = scene_.ask_again<pull_response>(session, request);
+  if (scene_.rot.in_log() && (!first.there() || first.code() != errc::none))
+    return; // what lies behind damage is not in the queues, and nobody says that it is not there
+  auto bounds = scene_.ask<pull_response>(session, request);
+  read_queue(session, request.topic, {request.queue_id, bounds.min, bounds.max}, seen);
+}
+
 void node_check::read_waiting(const session_actor& session, std::vector<seen_message>& seen) {
   auto levels = scene_.node.options().store.delays.highest();
-  for (std::int32_t level = 1; level <= levels; ++level) {
-    pull_request request;
-    request.topic = storage::delay_topic;
-    request.queue_id = storage::delay_queue(level);
-    auto first = scene_.ask_again<pull_response>(session, request);
-    if (scene_.rot.in_log() && (!first.there() || first.code() != errc::none))
-      continue; // what lies behind damage is not in the queues, and nobody says that it is not
-                // there
-    auto bounds = scene_.ask<pull_response>(session, request);
-    read_queue(session, request.topic, {request.queue_id, bounds.min, bounds.max}, seen);
-  }
+  for (std::int32_t level = 1; level <= levels; ++level)
+    read_unlisted(session, storage::delay_topic, storage::delay_queue(level), seen);
+}
+
+transaction_queues node_check::read_transactions(const session_actor& session) {
+  transaction_queues all;
+  if (!scene_.plan.transactions)
+    return all;
+  read_unlisted(session, storage::op_topic, 0, all.op);
+  read_unlisted(session, storage::half_topic, 0, all.halves);
+  for (std::int32_t queue = 0; queue < node_transactions::queue_count; ++queue)
+    read_unlisted(session, node_transactions::topic, queue, all.visible);
+  read_unlisted(session, storage::unresolved_topic, 0, all.unresolved);
+  return all;
+}
+
+/// Else nothing is stored before a restart.
+bool node_check::is_written(const session_actor& session) {
+  auto now = scene_.ask_again<node_status>(session, status_atom_v);
+  auto ended = [](const role_status& role) { return role.state == role_stopped; };
+  return now.there() && now.code() == errc::none && now.value().writer.refusal.empty() &&
+         std::ranges::none_of(now.value().roles, ended);
 }
 
 void node_check::await_deliveries() {
@@ -146,11 +193,8 @@ void node_check::await_deliveries() {
   auto session = scene_.open_session();
   std::optional<std::string> late;
   for (int second = 0; second < delivery_patience_s; ++second) {
-    auto now = scene_.ask_again<node_status>(session, status_atom_v);
-    auto ended = [](const role_status& role) { return role.state == role_stopped; };
-    if (!now.there() || now.code() != errc::none || !now.value().writer.refusal.empty() ||
-        std::ranges::any_of(now.value().roles, ended))
-      return; // nothing is stored before a restart
+    if (!is_written(session))
+      return;
     late = scene_.ledger.undelivered(read_everything(session));
     if (!late)
       break;
@@ -158,6 +202,26 @@ void node_check::await_deliveries() {
   }
   if (late)
     throw broken{*late};
+  caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
+}
+
+void node_check::await_transactions() {
+  if (!scene_.plan.transactions || scene_.disk_lied || scene_.rot.anywhere())
+    return;
+  auto session = scene_.open_session();
+  std::optional<std::string> wrong;
+  for (int second = 0; second < delivery_patience_s; ++second) {
+    if (!is_written(session))
+      return;
+    transactions_.collect();
+    auto known = transactions_.known();
+    wrong = transactions_.check(known, read_transactions(session), keeps_all(scene_), true);
+    if (!wrong)
+      break;
+    scene_.w.run_for(std::chrono::seconds(1));
+  }
+  if (wrong)
+    throw broken{*wrong};
   caf::anon_send_exit(session, caf::exit_reason::user_shutdown);
 }
 

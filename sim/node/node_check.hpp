@@ -2,6 +2,7 @@
 
 #include "sim/node/node_clients.hpp"
 #include "sim/node/node_scene.hpp"
+#include "sim/node/node_transactions.hpp"
 
 #include <map>
 #include <string>
@@ -12,7 +13,8 @@ namespace troupe::sim {
 /// Looks at everything that a node has, and compares it with the ledger and with its own log.
 class node_check {
 public:
-  node_check(node_scene& scene, node_clients& clients) : scene_(scene), clients_(clients) {}
+  node_check(node_scene& scene, node_clients& clients, node_transactions& transactions)
+      : scene_(scene), clients_(clients), transactions_(transactions) {}
 
   /// After a start. `vouched` is where the log was durable, as the last checkpoint said. Of a store
   /// of which a process has lived on, messages may be `under_way`.
@@ -23,6 +25,8 @@ public:
   void check_queue_begins();
   /// Of a node that is whole: what has waited comes, though nothing else happens.
   void await_deliveries();
+  /// And all transactions end.
+  void await_transactions();
 
 private:
   struct found_queue {
@@ -33,6 +37,10 @@ private:
   void read_queue(const session_actor& session, const std::string& topic, queue_bounds bounds,
                   std::vector<seen_message>& seen);
   void read_waiting(const session_actor& session, std::vector<seen_message>& seen);
+  void read_unlisted(const session_actor& session, std::string_view topic, std::int32_t queue,
+                     std::vector<seen_message>& seen);
+  transaction_queues read_transactions(const session_actor& session);
+  bool is_written(const session_actor& session);
   queue_offset pass_damage(const session_actor& session, const found_queue& where,
                            queue_offset from, const pull_response& answer);
   /// Where deleted topics end, as the disk has it.
@@ -52,6 +60,7 @@ private:
 
   node_scene& scene_;
   node_clients& clients_;
+  node_transactions& transactions_;
   std::vector<seen_message> found_;
   bool under_way_ = false;
 };

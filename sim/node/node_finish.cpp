@@ -31,7 +31,8 @@ void node_runner::finish() {
   check_settled(until_whole);
   scene_.w.run_for(until_all_answered);
   clients_.collect();
-  if (!clients_.all_answered())
+  transactions_.collect();
+  if (!clients_.all_answered() || !transactions_.all_answered())
     throw broken{"a request was not answered within a minute"};
   check_spread();
   if (auto now = status(); now && now->writer.refusal.find("% full") != std::string::npos)
@@ -39,6 +40,7 @@ void node_runner::finish() {
   if (scene_.node.running()) {
     check_.check_queue_begins();
     check_.await_deliveries();
+    check_.await_transactions();
   } else {
     restart();
   }
@@ -56,6 +58,7 @@ void node_runner::finish() {
   if (over_)
     return;
   check_.await_deliveries();
+  check_.await_transactions();
   for (auto& each : followers_)
     each->catch_up(check_.found());
   collect();

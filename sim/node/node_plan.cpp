@@ -7,12 +7,13 @@ namespace troupe::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 25> event_names = {
-    "put",           "read",         "probe",      "stop",      "kill",
-    "power-cut",     "kill-actor",   "stall",      "hold",      "heal",
-    "cut",           "disk-fault",   "write-back", "clock",     "rest",
-    "remove-topic",  "create-topic", "fill-disk",  "rot",       "end-process",
-    "begin-process", "freeze",       "cut-link",   "hold-link", "heal-link"};
+constexpr std::array<std::string_view, 28> event_names = {
+    "put",        "read",      "probe",     "stop",         "kill",         "power-cut",
+    "kill-actor", "stall",     "hold",      "heal",         "cut",          "disk-fault",
+    "write-back", "clock",     "rest",      "remove-topic", "create-topic", "fill-disk",
+    "rot",        "send-half", "end-half",  "end-process",  "cut-queues",   "begin-process",
+    "freeze",     "cut-link",  "hold-link", "heal-link"};
+static_assert(event_names.size() == static_cast<std::size_t>(event_kind::heal_link) + 1);
 
 /// Those that a node replaces, and those that end writing.
 constexpr std::array<const char*, 9> roles = {"dispatcher", "queue-manager", "queue-flusher",
@@ -229,6 +230,70 @@ void draw_delays(node_plan& plan, bool cuts, random_source random) {
     add_late_cut(plan, random);
 }
 
+node_event draw_transaction(const node_plan& plan, bool actors, random_source& random) {
+  node_event event;
+  event.seed = random.next();
+  event.after = std::chrono::milliseconds(random.below(random.one_in(3) ? 700 : 3));
+  if (actors && random.one_in(16)) {
+    event.kind = event_kind::kill_actor;
+    event.role = "transactor";
+    return event;
+  }
+  event.kind = random.one_in(2) ? event_kind::send_half : event_kind::end_half;
+  event.client = static_cast<std::uint32_t>(random.below(plan.producers));
+  event.queue = static_cast<std::uint32_t>(random.below(2));
+  event.size = static_cast<std::uint32_t>(random.below(300));
+  event.wait = !random.one_in(4);
+  if (event.kind == event_kind::end_half)
+    event.count = static_cast<std::uint32_t>(random.between(1, 3));
+  return event;
+}
+
+/// While one is ended the disk is slow, and then the power goes.
+std::vector<node_event> draw_end_cut(const node_plan& plan, random_source& random) {
+  auto half = draw_transaction(plan, false, random);
+  half.kind = event_kind::send_half;
+  node_event stall;
+  stall.kind = event_kind::stall;
+  stall.role = "flusher";
+  stall.after = std::chrono::milliseconds(random.between(20, 200));
+  stall.span_ms = static_cast<std::int64_t>(random.between(20, 100));
+  auto end = half;
+  end.kind = event_kind::end_half;
+  end.after = std::chrono::milliseconds(0);
+  end.count = 1;
+  node_event cut;
+  cut.kind = event_kind::power_cut;
+  cut.seed = random.next();
+  cut.after = std::chrono::milliseconds(random.below(20));
+  return {half, stall, end, cut};
+}
+
+/// In some of the runs, and in more of those that keep all of their log: what is gone with old
+/// files can be held against nobody.
+void draw_transactions(node_plan& plan, const std::set<std::string>& classes,
+                       random_source random) {
+  bool damaged = false;
+  bool shortened = plan.reserved_ms > 0;
+  for (auto& event : plan.events) {
+    damaged |= event.kind == event_kind::rot || event.disk.what == fault_kind::lying_sync ||
+               event.disk.what == fault_kind::broken_page;
+    shortened |= event.kind == event_kind::fill_disk;
+  }
+  plan.transactions = random.one_in(shortened ? 8 : 2) && !damaged;
+  if (!plan.transactions)
+    return;
+  bool actors = classes.count("actor") > 0;
+  for (auto count = random.between(8, 60); count > 0; --count) {
+    auto at = random.below(plan.events.size() + 1);
+    std::vector<node_event> drawn = {draw_transaction(plan, actors, random)};
+    if (classes.count("power") > 0 && random.one_in(12))
+      drawn = draw_end_cut(plan, random);
+    plan.events.insert(plan.events.begin() + static_cast<std::ptrdiff_t>(at), drawn.begin(),
+                       drawn.end());
+  }
+}
+
 } // namespace
 
 std::string_view name_of(event_kind kind) noexcept {
@@ -296,6 +361,7 @@ node_plan draw_plan(std::uint64_t seed, const std::set<std::string>& classes) {
   if (classes.count("reads") > 0)
     add_read_faults(plan, stream(seed, "reads"));
   draw_delays(plan, classes.count("power") > 0, stream(seed, "delays"));
+  draw_transactions(plan, classes, stream(seed, "transactions")); // last: the others stay
   return plan;
 }
 
@@ -304,10 +370,14 @@ std::string to_string(const node_event& event) {
   text += event.at_meeting ? " at-meeting" : " after=" + std::to_string(event.after.count()) + "ms";
   switch (event.kind) {
   case event_kind::put:
+  case event_kind::send_half:
     text += " producer=" + std::to_string(event.client) + " queue=" + std::to_string(event.queue) +
             " messages=" + std::to_string(event.count) + " size=" + std::to_string(event.size) +
             (event.level > 0 ? " level=" + std::to_string(event.level) : "") +
             (event.wait ? "" : " wait=false");
+    break;
+  case event_kind::end_half:
+    text += " times=" + std::to_string(event.count);
     break;
   case event_kind::kill_actor:
     text += " role=" + event.role;
@@ -388,6 +458,7 @@ std::string to_string(const node_plan& plan) {
          " capacity=" + std::to_string(plan.capacity) +
          " tail=" + std::to_string(plan.tail_entries) + (plan.record_crc ? " record-crc" : "") +
          (plan.numbered ? " numbered" : "") + (plan.delayed ? " delayed" : "") +
+         (plan.transactions ? " transactions" : "") +
          (plan.cleaner_ms > 0 ? " cleaner=" + std::to_string(plan.cleaner_ms) + "ms" : "") +
          (plan.reserved_ms > 0 ? " reserved=" + std::to_string(plan.reserved_ms) + "ms" : "") +
          (plan.placement.size() > 1 ? " processes=" + placement_of(plan) : "") +

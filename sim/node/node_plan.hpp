@@ -36,6 +36,8 @@ enum class event_kind : std::uint8_t {
   create_topic,
   fill_disk, ///< so much of it is in use from now on
   rot,       ///< a bit of a stored file turns over
+  send_half, ///< a producer sends a message of a transaction
+  end_half,  ///< and commits one, or rolls it back; perhaps several times
   // Of a store in several processes:
   end_process,   ///< kill -9 of one of them, which stays away
   cut_queues,    ///< the same, where the machine is one for queues alone, by a power cut
@@ -56,7 +58,7 @@ struct node_event {
   std::chrono::milliseconds after{0}; ///< since the event before
   std::uint32_t client = 0;           ///< which producer, consumer or wire; or process
   std::uint32_t queue = 0;            ///< over all topics; or the other process of a link
-  std::uint32_t count = 1;            ///< messages of a batch
+  std::uint32_t count = 1;            ///< messages of a batch; of `end_half`: how often it is said
   std::uint32_t size = 0;             ///< bytes of a body, about
   std::int32_t level = 0;             ///< of a put: its messages wait so long; 0: they do not
   bool wait = true;   ///< a put's own flag; of `hold`: requests; of `rot`: it is down
@@ -84,8 +86,9 @@ struct node_plan {
   bool record_crc = false;
   std::int64_t cleaner_ms = 0;  ///< how often it looks; 0: as a node does
   std::int64_t reserved_ms = 0; ///< how long log files stay; 0: for ever
-  bool numbered = false; ///< producers number their messages, and send again what is not stored
-  bool delayed = false;  ///< some messages are to come later
+  bool numbered = false;     ///< producers number their messages, and send again what is not stored
+  bool delayed = false;      ///< some messages are to come later
+  bool transactions = false; ///< producers have some
   std::vector<role_set> placement = {role_set::every()}; ///< of each process
   queue_placement queue_places;
   std::int64_t net_delay_ms = 0; ///< between processes

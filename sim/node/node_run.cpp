@@ -68,22 +68,51 @@ void node_runner::prepare() {
   auto session = scene_.open_session();
   for (std::uint32_t t = 0; t < scene_.plan.topics; ++t)
     scene_.ask<topic_info>(session, create_atom_v, clients_.topic(t * scene_.plan.queues));
+  if (scene_.plan.transactions)
+    scene_.ask<topic_info>(session, create_atom_v, node_transactions::its_topic());
+}
+
+/// What clients do. False: it is something else.
+bool node_runner::ask(const node_event& event) {
+  switch (event.kind) {
+  case event_kind::put:
+    put(event);
+    return true;
+  case event_kind::read:
+    clients_.read(event);
+    return true;
+  case event_kind::probe:
+    clients_.probe(event);
+    return true;
+  case event_kind::remove_topic:
+    clients_.remove_topic(event);
+    return true;
+  case event_kind::create_topic:
+    clients_.create_topic(event);
+    return true;
+  case event_kind::send_half:
+    transactions_.send(event);
+    return true;
+  case event_kind::end_half:
+    transactions_.end(event);
+    return true;
+  default:
+    return false;
+  }
 }
 
 void node_runner::happen(const node_event& event) {
+  if (!ask(event))
+    go_wrong(event);
+  if (!scene_.node.running() && !over_) // its process died by a fault of the disk
+    restart();
+}
+
+void node_runner::go_wrong(const node_event& event) {
   random_source random(event.seed);
   auto& node = scene_.node;
   auto& wire = scene_.wire(event.client);
   switch (event.kind) {
-  case event_kind::put:
-    put(event);
-    break;
-  case event_kind::read:
-    clients_.read(event);
-    break;
-  case event_kind::probe:
-    clients_.probe(event);
-    break;
   case event_kind::stop:
   case event_kind::kill:
   case event_kind::power_cut:
@@ -120,12 +149,6 @@ void node_runner::happen(const node_event& event) {
   case event_kind::rest:
     scene_.w.run_for(milliseconds(event.span_ms));
     break;
-  case event_kind::remove_topic:
-    clients_.remove_topic(event);
-    break;
-  case event_kind::create_topic:
-    clients_.create_topic(event);
-    break;
   case event_kind::fill_disk:
     fill_disk(event);
     break;
@@ -135,8 +158,6 @@ void node_runner::happen(const node_event& event) {
   default:
     spread(event, random);
   }
-  if (!node.running() && !over_) // its process died by a fault of the disk
-    restart();
 }
 
 /// What one of two processes says while the other one has not found it yet goes nowhere.
@@ -216,6 +237,7 @@ void node_runner::stop() {
 
 void node_runner::collect() {
   clients_.collect();
+  transactions_.collect();
   if (door_)
     door_->check();
   for (auto& each : followers_)
@@ -232,9 +254,11 @@ void node_runner::restart(bool lost_power) {
     node.net()->heal();
   scene_.w.drain(); // clients learn that it is away
   collect();
-  if (lost_power)
+  if (lost_power) {
+    transactions_.power_lost();
     for (auto& each : followers_)
       each->power_lost();
+  }
   scene_.ledger.end_life();
   bool all_ended = !lost_power || node.net() == nullptr;
   if (all_ended) // else what is in doubt may be under way

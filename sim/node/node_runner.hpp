@@ -5,6 +5,7 @@
 #include "sim/node/node_follower.hpp"
 #include "sim/node/node_run.hpp"
 #include "sim/node/node_scene.hpp"
+#include "sim/node/node_transactions.hpp"
 
 #include <chrono>
 #include <memory>
@@ -20,7 +21,8 @@ using std::chrono::milliseconds;
 class node_runner {
 public:
   node_runner(const node_plan& plan, const node_tracer& tracer, const open_door& door)
-      : tracer_(tracer), scene_(plan), clients_(scene_), check_(scene_, clients_) {
+      : tracer_(tracer), scene_(plan), clients_(scene_), transactions_(scene_),
+        check_(scene_, clients_, transactions_) {
     if (plan.breaks_links()) // one process may not hear what another has stored
       scene_.ledger.deliveries_doubtful();
     auto& wire = scene_.wire(plan.producers);
@@ -37,6 +39,8 @@ public:
 private:
   void prepare();
   void happen(const node_event& event);
+  bool ask(const node_event& event);
+  void go_wrong(const node_event& event);
   void put(const node_event& event);
   void end_process(const node_event& event, random_source& random);
   void follow(const store_service& service, const std::string& group, bool told_begin) {
@@ -63,6 +67,7 @@ private:
   const node_tracer& tracer_;
   node_scene scene_;
   node_clients clients_;
+  node_transactions transactions_;
   node_check check_;
   std::unique_ptr<other_door> door_;
   std::vector<std::unique_ptr<node_follower>> followers_;

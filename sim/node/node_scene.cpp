@@ -19,6 +19,8 @@ node_options options_of(const node_plan& plan) {
       static_cast<std::uint32_t>(std::min<std::uint64_t>(plan.log_file_bytes / 2, 8192));
   options.store.record_crc = plan.record_crc;
   options.store.delays = storage::delay_levels::parse("0s 1s 2s 3s").value();
+  if (plan.transactions)
+    options.transaction = {std::chrono::milliseconds(300), std::chrono::milliseconds(500), 3};
   options.dispatcher.mailbox_capacity = plan.capacity;
   options.queue_manager.tail_entries = plan.tail_entries;
   if (plan.cleaner_ms > 0)

@@ -1,5 +1,7 @@
 #include "storage/cores/transaction_core.hpp"
 
+#include "storage/mutant.hpp"
+
 #include <algorithm>
 #include <limits>
 
@@ -274,7 +276,7 @@ void transaction_core::doubled(std::int64_t at, bool stored, const moment& now) 
 transaction_core::claim transaction_core::claim_for(std::int64_t first) {
   if (!is_ready() || stopped_ || busy_.count(first) > 0)
     return {answer::wait, 0};
-  auto at = newest_of(first);
+  auto at = TROUPE_MUTANT("first-half-named") ? first : newest_of(first);
   if (is_done(at)) // or it was written again, beyond what is read
     return {halves_read_ ? answer::done : answer::later, at};
   if (at >= read_ && ahead_.size() >= limits_.most_ahead)

@@ -36,7 +36,7 @@ struct mutant {
   std::uint64_t from = first_seed; ///< where the search begins: one in some thousand finds it
 };
 
-constexpr std::array<mutant, 63> mutants = {{
+constexpr std::array<mutant, 68> mutants = {{
     {"ack-before-flush", "with synchronous flush a message is acknowledged before the flush"},
     {"flush-error-ignored", "a flush that fails counts as done"},
     {"flush-tried-again", "a flush that fails is tried again, and the success believed"},
@@ -114,6 +114,11 @@ constexpr std::array<mutant, 63> mutants = {{
     {"progress-before-stored", "a message that could not be delivered is passed over"},
     {"doubt-taken-for-delivery", "a delivery in doubt counts as done"},
     {"deliveries-not-kept", "an orderly stop leaves behind how far messages are delivered"},
+    {"word-before-message", "the word that a half is done is stored before its message"},
+    {"commit-not-looked-for", "whether a message was committed before is not looked up"},
+    {"rollback-forgotten", "that a message was rolled back is not written down"},
+    {"question-not-counted", "a half that is asked about does not count how often"},
+    {"first-half-named", "of a half that was written again the first one is ended"},
     {"cut-forgotten", "queues keep what the log lost with the end of a run", simulation::spread},
 }};
 
