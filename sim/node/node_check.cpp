@@ -171,6 +171,9 @@ transaction_queues node_check::read_transactions(const session_actor& session) {
   transaction_queues all;
   if (!scene_.plan.transactions)
     return all;
+  // Who describes a topic waits until the queues have all of the log.
+  (void)scene_.ask_again<topic_description>(session, bounds_atom_v,
+                                            std::string(node_transactions::topic));
   read_unlisted(session, storage::op_topic, 0, all.op);
   read_unlisted(session, storage::half_topic, 0, all.halves);
   for (std::int32_t queue = 0; queue < node_transactions::queue_count; ++queue)

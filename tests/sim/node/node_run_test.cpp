@@ -76,6 +76,15 @@ TEST_CASE("node_run: what is to come later comes, once and in its time", "[sim]"
   }
 }
 
+TEST_CASE("node_run: what is committed is seen once, and every transaction ends", "[sim]") {
+  std::uint64_t drawn = 0;
+  for (std::uint64_t seed = 1; drawn < 40; ++seed) {
+    auto plan = draw_plan(seed, {"process", "power", "actor", "slow", "topics", "clock"});
+    if (plan.transactions && run_plan(plan) > 0)
+      ++drawn;
+  }
+}
+
 TEST_CASE("node_run: on a full disk writes are refused, and go on when it has room", "[sim]") {
   CHECK(run_seeds(40, {"full", "process"}) > 1000);
 }
