@@ -483,3 +483,16 @@ TEST_CASE("transaction core: through restarts, power cuts, refusals and clocks t
     m.finish();
   }
 }
+
+TEST_CASE("transaction core: what became of one that is done one at a time looks up", "[storage]") {
+  seen s({half_at(0), half_at(1)}, {0});
+  CHECK(s.it.claim_for(0).what == core::answer::done);
+  REQUIRE(s.it.hold(0));
+  CHECK(s.it.is_busy());
+  CHECK_FALSE(s.it.hold(0));
+  CHECK(s.it.claim_for(0).what == core::answer::wait);
+  s.it.resolved(0);
+  CHECK_FALSE(s.it.is_busy());
+  CHECK(s.it.progress(core::queue::half) == 1);
+  CHECK(s.it.claim_for(0).what == core::answer::done);
+}
