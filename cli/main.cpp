@@ -1,5 +1,6 @@
 #include "cli/commands.hpp"
 #include "cli/context.hpp"
+#include "cli/environment.hpp"
 #include "cli/process.hpp"
 #include "cli/usage.hpp"
 #include "net/client.hpp"
@@ -17,7 +18,8 @@ namespace {
 void add_global_options(CLI::App& app, context& ctx) {
   app.set_version_flag("--version", "troupe " TROUPE_VERSION);
   app.set_help_flag("-h,--help", "Print this help and exit");
-  app.add_option("--config", ctx.config_path, "The cluster's settings and nodes")
+  app.add_option("--config", ctx.config_path,
+                 "The cluster's settings and nodes (else TROUPE_CONFIG)")
       ->capture_default_str()
       ->type_name("FILE");
   app.add_option("--node", ctx.node_name,
@@ -25,7 +27,7 @@ void add_global_options(CLI::App& app, context& ctx) {
       ->type_name("NAME");
   app.add_option("--connect", ctx.connect,
                  "The node to ask, without any configuration; of several doors of "
-                 "a store, with commas between, the first that lets us in")
+                 "a store, with commas between, the first that lets us in (else TROUPE_CONNECT)")
       ->type_name("HOST:PORT[,...]")
       ->check([](const std::string& text) { return problem_of(client::parse_address(text)); });
   for (auto& [flag, name, what] :
@@ -67,6 +69,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   add_global_options(app, ctx);
   add_serve(app, ctx);
+  add_config(app, ctx);
   add_topic(app, ctx);
   add_produce(app, ctx);
   add_consume(app, ctx);
@@ -82,6 +85,10 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return static_cast<int>(explain(app, e, {argv, static_cast<std::size_t>(argc)}));
+  }
+  if (auto problem = take_environment(app, ctx); !problem.empty()) {
+    print_note(problem);
+    return static_cast<int>(exit_code::usage);
   }
   auto done = ctx.work();
   if (done.has_error()) {

@@ -169,7 +169,8 @@ result<void> take_section(const source& from, const std::string& section, const 
       return unknown_key(from, section, key);
     if (auto done = assign(*s, config, node, value); !done)
       return from.wrong(section, key, key + " = " + done.error().message);
-    node.places[key] = from.place(from.line_of(section, key));
+    auto& place = node.name.empty() ? config.places[section + "." + key] : node.places[key];
+    place = from.place(from.line_of(section, key));
   }
   return boost::outcome_v2::success();
 }

@@ -69,6 +69,8 @@ struct cluster_config {
   bool insecure = false;          ///< they may be open beyond a machine without it
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading
   std::vector<framework_setting> caf;
+  /// file:line of each key that is given outside the nodes' sections, under "section.key".
+  std::map<std::string, std::string, std::less<>> places;
 };
 
 /// Reads cluster.ini. Whatever is not understood is refused with file, line and the nearest valid

@@ -31,6 +31,13 @@ std::string written_settings(const cluster_config& c) {
   return out;
 }
 
+TEST_CASE("it is known where each key stands", "[config]") {
+  auto config = accepted("[store]\n\nflush = sync\n[node a]\nremoting-port = 1234\n");
+  CHECK(config.places.at("store.flush") == "c.ini:3");
+  CHECK(config.places.size() == 1);
+  CHECK(config.nodes.front().place_of("remoting-port") == "c.ini:5");
+}
+
 } // namespace
 
 TEST_CASE("config: the shipped file describes one node on loopback", "[net]") {
