@@ -7,6 +7,7 @@ namespace troupe::cli {
 /// One function for each noun, in a file of its name.
 void add_serve(CLI::App& app, context& ctx);
 void add_config(CLI::App& app, context& ctx);
+void add_doctor(CLI::App& app, context& ctx);
 void add_topic(CLI::App& app, context& ctx);
 void add_produce(CLI::App& app, context& ctx);
 void add_consume(CLI::App& app, context& ctx);

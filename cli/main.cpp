@@ -70,6 +70,7 @@ int run(int argc, char** argv) {
   add_global_options(app, ctx);
   add_serve(app, ctx);
   add_config(app, ctx);
+  add_doctor(app, ctx);
   add_topic(app, ctx);
   add_produce(app, ctx);
   add_consume(app, ctx);
