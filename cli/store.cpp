@@ -1,13 +1,17 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
 #include "cli/process.hpp"
+#include "cli/store_export.hpp"
 #include "cli/store_repair.hpp"
+#include "cli/store_usage.hpp"
 #include "net/quantity.hpp"
 #include "storage/clock.hpp"
 #include "storage/os/posix_file_system.hpp"
 #include "storage/repair/inspect.hpp"
 
+#include <map>
 #include <memory>
+#include <string>
 
 namespace troupe::cli {
 
@@ -216,6 +220,41 @@ CLI::App* add_verb(CLI::App& noun, const std::string& name, const std::string& w
   return verb;
 }
 
+void add_usage(CLI::App& noun, context& ctx) {
+  auto directory = std::make_shared<std::string>();
+  auto* verb =
+      noun.add_subcommand("df", "Say what takes the space, and what would be deleted next");
+  verb->add_option("DIR", *directory, "A store's directory, never written to")->required();
+  verb->callback(
+      [&ctx, directory] { ctx.then([&ctx, directory] { return show_usage(ctx, *directory); }); });
+}
+
+void add_export(CLI::App& noun, context& ctx) {
+  auto args = std::make_shared<export_arguments>();
+  auto* verb = noun.add_subcommand(
+      "export", "Write messages to standard output, in log order, also beside a running node");
+  verb->add_option("DIR", args->directory, "A store's directory, never written to")->required();
+  verb->add_option("--topic", args->topic, "Of this topic only");
+  add_moment(*verb, "--begin", args->begin_ms, "Stored at or after this time");
+  add_moment(*verb, "--end", args->end_ms, "Stored at or before this time");
+  using form = export_arguments::form;
+  const std::map<std::string, form> forms{
+      {"lines", form::lines}, {"json", form::json}, {"length", form::length}};
+  verb->add_option_function<std::string>(
+          "--format",
+          [args, forms](const std::string& name) {
+            auto found = forms.find(name);
+            if (found == forms.end())
+              throw CLI::ValidationError("--format",
+                                         "'" + name + "' is none of lines, json, length");
+            args->how = found->second;
+          },
+          "lines: bodies; json: whole messages; length: bodies, with 4 bytes of length "
+          "(big-endian) before each (default: lines)")
+      ->type_name("FORMAT");
+  verb->callback([&ctx, args] { ctx.then([args] { return export_store(*args); }); });
+}
+
 } // namespace
 
 void add_store(CLI::App& app, context& ctx) {
@@ -231,6 +270,8 @@ void add_store(CLI::App& app, context& ctx) {
   add_verb(*noun, "stats", "Say what the store holds", args)->callback([&ctx, args] {
     ctx.then([&ctx, args] { return stats(*args, ctx.json()); });
   });
+  add_usage(*noun, ctx);
+  add_export(*noun, ctx);
   auto* repair = add_verb(*noun, "repair", "Bridge damage in the middle of the log", args,
                           "changed only after you agreed; no node may run there");
   auto yes = std::make_shared<bool>(false);
