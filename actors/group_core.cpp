@@ -74,8 +74,12 @@ storage::result<std::optional<group_members>> group_core::join(party session,
                                                                const group_join& request,
                                                                question who, time_point now,
                                                                actions& out) {
-  TROUPE_TRY(check_names(request.group, request.client_id));
   auto found = groups_.find(request.group);
+  if (request.client_id.empty()) { // only asks
+    TROUPE_TRY(storage::check_group_name(request.group));
+    return std::optional(list(request.group, found == groups_.end() ? group() : found->second));
+  }
+  TROUPE_TRY(check_names(request.group, request.client_id));
   bool known = found != groups_.end() && found->second.members.count(request.client_id) > 0;
   if (!known) {
     TROUPE_TRY(check_room(request));

@@ -19,7 +19,7 @@ struct group_members {
 };
 
 /// The client is a member from now on, as long as its session lasts and it says so again: within
-/// `member_silence`.
+/// `member_silence`. Without a client id it only asks who is, and is answered at once.
 struct group_join {
   std::string group;
   std::string client_id;

@@ -12,6 +12,8 @@ void add_topic(CLI::App& app, context& ctx);
 void add_produce(CLI::App& app, context& ctx);
 void add_consume(CLI::App& app, context& ctx);
 void add_message(CLI::App& app, context& ctx);
+void add_group(CLI::App& app, context& ctx);
+void add_clients(CLI::App& app, context& ctx);
 void add_status(CLI::App& app, context& ctx);
 void add_stop(CLI::App& app, context& ctx);
 void add_bench(CLI::App& app, context& ctx);

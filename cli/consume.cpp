@@ -2,13 +2,11 @@
 #include "cli/message_json.hpp"
 #include "cli/process.hpp"
 #include "cli/remote.hpp"
+#include "cli/start_position.hpp"
 #include "net/consumer.hpp"
-#include "net/quantity.hpp"
 #include "storage/big_endian.hpp"
-#include "storage/clock.hpp"
 
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -28,25 +26,6 @@ struct arguments {
   bool follow = false;
   bool length_prefixed = false;
 };
-
-result<client::start_position> start_of(const std::string& text) {
-  if (text == "earliest")
-    return client::start_position{client::start_earliest{}};
-  if (text == "latest")
-    return client::start_position{client::start_latest{}};
-  queue_offset offset = 0;
-  auto* end = text.data() + text.size();
-  auto [stop, problem] = std::from_chars(text.data(), end, offset);
-  if (problem == std::errc{} && stop == end && offset >= 0)
-    return client::start_position{client::start_offset{offset}};
-  auto moment = net::parse_moment(text, storage::system_wall_clock().now_ms());
-  if (!moment)
-    return storage::error{errc::invalid_argument,
-                          "\"" + text +
-                              "\": give earliest, latest, an offset, a time such as "
-                              "2024-05-01T12:00:00Z, or a time ago such as -10m"};
-  return client::start_position{client::start_time{moment.value()}};
-}
 
 void write_message(const context& ctx, const arguments& args, const storage::record_view& view) {
   auto* body = reinterpret_cast<const char*>(view.body.data());

@@ -75,6 +75,8 @@ int run(int argc, char** argv) {
   add_produce(app, ctx);
   add_consume(app, ctx);
   add_message(app, ctx);
+  add_group(app, ctx);
+  add_clients(app, ctx);
   add_status(app, ctx);
   add_stop(app, ctx);
   add_store(app, ctx);

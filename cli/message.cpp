@@ -1,9 +1,11 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
+#include "cli/process.hpp"
 #include "cli/remote.hpp"
 #include "net/consumer.hpp"
 #include "net/quantity.hpp"
 
+#include <cstdio>
 #include <memory>
 #include <optional>
 
@@ -20,6 +22,8 @@ struct arguments {
   std::uint32_t max = 32;
   std::optional<std::int64_t> begin_ms;
   std::optional<std::int64_t> end_ms;
+  std::string tag = "*";
+  bool whole = false;
 };
 
 void print_message(const context& ctx, const storage::record_view& view) {
@@ -95,11 +99,41 @@ result<exit_code> query(const context& ctx, const arguments& args) {
   return exit_code::done;
 }
 
+/// New messages as they come, until the command is ended or nobody reads.
+result<exit_code> tail(const context& ctx, const arguments& args) {
+  end_with_the_reader();
+  client::consumer_options options;
+  options.topic = args.topic;
+  options.follow = true;
+  options.from = client::start_latest{};
+  TROUPE_TRY(options.tags, client::parse_tags(args.tag));
+  TROUPE_TRY(auto node, remote::open(ctx));
+  TROUPE_TRY(auto consumer,
+             client::consumer::open(node->system(), node->service(), options,
+                                    [](const std::string& note) { print_note(note); }));
+  while (std::ferror(stdout) == 0) {
+    TROUPE_TRY(auto messages, consumer.next());
+    for (auto& message : messages) {
+      if (args.whole || ctx.json()) {
+        print_message(ctx, message.view);
+        continue;
+      }
+      auto& view = message.view;
+      print_line(net::moment_text(view.store_timestamp) + " " + std::to_string(view.queue_id) +
+                 "/" + std::to_string(view.queue_position) + " " +
+                 storage::message_id(view.store_host, view.offset) + " " +
+                 std::string(client::text_of(view.body)));
+    }
+    std::fflush(stdout);
+  }
+  return exit_code::done;
+}
+
 } // namespace
 
 void add_message(CLI::App& app, context& ctx) {
   auto args = std::make_shared<arguments>();
-  auto* message = add_noun(app, "message", "Find messages by id or by key");
+  auto* message = add_noun(app, "message", "Find messages by id or by key, or follow the newest");
 
   auto* get_verb = message->add_subcommand("get", "Print the message of an id");
   get_verb->add_option("ID", args->id, "As printed with a message: 32 or 56 hex digits")
@@ -116,6 +150,15 @@ void add_message(CLI::App& app, context& ctx) {
   add_moment(*query_verb, "--begin", args->begin_ms, "Stored at or after this time");
   add_moment(*query_verb, "--end", args->end_ms, "Stored at or before this time");
   query_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return query(ctx, *args); }); });
+
+  auto* tail_verb = message->add_subcommand(
+      "tail", "Print new messages of a topic as they come: time, queue/offset, id, body");
+  tail_verb->add_option("TOPIC", args->topic)->required();
+  tail_verb->add_option("--tag", args->tag, "\"TagA || TagB\"; * for every message")
+      ->check([](const std::string& text) { return problem_of(client::parse_tags(text)); })
+      ->capture_default_str();
+  tail_verb->add_flag("--whole", args->whole, "Print each with all it has, as `get` does");
+  tail_verb->callback([&ctx, args] { ctx.then([&ctx, args] { return tail(ctx, *args); }); });
 }
 
 } // namespace troupe::cli

@@ -248,3 +248,18 @@ TEST_CASE("group_core: whatever happens, a queue has one holder, who is a member
     CHECK(model.s.core.bytes() == 0);
   }
 }
+
+TEST_CASE("groups: who gives no client id only asks who is a member", "[group]") {
+  core_stand t;
+  auto nobody = t.join(1, "");
+  REQUIRE(nobody);
+  CHECK(nobody.value()->client_ids.empty());
+  CHECK(!t.core.has_members());
+  CHECK(t.core.bytes() == 0);
+  REQUIRE(t.join(1, "a"));
+  auto asked = t.join(2, "", 0, 1000); // answered at once, whatever it would wait
+  REQUIRE(asked);
+  REQUIRE(asked.value());
+  CHECK(asked.value()->client_ids == strings{"a"});
+  CHECK(!t.join(2, "", 0, 0, "no group's name"));
+}

@@ -53,7 +53,7 @@ class Space(NodeTest):
         # What the first file holds is what is gone when it is gone.
         (loser,) = following["losers"]
         dump = run(TROUPE, "store", "dump", str(self.node.directory)).json()
-        kept = [m for m in dump if m["topic"] == "t" and m["physicalOffset"] >= 65536]
+        kept = [m for m in dump if m["topic"] == "t" and m["physOffset"] >= 65536]
         self.assertEqual(loser["unread"], kept[0]["queueOffset"] - 10)
 
     def test_export_beside_a_running_node_in_each_form(self):
