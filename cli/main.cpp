@@ -78,6 +78,7 @@ int run(int argc, char** argv) {
   add_group(app, ctx);
   add_clients(app, ctx);
   add_status(app, ctx);
+  add_top(app, ctx);
   add_stop(app, ctx);
   add_store(app, ctx);
   add_bench(app, ctx);

@@ -115,6 +115,19 @@ class Tail(Progress):
         self.assertTrue(all(line.endswith(b" news\n") for line in lines), lines)
 
 
+class Top(Progress):
+    def test_in_a_pipe_it_prints_blocks_and_ends(self):
+        self.reset("--to", "earliest", "--yes")
+        done = self.good("top", "--rounds", 2, "--interval", "200ms")
+        self.assertEqual(done.out.count(b"ROLE"), 2)
+        self.assertNotIn(b"\x1b", done.out)
+        first, second = self.good("top", "--rounds", 2, "--interval", "200ms", "--output",
+                                  "json").json()
+        self.assertIsNone(first["messagesPerSecond"])
+        self.assertEqual(second["messagesPerSecond"], 0)
+        self.assertEqual(second["groups"][0]["lag"], 100)
+
+
 class Members(Progress):
     def test_members_are_listed_and_keep_others_from_resetting(self):
         self.reset("--to", "earliest", "--yes")
