@@ -17,6 +17,7 @@ void add_clients(CLI::App& app, context& ctx);
 void add_status(CLI::App& app, context& ctx);
 void add_top(CLI::App& app, context& ctx);
 void add_stop(CLI::App& app, context& ctx);
+void add_completion(CLI::App& app, context& ctx);
 void add_bench(CLI::App& app, context& ctx);
 void add_sim(CLI::App& app, context& ctx);
 void add_store(CLI::App& app, context& ctx);

@@ -1,8 +1,10 @@
 #include "cli/commands.hpp"
+#include "cli/completion.hpp"
 #include "cli/context.hpp"
 #include "cli/environment.hpp"
 #include "cli/process.hpp"
 #include "cli/usage.hpp"
+#include "cli/version.hpp"
 #include "net/client.hpp"
 
 #include <cerrno>
@@ -16,7 +18,7 @@ namespace troupe::cli {
 namespace {
 
 void add_global_options(CLI::App& app, context& ctx) {
-  app.set_version_flag("--version", "troupe " TROUPE_VERSION);
+  app.set_version_flag("--version", version_text());
   app.set_help_flag("-h,--help", "Print this help and exit");
   app.add_option("--config", ctx.config_path,
                  "The cluster's settings and nodes (else TROUPE_CONFIG)")
@@ -83,12 +85,16 @@ int run(int argc, char** argv) {
   add_store(app, ctx);
   add_bench(app, ctx);
   add_sim(app, ctx);
+  add_completion(app, ctx);
   show_global_options(app);
+  const std::span<char* const> typed(argv, static_cast<std::size_t>(argc));
+  if (typed.size() > 1 && typed[1] == completion_word)
+    return static_cast<int>(complete(app, ctx, typed.subspan(2)));
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return static_cast<int>(explain(app, e, {argv, static_cast<std::size_t>(argc)}));
+    return static_cast<int>(explain(app, e, typed));
   }
   if (auto problem = take_environment(app, ctx); !problem.empty()) {
     print_note(problem);

@@ -34,6 +34,10 @@ storage::result<client::connect_options> address_of(const context& ctx) {
 
 storage::result<std::unique_ptr<remote>> remote::open(const context& ctx) {
   TROUPE_TRY(auto options, address_of(ctx));
+  return open(options);
+}
+
+storage::result<std::unique_ptr<remote>> remote::open(const client::connect_options& options) {
   TROUPE_TRY(auto config, make_system_config({}));
   std::unique_ptr<remote> made{new remote(std::move(config))};
   made->connection_ = client::connect(made->system_, options);

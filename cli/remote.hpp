@@ -19,6 +19,7 @@ class remote {
 public:
   /// By `--connect`, or the node of the configuration. Fails when no node answers there.
   static storage::result<std::unique_ptr<remote>> open(const context& ctx);
+  static storage::result<std::unique_ptr<remote>> open(const client::connect_options& options);
   ~remote();
   remote(const remote&) = delete;
   remote& operator=(const remote&) = delete;

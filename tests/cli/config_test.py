@@ -116,7 +116,29 @@ class Config(unittest.TestCase):
         self.assertIn("TROUPE_CONNECT", done.err)
 
 
+class Program(unittest.TestCase):
+    def test_the_version_names_commit_and_libraries(self):
+        lines = dict(line.split(None, 1) for line in
+                     run(TROUPE, "--version").out.decode().splitlines())
+        self.assertTrue({"troupe", "commit", "CAF", "Boost", "OpenSSL"} <= set(lines), lines)
+
+    def test_completion_scripts_are_what_the_shell_understands(self):
+        script = run(TROUPE, "completion", "bash").out
+        self.assertEqual(run("bash", "-n", stdin=script).code, 0)
+        self.assertEqual(run(TROUPE, "completion", "csh").code, 2)
+
+    def test_completion_answers_where_no_node_is(self):
+        done = run(TROUPE, "__complete", "--connect", "127.0.0.1:1", "topic", "describe", "")
+        self.assertEqual((done.code, done.out), (0, b""))
+
+
 class Environment(NodeTest):
+    def test_completion_names_the_topics_of_the_node(self):
+        self.node.start()
+        self.assertEqual(self.node.run("topic", "create", "abc").code, 0)
+        done = run(TROUPE, "__complete", "topic", "describe", "--connect", self.node.address, "a")
+        self.assertEqual(done.out, b"abc\ttopic\n")
+
     def test_the_environment_names_a_node_unless_the_command_line_does(self):
         self.node.start()
         address = {"TROUPE_CONNECT": self.node.address}
