@@ -18,6 +18,7 @@ void add_status(CLI::App& app, context& ctx);
 void add_top(CLI::App& app, context& ctx);
 void add_stop(CLI::App& app, context& ctx);
 void add_completion(CLI::App& app, context& ctx);
+void add_debug(CLI::App& app, context& ctx);
 void add_bench(CLI::App& app, context& ctx);
 void add_sim(CLI::App& app, context& ctx);
 void add_store(CLI::App& app, context& ctx);

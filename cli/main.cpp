@@ -86,6 +86,7 @@ int run(int argc, char** argv) {
   add_bench(app, ctx);
   add_sim(app, ctx);
   add_completion(app, ctx);
+  add_debug(app, ctx);
   show_global_options(app);
   const std::span<char* const> typed(argv, static_cast<std::size_t>(argc));
   if (typed.size() > 1 && typed[1] == completion_word)

@@ -111,8 +111,8 @@ std::string outlook_json(const retention_outlook& next, const storage::options& 
   return line + "]}";
 }
 
-void print_json(const std::string& directory, const usage_of_kinds& usage,
-                const retention_outlook& next, const storage::options& settings) {
+std::string to_json(const std::string& directory, const usage_of_kinds& usage,
+                    const retention_outlook& next, const storage::options& settings) {
   std::string line = "{\"directory\":";
   append_json_string(line, directory);
   line += ",\"kinds\":[";
@@ -125,7 +125,7 @@ void print_json(const std::string& directory, const usage_of_kinds& usage,
     append_json_string(line, topic);
     line += "," + space_json(s) + "}";
   }
-  print_line(line + "]," + outlook_json(next, settings) + "}");
+  return line + "]," + outlook_json(next, settings) + "}";
 }
 
 std::string padded(std::string text, std::size_t width) {
@@ -171,31 +171,49 @@ void print_outlook(const retention_outlook& next, const storage::options& settin
     print_line("  no group would lose an unread message");
 }
 
-} // namespace
+struct looked_at {
+  storage::options settings;
+  bool known = false; ///< they are of a configuration
+  usage_of_kinds usage;
+  retention_outlook next;
+};
 
-result<exit_code> show_usage(const context& ctx, const std::string& directory) {
+result<looked_at> look_at(const context& ctx, const std::string& directory) {
   auto& disk = storage::posix_file_system();
   auto ignore = [](const storage::finding&) {}; // `store verify` says it
   TROUPE_TRY(auto files, storage::find_store_files(disk, directory, {}, ignore));
-  bool known = false;
-  auto settings = settings_of(ctx, directory, known);
-  TROUPE_TRY(auto usage, measure(directory));
-  TROUPE_TRY(auto next,
-             storage::look_ahead(disk, files, settings, storage::system_wall_clock().now_ms()));
+  looked_at out;
+  out.settings = settings_of(ctx, directory, out.known);
+  TROUPE_TRY(out.usage, measure(directory));
+  TROUPE_TRY(out.next,
+             storage::look_ahead(disk, files, out.settings, storage::system_wall_clock().now_ms()));
+  return out;
+}
+
+} // namespace
+
+result<std::string> usage_json(const context& ctx, const std::string& directory) {
+  TROUPE_TRY(auto found, look_at(ctx, directory));
+  return to_json(directory, found.usage, found.next, found.settings);
+}
+
+result<exit_code> show_usage(const context& ctx, const std::string& directory) {
+  TROUPE_TRY(auto found, look_at(ctx, directory));
   if (ctx.json()) {
-    print_json(directory, usage, next, settings);
+    print_line(to_json(directory, found.usage, found.next, found.settings));
     return exit_code::done;
   }
   print_line("                            on disk     length      files");
   for (auto* kind : {"log", "queues", "index", "config", "quarantine", "other"}) {
-    auto found = usage.kinds.find(kind);
-    if (found != usage.kinds.end())
-      print_space(kind, found->second);
-    if (found != usage.kinds.end() && found->first == "queues")
-      for (auto& [topic, s] : usage.topics)
+    auto part = found.usage.kinds.find(kind);
+    if (part == found.usage.kinds.end())
+      continue;
+    print_space(kind, part->second);
+    if (part->first == "queues")
+      for (auto& [topic, s] : found.usage.topics)
         print_space("  " + topic, s);
   }
-  print_outlook(next, settings, known);
+  print_outlook(found.next, found.settings, found.known);
   return exit_code::done;
 }
 

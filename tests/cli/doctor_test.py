@@ -1,5 +1,6 @@
 """`troupe doctor` and `troupe debug bundle` on this machine. doctor_test.py TROUPE EXAMPLES"""
 import os
+import tarfile
 import unittest
 
 from harness import NodeTest, programs, run
@@ -30,6 +31,38 @@ class Doctor(NodeTest):
         self.assertIn(b"settings.delay-levels", done.out)
         self.assertIn(b"-> ", done.out)
         self.assertNotIn(b"\x1b", done.out)  # no terminal, no colours
+
+
+class Bundle(NodeTest):
+    def bundle(self, *arguments):
+        return run(TROUPE, "debug", "bundle", *arguments, "--config", str(self.node.config),
+                   cwd=self.node.home)
+
+    def test_it_holds_what_a_report_needs_and_no_bodies(self):
+        self.node.start()
+        self.assertEqual(self.node.run("topic", "create", "t").code, 0)
+        self.assertEqual(self.node.run("produce", "t", stdin=b"confidential words\n").code, 0)
+        out = self.node.home / "b.tar"
+        done = self.bundle("--out", str(out), "--log", str(self.node.home / "log"))
+        self.assertEqual(done.code, 0, done.err)
+        self.assertEqual(out.stat().st_mode & 0o777, 0o600)
+        with tarfile.open(out) as tar:
+            texts = {m.name.split("/")[1]: tar.extractfile(m).read() for m in tar.getmembers()}
+        self.assertEqual(sorted(texts), ["config.txt", "df.txt", "doctor.txt", "log.txt",
+                                         "status.txt", "version.txt"])
+        self.assertIn(b"writes    accepted", texts["status.txt"])
+        self.assertIn(b"store.flush = async", texts["config.txt"])
+        self.assertIn(b"node.", texts["log.txt"])
+        self.assertIn(b'"kind":"log"', texts["df.txt"])
+        self.assertFalse(any(b"confidential" in text for text in texts.values()))
+        self.assertEqual(self.bundle("--out", str(out)).code, 1)  # it is there already
+
+    def test_without_a_node_it_holds_the_rest(self):
+        self.node.write_settings()
+        self.assertEqual(self.bundle().code, 0)
+        with tarfile.open(self.node.home / "troupe-debug.tar") as tar:
+            status = tar.extractfile("troupe-debug/status.txt").read()
+        self.assertIn(b"(", status)
 
 
 if __name__ == "__main__":
