@@ -13,7 +13,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include <pthread.h>
 #include <unistd.h>
@@ -27,9 +30,15 @@ using storage::result;
 /// Who stops a whole process group may hit one process twice, as timeout(1) does.
 constexpr auto echo_time = std::chrono::milliseconds(100);
 
-/// SIGTERM, SIGINT and SIGHUP end a node in order. While it starts, or at the second one, they end
-/// it at once: that is no worse than a crash, the abort marker stays, and the next start recovers.
-/// The same one right behind the first is its echo and no second one.
+/// Somebody sits at it: then SIGHUP says that the terminal was closed, else to read settings anew.
+bool at_a_terminal() {
+  return ::isatty(STDIN_FILENO) == 1 || ::isatty(STDOUT_FILENO) == 1 ||
+         ::isatty(STDERR_FILENO) == 1;
+}
+
+/// SIGTERM and SIGINT end a node in order, and SIGHUP of its terminal. While it starts, or at the
+/// second one, they end it at once: that is no worse than a crash, the abort marker stays, and the
+/// next start recovers. The same one right behind the first is its echo and no second one.
 class stop_signals {
 public:
   /// Blocks them, before any other thread starts: they arrive nowhere but here.
@@ -37,6 +46,9 @@ public:
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     std::thread([this] { take(); }).detach();
   }
+
+  /// What SIGHUP does of a node without a terminal; on the thread of the signals.
+  void on_hangup(std::function<void()> reload) { reload_ = std::move(reload); }
 
   /// From here on the first signal is kept for `wait`.
   void serving() noexcept {
@@ -67,6 +79,11 @@ private:
     for (;;) {
       int signal = 0;
       sigwait(&signals_, &signal);
+      if (signal == SIGHUP && !terminal_) {
+        if (phase_ != phase::starting && reload_) // `serving` lets this thread see it
+          reload_();
+        continue;
+      }
       auto now = std::chrono::steady_clock::now();
       auto first = signal_.exchange(signal);
       auto expected = phase::serving;
@@ -89,6 +106,8 @@ private:
   }
 
   sigset_t signals_;
+  bool terminal_ = at_a_terminal();
+  std::function<void()> reload_;
   std::atomic<phase> phase_{phase::starting};
   std::atomic<int> signal_{0};
   std::atomic<bool> ordered_{false};
@@ -198,10 +217,26 @@ result<exit_code> stop(net::server& node, int signal, bool alone) {
   return exit_code::done;
 }
 
+void use(const net::log_options& log) {
+  storage::set_log_level(log.level);
+  storage::set_log_repeats(log.repeats);
+}
+
+/// [log] alone; everything else counts from the next start on.
+void read_log_settings_anew(const std::string& path) {
+  auto cluster = net::load_config(path);
+  if (!cluster)
+    return storage::log_error("config.kept", {{"reason", cluster.error().message}});
+  use(cluster.value().log);
+  storage::log_warning("config.read", {{"file", path}});
+}
+
 result<exit_code> serve(const context& ctx) {
   std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit on file sizes fails like any other
   static stop_signals signals;   // its thread lives as long as the process
   TROUPE_TRY(auto chosen, ctx.load());
+  use(chosen.cluster.log);
+  signals.on_hangup([path = ctx.config_path] { read_log_settings_anew(path); });
   if (ctx.node_name.empty() && chosen.node.roles && chosen.cluster.nodes.size() > 1)
     return storage::error{errc::invalid_argument,
                           "which node? The nodes of " + ctx.config_path +

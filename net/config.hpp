@@ -6,6 +6,7 @@
 #include "net/gateway/options.hpp"
 #include "net/tls/tls_files.hpp"
 #include "storage/error.hpp"
+#include "storage/logging.hpp"
 
 #include <cstdint>
 #include <map>
@@ -59,11 +60,18 @@ struct framework_setting {
   std::string place; ///< file:line
 };
 
+/// What of the log is said.
+struct log_options {
+  storage::log_level level = storage::log_level::info;
+  std::uint32_t repeats = storage::usual_log_repeats; ///< of one line in a minute; 0: all
+};
+
 /// A whole cluster.ini: settings that all nodes share, and the nodes.
 struct cluster_config {
   std::string cluster_name = "troupe";
   node_options options;
   gateway_options gateway;
+  log_options log;
   actor_port_options actor_port;
   tls_files tls;                  ///< of all actor ports and links; none: plain bytes
   bool insecure = false;          ///< they may be open beyond a machine without it

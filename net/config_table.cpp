@@ -360,6 +360,12 @@ const std::array table = {
          "Other name servers to register with, Java's or other nodes': host:port, parted by ';'.",
          name_servers_text, set_name_servers),
 
+    text("log", "level", "info, warning or error: what is less is not said. SIGHUP reads it anew.",
+         log_level_text, set_log_level),
+    door<&cluster_config::log, &log_options::repeats>(
+        "log", "repeats", q::count, {0, 1'000'000},
+        "So often a minute the same line is said, beyond that it is counted; 0: always said."),
+
     text(
         "node", "host", "IPv4 address to listen at; 0.0.0.0: at all of the machine's.",
         [](const cluster_config&, const node_config& n) { return n.host; },
@@ -394,9 +400,9 @@ const std::array table = {
     queue_managers,
 };
 
-constexpr std::array<std::string_view, 14> sections = {
-    "cluster", "store",   "writer",     "dispatcher", "flusher", "queue-manager", "cleaner",
-    "pull",    "session", "actor-port", "tls",        "gateway", "caf",           "node"};
+constexpr std::array<std::string_view, 15> sections = {
+    "cluster", "store",      "writer", "dispatcher", "flusher", "queue-manager", "cleaner", "pull",
+    "session", "actor-port", "tls",    "gateway",    "log",     "caf",           "node"};
 
 /// A number as the file shows it.
 std::string number_text(quantity kind, std::int64_t value) {

@@ -258,4 +258,28 @@ std::string read_optional_port(std::optional<std::uint16_t>& into, std::string_v
   return {};
 }
 
+std::string log_level_text(const cluster_config& c, const node_config&) {
+  switch (c.log.level) {
+  case storage::log_level::info:
+    return "info";
+  case storage::log_level::warning:
+    return "warning";
+  case storage::log_level::error:
+    break;
+  }
+  return "error";
+}
+
+std::string set_log_level(cluster_config& c, node_config&, std::string_view value) {
+  if (value == "info")
+    c.log.level = storage::log_level::info;
+  else if (value == "warning")
+    c.log.level = storage::log_level::warning;
+  else if (value == "error")
+    c.log.level = storage::log_level::error;
+  else
+    return "is none of info, warning, error";
+  return {};
+}
+
 } // namespace troupe::net

@@ -1,5 +1,7 @@
 #include "storage/logging.hpp"
 
+#include "storage/log_repeats.hpp"
+
 #include <boost/json/serialize.hpp>
 #include <boost/json/string.hpp>
 #include <boost/json/value.hpp>
@@ -7,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <chrono>
 #include <climits>
 #include <cstdint>
 #include <memory>
@@ -14,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <poll.h>
 #include <unistd.h>
@@ -105,15 +109,62 @@ std::function<void(std::string_view)>& sink() {
   return instance;
 }
 
-void write(spdlog::level::level_enum level, std::string_view event,
-           std::initializer_list<log_field> fields) {
-  auto json = format_of_lines.load() == log_format::json;
-  auto line = json ? as_json(event, fields) : as_text(event, fields);
+std::string rendered(std::string_view event, std::initializer_list<log_field> fields) {
+  return format_of_lines.load() == log_format::json ? as_json(event, fields)
+                                                    : as_text(event, fields);
+}
+
+std::atomic<log_level> least_level{log_level::info};
+
+struct shared_repeats {
+  std::mutex lock;
+  log_repeats lines{usual_log_repeats};
+};
+shared_repeats& repeats() {
+  static shared_repeats instance;
+  return instance;
+}
+
+/// False for a line that is counted instead. Says what was counted before.
+bool admitted(std::string_view event, std::string_view line) {
+  std::vector<log_repeats::summary> due;
+  bool said = false;
+  {
+    auto& shared = repeats();
+    const std::scoped_lock held(shared.lock);
+    auto now = std::chrono::steady_clock::now();
+    due = shared.lines.take_due(now);
+    said = shared.lines.admit(event, line, now);
+  }
+  for (auto& one : due) {
+    auto text = rendered("log.repeated", {{"line", one.event}, {"times", one.times}});
+    logger().log(spdlog::level::warn, spdlog::string_view_t{text.data(), text.size()});
+  }
+  return said;
+}
+
+spdlog::level::level_enum level_of(log_level level) {
+  switch (level) {
+  case log_level::info:
+    return spdlog::level::info;
+  case log_level::warning:
+    return spdlog::level::warn;
+  case log_level::error:
+    break;
+  }
+  return spdlog::level::err;
+}
+
+void write(log_level level, std::string_view event, std::initializer_list<log_field> fields) {
+  if (level < least_level.load(std::memory_order_relaxed))
+    return;
+  auto line = rendered(event, fields);
   if (sink()) {
     sink()(line);
     return;
   }
-  logger().log(level, spdlog::string_view_t{line.data(), line.size()});
+  if (admitted(event, line))
+    logger().log(level_of(level), spdlog::string_view_t{line.data(), line.size()});
 }
 
 } // namespace
@@ -125,20 +176,30 @@ void set_log_format(log_format format) {
                            : "%Y-%m-%dT%H:%M:%S.%e %l %v");
 }
 
+void set_log_level(log_level least) {
+  least_level = least;
+}
+
+void set_log_repeats(std::uint32_t a_minute) {
+  auto& shared = repeats();
+  const std::scoped_lock held(shared.lock);
+  shared.lines.set_limit(a_minute);
+}
+
 void set_log_sink(std::function<void(std::string_view line)> given) {
   sink() = std::move(given);
 }
 
 void log_info(std::string_view event, std::initializer_list<log_field> fields) {
-  write(spdlog::level::info, event, fields);
+  write(log_level::info, event, fields);
 }
 
 void log_warning(std::string_view event, std::initializer_list<log_field> fields) {
-  write(spdlog::level::warn, event, fields);
+  write(log_level::warning, event, fields);
 }
 
 void log_error(std::string_view event, std::initializer_list<log_field> fields) {
-  write(spdlog::level::err, event, fields);
+  write(log_level::error, event, fields);
 }
 
 } // namespace troupe::storage

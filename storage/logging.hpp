@@ -36,6 +36,15 @@ enum class log_format { text, json };
 /// Once at start; without it lines go to standard error as text.
 void set_log_format(log_format format);
 
+/// From which level on lines are said. At any time, from any thread.
+enum class log_level : std::uint8_t { info, warning, error };
+void set_log_level(log_level least);
+
+/// So often a minute the same line is said; beyond that it is counted, and `log.repeated` says so
+/// with the next line behind that minute. 0: every line is said. At any time, from any thread.
+void set_log_repeats(std::uint32_t a_minute);
+inline constexpr std::uint32_t usual_log_repeats = 10;
+
 /// Where lines go instead of standard error, without time: for programs that show them themselves.
 /// Null takes it back. Not while other threads write lines.
 void set_log_sink(std::function<void(std::string_view line)> sink);

@@ -96,11 +96,37 @@ class Pipes(NodeTest):
 
 class Hangup(NodeTest):
     def test_a_closed_terminal_ends_a_node_in_order(self):
+        ours, terminal = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, terminal)
+        self.node.spawn["stdin"] = terminal
         self.node.start()
         self.good("produce", "t", stdin=b"one\n")
         self.assertEqual(self.node.end(signal.SIGHUP), 0)
         self.assertFalse((self.node.directory / "abort").exists())
         self.assertIn("node.stopping signal=SIGHUP", self.node.log())
+
+    def test_without_a_terminal_a_node_reads_its_log_settings_anew(self):
+        self.node.spawn["stdin"] = subprocess.DEVNULL
+        self.node.start()
+        self.node.settings["more"] = "[log]\nlevel = nonsense\n"
+        self.node.write_settings()
+        self.node.process.send_signal(signal.SIGHUP)
+        wait_until("it is refused", lambda: "config.kept" in self.node.log())
+        self.node.settings["more"] = "[log]\nlevel = error\n"
+        self.node.write_settings()
+        self.node.process.send_signal(signal.SIGHUP)
+        self.good("produce", "t", stdin=b"one\n")
+        wait_until("nothing below errors is said", self.silent)
+        self.assertEqual(self.node.stop(), 0)
+        self.assertNotIn("node.stopping", self.node.log())
+
+    def silent(self):
+        """The settings count when a second reading says nothing."""
+        before = self.node.log()
+        self.node.process.send_signal(signal.SIGHUP)
+        time.sleep(0.2)
+        return self.node.log() == before
 
     def test_what_was_started_with_nohup_goes_on(self):
         self.node.spawn["preexec_fn"] = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)

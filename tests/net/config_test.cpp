@@ -406,3 +406,12 @@ TEST_CASE("config: the files of [gateway] lie beside the configuration", "[net]"
   CHECK(loaded.value().gateway.tls_key == "/k/n.key");
   CHECK(loaded.value().gateway.tls_ca.empty());
 }
+
+TEST_CASE("config: what of the log is said", "[net]") {
+  auto c = accepted("[log]\nlevel = warning\nrepeats = 0\n");
+  CHECK(c.log.level == storage::log_level::warning);
+  CHECK(c.log.repeats == 0);
+  CHECK(accepted("").log.repeats == storage::usual_log_repeats);
+  CHECK(refusal("[log]\nlevel = loud\n") ==
+        "c.ini:2: level = 'loud' is none of info, warning, error");
+}

@@ -1,4 +1,6 @@
 #include "storage/logging.hpp"
+
+#include "storage/log_repeats.hpp"
 #include "tests/support/catch.hpp"
 
 #include <array>
@@ -66,4 +68,73 @@ TEST_CASE("logging: a line is never longer than a pipe takes at once", "[storage
   }
   CHECK(line.size() == 4096);
   CHECK(line.ends_with("y ...\n"));
+}
+
+TEST_CASE("logging: lines below the level are not said", "[storage]") {
+  std::string said;
+  {
+    piped_stderr pipe;
+    set_log_level(log_level::warning);
+    log_info("test.info");
+    log_warning("test.warning");
+    set_log_level(log_level::info);
+    log_info("test.later");
+    said = pipe.take();
+  }
+  CHECK(said.find("test.info") == std::string::npos);
+  CHECK(said.find("test.warning") != std::string::npos);
+  CHECK(said.find("test.later") != std::string::npos);
+}
+
+TEST_CASE("logging: a line that comes again and again is said ten times a minute", "[storage]") {
+  std::string said;
+  {
+    piped_stderr pipe;
+    for (int i = 0; i < 30; ++i)
+      log_warning("test.repeated", {{"reason", "same"}});
+    log_warning("test.repeated", {{"reason", "another"}});
+    said = pipe.take();
+  }
+  std::size_t same = 0;
+  for (auto at = said.find("reason=same"); at != std::string::npos;
+       at = said.find("reason=same", at + 1))
+    ++same;
+  CHECK(same == usual_log_repeats);
+  CHECK(said.find("reason=another") != std::string::npos);
+}
+
+TEST_CASE("log repeats: what was counted is summed up when its minute is over", "[storage]") {
+  log_repeats lines(2);
+  log_repeats::time_point now{std::chrono::hours(1)};
+  auto due = [&] { return lines.take_due(now); };
+  CHECK(due().empty());
+  CHECK(lines.admit("e", "e a=1", now));
+  CHECK(lines.admit("e", "e a=1", now));
+  for (int i = 0; i < 5; ++i)
+    CHECK(!lines.admit("e", "e a=1", now));
+  CHECK(lines.admit("e", "e a=2", now)); // another line
+  now += std::chrono::seconds(59);
+  CHECK(due().empty());
+  CHECK(!lines.admit("e", "e a=1", now));
+  now += std::chrono::seconds(2);
+  auto summed = due();
+  REQUIRE(summed.size() == 1);
+  CHECK(summed[0].event == "e");
+  CHECK(summed[0].times == 6);
+  CHECK(lines.admit("e", "e a=1", now)); // a new minute
+  now += std::chrono::minutes(2);
+  CHECK(due().empty()); // nothing was held back
+}
+
+TEST_CASE("log repeats: with too many different lines, or without a limit, all are said",
+          "[storage]") {
+  log_repeats lines(1);
+  const log_repeats::time_point now{std::chrono::hours(1)};
+  for (std::size_t i = 0; i < log_repeats::most; ++i)
+    CHECK(lines.admit("e", "e n=" + std::to_string(i), now));
+  CHECK(lines.admit("e", "e new", now));
+  CHECK(lines.admit("e", "e new", now)); // there is no room to count it
+  CHECK(!lines.admit("e", "e n=0", now));
+  lines.set_limit(0);
+  CHECK(lines.admit("e", "e n=0", now));
 }
