@@ -13,8 +13,8 @@
 namespace troupe::storage {
 
 /// Which lines of the log are said: the same one (event and values) some times a minute, beyond
-/// that it is counted. Belongs to whoever holds the lock. Remembers `most` lines; while all of them
-/// are of the last minute, new ones pass.
+/// that it is counted. Belongs to whoever holds the lock. Remembers `most` lines; where there are
+/// more, those that came once are forgotten, and if all came again, new ones pass.
 class log_repeats {
 public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -39,6 +39,8 @@ public:
     auto key = std::hash<std::string_view>()(line);
     auto found = lines_.find(key);
     if (found == lines_.end()) {
+      if (lines_.size() >= most)
+        std::erase_if(lines_, [](const auto& one) { return one.second.came_once(); });
       if (lines_.size() < most)
         lines_.emplace(key, counted{std::string(event), now, 1, 0});
       return true;
@@ -76,6 +78,8 @@ private:
     time_point since;
     std::uint32_t said = 0;
     std::uint64_t unsaid = 0;
+
+    bool came_once() const noexcept { return said == 1 && unsaid == 0; }
   };
 
   std::uint32_t a_minute_;

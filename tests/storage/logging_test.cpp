@@ -126,15 +126,24 @@ TEST_CASE("log repeats: what was counted is summed up when its minute is over", 
   CHECK(due().empty()); // nothing was held back
 }
 
-TEST_CASE("log repeats: with too many different lines, or without a limit, all are said",
+TEST_CASE("log repeats: lines that came once make room, those that come again do not",
           "[storage]") {
-  log_repeats lines(1);
   const log_repeats::time_point now{std::chrono::hours(1)};
-  for (std::size_t i = 0; i < log_repeats::most; ++i)
-    CHECK(lines.admit("e", "e n=" + std::to_string(i), now));
-  CHECK(lines.admit("e", "e new", now));
-  CHECK(lines.admit("e", "e new", now)); // there is no room to count it
-  CHECK(!lines.admit("e", "e n=0", now));
-  lines.set_limit(0);
-  CHECK(lines.admit("e", "e n=0", now));
+  auto numbered = [](std::size_t i) { return "e n=" + std::to_string(i); };
+  log_repeats once(1);
+  for (std::size_t i = 0; i < 10 * log_repeats::most; ++i)
+    CHECK(once.admit("e", numbered(i), now));
+  CHECK(once.admit("e", "e new", now));
+  CHECK(!once.admit("e", "e new", now));
+
+  log_repeats again(1);
+  for (std::size_t i = 0; i < log_repeats::most; ++i) {
+    CHECK(again.admit("e", numbered(i), now));
+    CHECK(!again.admit("e", numbered(i), now));
+  }
+  CHECK(again.admit("e", "e new", now));
+  CHECK(again.admit("e", "e new", now)); // there is no room to count it
+  CHECK(!again.admit("e", numbered(0), now));
+  again.set_limit(0);
+  CHECK(again.admit("e", numbered(0), now));
 }
