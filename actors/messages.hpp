@@ -13,7 +13,7 @@
 namespace troupe {
 
 /// Version of the messages: two ends that differ refuse each other.
-inline constexpr std::uint32_t protocol_version = 11;
+inline constexpr std::uint32_t protocol_version = 12;
 
 /// What a node grants to a client: beyond it, requests are refused as busy.
 struct welcome {
