@@ -81,15 +81,6 @@ CLI::Option* add_moment(CLI::App& app, const std::string& flag, std::optional<st
   return add_parsed(app, flag, "TIME", what, parse, [&ms](std::int64_t value) { ms = value; });
 }
 
-std::string_view durability_text(bool synchronous_flush) {
-  return synchronous_flush
-             ? "flush = sync: neither a killed process nor a power loss loses what was "
-               "acknowledged "
-               "(but with WAIT=false)"
-             : "flush = async: a killed process loses nothing acknowledged, a power loss the tail "
-               "that was not yet flushed";
-}
-
 namespace {
 
 bool notes_are_log_lines = false;

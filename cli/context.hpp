@@ -65,9 +65,6 @@ std::string problem_of(const storage::result<T>& read) {
   return read ? std::string{} : read.error().message;
 }
 
-/// What a node with this flush policy loses in which failure (docs/durability.md), in one line.
-std::string_view durability_text(bool synchronous_flush);
-
 /// Log lines are JSON from here on, and what the two functions below say becomes such lines.
 void log_as_json();
 

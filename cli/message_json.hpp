@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/json_text.hpp"
 #include "storage/format/record.hpp"
 
 #include <string>
@@ -12,7 +13,6 @@ namespace troupe::cli {
 /// become U+FFFD.
 void append_message_json(std::string& out, const storage::record_view& message);
 
-/// Appends `text` as a JSON string with its quotes.
-void append_json_string(std::string& out, std::string_view text);
+using net::append_json_string;
 
 } // namespace troupe::cli

@@ -3,6 +3,7 @@
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
 #include "cli/system_config.hpp"
+#include "net/admin/status_view.hpp"
 #include "net/server.hpp"
 #include "storage/logging.hpp"
 #include "storage/os/posix_file_system.hpp"
@@ -130,7 +131,8 @@ void print_ready(const context& ctx, const net::node_config& node, const net::se
     append_json_string(line, node.actor_host);
     line += ",\"actorPort\":" + std::to_string(at.actor_port) +
             ",\"remotingPort\":" + std::to_string(at.remoting_port) +
-            ",\"nameServerPort\":" + std::to_string(at.name_server_port) + ",\"directory\":";
+            ",\"nameServerPort\":" + std::to_string(at.name_server_port) +
+            ",\"adminPort\":" + std::to_string(at.admin_port) + ",\"directory\":";
     append_json_string(line, node.directory);
     print_line(line + ",\"pid\":" + std::to_string(::getpid()) + "}");
   } else {
@@ -139,6 +141,8 @@ void print_ready(const context& ctx, const net::node_config& node, const net::se
       doors = ", RocketMQ clients at " + std::to_string(at.remoting_port);
     if (at.name_server_port != 0)
       doors += ", name server at " + std::to_string(at.name_server_port);
+    if (at.admin_port != 0)
+      doors += ", status at http://" + node.admin_host + ":" + std::to_string(at.admin_port);
     if (at.actor_port != 0)
       doors = " at " + node.actor_host + ":" + std::to_string(at.actor_port) + doors;
     print_line("ready: node " + node.name + doors + ", data in " + node.directory + ", process " +
@@ -262,7 +266,7 @@ result<exit_code> serve(const context& ctx) {
   }
   auto address = published.value();
   auto synchronous = chosen.cluster.options.store.flush == storage::flush_policy::sync;
-  print_note(durability_text(synchronous));
+  print_note(net::durability_text(synchronous));
   warn_of_open_door(chosen, address);
   warn_of_open_gateway(chosen, address);
   print_ready(ctx, chosen.node, address);

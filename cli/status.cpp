@@ -3,6 +3,7 @@
 #include "cli/message_json.hpp"
 #include "cli/status_source.hpp"
 #include "cli/status_text.hpp"
+#include "net/admin/status_json.hpp"
 #include "net/quantity.hpp"
 #include "storage/clock.hpp"
 
@@ -33,7 +34,7 @@ result<exit_code> status_once(const context& ctx) {
   if (!answer.note.empty())
     print_note(answer.note);
   if (ctx.json())
-    print_line(status_json(answer.status));
+    print_line(net::status_json(answer.status));
   else
     std::fputs(status_text(answer.status).c_str(), stdout);
   return exit_code::done;
@@ -51,7 +52,7 @@ public:
     if (outcome) {
       away_since_ = 0;
       last_answer_ = now;
-      block = json_ ? status_json(outcome.value().status) + "\n"
+      block = json_ ? net::status_json(outcome.value().status) + "\n"
                     : note_line(outcome.value().note) + status_text(outcome.value().status);
     } else {
       if (away_since_ == 0)

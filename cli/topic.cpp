@@ -1,6 +1,7 @@
 #include "cli/commands.hpp"
 #include "cli/message_json.hpp"
 #include "cli/remote.hpp"
+#include "net/admin/listing_json.hpp"
 #include "net/quantity.hpp"
 
 #include <algorithm>
@@ -28,13 +29,7 @@ struct arguments {
   std::int64_t rate_ms = 0; ///< of `describe`: time between two samples; 0: no rates
 };
 
-std::string topic_json(const topic_info& t) {
-  std::string line = "{\"topic\":";
-  append_json_string(line, t.name);
-  return line + ",\"readQueues\":" + std::to_string(t.read_queues) +
-         ",\"writeQueues\":" + std::to_string(t.write_queues) +
-         ",\"perm\":" + std::to_string(t.perm) + "}";
-}
+using net::topic_json;
 
 result<exit_code> create(const context& ctx, const arguments& args) {
   TROUPE_TRY(auto node, remote::open(ctx));
@@ -155,14 +150,11 @@ result<exit_code> describe(const context& ctx, const arguments& args) {
                "last stored");
   for (auto& q : topic.queues) {
     if (ctx.json()) {
-      std::string line = "{\"topic\":";
-      append_json_string(line, topic.info.name);
-      print_line(
-          line + ",\"queueId\":" + std::to_string(q.queue_id) +
-          ",\"minOffset\":" + std::to_string(q.min) + ",\"maxOffset\":" + std::to_string(q.max) +
-          ",\"lastStoreTimestamp\":" + std::to_string(q.last_store_ms) +
-          (rated ? ",\"messagesPerSecond\":" + rate_text(per_second, q.queue_id, "null") : "") +
-          "}");
+      auto line = net::queue_json(topic.info.name, q);
+      if (rated)
+        line.insert(line.size() - 1,
+                    ",\"messagesPerSecond\":" + rate_text(per_second, q.queue_id, "null"));
+      print_line(line);
       continue;
     }
     char line[64];

@@ -10,6 +10,7 @@ set_target_properties(troupe_actors PROPERTIES EXPORT_NAME actors)
 set_target_properties(troupe_config PROPERTIES EXPORT_NAME config)
 set_target_properties(troupe_remoting PROPERTIES EXPORT_NAME remoting)
 set_target_properties(troupe_access PROPERTIES EXPORT_NAME access)
+set_target_properties(troupe_http PROPERTIES EXPORT_NAME http)
 set_target_properties(troupe_net PROPERTIES EXPORT_NAME client)
 set_target_properties(troupe_sim_disk PROPERTIES EXPORT_NAME sim_disk)
 set_target_properties(troupe_sim PROPERTIES EXPORT_NAME sim)
@@ -17,7 +18,7 @@ set_target_properties(troupe_sim PROPERTIES EXPORT_NAME sim)
 install(TARGETS troupe RUNTIME DESTINATION bin COMPONENT program)
 install(FILES ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/troupe.debug DESTINATION bin COMPONENT symbols OPTIONAL)
 install(TARGETS troupe_flags troupe_storage troupe_actors troupe_config troupe_remoting troupe_access
-  troupe_net troupe_sim_disk
+  troupe_http troupe_net troupe_sim_disk
   troupe_sim EXPORT troupe ARCHIVE DESTINATION lib COMPONENT library)
 install(EXPORT troupe NAMESPACE troupe:: FILE troupeTargets.cmake
   DESTINATION ${troupe_cmake_directory} COMPONENT library)

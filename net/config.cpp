@@ -281,6 +281,9 @@ result<void> check_ports(const source& from, const cluster_config& config) {
   for (auto& n : config.nodes)
     for (auto& [key, host, port] :
          {listener{"actor-port", n.actor_host, n.actor_port.value_or(no_port)},
+          // One that was not asked for gives way when the node starts.
+          listener{"admin-port", n.admin_host,
+                   n.places.contains("admin-port") ? n.admin_port.value_or(no_port) : no_port},
           listener{"remoting-port", n.host, n.has_door() ? n.remoting_port : no_port},
           listener{"name-server-port", n.host,
                    n.has_door() ? n.name_server_port.value_or(no_port) : no_port}}) {

@@ -3,6 +3,7 @@
 #include "actors/options.hpp"
 #include "actors/store_role.hpp"
 #include "net/actor_port/options.hpp"
+#include "net/admin/options.hpp"
 #include "net/gateway/options.hpp"
 #include "net/tls/tls_files.hpp"
 #include "storage/error.hpp"
@@ -33,6 +34,11 @@ struct node_config {
   std::uint16_t remoting_port = 10911; ///< for RocketMQ clients; part of message ids; 0: any
   /// Where RocketMQ clients ask for routes; 0: any, none: another name server does that.
   std::optional<std::uint16_t> name_server_port = 9876;
+  std::string admin_host = "127.0.0.1"; ///< IPv4 address of the HTTP port
+  /// For people and machines that look at the node (net/admin/); 0: any free one, none: off. Unless
+  /// it is given, a node without a door has none, and one does without it when it is taken.
+  std::optional<std::uint16_t> admin_port = 10990;
+  std::vector<std::string> admin_hosts; ///< names by which browsers may ask, beside the address
   /// Other name servers with which it registers; none: those of [gateway].
   std::optional<std::vector<name_server>> name_servers;
   std::string directory = "./data";
@@ -73,6 +79,7 @@ struct cluster_config {
   gateway_options gateway;
   log_options log;
   actor_port_options actor_port;
+  admin_options admin;
   tls_files tls;                  ///< of all actor ports and links; none: plain bytes
   bool insecure = false;          ///< they may be open beyond a machine without it
   std::vector<node_config> nodes; ///< in the order of the file; never empty after loading

@@ -296,6 +296,10 @@ const std::array table = {
         "remote-stop", q::on_off, {0, 1},
         "Let other machines stop the node (troupe stop); nobody asks who they are."),
 
+    door<&cluster_config::admin, &admin_options::connections>(
+        "admin", "connections", q::count, {1, 10'000},
+        "Connections to admin-port at the same time; more are closed at once."),
+
     setting{.section = "actor-port",
             .key = "insecure",
             .kind = q::on_off,
@@ -383,6 +387,16 @@ const std::array table = {
          optional_port_text<&node_config::actor_port>, set_optional_port<&node_config::actor_port>),
     port<&node_config::remoting_port>("remoting-port",
                                       "Port for RocketMQ clients; message ids carry it; 0: any."),
+    text(
+        "node", "admin-host", "IPv4 address of admin-port. Whoever reaches it sees everything.",
+        [](const cluster_config&, const node_config& n) { return n.admin_host; },
+        set_address<&node_config::admin_host>),
+    text("node", "admin-port",
+         "HTTP port with the state of the node; 0: any; off: none. Unless given: only with a door.",
+         optional_port_text<&node_config::admin_port>, set_optional_port<&node_config::admin_port>),
+    text("node", "admin-hosts",
+         "Names by which browsers may ask there, beside the address, parted by ';'; off: none.",
+         admin_hosts_text, set_admin_hosts),
     text("node", "name-server-port",
          "Port where RocketMQ clients ask for routes; 0: any; off: use another name server.",
          optional_port_text<&node_config::name_server_port>,
@@ -400,9 +414,9 @@ const std::array table = {
     queue_managers,
 };
 
-constexpr std::array<std::string_view, 15> sections = {
+constexpr std::array<std::string_view, 16> sections = {
     "cluster", "store",      "writer", "dispatcher", "flusher", "queue-manager", "cleaner", "pull",
-    "session", "actor-port", "tls",    "gateway",    "log",     "caf",           "node"};
+    "session", "actor-port", "admin",  "tls",        "gateway", "log",           "caf",     "node"};
 
 /// A number as the file shows it.
 std::string number_text(quantity kind, std::int64_t value) {

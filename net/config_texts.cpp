@@ -186,6 +186,31 @@ std::string roles_text(const cluster_config&, const node_config& n) {
   return n.roles ? to_text(*n.roles) : std::string(all_roles);
 }
 
+std::string admin_hosts_text(const cluster_config&, const node_config& n) {
+  std::string out;
+  for (auto& host : n.admin_hosts)
+    out += (out.empty() ? "" : ";") + host;
+  return out.empty() ? "off" : out;
+}
+
+std::string set_admin_hosts(cluster_config&, node_config& n, std::string_view value) {
+  constexpr std::size_t most = 64;
+  std::vector<std::string> hosts;
+  if (value != "off") {
+    auto complaint = each_piece(value, ";,", [&](std::string_view piece) -> std::string {
+      if (!is_host_name(piece))
+        return "is neither 'off' nor names such as 'broker1; broker1.example.org', parted by ';'";
+      hosts.emplace_back(piece);
+      return hosts.size() > most ? "names more than " + std::to_string(most) + " hosts"
+                                 : std::string();
+    });
+    if (!complaint.empty())
+      return complaint;
+  }
+  n.admin_hosts = std::move(hosts);
+  return {};
+}
+
 std::string tls_mode_text(const cluster_config& c, const node_config&) {
   switch (c.gateway.tls) {
   case tls_mode::off:

@@ -30,6 +30,8 @@ std::string set_node_name_servers(cluster_config& c, node_config& n, std::string
 std::string log_level_text(const cluster_config& c, const node_config& n);
 std::string set_log_level(cluster_config& c, node_config& n, std::string_view value);
 
+std::string admin_hosts_text(const cluster_config& c, const node_config& n);
+std::string set_admin_hosts(cluster_config& c, node_config& n, std::string_view value);
 std::string tls_mode_text(const cluster_config& c, const node_config& n);
 std::string set_tls_mode(cluster_config& c, node_config& n, std::string_view value);
 

@@ -5,10 +5,11 @@
 #include "actors/queue_share.hpp"
 #include "actors/stop_desk.hpp"
 #include "net/actor_port/actor_port.hpp"
+#include "net/admin/admin_port.hpp"
 #include "net/descriptors.hpp"
 #include "net/door_watch.hpp"
 #include "net/gateway/door_access.hpp"
-#include "net/gateway/gateway.hpp"
+#include "net/gateway/gateway_place.hpp"
 #include "net/gateway/kv_keeper.hpp"
 #include "net/gateway/name_registrar.hpp"
 #include "net/gateway/socket_server.hpp"
@@ -20,37 +21,12 @@
 #include "storage/logging.hpp"
 
 #include <algorithm>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
 #include <utility>
 
 namespace troupe::net {
-
-namespace {
-
-/// The gateway that the sockets' thread sends to; another one when it was replaced, none while
-/// there is none.
-class gateway_place {
-public:
-  void set(gateway_actor gateway) {
-    std::lock_guard lock(mutex_);
-    gateway_ = std::move(gateway);
-  }
-  template <class Message>
-  void send(Message message) {
-    std::lock_guard lock(mutex_);
-    if (gateway_)
-      caf::anon_send(gateway_, std::move(message));
-  }
-
-private:
-  std::mutex mutex_;
-  gateway_actor gateway_;
-};
-
-} // namespace
 
 struct server::parts {
   explicit parts(caf::actor_system& s) : system(s), self(s) {}
@@ -84,6 +60,7 @@ struct server::parts {
   switchboard_actor switchboard;   ///< null without peers
   stop_desk_actor stop_desk;       ///< null: no orders to stop are taken
   bool stopped = false;
+  std::unique_ptr<admin_port> admin; ///< null: off
 
   bool spread() const noexcept { return !peers.empty(); }
   bool has_door() const noexcept { return roles.has(store_role::door); }
@@ -348,6 +325,13 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
     TROUPE_TRY(p->access, door_access::open(cluster.gateway));
   }
   TROUPE_TRY(check_doors(*p, cluster));
+  TROUPE_TRY(p->admin, admin_port::open(cluster, node_settings));
+  if (p->admin)
+    progress.report = [at = &p->admin->progress(), more = std::move(progress)](auto done,
+                                                                               auto all) {
+      at->checked(done, all);
+      more(done, all);
+    };
   auto& clock = storage::system_wall_clock();
   if (p->roles.has(store_role::writer)) {
     TROUPE_TRY(auto opened,
@@ -365,6 +349,8 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
   setup.queue_nodes = p->queue_nodes;
   setup.queues_beside_log = p->queues_beside_log;
   p->node = system.spawn(troupe::node, std::move(setup));
+  if (p->admin)
+    p->admin->attach(system, p->node, p->gateway);
   if (stop_ordered)
     p->stop_desk = spawn_stop_desk(system, {p->node, std::move(stop_ordered)});
   bool spread = p->spread();
@@ -404,6 +390,10 @@ storage::result<server::address> server::publish() {
     TROUPE_TRY(p.access.watch());
   }
   p.watch = spawn_door_watch(p.system, std::move(p.doors));
+  if (p.admin) {
+    bound.admin_port = p.admin->port();
+    p.admin->progress().enter(start_progress::phase::serving);
+  }
   return bound;
 }
 
@@ -458,6 +448,8 @@ storage::result<void> server::stop() {
 }
 
 storage::result<void> server::stop_node(parts& p) {
+  if (p.admin)
+    p.admin->detach();
   p.registrar.reset(); // clients are sent here no more
   if (p.sockets)
     p.sockets->stop(); // nothing comes from there any more
@@ -486,6 +478,7 @@ storage::result<void> server::stop_node(parts& p) {
     result = storage::close_store(*p.files, p.options.store);
   p.store.reset();
   p.queue_locks.clear();
+  p.admin.reset();
   return result;
 }
 

@@ -21,6 +21,7 @@ public:
     std::uint16_t actor_port = 0;       ///< as bound; 0: off
     std::uint16_t remoting_port = 0;    ///< 0: the gateway is off
     std::uint16_t name_server_port = 0; ///< 0: off
+    std::uint16_t admin_port = 0;       ///< 0: off
   };
 
   /// Opens, recovers, and returns when the node serves; `progress` is told how much of the log is

@@ -40,6 +40,14 @@ const session_actor* client_sessions::find_or_refuse(const ticket& who) {
   return session;
 }
 
+std::vector<std::pair<connection_id, storage::host>> client_sessions::peers() const {
+  std::vector<std::pair<connection_id, storage::host>> all;
+  for (auto& [id, one] : clients_)
+    if (!one.gone)
+      all.emplace_back(id, one.peer);
+  return all;
+}
+
 const storage::host* client_sessions::peer_of(connection_id from) const {
   auto found = clients_.find(from);
   return found == clients_.end() ? nullptr : &found->second.peer;

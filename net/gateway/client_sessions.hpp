@@ -40,6 +40,8 @@ public:
   // -- those of clients --------------------------------------------------------------------------
   /// Requests came from the client. Its session may be null; the reference is good until it ends.
   const session_actor& enter(connection_id from, const storage::host& peer);
+  /// Of all that are connected, in order.
+  std::vector<std::pair<connection_id, storage::host>> peers() const;
   bool knows(connection_id from) const { return clients_.count(from) > 0; }
   /// The client's session, or null.
   const session_actor* find(connection_id from) const;

@@ -45,7 +45,8 @@ std::optional<std::uint16_t> vip_port(const cluster_config& cluster, const node_
     return std::nullopt;
   auto port = static_cast<std::uint16_t>(node.remoting_port - below);
   for (auto& n : cluster.nodes)
-    if (port == n.actor_port || port == n.remoting_port || port == n.name_server_port)
+    if (port == n.actor_port || port == n.remoting_port || port == n.name_server_port ||
+        port == n.admin_port)
       return std::nullopt;
   if (auto free = check_port(node.host, port); !free) {
     storage::log_warning("gateway.no_vip_channel",

@@ -28,6 +28,7 @@ gateway_actor spawn_gateway(caf::actor_system& system, gateway_setup setup) {
         [&state](const taken& by) {
           return by.pull ? state.pulls().answer_taken(by.from) : state.question_done(by.from);
         },
+        [&state](status_atom) { return state.report(); },
         [&state](stop_atom) { return state.stop(); },
         [&state](pulse_atom) { state.groups().sweep(); },
         [&state](pulse_atom, std::int32_t opaque) { state.relays().expire(opaque); },

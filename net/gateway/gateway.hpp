@@ -3,6 +3,7 @@
 #include "actors/interfaces.hpp"
 #include "actors/options.hpp"
 #include "net/access/account_book.hpp"
+#include "net/gateway/gateway_report.hpp"
 #include "net/gateway/options.hpp"
 #include "net/gateway/traffic.hpp"
 #include "net/remoting/kv_config.hpp"
@@ -15,6 +16,7 @@
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::arrived)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::departed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::gateway_report)
 
 namespace troupe::net {
 
@@ -28,6 +30,7 @@ using gateway_actor =
                        handles<void(group_members)>,
                        /// To be asked of a producer of this door: false when there is none.
                        handles<bool(transaction_check)>,
+                       handles<gateway_report(status_atom)>,
                        /// Store nothing from now on; answers when the writer has answered all.
                        handles<bool(stop_atom)>,
                        // Its own timers.

@@ -44,6 +44,9 @@ public:
   /// Refuses what comes; answers when all that was to be stored is answered.
   caf::result<bool> stop();
 
+  /// For operators, of this moment.
+  gateway_report report() const;
+
   names_desk& names() noexcept { return names_; }
   pull_desk& pulls() noexcept { return pulls_; }
   group_desk& groups() noexcept { return groups_; }

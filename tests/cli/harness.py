@@ -28,6 +28,7 @@ max-index-num = 4000
 actor-port = {actor_port}
 remoting-port = {remoting_port}
 name-server-port = {name_server_port}
+admin-port = {admin_port}
 directory = {directory}
 """
 
@@ -76,7 +77,8 @@ class Node:
         actor_port, remoting_port, name_server_port = reserve(3)  # the same after a restart
         self.settings = {"flush": flush, "log_file": log_file, "store": store, "more": more,
                          "actor_port": actor_port, "remoting_port": remoting_port,
-                         "name_server_port": name_server_port, "directory": self.directory}
+                         "name_server_port": name_server_port, "admin_port": 0,
+                         "directory": self.directory}
         self.process = None
         self.port = None
         self.spawn = {}  # more for subprocess.Popen
@@ -103,6 +105,7 @@ class Node:
         self.port = ready["actorPort"]
         self.remoting_port = ready["remotingPort"]
         self.name_server_port = ready["nameServerPort"]
+        self.admin_port = ready["adminPort"]
         return self
 
     def log(self):

@@ -1,11 +1,13 @@
 #include "cli/status_text.hpp"
-
+#include "net/admin/status_json.hpp"
+#include "net/admin/status_view.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
 
 using namespace troupe;
 using namespace troupe::cli;
+using namespace troupe::net;
 
 namespace {
 

@@ -56,6 +56,7 @@ struct desk_place {
           if (stand->on_taken)
             stand->on_taken(by);
         },
+        [](status_atom) { return net::gateway_report{}; },
         [stand](stop_atom) { return stand->on_stop(); },
         [stand, call](pulse_atom) { call(stand->on_pulse); },
         [stand](pulse_atom, std::int32_t number) {

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "actors/interfaces.hpp"
+#include "net/admin/http_message.hpp"
+#include "net/admin/start_progress.hpp"
+#include "net/gateway/gateway_place.hpp"
+
+#include <memory>
+
+namespace troupe::net {
+
+/// A question that takes a look at the node.
+struct admin_question {
+  admin_request request;
+  admin_reply reply;
+};
+
+} // namespace troupe::net
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::net::admin_question)
+
+namespace troupe::net {
+
+/// Answers what the admin port is asked: asks the node's actors for what they say of themselves
+/// when somebody wants to know, and never waits. The node tells it topics and roles as it tells
+/// every door.
+using admin_actor =
+    door_actor::extend<handles<void(admin_question)>,
+                       /// As of every door; nothing of ours is stored, so nothing is open.
+                       handles<bool(stop_atom)>>;
+
+struct admin_setup {
+  node_actor node;
+  std::shared_ptr<const start_progress> progress;
+  std::shared_ptr<const gateway_place> gateway; ///< leads to nobody where none runs
+};
+
+admin_actor spawn_admin(caf::actor_system& system, admin_setup setup);
+
+} // namespace troupe::net
