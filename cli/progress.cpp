@@ -86,6 +86,11 @@ std::string bar_text(std::uint64_t done, std::uint64_t total, double seconds) {
   return text.data();
 }
 
+std::string percent_text(std::uint64_t done, std::uint64_t total) {
+  auto percent = total == 0 ? 100 : done * 100 / total;
+  return std::to_string(percent) + " % of " + std::to_string(total >> 20) + " MiB";
+}
+
 std::string rate_text(std::uint64_t messages, std::uint64_t bytes, double seconds) {
   std::array<char, 160> text{};
   auto rate = seconds > 0 ? static_cast<double>(messages) / seconds : 0.0;

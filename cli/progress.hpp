@@ -54,6 +54,9 @@ private:
 /// "[=====     ]  50 % of 3072 MiB, 2 s left".
 std::string bar_text(std::uint64_t done, std::uint64_t total, double seconds);
 
+/// "50 % of 3072 MiB".
+std::string percent_text(std::uint64_t done, std::uint64_t total);
+
 /// "1000 messages, 3.1 MiB, in 0.52 s: 1923 messages/s".
 std::string rate_text(std::uint64_t messages, std::uint64_t bytes, double seconds);
 

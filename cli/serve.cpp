@@ -2,6 +2,7 @@
 #include "cli/interruption.hpp"
 #include "cli/message_json.hpp"
 #include "cli/progress.hpp"
+#include "cli/service_notice.hpp"
 #include "cli/system_config.hpp"
 #include "net/admin/status_view.hpp"
 #include "net/server.hpp"
@@ -30,6 +31,11 @@ using storage::result;
 
 /// Who stops a whole process group may hit one process twice, as timeout(1) does.
 constexpr auto echo_time = std::chrono::milliseconds(100);
+
+/// A start that has not come on for so long is stuck, to whoever runs the node as a service.
+constexpr auto start_patience = std::chrono::minutes(2);
+/// How much longer than `stop-deadline` a stop may take until the process is gone.
+constexpr auto stop_reserve = std::chrono::seconds(10);
 
 /// Somebody sits at it: then SIGHUP says that the terminal was closed, else to read settings anew.
 bool at_a_terminal() {
@@ -191,17 +197,29 @@ void warn_of_open_gateway(const context::chosen_node& chosen, const net::server:
 
 /// A node of a store in several processes serves when it has found the others that it needs, which
 /// may take as long as it likes. False when it is told to stop before.
-bool wait_for_others(net::server& node, const stop_signals& signals) {
+bool wait_for_others(net::server& node, const stop_signals& signals, service_notice& notice) {
   constexpr auto look = std::chrono::milliseconds(50);
   auto ready = node.ready();
-  while (ready.wait_for(look) != std::future_status::ready)
+  while (ready.wait_for(look) != std::future_status::ready) {
     if (signals.came())
       return false;
+    notice.starting("waiting for the other processes of the store", start_patience);
+  }
   if (auto outcome = ready.get(); !outcome) {
     (void)node.stop();
     leave_at_once(outcome.error());
   }
   return true;
+}
+
+/// The node's own actor answers whatever hangs: a disk that does not answer is no reason to kill a
+/// process that says so.
+bool is_alive(caf::actor_system& system, const node_actor& node, std::chrono::microseconds wait) {
+  bool alive = false;
+  caf::scoped_actor self{system};
+  self->request(node, wait, status_atom_v)
+      .receive([&alive](const node_status&) { alive = true; }, [](const caf::error&) {});
+  return alive;
 }
 
 result<exit_code> stop(net::server& node, int signal, bool alone) {
@@ -237,7 +255,8 @@ void read_log_settings_anew(const std::string& path) {
 
 result<exit_code> serve(const context& ctx) {
   std::signal(SIGXFSZ, SIG_IGN); // a write beyond the limit on file sizes fails like any other
-  static stop_signals signals;   // its thread lives as long as the process
+  service_notice notice;
+  static stop_signals signals; // its thread lives as long as the process
   TROUPE_TRY(auto chosen, ctx.load());
   use(chosen.cluster.log);
   signals.on_hangup([path = ctx.config_path] { read_log_settings_anew(path); });
@@ -250,15 +269,24 @@ result<exit_code> serve(const context& ctx) {
   byte_progress shown("checking the log");
   auto started = net::server::start(
       system, chosen.cluster, chosen.node, storage::posix_file_system(),
-      {[&](auto done, auto total) { shown.show(done, total); }}, [] { signals.order(); });
+      {[&](auto done, auto total) {
+        shown.show(done, total);
+        notice.starting("checking the log: " + percent_text(done, total), start_patience);
+      }},
+      [] { signals.order(); });
   if (!started)
     leave_at_once(started.error());
   auto node = std::move(started).value();
   shown.clear();
   signals.serving();
   bool alone = !chosen.node.roles;
-  if (!wait_for_others(*node, signals))
-    return stop(*node, signals.wait(), alone);
+  auto stop_when_told = [&] {
+    auto signal = signals.wait();
+    notice.stopping(chosen.cluster.options.stop_deadline + stop_reserve);
+    return stop(*node, signal, alone);
+  };
+  if (!wait_for_others(*node, signals, notice))
+    return stop_when_told();
   auto published = node->publish();
   if (!published) {
     (void)node->stop(); // what was opened is closed in order
@@ -270,7 +298,11 @@ result<exit_code> serve(const context& ctx) {
   warn_of_open_door(chosen, address);
   warn_of_open_gateway(chosen, address);
   print_ready(ctx, chosen.node, address);
-  return stop(*node, signals.wait(), alone);
+  notice.ready("serving, data in " + chosen.node.directory);
+  if (auto every = notice.watchdog())
+    notice.watch(
+        [&system, who = node->node(), wait = *every / 3] { return is_alive(system, who, wait); });
+  return stop_when_told();
 }
 
 /// From here on everything on standard error has that form, notes and errors of ours too.
