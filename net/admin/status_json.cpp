@@ -71,7 +71,7 @@ std::string status_json(const node_status& s) {
                      ",\"waitsFor\":" + json_text(s.waits_for) + ",\"writable\":" + writable +
                      ",\"reason\":" + json_text(reason);
   auto number = [&](const char* name, auto value, bool is_known = true) {
-    line += std::string{",\""} + name + "\":" + (is_known ? std::to_string(value) : "null");
+    line.append(",\"").append(name).append("\":").append(is_known ? std::to_string(value) : "null");
   };
   bool writer = known(s, {"writer"});
   number("backlog", s.writer.backlog, writer);
