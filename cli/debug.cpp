@@ -5,6 +5,7 @@
 #include "cli/store_usage.hpp"
 #include "cli/tar_file.hpp"
 #include "cli/version.hpp"
+#include "net/admin/status_json.hpp"
 #include "net/config_table.hpp"
 #include "storage/clock.hpp"
 #include "storage/os/posix_file_system.hpp"
@@ -76,7 +77,7 @@ std::string settings_text(const net::cluster_config& cluster) {
 result<std::string> status_of_node(const context& ctx) {
   TROUPE_TRY(auto node, remote::open(ctx));
   TROUPE_TRY(auto status, node->ask<node_status>(status_atom_v));
-  return status_text(status) + "\n" + status_json(status);
+  return status_text(status) + "\n" + net::status_json(status);
 }
 
 /// The last lines of a log, whole ones.

@@ -3,6 +3,8 @@
 #include "net/descriptors.hpp"
 #include "net/quantity.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -66,12 +68,11 @@ void check_maps(findings& out, const machine_facts& m, const cluster_config& clu
     return;
   constexpr std::uint64_t of_the_program = 1000; // libraries, stacks, memory
   auto needed = m.log_files * (cluster.options.pull.readers + 2) + of_the_program;
-  auto name = "vm.max_map_count";
   out.add("kernel.max_map_count", static_cast<std::uint64_t>(*maps) >= needed, level::wrong,
-          std::string(name) + " = " + std::to_string(*maps) + "; " + std::to_string(m.log_files) +
-              " files of the log need up to " + std::to_string(needed),
-          "sysctl -w " + std::string(name) + "=" + std::to_string(std::max(needed * 2, 262144UL)) +
-              ", and the same in /etc/sysctl.d");
+          fmt::format("vm.max_map_count = {}; {} files of the log need up to {}", *maps,
+                      m.log_files, needed),
+          fmt::format("sysctl -w vm.max_map_count={}, and the same in /etc/sysctl.d",
+                      std::max<std::uint64_t>(needed * 2, 262'144)));
 }
 
 void check_kernel(findings& out, const machine_facts& m, const cluster_config& cluster) {

@@ -2,6 +2,7 @@
 
 #include "cli/message_json.hpp"
 #include "cli/status_text.hpp"
+#include "net/admin/status_view.hpp"
 #include "net/quantity.hpp"
 
 #include <algorithm>
@@ -116,7 +117,7 @@ std::string top_text(const top_sample* before, const top_sample& after, std::siz
            r.node + "\n";
   }
   out += "\n" + padded("BETWEEN", 2 * name_width) + "BEHIND\n";
-  for (auto& e : edges_of(s))
+  for (auto& e : net::edges_of(s))
     out += padded(e.from + " -> " + e.to, 2 * name_width) +
            (e.backlog ? std::to_string(*e.backlog) + " " + e.unit : std::string("unknown")) + " " +
            e.what + "\n";
