@@ -124,6 +124,10 @@ void flusher_state::pulse() {
     fail(done.error());
     return;
   }
+  using std::chrono::microseconds;
+  auto took = std::chrono::duration_cast<microseconds>(self_->clock().now() - began_).count();
+  flush_us_.add(static_cast<std::uint64_t>(std::max<std::int64_t>(took, 0)));
+  flush_bytes_.add(static_cast<std::uint64_t>(flush->to.end - flush->from.end));
   auto then = core_.flushed();
   arm_checkpoint();
   act(then);
@@ -289,7 +293,7 @@ stop_report flusher_state::stop(log_offset end) {
 }
 
 flusher_status flusher_state::status() const {
-  return {core_.durable().end, core_.flushes(), failure_};
+  return {core_.durable().end, core_.flushes(), failure_, flush_us_.read(), flush_bytes_.read()};
 }
 
 void flusher_state::set_roles(const role_table& table) {

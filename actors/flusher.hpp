@@ -72,7 +72,9 @@ private:
                                                                ///< first byte is written
   std::map<std::uint64_t, kept_promise<log_flushed>> waiting_; ///< as `core_` knows them
   std::uint64_t last_waiting_ = 0;
-  std::string failure_;         ///< why `core_` has failed
+  std::string failure_; ///< why `core_` has failed
+  storage::histogram flush_us_{storage::flush_us_bounds};
+  storage::histogram flush_bytes_{storage::flush_bytes_bounds};
   log_offset wanted_file_ = -1; ///< could not be created yet
   bool keeps_checkpoint_ = false;
   bool checkpoint_pending_ = false; ///< a timer runs

@@ -2,11 +2,21 @@
 
 #include "actors/caf.hpp"
 #include "storage/format/position.hpp"
+#include "storage/histogram.hpp"
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+namespace troupe::storage {
+
+template <class Inspector>
+auto inspect(Inspector& f, histogram_counts& x) {
+  return fields(f, "histogram_counts", x.counts, x.sum);
+}
+
+} // namespace troupe::storage
 
 /// What actors say of themselves, for people and for each other.
 namespace troupe {
@@ -16,6 +26,16 @@ using storage::log_offset;
 /// One life of the commit log, from a start of its writer to the next, which may have had to cut
 /// its end: an offset of one run may mean something else in another. Only compared.
 using log_run = std::uint64_t;
+
+/// Requests that were refused for one cause, or may be stored, as `name_of` its code says.
+struct refusal_count {
+  std::string cause;
+  std::uint64_t requests = 0;
+};
+template <class Inspector>
+auto inspect(Inspector& f, refusal_count& x) {
+  return fields(f, "refusal_count", x.cause, x.requests);
+}
 
 struct writer_status {
   bool open = true; ///< false: it waits for the queues, and takes no messages yet
@@ -28,21 +48,24 @@ struct writer_status {
   std::uint64_t delayed_ms = 0;
   std::uint64_t parked_requests = 0;
   std::uint64_t dirty_bytes = 0;
+  std::vector<refusal_count> refusals = {};
 };
 template <class Inspector>
 auto inspect(Inspector& f, writer_status& x) {
   return fields(f, "writer_status", x.open, x.end, x.min, x.refusal, x.backlog, x.backlog_max,
-                x.delayed_requests, x.delayed_ms, x.parked_requests, x.dirty_bytes);
+                x.delayed_requests, x.delayed_ms, x.parked_requests, x.dirty_bytes, x.refusals);
 }
 
 struct flusher_status {
   log_offset flushed = 0;
   std::uint64_t flushes = 0;
   std::string failure;
+  storage::histogram_counts flush_us = {};    ///< by `flush_us_bounds`
+  storage::histogram_counts flush_bytes = {}; ///< that one made durable, by `flush_bytes_bounds`
 };
 template <class Inspector>
 auto inspect(Inspector& f, flusher_status& x) {
-  return fields(f, "flusher_status", x.flushed, x.flushes, x.failure);
+  return fields(f, "flusher_status", x.flushed, x.flushes, x.failure, x.flush_us, x.flush_bytes);
 }
 
 struct dispatcher_status {

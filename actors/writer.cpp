@@ -297,7 +297,14 @@ void writer_state::answer_written() {
   written_.clear();
 }
 
+void writer_state::count_refusals(const put_bundle_response& response) {
+  for (auto& one : response.responses)
+    if (one.failure.code != errc::none)
+      ++refusals_[one.failure.code];
+}
+
 void writer_state::answer(open_bundle& bundle) {
+  count_refusals(bundle.response);
   bool flushed = bundle.wait() && options_.store.flush == storage::flush_policy::sync;
   if (!bundle.stored() || !flushed || TROUPE_MUTANT("ack-before-flush")) {
     bundle.promise.deliver(std::move(bundle.response));
@@ -328,6 +335,7 @@ void writer_state::fail_stop(const storage::error& why) {
   // What reached the file is unknown, so nobody is told "not stored".
   for (auto& bundle : written_) {
     doubt(bundle.response, "maybe stored: " + reason);
+    count_refusals(bundle.response);
     bundle.promise.deliver(std::move(bundle.response));
   }
   written_.clear();
@@ -335,6 +343,7 @@ void writer_state::fail_stop(const storage::error& why) {
     auto bundle = bundles_.pop(self_->clock().now());
     doubt(bundle.response, "maybe stored: " + reason);
     bundle.refuse_rest(errc::write_stopped, "not stored: " + reason);
+    count_refusals(bundle.response);
     bundle.promise.deliver(std::move(bundle.response));
   }
 }
@@ -416,6 +425,8 @@ writer_status writer_state::status() const {
   s.delayed_requests = counted.delayed;
   s.delayed_ms = counted.delayed_ms;
   s.parked_requests = counted.waiting;
+  for (auto& [cause, requests] : refusals_)
+    s.refusals.push_back({std::string(storage::name_of(cause)), requests});
   s.dirty_bytes = static_cast<std::uint64_t>(std::max<log_offset>(0, log_->end() - flushed_));
   return s;
 }

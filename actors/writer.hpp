@@ -109,6 +109,7 @@ private:
   void answer_written();
   void answer(open_bundle& bundle);
   void answer_flushed();
+  void count_refusals(const put_bundle_response& response);
   void fail_stop(const storage::error& why);
   void expire_parked();
   std::string missing_room() const;
@@ -144,7 +145,8 @@ private:
   std::uint64_t staged_positions_ = 0;
 
   write_bars bars_;
-  bool node_knows_ = false; ///< that the queues do not get to the end of the log now
+  std::map<errc, std::uint64_t> refusals_; ///< requests, by cause
+  bool node_knows_ = false;                ///< that the queues do not get to the end of the log now
   log_offset min_ = 0;
   log_offset flushed_ = 0;
   log_offset flushing_ = 0; ///< somebody waits until the log is durable up to here

@@ -299,6 +299,9 @@ const std::array table = {
     door<&cluster_config::admin, &admin_options::connections>(
         "admin", "connections", q::count, {1, 10'000},
         "Connections to admin-port at the same time; more are closed at once."),
+    door<&cluster_config::admin, &admin_options::series>(
+        "admin", "series", q::count, {100, 1'000'000},
+        "Series of metrics in one answer; topics and groups beyond are summed as `other`."),
 
     setting{.section = "actor-port",
             .key = "insecure",

@@ -2,11 +2,13 @@
 
 #include "actors/error.hpp"
 #include "net/admin/listing_json.hpp"
+#include "net/admin/metrics.hpp"
 #include "net/admin/readiness.hpp"
 #include "net/admin/status_json.hpp"
 
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace troupe::net {
 
@@ -33,6 +35,8 @@ public:
     auto& path = q.request.path;
     if (path == "/readyz")
       return readiness(q.request.query == "verbose", std::move(q.reply));
+    if (path == "/metrics")
+      return metrics(std::move(q.reply));
     if (path == "/v1/status")
       return status(std::move(q.reply));
     if (path == "/v1/topics")
@@ -45,6 +49,62 @@ public:
   }
 
 private:
+  /// Answers that are still to come for `/metrics`.
+  struct gathering {
+    std::optional<node_status> status;
+    std::optional<gateway_report> gateway;
+    std::optional<group_list> groups;
+    std::optional<queue_state> ends;
+    std::size_t open = 0;
+  };
+
+  /// Who asks while the numbers are gathered for another gets the same ones.
+  void metrics(admin_reply reply) {
+    scrapers_.push_back(std::move(reply));
+    if (scrapers_.size() > 1)
+      return;
+    auto g = std::make_shared<gathering>();
+    ++g->open;
+    gather(g, setup_.node, &gathering::status, status_atom_v);
+    if (auto gateway = setup_.gateway->get())
+      gather(g, gateway, &gathering::gateway, status_atom_v);
+    gather(g, roles_.registrar, &gathering::groups, list_atom_v, std::string());
+    gather(g, roles_.queue_manager, &gathering::ends, resume_atom_v, log_offset{0});
+    came(*g);
+  }
+
+  template <class Answer, class Handle, class... Arguments>
+  void gather(const std::shared_ptr<gathering>& g, const Handle& whom,
+              std::optional<Answer> gathering::*into, Arguments&&... arguments) {
+    ++g->open;
+    ask<Answer>(
+        whom,
+        [this, g, into](const Answer* answer, const caf::error&) {
+          if (answer != nullptr)
+            (*g).*into = *answer;
+          came(*g);
+        },
+        std::forward<Arguments>(arguments)...);
+  }
+
+  void came(gathering& g) {
+    auto given = [](const auto& one) { return one ? &*one : nullptr; };
+    if (--g.open > 0)
+      return;
+    metrics_input from{.cluster = setup_.cluster,
+                       .node = setup_.name,
+                       .start = setup_.progress->read(),
+                       .most_series = setup_.most_series,
+                       .status = given(g.status),
+                       .gateway = given(g.gateway),
+                       .topics = &topics_,
+                       .groups = given(g.groups),
+                       .ends = given(g.ends)};
+    auto text = std::make_shared<std::string>(metrics_text(from));
+    for (auto& reply : std::exchange(scrapers_, {}))
+      reply({200, "text/plain; version=0.0.4; charset=utf-8", text, {}});
+  }
+
   /// `then` gets the answer, or null with the reason.
   template <class Answer, class Handle, class Then, class... Arguments>
   void ask(const Handle& whom, Then then, Arguments&&... arguments) {
@@ -106,6 +166,7 @@ private:
   admin_setup setup_;
   topic_map topics_;
   role_table roles_;
+  std::vector<admin_reply> scrapers_; ///< who wait for the numbers that are being gathered
 };
 
 /// What the framework makes before the actor knows its settings, and ends with it.
@@ -127,7 +188,7 @@ admin_actor spawn_admin(caf::actor_system& system, admin_setup setup) {
         [](stop_atom) { return true; },
     };
   };
-  return system.spawn(behavior, std::move(setup));
+  return system.spawn<caf::detached>(behavior, std::move(setup));
 }
 
 } // namespace troupe::net

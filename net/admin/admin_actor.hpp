@@ -23,13 +23,16 @@ namespace troupe::net {
 
 /// Answers what the admin port is asked: asks the node's actors for what they say of themselves
 /// when somebody wants to know, and never waits. The node tells it topics and roles as it tells
-/// every door.
+/// every door. On a thread of its own: many numbers take some milliseconds to write.
 using admin_actor =
     door_actor::extend<handles<void(admin_question)>,
                        /// As of every door; nothing of ours is stored, so nothing is open.
                        handles<bool(stop_atom)>>;
 
 struct admin_setup {
+  std::string cluster;
+  std::string name; ///< of the node
+  std::size_t most_series = 5000;
   node_actor node;
   std::shared_ptr<const start_progress> progress;
   std::shared_ptr<const gateway_place> gateway; ///< leads to nobody where none runs

@@ -1,5 +1,6 @@
 #include "net/admin/admin_port.hpp"
 
+#include "net/admin/metrics.hpp"
 #include "net/admin/page_assets.hpp"
 #include "net/admin/readiness.hpp"
 #include "storage/logging.hpp"
@@ -67,7 +68,8 @@ storage::result<std::unique_ptr<admin_port>> admin_port::open(const cluster_conf
                                                     "or says off"}});
     return std::unique_ptr<admin_port>();
   }
-  std::unique_ptr<admin_port> made{new admin_port(std::move(server).value())};
+  std::unique_ptr<admin_port> made{new admin_port(std::move(server).value(), cluster.cluster_name,
+                                                  node.name, cluster.admin.series)};
   TROUPE_TRY(
       made->server_->start([p = made.get()](const admin_request& request, admin_reply reply) {
         p->take(request, keep(std::move(reply)));
@@ -75,7 +77,10 @@ storage::result<std::unique_ptr<admin_port>> admin_port::open(const cluster_conf
   return made;
 }
 
-admin_port::admin_port(std::unique_ptr<admin_server> server) : server_(std::move(server)) {}
+admin_port::admin_port(std::unique_ptr<admin_server> server, std::string cluster, std::string node,
+                       std::size_t most_series)
+    : server_(std::move(server)), cluster_(std::move(cluster)), node_(std::move(node)),
+      most_series_(most_series) {}
 
 admin_port::~admin_port() {
   detach();
@@ -85,7 +90,8 @@ admin_port::~admin_port() {
 void admin_port::attach(caf::actor_system& system, node_actor node,
                         std::shared_ptr<const gateway_place> gateway) {
   progress_->enter(start_progress::phase::waiting);
-  auto made = spawn_admin(system, {std::move(node), progress_, std::move(gateway)});
+  auto made = spawn_admin(
+      system, {cluster_, node_, most_series_, std::move(node), progress_, std::move(gateway)});
   std::lock_guard lock(mutex_);
   actor_ = std::move(made);
 }
@@ -114,9 +120,20 @@ void admin_port::take(const admin_request& request, admin_reply reply) {
     return reply(asset_answer(*asset));
   if (auto who = actor())
     return caf::anon_send(who, admin_question{request, std::move(reply)});
-  auto all = check_readiness(progress_->read(), nullptr);
-  reply(text_answer(readiness_text(all, request.path == "/readyz" && request.query == "verbose"),
-                    503));
+  reply(answer_early(request));
+}
+
+/// While there is no node that could be asked.
+admin_answer admin_port::answer_early(const admin_request& request) const {
+  auto now = progress_->read();
+  if (request.path == "/metrics")
+    return {200,
+            "text/plain; version=0.0.4; charset=utf-8",
+            std::make_shared<std::string>(metrics_text(
+                {.cluster = cluster_, .node = node_, .start = now, .most_series = most_series_})),
+            {}};
+  bool verbose = request.path == "/readyz" && request.query == "verbose";
+  return text_answer(readiness_text(check_readiness(now, nullptr), verbose), 503);
 }
 
 } // namespace troupe::net

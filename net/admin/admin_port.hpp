@@ -33,11 +33,17 @@ public:
   void detach();
 
 private:
-  explicit admin_port(std::unique_ptr<admin_server> server);
+  admin_port(std::unique_ptr<admin_server> server, std::string cluster, std::string node,
+             std::size_t most_series);
   void take(const admin_request& request, admin_reply reply);
   admin_actor actor();
 
+  admin_answer answer_early(const admin_request& request) const;
+
   std::unique_ptr<admin_server> server_;
+  std::string cluster_;
+  std::string node_;
+  std::size_t most_series_;
   std::shared_ptr<start_progress> progress_ = std::make_shared<start_progress>();
   std::mutex mutex_;
   admin_actor actor_; ///< null while there is no node

@@ -30,16 +30,20 @@ gateway_report reception::report() const {
     view.connection = id;
     view.peer = peer.text();
   }
+  gateway_report made;
   auto& groups = groups_.groups();
-  for (auto& name : groups.consumer_groups())
+  for (auto& name : groups.consumer_groups()) {
+    if (auto said = groups.consumer_group(name); said && !said->passive)
+      made.pulling_groups.insert(name);
     for (auto& member : groups.consumers(name))
       add_member(all, member, &client_view::consumer_groups, name);
+  }
   for (auto& name : groups.producer_groups())
     for (auto& member : groups.producers(name))
       add_member(all, member, &client_view::producer_groups, name);
-  gateway_report made;
   for (auto& [id, view] : all)
     made.clients.push_back(std::move(view));
+  tally_.report(made);
   return made;
 }
 

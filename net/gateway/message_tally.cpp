@@ -84,6 +84,7 @@ void message_tally::note_time(const pull_source& by, const pull_response& found)
   auto since_asked = clock_.now_ms() - by.asked_ms;
   auto since_stored = storage::system_wall_clock().now_ms() - stored_ms(found.records.front());
   auto took = std::max<std::int64_t>(std::min(since_asked, since_stored), 0);
+  pull_ms_.add(static_cast<std::uint64_t>(took));
   times_.add(remoting::group_get_time,
              std::to_string(by.queue_id) + '@' + by.topic + '@' + by.group,
              static_cast<std::uint64_t>(took), clock_.now_ms());
@@ -106,6 +107,35 @@ bool message_tally::unknown_request(std::int32_t code) {
   }
   unknown_.emplace(code, 1);
   return true;
+}
+
+void message_tally::report(gateway_report& to) const {
+  std::map<std::string, traffic_sum> in;
+  std::map<std::pair<std::string, std::string>, traffic_sum> out;
+  auto puts = [&](std::uint64_t traffic_sum::*sum) {
+    return [&in, sum](const std::string& topic, std::uint64_t amount, std::uint64_t) {
+      in[topic].*sum = amount;
+    };
+  };
+  auto gets = [&](std::uint64_t traffic_sum::*sum) { // names hold no @
+    return [&out, sum](const std::string& key, std::uint64_t amount, std::uint64_t) {
+      auto mark = key.rfind('@');
+      out[{key.substr(0, mark), key.substr(mark + 1)}].*sum = amount;
+    };
+  };
+  counts_.each_total(remoting::topic_puts, puts(&traffic_sum::messages));
+  counts_.each_total(remoting::topic_put_bytes, puts(&traffic_sum::bytes));
+  counts_.each_total(remoting::group_gets, gets(&traffic_sum::messages));
+  counts_.each_total(remoting::group_get_bytes, gets(&traffic_sum::bytes));
+  for (auto& [topic, sum] : in)
+    to.in.push_back({topic, {}, sum});
+  for (auto& [who, sum] : out)
+    to.out.push_back({who.first, who.second, sum});
+  to.put_ms = put_ms_.read();
+  to.pull_ms = pull_ms_.read();
+  to.unknown_requests = unknown_others_;
+  for (auto& [code, times] : unknown_)
+    to.unknown_requests += times;
 }
 
 std::string message_tally::unknown_requests() const {

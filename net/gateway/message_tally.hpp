@@ -1,8 +1,11 @@
 #pragma once
 
 #include "net/gateway/counter.hpp"
+#include "net/gateway/gateway_report.hpp"
 #include "net/remoting/message_counts.hpp"
+#include "storage/histogram.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -42,7 +45,10 @@ public:
 
   void put(const std::string& topic, const put_sum& sum);
   /// One of those requests; nothing that costs more.
-  void put_took(std::int64_t ms, std::int64_t now_ms) { put_times_.add(ms, now_ms); }
+  void put_took(std::int64_t ms, std::int64_t now_ms) {
+    put_times_.add(ms, now_ms);
+    put_ms_.add(static_cast<std::uint64_t>(std::max<std::int64_t>(ms, 0)));
+  }
   /// A pull was answered with what was found, or with nothing.
   void got(const pull_source& by, const pull_response& found);
   void got_nothing() { misses_.add(1, clock_.now_ms()); }
@@ -52,6 +58,8 @@ public:
   /// A client asked what nobody here answers. True the first time that this code is counted; codes
   /// beyond `most_unknown` are counted together.
   bool unknown_request(std::int32_t code);
+  /// All that was counted since the start, by topic and group.
+  void report(gateway_report& to) const;
   /// "code:times code:times".
   std::string unknown_requests() const;
 
@@ -82,6 +90,8 @@ private:
   remoting::daily_total puts_, gets_;
   remoting::recent_total recent_puts_, recent_gets_, hits_, misses_;
   remoting::time_spread put_times_;
+  storage::histogram put_ms_{storage::request_ms_bounds};
+  storage::histogram pull_ms_{storage::request_ms_bounds};
   std::uint64_t put_bytes_ = 0;
   static constexpr std::size_t most_unknown = 64;
   std::map<std::int32_t, std::uint64_t> unknown_;

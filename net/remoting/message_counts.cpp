@@ -47,6 +47,8 @@ void message_counts::add(std::string_view name, std::string_view key, std::uint6
     found = series_.try_emplace({std::string(name), std::string(key)}).first;
   }
   auto& s = found->second;
+  s.amount += amount;
+  s.requests += requests;
   s.minute.add(amount, requests, now_ms);
   s.hour.add(amount, requests, now_ms);
   s.day.add(amount, requests, now_ms);

@@ -50,6 +50,13 @@ public:
   /// Nothing when nothing was ever counted.
   std::optional<message_rates> find(std::string_view name, std::string_view key,
                                     std::int64_t now_ms) const;
+  /// Calls `each(key, amount, requests)` with the sums since the name and key were counted first.
+  template <class Each>
+  void each_total(std::string_view name, Each each) const {
+    for (auto at = series_.lower_bound(before::view(name, {}));
+         at != series_.end() && at->first.first == name; ++at)
+      each(at->first.second, at->second.amount, at->second.requests);
+  }
 
 private:
   /// Counts in slots of equal time, which are used round and round.
@@ -86,6 +93,7 @@ private:
     }
   };
   struct series {
+    std::uint64_t amount = 0, requests = 0; ///< of all time
     ring<6, 10'000> minute;
     ring<6, 600'000> hour;
     ring<24, 3'600'000> day;

@@ -48,6 +48,21 @@ class Port(unittest.TestCase):
         self.assertEqual(self.json("/v1/clients"), {"clients": []})
         self.assertEqual(self.json("/v1/groups"), {"groups": [], "leftOut": 0})
 
+    def test_metrics(self):
+        self.assertEqual(self.node.run("topic", "create", "t").code, 0)
+        self.assertEqual(self.node.run("produce", "t", stdin=b"a\nb\n").code, 0)
+        status, text = self.ask("/metrics")
+        self.assertEqual(status, 200)
+        lines = text.splitlines()
+        self.assertEqual(len(lines), len(set(lines)))
+        numbers = {line.split("{")[0]: float(line.split()[-1])
+                   for line in lines if not line.startswith("#")}
+        self.assertEqual(numbers["troupe_serving"], 1)
+        self.assertEqual(numbers["troupe_writable"], 1)
+        self.assertGreater(numbers["troupe_log_end_bytes"], 0)
+        self.assertIn("troupe_flush_seconds_count", numbers)
+        self.assertIn("rocketmq_topic_number", numbers)
+
     def test_page(self):
         status, text = self.ask("/")
         self.assertEqual(status, 200)
