@@ -123,6 +123,7 @@ void queue_manager_state::find_elsewhere(parked_pull pull, pull_stage at, int tr
     settle(std::move(*waiting), stopping_ ? pull_stage::ended : at, std::move(found), tries + 1);
   };
   auto shown = std::pair{work.queue.at.next, flushed_};
+  ++cold_reads_;
   self_->request(queue_reader_, caf::infinite, std::move(work))
       .then(
           [=, this](read_request& found) {
@@ -311,6 +312,7 @@ void queue_manager_state::answer_bounds_of(const waiting_bounds& waiting, int tr
     return waiting.promise.deliver(to_caf(found.error()));
   if (found.value().parts.empty())
     return waiting.promise.deliver(std::move(found.value().known));
+  ++cold_reads_;
   self_->request(queue_reader_, caf::infinite, std::move(found).value())
       .then([waiting](bounds_read& all) { waiting.promise.deliver(std::move(all)); },
             [this, waiting, tries](caf::error& why) {

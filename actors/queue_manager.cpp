@@ -293,6 +293,7 @@ queue_manager_status queue_manager_state::status() const {
   s.damaged_messages = damaged_.size();
   s.failure = failure_;
   s.share = share_;
+  s.cold_reads = cold_reads_;
   return s;
 }
 

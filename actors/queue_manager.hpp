@@ -209,6 +209,7 @@ private:
   role_table roles_;
   std::unique_ptr<storage::queue_table> table_;
   std::unique_ptr<storage::key_index> index_;
+  std::uint64_t cold_reads_ = 0;
   queue_reader_actor queue_reader_;       ///< for look-ups that have to wait for the disk
   queue_reader_actor search_reader_;      ///< for those that may take seconds: of keys and times
   std::map<std::string, tombstone> dead_; ///< topics that were deleted, also those made again

@@ -132,6 +132,7 @@ queue_manager_status shared_queues::joined(const std::vector<queue_manager_statu
     sum.entries += one.entries;
     sum.parked_pulls += one.parked_pulls;
     sum.damaged_messages += one.damaged_messages;
+    sum.cold_reads += one.cold_reads;
     if (sum.failure.empty())
       sum.failure = one.failure;
   }

@@ -103,11 +103,13 @@ struct queue_manager_status {
   /// Of several, whose numbers these are together: each that is there, and how many are not.
   std::vector<queue_share_status> parts;
   std::uint32_t missing = 0;
+  std::uint64_t cold_reads = 0; ///< look-ups that had to wait for the disk
 };
 template <class Inspector>
 auto inspect(Inspector& f, queue_manager_status& x) {
   return fields(f, "queue_manager_status", x.run, x.applied, x.durable, x.queues, x.entries,
-                x.parked_pulls, x.damaged_messages, x.failure, x.share, x.parts, x.missing);
+                x.parked_pulls, x.damaged_messages, x.failure, x.share, x.parts, x.missing,
+                x.cold_reads);
 }
 
 struct cleaner_status {

@@ -13,6 +13,8 @@ namespace {
 
 /// Left for the log, the actor port and libraries; half of them all if there are few.
 constexpr std::uint64_t least_other_files = 256;
+/// Where there are enough: `[admin] connections` says how many.
+constexpr std::uint64_t most_lookers = 10'000;
 constexpr std::uint64_t most_queue_files = 100'000;
 
 } // namespace
@@ -23,13 +25,14 @@ descriptor_shares share_descriptors(std::uint64_t limit, std::size_t wanted_conn
   auto queue_files = usable > 2 * other_files ? usable - other_files : usable / 4;
   auto reserve = std::min(least_other_files, usable / 2);
   auto left = std::max<std::uint64_t>(usable - queue_files - reserve, 1);
-  return {std::min<std::size_t>(wanted_connections, left), queue_files};
+  auto lookers = reserve < least_other_files ? reserve / 4 : most_lookers;
+  return {std::min<std::size_t>(wanted_connections, left), queue_files, lookers};
 }
 
 storage::result<descriptor_shares> take_descriptors(std::size_t wanted_connections) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-    return descriptor_shares{wanted_connections, least_other_files};
+    return descriptor_shares{wanted_connections, least_other_files, most_lookers};
   auto wanted =
       std::min<rlim_t>(limit.rlim_max, most_queue_files + least_other_files + wanted_connections);
   if (limit.rlim_cur < wanted) {

@@ -12,6 +12,7 @@ namespace troupe::net {
 struct descriptor_shares {
   std::size_t connections = 0; ///< of RocketMQ clients
   std::size_t queue_files = 0; ///< that may be open at the same time
+  std::size_t lookers = 0;     ///< connections to the admin port, out of what is left
 };
 
 /// The shares of a limit. Connections get what is wanted while the queues have as many files as all

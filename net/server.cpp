@@ -325,7 +325,7 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
     TROUPE_TRY(p->access, door_access::open(cluster.gateway));
   }
   TROUPE_TRY(check_doors(*p, cluster));
-  TROUPE_TRY(p->admin, admin_port::open(cluster, node_settings));
+  TROUPE_TRY(p->admin, admin_port::open(cluster, node_settings, shares.lookers));
   if (p->admin)
     progress.report = [at = &p->admin->progress(), more = std::move(progress)](auto done,
                                                                                auto all) {
@@ -350,7 +350,8 @@ server::start(caf::actor_system& system, const cluster_config& cluster,
   setup.queues_beside_log = p->queues_beside_log;
   p->node = system.spawn(troupe::node, std::move(setup));
   if (p->admin)
-    p->admin->attach(system, p->node, p->gateway);
+    p->admin->attach(system, p->node, p->gateway,
+                     p->sockets ? p->sockets->bytes_function() : std::function<socket_bytes()>());
   if (stop_ordered)
     p->stop_desk = spawn_stop_desk(system, {p->node, std::move(stop_ordered)});
   bool spread = p->spread();

@@ -97,9 +97,12 @@ private:
                        .most_series = setup_.most_series,
                        .status = given(g.status),
                        .gateway = given(g.gateway),
+                       .bytes = {},
                        .topics = &topics_,
                        .groups = given(g.groups),
                        .ends = given(g.ends)};
+    if (setup_.bytes)
+      from.bytes = setup_.bytes();
     auto text = std::make_shared<std::string>(metrics_text(from));
     for (auto& reply : std::exchange(scrapers_, {}))
       reply({200, "text/plain; version=0.0.4; charset=utf-8", text, {}});

@@ -4,8 +4,11 @@
 #include "net/admin/http_message.hpp"
 #include "net/admin/start_progress.hpp"
 #include "net/gateway/gateway_place.hpp"
+#include "net/gateway/traffic.hpp"
 
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace troupe::net {
 
@@ -36,6 +39,7 @@ struct admin_setup {
   node_actor node;
   std::shared_ptr<const start_progress> progress;
   std::shared_ptr<const gateway_place> gateway; ///< leads to nobody where none runs
+  std::function<socket_bytes()> bytes;          ///< of RocketMQ clients; empty: no sockets
 };
 
 admin_actor spawn_admin(caf::actor_system& system, admin_setup setup);

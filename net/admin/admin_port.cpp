@@ -5,6 +5,7 @@
 #include "net/admin/readiness.hpp"
 #include "storage/logging.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -51,12 +52,14 @@ std::vector<std::string> hosts_of(const node_config& node) {
 } // namespace
 
 storage::result<std::unique_ptr<admin_port>> admin_port::open(const cluster_config& cluster,
-                                                              const node_config& node) {
+                                                              const node_config& node,
+                                                              std::size_t most_connections) {
   bool wanted = node.places.contains("admin-port");
   if (!node.admin_port || (!wanted && !node.has_door()))
     return std::unique_ptr<admin_port>();
-  auto server =
-      admin_server::listen(cluster.admin, node.admin_host, *node.admin_port, hosts_of(node));
+  auto options = cluster.admin;
+  options.connections = std::min(options.connections, most_connections);
+  auto server = admin_server::listen(options, node.admin_host, *node.admin_port, hosts_of(node));
   if (!server && wanted)
     return storage::error{server.error().code,
                           server.error().message + " (admin-port of node " + node.name +
@@ -88,10 +91,11 @@ admin_port::~admin_port() {
 }
 
 void admin_port::attach(caf::actor_system& system, node_actor node,
-                        std::shared_ptr<const gateway_place> gateway) {
+                        std::shared_ptr<const gateway_place> gateway,
+                        std::function<socket_bytes()> bytes) {
   progress_->enter(start_progress::phase::waiting);
-  auto made = spawn_admin(
-      system, {cluster_, node_, most_series_, std::move(node), progress_, std::move(gateway)});
+  auto made = spawn_admin(system, {cluster_, node_, most_series_, std::move(node), progress_,
+                                   std::move(gateway), std::move(bytes)});
   std::lock_guard lock(mutex_);
   actor_ = std::move(made);
 }

@@ -16,9 +16,9 @@ class admin_port {
 public:
   /// Opens the port as the node's configuration wants it and answers from then on, before there is
   /// a node, too. Null when the node has none: `off`, or, where it was not asked for, no door, or
-  /// somebody else there.
-  static storage::result<std::unique_ptr<admin_port>> open(const cluster_config& cluster,
-                                                           const node_config& node);
+  /// somebody else there. `most_connections`: that the process's descriptors allow.
+  static storage::result<std::unique_ptr<admin_port>>
+  open(const cluster_config& cluster, const node_config& node, std::size_t most_connections);
   ~admin_port();
   admin_port(const admin_port&) = delete;
   admin_port& operator=(const admin_port&) = delete;
@@ -28,7 +28,7 @@ public:
 
   /// There is a node, which can be asked from now on.
   void attach(caf::actor_system& system, node_actor node,
-              std::shared_ptr<const gateway_place> gateway);
+              std::shared_ptr<const gateway_place> gateway, std::function<socket_bytes()> bytes);
   /// The node goes: it is asked no more, and the port says so.
   void detach();
 

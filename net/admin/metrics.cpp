@@ -108,6 +108,8 @@ void add_parts(metric_set& to, const node_status& s) {
     to.add({"troupe_queues", "Queues that hold messages"}, number(s.queues.queues));
     to.add({"troupe_queue_entries", "Their entries"}, number(s.queues.entries));
     to.add({"troupe_parked_pulls", "Pulls that wait for a message"}, number(s.queues.parked_pulls));
+    to.add({"troupe_cold_reads_total", "Look-ups in queues that waited for the disk", counter},
+           number(s.queues.cold_reads));
     to.add({"troupe_damaged_messages_total", "Messages that pulls left out as damaged", counter},
            number(s.queues.damaged_messages));
   }
@@ -208,6 +210,12 @@ std::string metrics_text(const metrics_input& from) {
     all.add({"rocketmq_topic_number", "Topics"}, number(from.topics->topics->size()));
   if (from.groups != nullptr)
     add_groups(all, *from.groups, from.ends);
+  if (from.bytes) {
+    all.add({"troupe_received_bytes_total", "Bytes that RocketMQ clients sent", counter},
+            number(from.bytes->received));
+    all.add({"troupe_sent_bytes_total", "Bytes that were sent to them", counter},
+            number(from.bytes->sent));
+  }
   if (from.gateway != nullptr)
     add_gateway(all, *from.gateway);
   return all.text();

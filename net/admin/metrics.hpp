@@ -3,8 +3,10 @@
 #include "actors/messages.hpp"
 #include "net/admin/start_progress.hpp"
 #include "net/gateway/gateway_report.hpp"
+#include "net/gateway/traffic.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 namespace troupe::net {
@@ -18,6 +20,7 @@ struct metrics_input {
   std::size_t most_series = 5000;
   const node_status* status = nullptr;
   const gateway_report* gateway = nullptr;
+  std::optional<socket_bytes> bytes = {};
   const topic_map* topics = nullptr;
   const group_list* groups = nullptr;
   const queue_state* ends = nullptr;

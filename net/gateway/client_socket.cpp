@@ -204,6 +204,7 @@ storage::result<bool> client_socket::read_into(arrived& batch) {
     last_read_ = clock::now();
     if (splitter_.pending() == 0)
       frame_began_ = last_read_;
+    context_->received.fetch_add(bytes, std::memory_order_relaxed);
     splitter_.received(bytes);
     count += bytes;
     TROUPE_TRY(take_frames(batch));
@@ -356,6 +357,7 @@ void client_socket::flush_plain() {
 }
 
 void client_socket::written(std::size_t count) {
+  context_->sent.fetch_add(count, std::memory_order_relaxed);
   last_write_ = clock::now();
   auto left = count;
   while (!pieces_.empty() && left >= pieces_.front().rest().size()) {

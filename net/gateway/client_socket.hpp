@@ -10,6 +10,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -35,6 +36,9 @@ struct socket_context {
   std::shared_ptr<const door_tls> tls; ///< null: plain bytes only
   request_memory memory;
   unread_bytes unread; ///< of all connections
+  /// Of frames, without what TLS adds. Read by any thread.
+  std::atomic<std::uint64_t> received{0};
+  std::atomic<std::uint64_t> sent{0};
   line_budget closed_lines{100};
   std::function<void(arrived)> requests;
   std::function<void(connection_id)> closed;

@@ -264,6 +264,13 @@ std::vector<std::uint16_t> socket_server::ports() const {
   return bound;
 }
 
+std::function<socket_bytes()> socket_server::bytes_function() const {
+  return [context = parts_->context] {
+    return socket_bytes{context->received.load(std::memory_order_relaxed),
+                        context->sent.load(std::memory_order_relaxed)};
+  };
+}
+
 storage::result<void> socket_server::start(handlers to) {
   auto& p = *parts_;
   p.to = std::move(to);

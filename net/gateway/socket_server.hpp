@@ -37,6 +37,9 @@ public:
   /// As bound, in the order in which they were given.
   std::vector<std::uint16_t> ports() const;
 
+  /// From any thread, as long as somebody has the function.
+  std::function<socket_bytes()> bytes_function() const;
+
   /// Lets clients in. The handlers are called on the server's thread. Fails without a thread.
   storage::result<void> start(handlers to);
 

@@ -37,6 +37,12 @@ struct departed {
   connection_id from = 0;
 };
 
+/// What went over the sockets since they were opened.
+struct socket_bytes {
+  std::uint64_t received = 0;
+  std::uint64_t sent = 0;
+};
+
 /// The client has taken the body of an answer, or never will.
 struct taken {
   connection_id from = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -34,6 +35,21 @@ struct sync_pipeline : actor_stand {
 };
 
 } // namespace
+
+TEST_CASE("flusher: each flush counts once, with what it made durable", "[actors]") {
+  sync_pipeline t;
+  t.run();
+  for (int i = 0; i < 5; ++i)
+    REQUIRE(all_stored(t.put(put_of("a", numbered("m", 3, 1, 3000)))));
+  auto status = t.world.ask<flusher_status>(t.roles.flusher, status_atom_v).value();
+  auto all_of = [](const storage::histogram_counts& h) {
+    return std::accumulate(h.counts.begin(), h.counts.end(), std::uint64_t{0});
+  };
+  CHECK(status.flushes >= 5);
+  CHECK(all_of(status.flush_us) == status.flushes);
+  CHECK(all_of(status.flush_bytes) == status.flushes);
+  CHECK(status.flush_bytes.sum == static_cast<std::uint64_t>(status.flushed));
+}
 
 TEST_CASE("flusher: no answer before the sync that covers the message", "[actors]") {
   auto seed = GENERATE(range(std::uint64_t{1}, std::uint64_t{6}));

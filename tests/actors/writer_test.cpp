@@ -332,6 +332,10 @@ TEST_CASE("writer: a reason to refuse lasts until it is taken back", "[actors]")
   auto refused = t.put(put_of("a", {{"x"}}));
   CHECK(refused.results.at(0).code == errc::disk_full);
   CHECK(refused.failure.message == "not stored: the disk is 91 % full");
+  auto counted = t.writer_state().refusals;
+  REQUIRE(counted.size() == 1);
+  CHECK(counted[0].cause == "disk_full");
+  CHECK(counted[0].requests == 1);
   CHECK(t.writer_state().refusal == "the disk is 91 % full");
   t.world.tell(t.roles.writer, write_bar{bar_source::cleaner, errc::disk_full, {}});
   auto stored = t.put(put_of("a", {{"x"}}));

@@ -118,7 +118,8 @@ TEST_CASE("admin server: what could change something, or is too large, is refuse
   CHECK(status_of(at, "GET /" + std::string(40'000, 'x') + " HTTP/1.1\r\n" + host + "\r\n") == 431);
   CHECK(status_of(at, "GET http://localhost/ HTTP/1.1\r\n" + host + "\r\n") == 400);
   CHECK(status_of(at, "GET * HTTP/1.1\r\n" + host + "\r\n") == 400);
-  CHECK(status_of(at, "no http at all\r\n\r\n") == 400);
+  CHECK(status_of(at, "G\x01T / HTTP/1.1\r\n" + host + "\r\n") == 400);
+  CHECK(status_of(at, "no http at all\r\n\r\n") == 505);
   CHECK(status_of(at, "GET / HTTP/3.7\r\n" + host + "\r\n") == 505);
   CHECK(at.asked == 0);
 }

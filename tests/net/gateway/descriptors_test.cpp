@@ -21,5 +21,7 @@ TEST_CASE("descriptors: whatever the limit, some are left for the log and an ope
       REQUIRE(shares.queue_files >= limit / 4);
       auto left = limit - shares.connections - shares.queue_files;
       REQUIRE(left >= std::min<std::uint64_t>(256, limit / 2) - 1);
+      REQUIRE(shares.lookers >= 1); // who looks takes nothing from the log where they are few
+      REQUIRE((limit >= 512 || shares.lookers <= limit / 8));
     }
 }
