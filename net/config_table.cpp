@@ -302,7 +302,6 @@ const std::array table = {
     door<&cluster_config::admin, &admin_options::series>(
         "admin", "series", q::count, {100, 1'000'000},
         "Series of metrics in one answer; topics and groups beyond are summed as `other`."),
-
     setting{.section = "actor-port",
             .key = "insecure",
             .kind = q::on_off,
