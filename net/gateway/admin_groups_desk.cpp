@@ -4,9 +4,12 @@
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
+#include "net/remoting/settings_lists.hpp"
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 namespace troupe::net {
 
@@ -21,6 +24,8 @@ request_lines admin_groups_desk::lines() {
   return {
       line_for(this, request_code::update_and_create_subscriptiongroup, request_kind::question,
                &admin_groups_desk::update_group),
+      line_for(this, request_code::update_and_create_subscriptiongroup_list, request_kind::question,
+               &admin_groups_desk::update_groups),
       line_for(this, request_code::delete_subscriptiongroup, request_kind::question,
                &admin_groups_desk::delete_group),
       line_for(this, request_code::get_all_subscriptiongroup_config, request_kind::question,
@@ -56,6 +61,31 @@ void admin_groups_desk::update_group(const session_actor& session, const ticket&
       [this, who](const group_settings&) { counter_.reply(who, response_code::success, {}); },
       store_atom_v,
       group_settings{group.value(), std::string(troupe::client::text_of(request.body.bytes()))});
+}
+
+void admin_groups_desk::update_groups(const session_actor& session, const ticket& who,
+                                      const client_request& request) {
+  auto wanted = remoting::read_group_list(request.body.bytes());
+  if (!wanted)
+    return counter_.fail(who, wanted.error());
+  auto left = std::make_shared<std::vector<group_settings>>();
+  for (auto& one : wanted.value())
+    left->push_back({std::move(one.name), std::move(one.json)});
+  std::ranges::reverse(*left);
+  next_update(session, who, left);
+}
+
+/// One that the node refuses ends it: those before it are changed, and asking again is no harm.
+void admin_groups_desk::next_update(const session_actor& session, const ticket& who,
+                                    const std::shared_ptr<std::vector<group_settings>>& left) {
+  if (left->empty())
+    return counter_.reply(who, response_code::success, {});
+  auto next = std::move(left->back());
+  left->pop_back();
+  counter_.ask<group_settings>(
+      who, session,
+      [this, session, who, left](const group_settings&) { next_update(session, who, left); },
+      store_atom_v, std::move(next));
 }
 
 void admin_groups_desk::delete_group(const session_actor& session, const ticket& who,

@@ -5,6 +5,7 @@
 #include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/client_groups.hpp"
 
+#include <memory>
 #include <vector>
 
 namespace troupe::net {
@@ -20,6 +21,10 @@ public:
 
 private:
   void update_group(const session_actor& session, const ticket& who, const client_request& request);
+  void update_groups(const session_actor& session, const ticket& who,
+                     const client_request& request);
+  void next_update(const session_actor& session, const ticket& who,
+                   const std::shared_ptr<std::vector<group_settings>>& left);
   void delete_group(const session_actor& session, const ticket& who, const client_request& request);
   void list_group_settings(const session_actor& session, const ticket& who,
                            const client_request& request);

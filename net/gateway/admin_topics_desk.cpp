@@ -3,9 +3,11 @@
 #include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
+#include "net/remoting/settings_lists.hpp"
 #include "storage/format/system_topics.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe::net {
 
@@ -20,6 +22,8 @@ request_lines admin_topics_desk::lines() {
   return {
       line_for(this, request_code::update_and_create_topic, request_kind::question,
                &admin_topics_desk::update_topic),
+      line_for(this, request_code::update_and_create_topic_list, request_kind::question,
+               &admin_topics_desk::update_topics),
       line_for(this, request_code::delete_topic_in_broker, request_kind::question,
                &admin_topics_desk::delete_topic),
       line_for(this, request_code::delete_topic_in_namesrv, request_kind::question,
@@ -38,6 +42,12 @@ request_lines admin_topics_desk::lines() {
                &admin_topics_desk::list_system_names),
       line_for(this, request_code::get_system_topic_list_from_broker, request_kind::question,
                &admin_topics_desk::list_system_topics),
+      line_for(this, request_code::get_unit_topic_list, request_kind::question,
+               &admin_topics_desk::list_unit_topics),
+      line_for(this, request_code::get_has_unit_sub_topic_list, request_kind::question,
+               &admin_topics_desk::list_unit_topics),
+      line_for(this, request_code::get_has_unit_sub_ununit_topic_list, request_kind::question,
+               &admin_topics_desk::list_unit_topics),
       line_for(this, request_code::clean_unused_topic, request_kind::question,
                &admin_topics_desk::clean),
       line_for(this, request_code::clean_expired_consumequeue, request_kind::question,
@@ -59,24 +69,63 @@ bool admin_topics_desk::may_change(const ticket& who, const client_request& requ
   return false;
 }
 
+/// Refuses what topics here cannot have.
+bool admin_topics_desk::may_have(const ticket& who, const client_request& request,
+                                 std::int64_t sysflag, const std::string& attributes) {
+  if (sysflag != 0)
+    counter_.reply(who, response_code::system_error,
+                   "this node has topics without system flags: leave topicSysFlag at 0");
+  else if (!remoting::changes_nothing(attributes))
+    counter_.reply(who, response_code::illegal_for(request.header.version),
+                   "attributes '" + attributes.substr(0, 200) +
+                       "': this node has topics of message.type=NORMAL without any others");
+  else
+    return true;
+  return false;
+}
+
 void admin_topics_desk::update_topic(const session_actor& session, const ticket& who,
                                      const client_request& request) {
   auto h = counter_.fields_of<remoting::topic_config_header>(who, request);
-  if (!h || !may_change(who, request, h->topic))
+  if (!h || !may_change(who, request, h->topic) ||
+      !may_have(who, request, h->sysflag, h->attributes))
     return;
-  if (h->sysflag != 0)
-    return counter_.reply(who, response_code::system_error,
-                          "this node has topics without system flags: leave topicSysFlag at 0");
-  if (!remoting::changes_nothing(h->attributes))
-    return counter_.reply(who, response_code::illegal_for(request.header.version),
-                          "attributes '" + h->attributes.substr(0, 200) +
-                              "': this node has topics of message.type=NORMAL without any others");
   counter_.ask<topic_info>(
       who, session,
       [this, who](const topic_info&) {
         names_.refresh([this, who] { counter_.reply(who, response_code::success, {}); });
       },
       update_atom_v, topic_info{h->topic, h->read_queues, h->write_queues, h->perm, h->order});
+}
+
+/// All are looked at before the first is changed. One that the node refuses ends it: those before
+/// it are changed, and asking again is no harm.
+void admin_topics_desk::update_topics(const session_actor& session, const ticket& who,
+                                      const client_request& request) {
+  auto wanted = remoting::read_topic_list(request.body.bytes());
+  if (!wanted)
+    return counter_.fail(who, wanted.error());
+  auto left = std::make_shared<std::vector<topic_info>>();
+  for (auto& one : wanted.value()) {
+    if (!may_change(who, request, one.info.name) ||
+        !may_have(who, request, one.sysflag, one.attributes))
+      return;
+    left->push_back(std::move(one.info));
+  }
+  std::ranges::reverse(*left);
+  next_update(session, who, left);
+}
+
+void admin_topics_desk::next_update(const session_actor& session, const ticket& who,
+                                    const std::shared_ptr<std::vector<topic_info>>& left) {
+  if (left->empty())
+    return names_.refresh([this, who] { counter_.reply(who, response_code::success, {}); });
+  auto next = std::move(left->back());
+  left->pop_back();
+  counter_.ask<topic_info>(
+      who, session,
+      [this, session, who, left](const topic_info&) { next_update(session, who, left); },
+      update_atom_v, std::move(next));
 }
 
 /// A topic that is not here is deleted already: tools ask every broker of a cluster.
@@ -156,6 +205,11 @@ void admin_topics_desk::list_system_names(const ticket& who, const client_reques
 
 void admin_topics_desk::list_system_topics(const ticket& who, const client_request&) {
   counter_.reply_text(who, remoting::write_topic_names(remoting::own_topics(setup_.address)));
+}
+
+/// Topics of several units of a company: system flags, which topics here do not have.
+void admin_topics_desk::list_unit_topics(const ticket& who, const client_request&) {
+  counter_.reply_text(who, remoting::write_topic_names({}));
 }
 
 /// There is nothing to clean when an operator asks: queues of a deleted topic go with it, and those

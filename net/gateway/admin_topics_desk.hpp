@@ -3,7 +3,10 @@
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 namespace troupe::net {
 
@@ -17,6 +20,13 @@ public:
 
 private:
   void update_topic(const session_actor& session, const ticket& who, const client_request& request);
+  void update_topics(const session_actor& session, const ticket& who,
+                     const client_request& request);
+  void next_update(const session_actor& session, const ticket& who,
+                   const std::shared_ptr<std::vector<topic_info>>& left);
+  bool may_have(const ticket& who, const client_request& request, std::int64_t sysflag,
+                const std::string& attributes);
+  void list_unit_topics(const ticket& who, const client_request& request);
   void delete_topic(const session_actor& session, const ticket& who, const client_request& request);
   void delete_topic_name(const session_actor& session, const ticket& who,
                          const client_request& request);

@@ -41,11 +41,12 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
+      admin_reports_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
   for (auto lines : {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(),
                      groups_.lines(), transactions_.lines(), replies_.lines(), offsets_.lines(),
                      pulls_.lines(), queries_.lines(), admin_topics_.lines(), admin_groups_.lines(),
-                     admin_progress_.lines(), admin_status_.lines(), relays_.lines()}) {
+                     admin_progress_.lines(), admin_reports_.lines(), admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
     table_.add(std::move(lines));
   }

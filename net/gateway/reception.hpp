@@ -2,6 +2,7 @@
 
 #include "net/gateway/admin_groups_desk.hpp"
 #include "net/gateway/admin_progress_desk.hpp"
+#include "net/gateway/admin_reports_desk.hpp"
 #include "net/gateway/admin_status_desk.hpp"
 #include "net/gateway/admin_topics_desk.hpp"
 #include "net/gateway/group_book.hpp"
@@ -87,6 +88,7 @@ private:
   admin_topics_desk admin_topics_;
   admin_groups_desk admin_groups_;
   admin_progress_desk admin_progress_;
+  admin_reports_desk admin_reports_;
   admin_status_desk admin_status_;
   relay_desk relays_;
   request_table table_;

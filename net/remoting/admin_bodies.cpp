@@ -34,9 +34,14 @@ void append_members(std::string& out, const Elements& elements, Write write) {
   out += '}';
 }
 
-void append_key(std::string& out, const std::string& broker, const queue_key& queue) {
+void append_queue(std::string& out, const std::string& broker, const queue_key& queue) {
   out += "{\"brokerName\":" + quoted(broker) + ",\"queueId\":" + std::to_string(queue.queue_id) +
-         ",\"topic\":" + quoted(queue.topic) + "}:";
+         ",\"topic\":" + quoted(queue.topic) + '}';
+}
+
+void append_key(std::string& out, const std::string& broker, const queue_key& queue) {
+  append_queue(out, broker, queue);
+  out += ':';
 }
 
 std::string write_names(const char* member, const std::vector<std::string>& names) {
@@ -134,6 +139,57 @@ std::string write_consume_stats(const std::string& broker, const std::vector<con
            ",\"lastTimestamp\":" + std::to_string(q.last_ms) +
            ",\"pullOffset\":" + std::to_string(q.pull_offset) + '}';
   });
+  return out += '}';
+}
+
+std::string write_all_consume_stats(const std::string& broker_address,
+                                    const std::vector<group_stats>& groups,
+                                    std::int64_t total_behind, std::int64_t total_in_flight) {
+  std::string out = "{\"brokerAddr\":" + quoted(broker_address) + ",\"consumeStatsList\":";
+  append_json_list(out, groups, [&](const group_stats& g) {
+    out += '{' + quoted(g.group) + ':';
+    append_json_list(out, g.topics, [&](const std::string& stats) { out += stats; });
+    out += '}';
+  });
+  return out += ",\"totalDiff\":" + std::to_string(total_behind) +
+                ",\"totalInflightDiff\":" + std::to_string(total_in_flight) + '}';
+}
+
+std::string write_time_spans(const std::string& broker, const std::vector<time_span>& queues) {
+  std::string out = "{\"consumeTimeSpanSet\":";
+  append_json_list(out, queues, [&](const time_span& q) {
+    out += "{\"consumeTimeStamp\":" + std::to_string(q.consumed_ms) +
+           ",\"delayTime\":" + std::to_string(q.delay_ms) +
+           ",\"maxTimeStamp\":" + std::to_string(q.max_ms) + ",\"messageQueue\":";
+    append_queue(out, broker, q.queue);
+    out += ",\"minTimeStamp\":" + std::to_string(q.min_ms) + '}';
+  });
+  return out += '}';
+}
+
+std::string write_corrections(const std::map<std::int32_t, std::int64_t>& offsets) {
+  std::string out = "{\"correctionOffsets\":";
+  append_members(out, offsets, [&](const auto& entry) {
+    out += std::to_string(entry.first) + ':' + std::to_string(entry.second);
+  });
+  return out += '}';
+}
+
+std::string write_queue_entries(const queue_entries& what, const subscription* found) {
+  std::string out = "{";
+  if (!what.group.empty() && found == nullptr)
+    out += "\"filterData\":" + quoted(what.group + '@' + what.topic + " is not online!") + ',';
+  out += "\"maxQueueIndex\":" + std::to_string(what.max) +
+         ",\"minQueueIndex\":" + std::to_string(what.min) + ",\"queueData\":";
+  append_json_list(out, what.lines, [&](const queue_entry_line& e) {
+    out += "{\"eval\":false,\"physicOffset\":" + std::to_string(e.offset) +
+           ",\"physicSize\":" + std::to_string(e.size) +
+           ",\"tagsCode\":" + std::to_string(e.tags_code) + '}';
+  });
+  if (found != nullptr) {
+    out += ",\"subscriptionData\":";
+    append_subscription(out, *found);
+  }
   return out += '}';
 }
 

@@ -6,6 +6,7 @@
 #include "storage/tables/topic_info.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -56,6 +57,43 @@ struct consume_stats {
 };
 std::string write_consume_stats(const std::string& broker, const std::vector<consume_stats>& queues,
                                 double consume_tps);
+
+/// GET_BROKER_CONSUME_STATS (317): what `write_consume_stats` made of each topic of each group.
+struct group_stats {
+  std::string group;
+  std::vector<std::string> topics;
+};
+std::string write_all_consume_stats(const std::string& broker_address,
+                                    const std::vector<group_stats>& groups,
+                                    std::int64_t total_behind, std::int64_t total_in_flight);
+
+/// QUERY_CONSUME_TIME_SPAN (303). Store times; -1: there is no such message.
+struct time_span {
+  queue_key queue;
+  std::int64_t min_ms = -1;
+  std::int64_t max_ms = -1;
+  std::int64_t consumed_ms = -1; ///< of the last message that was consumed
+  std::int64_t delay_ms = 0;     ///< age of the first one that was not
+};
+std::string write_time_spans(const std::string& broker, const std::vector<time_span>& queues);
+
+/// QUERY_CORRECTION_OFFSET (308), by queue.
+std::string write_corrections(const std::map<std::int32_t, std::int64_t>& offsets);
+
+/// QUERY_CONSUME_QUEUE (321).
+struct queue_entry_line {
+  std::int64_t offset = 0;
+  std::uint32_t size = 0;
+  std::int64_t tags_code = 0;
+};
+struct queue_entries {
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  std::vector<queue_entry_line> lines;
+  std::string group; ///< that was asked about; empty: none
+  std::string topic;
+};
+std::string write_queue_entries(const queue_entries& what, const subscription* found);
 
 /// RESET_CONSUMER_CLIENT_OFFSET (220), and the answer to 222.
 struct reset_queue {

@@ -201,6 +201,56 @@ void describe(Fields& f, consumed_header& h) {
   f.optional("topic", h.topic);
 }
 
+/// QUERY_CONSUME_TIME_SPAN (303).
+struct time_span_header {
+  std::string topic;
+  std::string group;
+};
+template <class Fields>
+void describe(Fields& f, time_span_header& h) {
+  f("topic", h.topic);
+  f("group", h.group);
+}
+
+/// QUERY_CORRECTION_OFFSET (308).
+struct correction_header {
+  std::string topic;
+  std::string compare_group;
+  std::string filter_groups; ///< that do not count, parted by commas
+};
+template <class Fields>
+void describe(Fields& f, correction_header& h) {
+  f("topic", h.topic);
+  f("compareGroup", h.compare_group);
+  f.optional("filterGroups", h.filter_groups);
+}
+
+/// GET_BROKER_CONSUME_STATS (317).
+struct all_stats_header {
+  bool only_ordered = false;
+};
+template <class Fields>
+void describe(Fields& f, all_stats_header& h) {
+  f("isOrder", h.only_ordered);
+}
+
+/// QUERY_CONSUME_QUEUE (321).
+struct queue_entries_header {
+  std::string topic;
+  std::int32_t queue_id = 0;
+  std::int64_t index = 0;
+  std::int32_t count = 0;
+  std::string group; ///< whose subscription is shown, too; may be empty
+};
+template <class Fields>
+void describe(Fields& f, queue_entries_header& h) {
+  f("topic", h.topic);
+  f("queueId", h.queue_id);
+  f("index", h.index);
+  f("count", h.count);
+  f.optional("consumerGroup", h.group);
+}
+
 /// VIEW_BROKER_STATS_DATA (315).
 struct stats_header {
   std::string name;
