@@ -90,7 +90,16 @@ inline constexpr std::int32_t query_subscription_by_consumer = 345;
 inline constexpr std::int32_t get_topic_config = 351;
 inline constexpr std::int32_t get_subscriptiongroup_config = 352;
 inline constexpr std::int32_t lite_pull_message = 361;
+inline constexpr std::int32_t query_assignment = 400;
+inline constexpr std::int32_t set_message_request_mode = 401;
 inline constexpr std::int32_t broker_heartbeat = 904;
+inline constexpr std::int32_t pop_message = 200050;
+inline constexpr std::int32_t ack_message = 200051;
+inline constexpr std::int32_t peek_message = 200052;
+inline constexpr std::int32_t change_message_invisibletime = 200053;
+inline constexpr std::int32_t notification = 200054;
+inline constexpr std::int32_t polling_info = 200055;
+inline constexpr std::int32_t batch_ack_message = 200151;
 } // namespace request_code
 
 /// What clients make of an answer depends on these: on `system_busy` and `service_not_available`
@@ -116,6 +125,9 @@ inline constexpr std::int32_t group_not_exist = 26;
 inline constexpr std::int32_t invalid_parameter = 29;
 inline constexpr std::int32_t consumer_not_online = 206;
 inline constexpr std::int32_t consume_message_timeout = 207;
+inline constexpr std::int32_t no_message = 208;
+inline constexpr std::int32_t polling_full = 209;
+inline constexpr std::int32_t polling_timeout = 210;
 
 /// For a name or a number that cannot be: clients before RocketMQ 5 know no code of its own.
 constexpr std::int32_t illegal_for(std::int32_t version) noexcept {

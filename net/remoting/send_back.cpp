@@ -26,24 +26,6 @@ constexpr std::int32_t first_level = 3;
 /// Since RocketMQ 3.4.9 clients say how often a message is tried.
 constexpr std::int32_t first_version_that_says = 121;
 
-/// What the copy must not have of its origin: how that one was to be stored, delayed or decided,
-/// and what is set anew. A copy waits until it is as durable as the node makes things: its origin
-/// is done then.
-bool is_of_origin_alone(std::string_view name) noexcept {
-  constexpr std::array names{property::wait,
-                             property::delay,
-                             property::timer_delay_seconds,
-                             property::timer_delay_ms,
-                             property::timer_deliver_ms,
-                             property::start_deliver_time,
-                             property::half_message,
-                             property::real_topic,
-                             property::real_queue_id,
-                             property::record_crc,
-                             origin_id_property};
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 std::string properties_of(const storage::record_view& origin, std::int32_t level) {
   std::string copied;
   copied.reserve(origin.properties.size() + 128);
@@ -52,7 +34,7 @@ std::string properties_of(const storage::record_view& origin, std::int32_t level
   storage::for_each_property(origin.properties, [&](auto name, auto value) {
     if (name == origin_id_property)
       origin_id = value;
-    if (is_of_origin_alone(name))
+    if (name == origin_id_property || is_of_origin_alone(name))
       return;
     has_retry_topic = has_retry_topic || name == retry_topic_property;
     storage::append_property(copied, name, value);
@@ -68,6 +50,20 @@ std::string properties_of(const storage::record_view& origin, std::int32_t level
 }
 
 } // namespace
+
+bool is_of_origin_alone(std::string_view name) noexcept {
+  constexpr std::array names{property::wait,
+                             property::delay,
+                             property::timer_delay_seconds,
+                             property::timer_delay_ms,
+                             property::timer_deliver_ms,
+                             property::start_deliver_time,
+                             property::half_message,
+                             property::real_topic,
+                             property::real_queue_id,
+                             property::record_crc};
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 std::string retry_topic(std::string_view group) {
   return std::string(retry_prefix).append(group);

@@ -44,6 +44,10 @@ std::string dead_letter_topic(std::string_view group);
 /// The group whose topic for retries this is; empty for any other topic.
 std::string_view group_of_retry_topic(std::string_view topic) noexcept;
 
+/// A property that a copy must not have of its origin: how that one was to be stored, delayed or
+/// decided. A copy waits until it is as durable as the node makes things: its origin is done then.
+bool is_of_origin_alone(std::string_view name) noexcept;
+
 /// How often a message of the group is tried again: what the client says, in versions that know
 /// what they say, else what the group's settings say.
 std::int32_t most_reconsume_times(std::int32_t client_version, std::int32_t said,
