@@ -9,10 +9,11 @@
 #include "net/descriptors.hpp"
 #include "net/door_watch.hpp"
 #include "net/gateway/door_access.hpp"
+#include "net/gateway/gateway.hpp"
 #include "net/gateway/gateway_place.hpp"
-#include "net/gateway/kv_keeper.hpp"
 #include "net/gateway/name_registrar.hpp"
 #include "net/gateway/socket_server.hpp"
+#include "net/gateway/text_keeper.hpp"
 #include "net/placement.hpp"
 #include "net/port_check.hpp"
 #include "net/switchboard.hpp"
@@ -43,7 +44,9 @@ struct server::parts {
   std::optional<actor_port> actors;          ///< none: the actor port is off
   std::unique_ptr<socket_server> sockets;    ///< null: the gateway is off
   std::unique_ptr<name_registrar> registrar; ///< null: no other name servers
-  std::shared_ptr<kv_keeper> kv;             ///< null: the store's directory is elsewhere
+  /// What operators keep with the name service, and how groups consume. Null: the store's directory
+  /// is elsewhere.
+  std::shared_ptr<text_keeper> kv, modes;
   gateway_options gateway_settings;
   door_access access;
   std::shared_ptr<gateway_place> gateway = std::make_shared<gateway_place>();
@@ -177,9 +180,11 @@ storage::result<void> server::open_queues(parts& p) {
 /// What the name service keeps, and where else the node registers.
 storage::result<void> server::prepare_names(parts& p, gateway_setup& setup) {
   if (p.store) {
-    p.kv = std::make_shared<kv_keeper>(*p.files, p.options.store);
-    p.kv->load();
+    p.kv = keeper_of<remoting::kv_config>(*p.files, p.options.store, "kvConfig.json");
     setup.save_kv = [kv = p.kv](std::string text) { kv->keep(std::move(text)); };
+    p.modes =
+        keeper_of<remoting::request_modes>(*p.files, p.options.store, "messageRequestMode.json");
+    setup.save_modes = [modes = p.modes](std::string text) { modes->keep(std::move(text)); };
   }
   if (p.gateway_settings.name_servers.empty())
     return boost::outcome_v2::success();
@@ -205,10 +210,12 @@ storage::result<void> server::open_gateway(parts& p) {
                       .send = p.sockets->send_function(),
                       .accounts = p.access.accounts()};
   TROUPE_TRY(prepare_names(p, setup));
-  auto make = [&system = p.system, place = p.gateway, setup, kv = p.kv] {
+  auto make = [&system = p.system, place = p.gateway, setup, kv = p.kv, modes = p.modes] {
     auto with = setup;
     if (kv != nullptr)
-      with.kv = kv->kept();
+      with.kv = table_in<remoting::kv_config>(*kv);
+    if (modes != nullptr)
+      with.modes = table_in<remoting::request_modes>(*modes);
     auto made = spawn_gateway(system, std::move(with));
     place->set(made);
     return caf::actor_cast<caf::strong_actor_ptr>(made);
@@ -473,8 +480,9 @@ storage::result<void> server::stop_node(parts& p) {
     p.self->request(p.switchboard, p.options.stop_deadline, stop_atom_v)
         .receive([](bool) {}, [](const caf::error&) {});
   p.switchboard = nullptr;
-  if (p.kv)
-    p.kv->stop();
+  for (auto& keeper : {p.kv, p.modes})
+    if (keeper)
+      keeper->stop();
   if (result && p.store)
     result = storage::close_store(*p.files, p.options.store);
   p.store.reset();

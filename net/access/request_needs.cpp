@@ -1,7 +1,9 @@
 #include "net/access/request_needs.hpp"
 
+#include "net/remoting/assignment.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/heartbeat.hpp"
+#include "net/remoting/pop.hpp"
 #include "net/remoting/queue_locks.hpp"
 
 namespace troupe::access {
@@ -27,6 +29,33 @@ public:
       result.needs.push_back(std::move(*wanted));
   }
   void group(const std::string& name) { result.needs.push_back({true, name, right::sub}); }
+  /// A topic of which a group's messages were popped: where those lie that came back is the
+  /// group's.
+  void popped(const std::string& name, const std::string& by) {
+    auto prefix = remoting::pop_retry_topic("", by);
+    if (!by.empty() && name.starts_with(prefix))
+      topic(name.substr(prefix.size()), right::sub);
+    else
+      topic(name, right::sub);
+    group(by);
+  }
+  void popped_in() {
+    auto* name = from_.ext.find("topic");
+    auto* by = from_.ext.find("consumerGroup");
+    if (name != nullptr && by != nullptr)
+      popped(*name, *by);
+  }
+  storage::result<void> acks(remoting::byte_view body) {
+    TROUPE_TRY(auto said, remoting::read_batch_ack(body));
+    for (auto& ack : said)
+      popped(ack.topic, ack.group);
+    return boost::outcome_v2::success();
+  }
+  storage::result<void> assignment(remoting::byte_view body) {
+    TROUPE_TRY(auto said, remoting::read_assignment_query(body));
+    popped(said.topic, said.group);
+    return boost::outcome_v2::success();
+  }
   // A field that is missing names nothing; its desk refuses the request if it needs it.
   void topic_in(std::string_view field, std::uint8_t rights) {
     if (auto* name = from_.ext.find(field))
@@ -117,6 +146,22 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
   case code::lock_batch_mq:
   case code::unlock_batch_mq: {
     TROUPE_TRY(all.locks(body));
+    break;
+  }
+  case code::pop_message:
+  case code::peek_message:
+  case code::notification:
+  case code::polling_info:
+  case code::ack_message:
+  case code::change_message_invisibletime:
+    all.popped_in();
+    break;
+  case code::batch_ack_message: {
+    TROUPE_TRY(all.acks(body));
+    break;
+  }
+  case code::query_assignment: {
+    TROUPE_TRY(all.assignment(body));
     break;
   }
   case end_transaction: // it names a place in the log: its desk asks for the right (need_for_topic)

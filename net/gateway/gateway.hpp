@@ -6,6 +6,7 @@
 #include "net/gateway/gateway_report.hpp"
 #include "net/gateway/options.hpp"
 #include "net/gateway/traffic.hpp"
+#include "net/remoting/assignment.hpp"
 #include "net/remoting/kv_config.hpp"
 #include "net/remoting/route.hpp"
 
@@ -53,6 +54,9 @@ struct gateway_setup {
   /// a file. Called from the actor, must not block. Empty: it ends with the gateway.
   remoting::kv_config kv = {};
   std::function<void(std::string)> save_kv = {};
+  /// The same of how groups consume, where brokers say it.
+  remoting::request_modes modes = {};
+  std::function<void(std::string)> save_modes = {};
 };
 
 /// Spawns the gateway of a node.

@@ -24,6 +24,8 @@ public:
 
   request_lines lines();
   const remoting::client_groups& groups() const noexcept { return groups_; }
+  /// By their client ids, those of other doors with them.
+  std::vector<std::string> members_of(const std::string& group) const;
 
   // -- from outside ------------------------------------------------------------------------------
   /// The client's connection is closed.
@@ -51,7 +53,6 @@ private:
   void notify(const std::vector<std::string>& groups);
   void notify_soon(const std::vector<std::string>& groups);
   void report_members(const std::string& group);
-  std::vector<std::string> members_of(const std::string& group) const;
   void arm_sweep();
 
   names_desk& names_;

@@ -46,6 +46,7 @@ public:
   // -- other brokers -----------------------------------------------------------------------------
   /// Those that registered; call `forget_silent` before they are shown to anybody.
   remoting::broker_table& others() noexcept { return others_; }
+  const remoting::broker_table& others() const noexcept { return others_; }
   remoting::kv_config& kv() noexcept { return kv_; }
   /// Those whose time is over are no longer there.
   void forget_silent();

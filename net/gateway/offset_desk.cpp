@@ -1,9 +1,8 @@
 #include "net/gateway/offset_desk.hpp"
 
+#include "net/gateway/cached_log.hpp"
 #include "net/remoting/codes.hpp"
 #include "storage/mutant.hpp"
-
-#include <unistd.h>
 
 namespace troupe::net {
 
@@ -11,15 +10,6 @@ namespace {
 
 namespace request_code = remoting::request_code;
 namespace response_code = remoting::response_code;
-
-/// The share of memory in which RocketMQ takes a log to be cached.
-constexpr std::int64_t cached_percent = 40;
-
-std::int64_t cached_bytes() noexcept {
-  auto pages = ::sysconf(_SC_PHYS_PAGES);
-  auto page = ::sysconf(_SC_PAGESIZE);
-  return pages > 0 && page > 0 ? pages * page / 100 * cached_percent : 0;
-}
 
 } // namespace
 
@@ -73,7 +63,7 @@ void offset_desk::find_first(const ticket& who, const remoting::group_queue_head
           if (!answers(node, "writer"))
             counter_.fail(who,
                           {errc::unavailable, "the log's size is not known just now; try again"});
-          else if (node.writer.end - node.writer.min <= cached_bytes())
+          else if (is_cached(node))
             counter_.succeed(who, remoting::offset_header{begin});
           else
             none();

@@ -1,6 +1,5 @@
 #include "net/gateway/pull_desk.hpp"
 
-#include "net/gateway/pull_filter.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/subscription.hpp"
 #include "storage/mutant.hpp"
@@ -32,8 +31,6 @@ constexpr std::size_t most_held_answers = 100'000;
 /// often until it is answered that none passed.
 constexpr std::uint32_t most_looked_at = 256;
 constexpr int most_rounds = 16;
-/// Different expressions in pulls that are kept compiled; beyond that all are made anew.
-constexpr std::size_t most_expressions = 100;
 
 struct outcome {
   std::int32_t code;
@@ -174,15 +171,9 @@ pull_desk::filter_or_refuse(const ticket& who, std::string_view type,
 /// Of a client that says its expression with each pull; compiled once.
 storage::result<pull_desk::message_filter>
 pull_desk::filter_in(const remoting::pull_header& header) {
-  if (!remoting::filters_by_sql(header.expression_type) || !setup_.options.property_filter)
+  if (!setup_.options.property_filter)
     return remoting::filter_of(header.expression_type, header.subscription);
-  if (auto known = expressions_.find(header.subscription); known != expressions_.end())
-    return message_filter{{}, known->second};
-  TROUPE_TRY(auto made, remoting::filter_of(header.expression_type, header.subscription));
-  if (expressions_.size() >= most_expressions)
-    expressions_.clear();
-  expressions_.emplace(header.subscription, made.sql);
-  return made;
+  return expressions_.filter_of(header.expression_type, header.subscription);
 }
 
 void pull_desk::send(const ticket& who, const remoting::pull_header& header,

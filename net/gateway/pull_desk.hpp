@@ -4,6 +4,7 @@
 #include "net/gateway/group_book.hpp"
 #include "net/gateway/message_tally.hpp"
 #include "net/gateway/names_desk.hpp"
+#include "net/gateway/pull_filter.hpp"
 #include "net/remoting/client_groups.hpp"
 #include "net/remoting/headers.hpp"
 
@@ -113,8 +114,8 @@ private:
   pull_walk<gateway_actor::pointer, asked_pull> walk_;
   std::map<connection_id, client_pulls> pulls_;
   std::deque<asked_pull> again_;
-  std::map<std::string, std::shared_ptr<const remoting::sql_filter>> expressions_; ///< in pulls
-  std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_;         ///< by due time
+  expression_cache expressions_;                                           ///< in pulls
+  std::multimap<std::int64_t, std::pair<ticket, remoting::command>> held_; ///< by due time
   bool held_pending_ = false;
 };
 

@@ -10,6 +10,9 @@ namespace troupe::net {
 
 namespace {
 
+/// Different expressions that are kept; beyond that all are made anew.
+constexpr std::size_t most_expressions = 100;
+
 /// A reader has compared the checksum. What it should not have brought is its client's to judge.
 bool passes(const remoting::sql_filter& filter, const storage::slice& record) {
   auto bytes = record.bytes();
@@ -22,6 +25,19 @@ bool passes(const remoting::sql_filter& filter, const storage::slice& record) {
 }
 
 } // namespace
+
+storage::result<remoting::subscription_filter>
+expression_cache::filter_of(const std::string& type, const std::string& expression) {
+  if (!remoting::filters_by_sql(type))
+    return remoting::filter_of(type, expression);
+  if (auto known = expressions_.find(expression); known != expressions_.end())
+    return remoting::subscription_filter{{}, known->second};
+  TROUPE_TRY(auto made, remoting::filter_of(type, expression));
+  if (expressions_.size() >= most_expressions)
+    expressions_.clear();
+  expressions_.emplace(expression, made.sql);
+  return made;
+}
 
 queue_offset number_in_queue(const storage::slice& record) {
   constexpr auto number_at = storage::record_layout::own_offset_at - sizeof(queue_offset);

@@ -37,17 +37,22 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       retries_(services_, names_, book_, sends_, tally_), groups_(services_, names_, book_),
       transactions_(services_, groups_.groups()),
       replies_(services_, names_, groups_.groups(), sends_), offsets_(services_),
-      pulls_(services_, names_, book_, groups_.groups(), tally_), queries_(services_),
+      pulls_(services_, names_, book_, groups_.groups(), tally_),
+      pops_(services_, names_, book_, tally_), pop_acks_(services_, names_, pops_),
+      assignments_(services_, names_, groups_), queries_(services_),
       admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_reports_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
-  for (auto lines : {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(),
-                     groups_.lines(), transactions_.lines(), replies_.lines(), offsets_.lines(),
-                     pulls_.lines(), queries_.lines(), admin_topics_.lines(), admin_groups_.lines(),
-                     admin_progress_.lines(), admin_reports_.lines(), admin_status_.lines(), relays_.lines()}) {
+  for (auto lines :
+       {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(), groups_.lines(),
+        transactions_.lines(), replies_.lines(), offsets_.lines(), pulls_.lines(), pops_.lines(),
+        pop_acks_.lines(), assignments_.lines(), queries_.lines(), admin_topics_.lines(),
+        admin_groups_.lines(), admin_progress_.lines(), admin_reports_.lines(),
+        admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
+    watch_progress(lines);
     table_.add(std::move(lines));
   }
   self_->set_down_handler([this](const caf::down_msg& down) {
@@ -68,6 +73,21 @@ void reception::watch_settings(request_lines& lines) {
                                                     const client_request& request) {
       auto watched = who;
       watched.after = [this, group = group_changed_by(request)] { book_.changed(group); };
+      take(session, watched, request);
+    };
+  }
+}
+
+/// What a client says of a queue's progress that is popped, an operator said: it counts at once.
+void reception::watch_progress(request_lines& lines) {
+  for (auto& line : lines) {
+    if (line.code != request_code::update_consumer_offset)
+      continue;
+    line.take = [this, take = std::move(line.take)](const session_actor& session, const ticket& who,
+                                                    const client_request& request) {
+      auto watched = who;
+      if (!pops_.ledger().book().empty())
+        watched.after = [this, header = request.header] { pops_.progress_set(header); };
       take(session, watched, request);
     };
   }
@@ -130,17 +150,20 @@ void reception::work() {
   groups_.send_notes();
   sends_.work();
   pulls_.work();
+  pops_.work();
 }
 
 void reception::set_roles(const role_table& roles) {
   sends_.set_roles(roles);
   pulls_.set_roles(roles);
+  pops_.set_roles(roles);
   transactions_.set_roles(roles);
 }
 
 /// What reads is not waited for: whoever asked asks again elsewhere or later.
 caf::result<bool> reception::stop() {
   pulls_.stop();
+  pops_.stop();
   return sends_.stop();
 }
 
@@ -228,6 +251,7 @@ void reception::forget(connection_id from) {
     return;
   counter_.forget(from);
   pulls_.forget(from);
+  pops_.forget(from);
   groups_.forget(from);
 }
 

@@ -5,10 +5,13 @@
 #include "net/gateway/admin_reports_desk.hpp"
 #include "net/gateway/admin_status_desk.hpp"
 #include "net/gateway/admin_topics_desk.hpp"
+#include "net/gateway/assignment_desk.hpp"
 #include "net/gateway/group_book.hpp"
 #include "net/gateway/group_desk.hpp"
 #include "net/gateway/line_budget.hpp"
 #include "net/gateway/offset_desk.hpp"
+#include "net/gateway/pop_ack_desk.hpp"
+#include "net/gateway/pop_desk.hpp"
 #include "net/gateway/pull_desk.hpp"
 #include "net/gateway/query_desk.hpp"
 #include "net/gateway/registry_desk.hpp"
@@ -56,6 +59,7 @@ public:
 
 private:
   void watch_settings(request_lines& lines);
+  void watch_progress(request_lines& lines);
   void open_own_session();
   void refuse_early(connection_id from, const client_request& request, const caf::error& why);
   void take_early();
@@ -84,6 +88,9 @@ private:
   reply_desk replies_;
   offset_desk offsets_;
   pull_desk pulls_;
+  pop_desk pops_;
+  pop_ack_desk pop_acks_;
+  assignment_desk assignments_;
   query_desk queries_;
   admin_topics_desk admin_topics_;
   admin_groups_desk admin_groups_;

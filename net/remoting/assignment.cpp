@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <tuple>
 
 namespace troupe::remoting {
 
@@ -168,13 +169,14 @@ std::optional<queue_list> assign(const assignment_query& query, bool pop, std::i
                                  const std::vector<std::string>& members) {
   if (query.broadcast)
     return queues;
-  if (members.empty() || (query.strategy != by_average && query.strategy != by_circle))
+  if (members.empty() || queues.empty() ||
+      (query.strategy != by_average && query.strategy != by_circle))
     return std::nullopt;
   auto shared = static_cast<std::size_t>(std::max(share, 0));
   if (pop && (shared == 0 || shared + 1 >= members.size()))
     return any_of(queues);
   auto place = std::find(members.begin(), members.end(), query.client_id);
-  if (place == members.end() || queues.empty())
+  if (place == members.end())
     return queue_list{};
   auto index = static_cast<std::size_t>(place - members.begin());
   if (pop && members.size() > queues.size())

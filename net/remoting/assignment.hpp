@@ -63,7 +63,7 @@ struct broker_queue {
 };
 
 /// The member's queues. `queues` and `members` are sorted. Nothing, which leaves a client with what
-/// it has: the strategy is none of RocketMQ's AVG and AVG_BY_CIRCLE.
+/// it has: one of both is empty, or the strategy is none of RocketMQ's AVG and AVG_BY_CIRCLE.
 std::optional<std::vector<broker_queue>> assign(const assignment_query& query, bool pop,
                                                 std::int32_t share,
                                                 const std::vector<broker_queue>& queues,

@@ -54,6 +54,8 @@ public:
   static constexpr std::int64_t trust_ms = 2000;
 
   // -- queues ------------------------------------------------------------------------------------
+  /// It knows no queue.
+  bool empty() const noexcept { return queues_.empty(); }
   /// Whether it has to be asked for its progress before it is popped.
   bool is_unknown(const popped_queue& queue, std::int64_t now_ms) const;
   /// Its progress as the registrar has it, or, not `kept`, as it is to begin. Ignored while

@@ -1,4 +1,4 @@
-#include "net/gateway/kv_keeper.hpp"
+#include "net/gateway/text_keeper.hpp"
 
 #include "storage/logging.hpp"
 
@@ -9,11 +9,11 @@
 
 namespace troupe::net {
 
-kv_keeper::~kv_keeper() {
+text_keeper::~text_keeper() {
   stop();
 }
 
-void kv_keeper::stop() {
+void text_keeper::stop() {
   {
     std::lock_guard lock(mutex_);
     stopped_ = true;
@@ -23,38 +23,35 @@ void kv_keeper::stop() {
     thread_.join();
 }
 
-void kv_keeper::load() {
+void text_keeper::load() {
   std::vector<std::string> warnings;
   auto unreadable = [this](const std::string& reason) {
     readable_ = false;
-    storage::log_warning("registry.kv_unreadable",
+    storage::log_warning("keeper.unreadable",
                          {{"file", file_.path()},
                           {"reason", reason},
-                          {"hint", "mend or remove it and start the node again; until then the KV "
-                                   "configuration is empty, and changes are not kept"}});
+                          {"hint", "mend or remove it and start the node again; until then it "
+                                   "counts as empty, and changes are not kept"}});
   };
   auto content = file_.load(warnings);
   if (content.has_error())
     return unreadable(content.error().message);
   for (auto& warning : warnings)
-    storage::log_warning("registry.kv_file", {{"reason", warning}});
+    storage::log_warning("keeper.file", {{"reason", warning}});
   if (content.value().empty())
     return;
   auto text = boost::json::serialize(content.value());
-  if (auto read = remoting::kv_config::read(text); read.has_error())
-    return unreadable(read.error().message);
+  if (auto wrong = check_(text); !wrong.empty())
+    return unreadable(wrong);
   latest_ = std::move(text);
 }
 
-remoting::kv_config kv_keeper::kept() const {
+std::string text_keeper::kept() const {
   std::lock_guard lock(mutex_);
-  if (latest_.empty())
-    return {};
-  auto read = remoting::kv_config::read(latest_);
-  return read ? std::move(read.value()) : remoting::kv_config{};
+  return latest_;
 }
 
-void kv_keeper::keep(std::string text) {
+void text_keeper::keep(std::string text) {
   std::lock_guard lock(mutex_);
   latest_ = std::move(text);
   if (!readable_ || stopped_)
@@ -64,12 +61,12 @@ void kv_keeper::keep(std::string text) {
     if (!thread_.joinable())
       thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& e) { // the next change tries again
-    storage::log_warning("registry.kv_not_saved", {{"reason", e.what()}});
+    storage::log_warning("keeper.not_saved", {{"file", file_.path()}, {"reason", e.what()}});
   }
   changed_.notify_one();
 }
 
-void kv_keeper::run() {
+void text_keeper::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return dirty_ || stopped_; });
@@ -83,13 +80,13 @@ void kv_keeper::run() {
   }
 }
 
-void kv_keeper::save(const std::string& text) {
+void text_keeper::save(const std::string& text) {
   auto saved = [&]() -> storage::result<void> {
     TROUPE_TRY(auto content, storage::parse_fastjson(text, file_.path()));
     return file_.save(content.get_object(), storage::integer_names::quoted);
   }();
   if (saved.has_error())
-    storage::log_warning("registry.kv_not_saved",
+    storage::log_warning("keeper.not_saved",
                          {{"file", file_.path()}, {"reason", saved.error().message}});
 }
 
