@@ -56,6 +56,19 @@ public:
     popped(said.topic, said.group);
     return boost::outcome_v2::success();
   }
+  /// By a request whose body says it.
+  storage::result<void> said_in(remoting::byte_view body) {
+    switch (from_.code) {
+    case code::heart_beat:
+      return heartbeat(body);
+    case code::batch_ack_message:
+      return acks(body);
+    case code::query_assignment:
+      return assignment(body);
+    default:
+      return locks(body);
+    }
+  }
   // A field that is missing names nothing; its desk refuses the request if it needs it.
   void topic_in(std::string_view field, std::uint8_t rights) {
     if (auto* name = from_.ext.find(field))
@@ -139,15 +152,6 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
   case code::unregister_client:
     all.group_in("consumerGroup");
     break;
-  case code::heart_beat: {
-    TROUPE_TRY(all.heartbeat(body));
-    break;
-  }
-  case code::lock_batch_mq:
-  case code::unlock_batch_mq: {
-    TROUPE_TRY(all.locks(body));
-    break;
-  }
   case code::pop_message:
   case code::peek_message:
   case code::notification:
@@ -156,12 +160,12 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
   case code::change_message_invisibletime:
     all.popped_in();
     break;
-  case code::batch_ack_message: {
-    TROUPE_TRY(all.acks(body));
-    break;
-  }
+  case code::heart_beat:
+  case code::lock_batch_mq:
+  case code::unlock_batch_mq:
+  case code::batch_ack_message:
   case code::query_assignment: {
-    TROUPE_TRY(all.assignment(body));
+    TROUPE_TRY(all.said_in(body));
     break;
   }
   case end_transaction: // it names a place in the log: its desk asks for the right (need_for_topic)

@@ -1,6 +1,5 @@
 #pragma once
 
-#include "actors/own_timer.hpp"
 #include "actors/pull_walk.hpp"
 #include "net/gateway/group_book.hpp"
 #include "net/gateway/message_tally.hpp"
