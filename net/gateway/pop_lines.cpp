@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace troupe::net {
 
@@ -33,8 +34,13 @@ void pop_lines::done(const shared_pop& it) {
 
 void pop_lines::park(const shared_pop& it) {
   line_name name{it->group, it->topic};
+  auto& here = lines_[name];
+  if (std::exchange(here.missed, false)) {
+    here.turn.push_front(it);
+    return over(name);
+  }
   it->place = next_place_++;
-  lines_[name].parked.emplace(it->place, it);
+  here.parked.emplace(it->place, it);
   ends_.emplace(std::pair{it->until_ms, it->place}, it);
   over(name);
 }
@@ -59,6 +65,7 @@ void pop_lines::run(const line_name& name) {
     auto next = std::move(here.turn.front());
     here.turn.pop_front();
     here.looking = true;
+    here.missed = false;
     begin_(next);
   }
   here.running = false;
@@ -92,12 +99,8 @@ void pop_lines::wake(const std::string& group, const std::string& topic, std::in
     if (queue_id >= 0)
       break;
   }
+  here.missed = here.missed || (here.looking && woken.empty());
   run(name);
-}
-
-bool pop_lines::waits(const std::string& group, const std::string& topic) const {
-  auto found = lines_.find({group, topic});
-  return found != lines_.end() && !found->second.parked.empty();
 }
 
 std::size_t pop_lines::waiting(const std::string& group, const std::string& topic,

@@ -84,14 +84,13 @@ public:
   void join(const shared_pop& it);
   /// Its look is over and it is answered.
   void done(const shared_pop& it);
-  /// Its look is over; it waits until it is woken.
+  /// Its look is over; it waits until it is woken, or looks again if that came meanwhile.
   void park(const shared_pop& it);
 
   // -- waiting -----------------------------------------------------------------------------------
   /// There may be something in this queue of the topic: the first that waits for it looks again.
   /// Below 0: in any; then of those that wait for different queues the first each.
   void wake(const std::string& group, const std::string& topic, std::int32_t queue_id);
-  bool waits(const std::string& group, const std::string& topic) const;
   std::size_t waiting(const std::string& group, const std::string& topic,
                       std::int32_t queue_id) const;
   /// Those whose time is over; they wait no more.
@@ -106,6 +105,7 @@ private:
     std::deque<shared_pop> turn;
     std::map<std::uint64_t, shared_pop> parked; ///< by `pop_work::place`: in order
     bool looking = false;                       ///< one of it
+    bool missed = false;                        ///< what it is over with may have changed behind it
     bool running = false;
   };
 

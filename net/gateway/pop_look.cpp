@@ -262,9 +262,8 @@ void pop_desk::finish(const shared_pop& it) {
     answer_notification(it, true);
     end(it, true);
   } else if (!it->records.empty()) {
-    bool more = it->more || it->rest > 0;
     answer(it, response_code::success);
-    end(it, more);
+    end(it, true); // who waits has to watch again what this one was woken by
   } else if (it->why.code != errc::none) {
     counter_.fail(it->who, it->why);
     end(it, true);
