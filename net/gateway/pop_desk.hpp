@@ -80,6 +80,7 @@ private:
   void begin(const shared_pop& it);
   void add_stops(pop_work& it, const std::string& topic, std::int32_t queue_id) const;
   void step(const shared_pop& it);
+  void learn(const shared_pop& it, const remoting::popped_queue& queue);
   bool passes_by(pop_work& it, const remoting::popped_queue& queue);
   void read(const shared_pop& it);
   void answered(const asked_read& asked, pull_response& found);
@@ -95,7 +96,7 @@ private:
   void answer_notification(const shared_pop& it, bool has_message);
   void step_soon(const shared_pop& it);
 
-  void watch_queue(const pop_work& it, const remoting::popped_queue& queue);
+  void watch_queue(const pop_work& it, const remoting::popped_queue& queue, queue_offset from);
   void watch_ended(const asked_read& watch, const pull_response* found);
   bool is_watched(const remoting::popped_queue& queue);
   void answer_late();

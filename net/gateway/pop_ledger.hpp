@@ -23,17 +23,23 @@ public:
 
   remoting::pop_book& book() noexcept { return book_; }
 
-  using learned = std::function<void(const storage::error&)>;
-  /// Enters a queue that the book does not know; then calls `then`, later. `at_end`: a group
-  /// without progress begins with the last message, unless the queue is young.
-  void learn(const remoting::popped_queue& queue, bool at_end, learned then);
+  /// Where a group without progress begins that is here for the first time.
+  enum class begin : std::uint8_t {
+    first,   ///< message of the queue
+    last,    ///< message, unless the queue is young
+    not_yet, ///< it does not pop: the first is looked at, and nothing is entered
+  };
+  /// With the offset that is next.
+  using learned = std::function<void(const storage::error&, queue_offset)>;
+  /// Enters a queue that the book does not know; then calls `then`, perhaps at once.
+  void learn(const remoting::popped_queue& queue, begin where, learned then);
   /// Has what went on kept; to be called after each change, and when `again_ms` has come.
   void keep();
   /// When something that could not be kept is tried again, in the actor clock.
   std::optional<std::int64_t> again_ms() const noexcept { return again_ms_; }
 
 private:
-  void find_begin(const remoting::popped_queue& queue, bool at_end, learned then);
+  void find_begin(const remoting::popped_queue& queue, begin where, learned then);
   void begin_at_end(const remoting::popped_queue& queue, const queue_bounds& bounds, learned then);
   void enter(const remoting::popped_queue& queue, queue_offset progress, bool kept,
              const learned& then);

@@ -52,7 +52,10 @@ struct pop_work {
   std::vector<storage::slice> records;
   std::size_t bytes = 0;
   remoting::pop_places places;
-  std::vector<remoting::popped_queue> empty; ///< in which there was nothing
+  /// At the stop, for a group that does not pop yet.
+  std::optional<storage::queue_offset> from = {};
+  /// Where there was nothing, and from which offset on.
+  std::vector<std::pair<remoting::popped_queue, storage::queue_offset>> empty;
   std::int64_t rest = 0;
   bool more = false; ///< perhaps there is more than `rest`
   storage::error why;

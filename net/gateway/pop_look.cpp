@@ -43,6 +43,7 @@ void pop_desk::begin(const shared_pop& it) {
   it->records.clear();
   it->bytes = 0;
   it->places = {};
+  it->from.reset();
   it->empty.clear();
   it->rest = 0;
   it->more = false;
@@ -71,29 +72,39 @@ void pop_desk::add_stops(pop_work& it, const std::string& topic, std::int32_t qu
 
 /// Never out of the answer to a read.
 void pop_desk::step(const shared_pop& it) {
+  if (!sessions_.knows(it->who.from))
+    return end(it, true);
   while (it->at < it->stops.size()) {
-    if (!sessions_.knows(it->who.from))
-      return end(it, true);
     auto& queue = it->stops[it->at];
     if (passes_by(*it, queue)) {
       next_stop(*it);
       continue;
     }
-    if (!ledger_.book().is_unknown(queue, counter_.now_ms()))
+    if (it->from || !ledger_.book().is_unknown(queue, counter_.now_ms()))
       return read(it);
     if (sessions_.own())
-      return ledger_.learn(queue, it->at_end && queue.topic == it->topic,
-                           [this, it](const storage::error& why) {
-                             if (why.code != errc::none) {
-                               it->why = why;
-                               next_stop(*it);
-                             }
-                             step_soon(it);
-                           });
+      return learn(it, queue);
     it->why = {errc::unavailable, "the gateway's session ended"};
     next_stop(*it);
   }
   finish(it);
+}
+
+void pop_desk::learn(const shared_pop& it, const popped_queue& queue) {
+  auto where = pop_ledger::begin::first;
+  if (it->purpose != pop_purpose::pop)
+    where = pop_ledger::begin::not_yet;
+  else if (it->at_end && queue.topic == it->topic)
+    where = pop_ledger::begin::last;
+  ledger_.learn(queue, where, [this, it](const storage::error& why, queue_offset from) {
+    if (why.code != errc::none) {
+      it->why = why;
+      next_stop(*it);
+    } else if (it->purpose != pop_purpose::pop) {
+      it->from = from;
+    }
+    step_soon(it);
+  });
 }
 
 void pop_desk::step_soon(const shared_pop& it) {
@@ -105,6 +116,7 @@ void pop_desk::step_soon(const shared_pop& it) {
 void pop_desk::next_stop(pop_work& it) {
   ++it.at;
   it.rounds = 0;
+  it.from.reset();
 }
 
 void pop_desk::here_again(pop_work& it) {
@@ -196,11 +208,13 @@ void pop_desk::looked(const asked_read& asked, pull_response& found) {
     [[fallthrough]];
   case pull_status::nothing_new:
   case pull_status::in_doubt: // not delivered to us
-    it.empty.push_back(asked.queue);
+    it.empty.emplace_back(asked.queue, asked.from);
     return next_stop(it);
   case pull_status::offset_too_small:
   case pull_status::offset_too_large:
     book.jump(asked.queue, found.next);
+    if (it.from)
+      it.from = found.next;
     return here_again(it);
   }
   if (it.purpose == pop_purpose::notify) {
@@ -282,8 +296,8 @@ void pop_desk::finish(const shared_pop& it) {
 }
 
 void pop_desk::wait(const shared_pop& it) {
-  for (auto& queue : it->empty)
-    watch_queue(*it, queue);
+  for (auto& [queue, from] : it->empty)
+    watch_queue(*it, queue, from);
   if (it->more) // it did not come to the end
     later_.insert({counter_.now_ms() + 1, popped_queue{it->group, it->topic, it->queue_id}});
   lines_.park(it);
@@ -304,16 +318,15 @@ bool pop_desk::is_watched(const popped_queue& queue) {
   return !watches_.empty() && watches_.count({queue, ledger_.book().next(queue)}) > 0;
 }
 
-void pop_desk::watch_queue(const pop_work& it, const popped_queue& queue) {
+void pop_desk::watch_queue(const pop_work& it, const popped_queue& queue, queue_offset from) {
   auto credit = sessions_.credit_of(it.who.from);
-  auto from = ledger_.book().next(queue);
   if (credit == nullptr || !watches_.insert({queue, from}).second)
     return;
   auto now = counter_.now_ms();
   pull_request wanted;
   wanted.topic = queue.topic;
   wanted.queue_id = queue.queue_id;
-  wanted.from = std::max<queue_offset>(from, 0);
+  wanted.from = from;
   wanted.max_messages = 1;
   wanted.max_bytes = 1;
   wanted.wait_ms = static_cast<std::uint32_t>(
