@@ -30,8 +30,7 @@ using gateway_actor =
                        /// Members of a group that came through other doors.
                        handles<void(group_members)>,
                        /// To be asked of a producer of this door: false when there is none.
-                       handles<bool(transaction_check)>,
-                       handles<gateway_report(status_atom)>,
+                       handles<bool(transaction_check)>, handles<gateway_report(status_atom)>,
                        /// Store nothing from now on; answers when the writer has answered all.
                        handles<bool(stop_atom)>,
                        // Its own timers.
