@@ -32,6 +32,8 @@ import org.apache.rocketmq.common.message.MessageQueue;
 /** What an ordinary program does with the official client, each message checked by content. */
 public final class Interop {
   static final int SECONDS = 60;
+  /** Its broker may ask about a transaction again while the answer is on its way. */
+  static final boolean JAVA = "java".equals(System.getProperty("troupe.against"));
   static String names;
   static String run; // part of every topic and group, so that runs do not meet
   private static int passed;

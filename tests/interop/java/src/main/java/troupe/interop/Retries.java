@@ -67,7 +67,8 @@ final class Retries {
     check(letter.getTopic().equals(dead) && letter.getTags().equals("one"), "letter " + letter);
     check(letter.getReconsumeTimes() == tries, "tries " + letter);
     check(m.getTopic().equals(letter.getProperty("RETRY_TOPIC")), "topic before " + letter);
-    check(letter.getProperty("DELAY") == null, "waits " + letter);
+    String delay = letter.getProperty("DELAY"); // Java's broker leaves a 0 there
+    check(delay == null || delay.equals("0"), "waits " + letter);
   }
 
   private static void deadLetter() throws Exception {

@@ -164,7 +164,7 @@ final class Services {
     consumer.start();
     await("what was committed came", () -> got.size() >= 10);
     await("asked twice", () -> decider.asked.size() == 10
-        && decider.asked.values().stream().allMatch(n -> n.get() == 2));
+        && decider.asked.values().stream().allMatch(n -> n.get() == 2 || Interop.JAVA && n.get() > 2));
     Message last = Retries.sendOne(topic);
     await("the last came", () -> keys(got).contains(last.getKeys()));
     consumer.shutdown();
