@@ -6,6 +6,7 @@ const assert = require('assert');
 const { Consumer, Message, Producer } = require('ali-ons');
 
 const PATIENCE = 60_000;
+const LATER = Symbol('later');
 const [names, run] = process.argv.slice(2);
 const sent = new Map(); // bodies by key
 const logger = { info() {}, debug() {}, warn: console.error, error: console.error };
@@ -74,13 +75,16 @@ async function consuming(group, topic, expression, handle, condition, what, more
     consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
     ...more,
   }));
-  consumer.on('error', e => console.error(e));
+  consumer.on('error', e => { console.error(e.message); });
   consumer.subscribe(topic, expression, async m => {
+    let again = false;
     try {
-      return await handle(checked(m), m);
+      again = await handle(checked(m), m) === LATER;
     } catch (e) {
       wrong.push(e);
-      return undefined;
+    }
+    if (again) { // what is returned for a message that comes again is not looked at
+      throw new Error('later');
     }
   });
   await consumer.ready();
@@ -125,7 +129,7 @@ async function later(topic) {
     assert.strictEqual(m.reconsumeTimes, before);
     tries.set(key, before + 1);
     if (before < 2) {
-      return Consumer.ACTION_RETRY;
+      return LATER;
     }
     done.add(key);
     return undefined;

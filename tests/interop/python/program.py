@@ -1,5 +1,5 @@
 """What an ordinary program does with RocketMQ's C++ client, through its Python binding; each
-message is checked by content. program.py HOST:PORT RUN"""
+message is checked by content. program.py HOST:PORT RUN [java]"""
 import os
 import sys
 import threading
@@ -12,6 +12,7 @@ from rocketmq.ffi import MessageModel, dll
 PATIENCE = 60
 LATER, DONE = 1, 0  # what a callback of the C interface returns
 names, run = sys.argv[1:3]
+against_java = sys.argv[3:] == ["java"]
 sent = {}  # bodies by key
 
 
@@ -55,7 +56,6 @@ class Receiver:
         model = MessageModel.BROADCASTING if broadcast else MessageModel.CLUSTERING
         self.consumer = PushConsumer(f"{group}-{run}", orderly=orderly, message_model=model)
         self.consumer.set_namesrv_addr(names)
-        self.consumer.set_message_batch_max_size(1)  # what fails sends a whole batch back
         if instance:
             self.consumer.set_instance_name(instance)
         self.handle, self.wrong, self.lock = handle, [], threading.Lock()
@@ -110,7 +110,8 @@ def sends(topic):
             stored(answer)
         for i in range(10):
             producer.send_oneway(message(topic, "oneway", i)[0])
-        producer.send_batch([message(topic, "batch", i)[0] for i in range(20)])
+        if not against_java:  # Java's broker does not know this client's batches
+            producer.send_batch([message(topic, "batch", i)[0] for i in range(20)])
 
 
 def gather(group, topic, want, **how):
@@ -163,17 +164,19 @@ def later(topic):
     with Sender("later") as producer:
         for i in range(10):
             stored(producer.send_sync(message(topic, "f", i)[0]))
-    tries, done = {}, set()
+    tries, done = {}, []
 
     def handle(key, m):
-        assert m.reconsume_times == tries.get(key, 0), f"{key} tried {m.reconsume_times}, not {tries.get(key, 0)} times"
-        tries[key] = tries.get(key, 0) + 1
-        if tries[key] <= 2:
+        # This client sends back all that it pulled along and did not show yet, too.
+        assert m.reconsume_times >= tries.get(key, 0), f"{key} tried {m.reconsume_times} times"
+        tries[key] = m.reconsume_times + 1
+        if m.reconsume_times < 2:
             return LATER
-        done.add(key)
+        done.append(key)
         return DONE
     with Receiver("YF", topic, handle) as receiver:
-        receiver.wait(lambda: len(done) == 10, lambda: f"{len(done)} of 10 came a third time")
+        receiver.wait(lambda: len(set(done)) == 10, lambda: f"{len(done)} of 10 came a third time")
+    assert len(done) == 10, f"came again: {done}"
 
 
 def delayed(topic):
@@ -192,8 +195,9 @@ def main():
     topic = f"YT-{run}"
     scenarios = [
         ("sync, async, oneway and batch sends", lambda: sends(topic)),
-        ("a push consumer gets every message once", lambda: gather("YG", topic, 230)),
-        ("tags choose", lambda: gather("YTAG", topic, 70, expression="even || batch")),
+        ("a push consumer gets every message once", lambda: gather("YG", topic, len(sent))),
+        ("tags choose", lambda: gather(
+            "YTAG", topic, 50 if against_java else 70, expression="even || batch")),
         ("what a handler fails on comes again", lambda: later("YTF-" + run)),
         ("delayed messages come after their time", lambda: delayed("YTD-" + run)),
         ("an orderly consumer gets each queue in order", lambda: ordered("YTO-" + run)),

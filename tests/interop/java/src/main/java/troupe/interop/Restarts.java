@@ -31,9 +31,11 @@ final class Restarts {
   static void scenarios() {
     scenario("a push consumer outlives a killed node", () -> killed(false));
     scenario("an orderly consumer outlives a killed node", () -> killed(true));
+    int times = Integer.getInteger("troupe.restarts", 5);
+    scenario("consumers outlive " + times + " kills of a node that works", () -> Gaps.under(times));
   }
 
-  private static void restart() throws Exception {
+  static void restart() throws Exception {
     Process done = new ProcessBuilder(System.getProperty("troupe.restart")).inheritIO().start();
     check(done.waitFor(60, TimeUnit.SECONDS) && done.exitValue() == 0, "the node did not start");
   }
