@@ -52,7 +52,7 @@ class Bundle(NodeTest):
                                          "status.txt", "version.txt"])
         self.assertIn(b"writes    accepted", texts["status.txt"])
         self.assertIn(b"store.flush = async", texts["config.txt"])
-        self.assertIn(b"node.", texts["log.txt"])
+        self.assertIn(b"store.opened", texts["log.txt"])
         self.assertIn(b'"kind":"log"', texts["df.txt"])
         self.assertFalse(any(b"confidential" in text for text in texts.values()))
         self.assertEqual(self.bundle("--out", str(out)).code, 1)  # it is there already
