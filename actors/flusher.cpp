@@ -39,7 +39,11 @@ void flusher_state::begin(const log_state& log) {
   act(core_.new_run(log.run, {log.end, log.store_ms}, {log.flushed, log.store_ms}));
   open_.clear();
   failure_.clear();
+  // Its writer asks for the file that it needs; what it has heard of the one that another run wanted
+  // would stand in its way for ever.
   wanted_file_ = -1;
+  if (std::exchange(barred_, false))
+    self_->send(roles_.writer, write_bar{bar_source::log_file, errc::no_space, {}});
   // Opened now, before anything more is written to it: a write-back error must find somebody to
   // tell.
   auto size = static_cast<log_offset>(options_.store.log_file_size_bytes);
@@ -216,6 +220,7 @@ void flusher_state::create(log_offset start) {
   auto made = make_file(start);
   if (!made) {
     wanted_file_ = start;
+    barred_ = true;
     self_->send(roles_.writer,
                 write_bar{bar_source::log_file, made.error().code,
                           made.error().message + "; writing goes on when there is room again"});
@@ -223,6 +228,7 @@ void flusher_state::create(log_offset start) {
     return;
   }
   open_[start] = std::move(made.value());
+  barred_ = false;
   self_->send(roles_.writer, extended_atom_v, start);
 }
 

@@ -76,6 +76,7 @@ private:
   storage::histogram flush_us_{storage::flush_us_bounds};
   storage::histogram flush_bytes_{storage::flush_bytes_bounds};
   log_offset wanted_file_ = -1; ///< could not be created yet
+  bool barred_ = false;         ///< and the writer was told why
   bool keeps_checkpoint_ = false;
   bool checkpoint_pending_ = false; ///< a timer runs
   log_offset checkpoint_ = 0;       ///< what the last one said

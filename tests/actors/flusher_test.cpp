@@ -281,6 +281,23 @@ TEST_CASE("flusher: an old request makes no file where the log has been", "[acto
   CHECK_FALSE(std::filesystem::exists(t.options.store.directory + first_file));
 }
 
+TEST_CASE("flusher: what kept a file away from one run does not bar the next one", "[actors]") {
+  sync_pipeline t;
+  t.run();
+  t.files.used_percent = 98;
+  t.world.tell(t.roles.flusher, extend_atom_v, log_offset{10 * 65536});
+  t.world.drain();
+  REQUIRE(t.writer_state().refusal != "");
+  // The writer is another one by now, and needs no file yet.
+  t.files.used_percent = 10;
+  log_state next;
+  next.run = 99;
+  next.end = next.flushed = t.writer_state().end;
+  t.world.tell(t.roles.flusher, attach_atom_v, next);
+  t.world.run_for(2s);
+  CHECK(t.writer_state().refusal == "");
+}
+
 TEST_CASE("flusher: without queues beside the log it keeps the checkpoint", "[actors][spread]") {
   sync_pipeline t;
   t.open();
