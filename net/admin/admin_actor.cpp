@@ -1,6 +1,8 @@
 #include "net/admin/admin_actor.hpp"
 
 #include "actors/error.hpp"
+#include "net/admin/admin_reads.hpp"
+#include "net/admin/history_watch.hpp"
 #include "net/admin/listing_json.hpp"
 #include "net/admin/metrics.hpp"
 #include "net/admin/readiness.hpp"
@@ -24,12 +26,18 @@ void refuse(const admin_reply& reply, const caf::error& why) {
 class admin_state {
 public:
   admin_state(admin_actor::pointer self, admin_setup setup)
-      : self_(self), setup_(std::move(setup)) {
+      : self_(self), setup_(std::move(setup)), reads_(self, setup_.node),
+        watch_(self, setup_.node, setup_.disk_percent) {
     self_->send(setup_.node, attach_atom_v, door_actor{self_});
+    self_->set_down_handler([this](const caf::down_msg& m) { reads_.session_ended(m.source); });
   }
 
   void set_topics(const topic_map& topics) { topics_ = topics; }
   void set_roles(const role_table& roles) { roles_ = roles; }
+  void pulse() {
+    watch_.look(roles_.registrar);
+    reads_.rest_if_idle();
+  }
 
   void take(admin_question& q) {
     auto& path = q.request.path;
@@ -45,6 +53,10 @@ public:
       return groups(std::move(q.reply));
     if (path == "/v1/clients")
       return clients(std::move(q.reply));
+    if (path == "/v1/history")
+      return q.reply(watch_.answer(q.request.query));
+    if (reads_.take(q.request, q.reply))
+      return;
     q.reply(text_answer("nothing is here; see /\n", 404));
   }
 
@@ -170,6 +182,8 @@ private:
   topic_map topics_;
   role_table roles_;
   std::vector<admin_reply> scrapers_; ///< who wait for the numbers that are being gathered
+  admin_reads reads_;
+  history_watch watch_;
 };
 
 /// What the framework makes before the actor knows its settings, and ends with it.
@@ -189,6 +203,7 @@ admin_actor spawn_admin(caf::actor_system& system, admin_setup setup) {
         [&state](const role_table& roles) { state.set_roles(roles); },
         [&state](admin_question& q) { state.take(q); },
         [](stop_atom) { return true; },
+        [&state](pulse_atom) { state.pulse(); },
     };
   };
   return system.spawn<caf::detached>(behavior, std::move(setup));

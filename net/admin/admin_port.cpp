@@ -73,6 +73,9 @@ storage::result<std::unique_ptr<admin_port>> admin_port::open(const cluster_conf
   }
   std::unique_ptr<admin_port> made{new admin_port(std::move(server).value(), cluster.cluster_name,
                                                   node.name, cluster.admin.series)};
+  made->disk_percent_ = {cluster.options.store.disk_max_used_percent,
+                         cluster.options.store.disk_clean_forcibly_percent,
+                         cluster.options.store.disk_warning_percent};
   TROUPE_TRY(
       made->server_->start([p = made.get()](const admin_request& request, admin_reply reply) {
         p->take(request, keep(std::move(reply)));
@@ -95,7 +98,7 @@ void admin_port::attach(caf::actor_system& system, node_actor node,
                         std::function<socket_bytes()> bytes) {
   progress_->enter(start_progress::phase::waiting);
   auto made = spawn_admin(system, {cluster_, node_, most_series_, std::move(node), progress_,
-                                   std::move(gateway), std::move(bytes)});
+                                   std::move(gateway), std::move(bytes), disk_percent_});
   std::lock_guard lock(mutex_);
   actor_ = std::move(made);
 }

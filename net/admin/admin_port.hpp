@@ -4,6 +4,7 @@
 #include "net/admin/admin_server.hpp"
 #include "net/config.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -45,6 +46,7 @@ private:
   std::string node_;
   std::size_t most_series_;
   std::shared_ptr<start_progress> progress_ = std::make_shared<start_progress>();
+  std::array<int, 3> disk_percent_{};
   std::mutex mutex_;
   admin_actor actor_; ///< null while there is no node
 };

@@ -1,4 +1,4 @@
-#include "cli/message_json.hpp"
+#include "net/message_json.hpp"
 #include "storage/format/position.hpp"
 #include "storage/format/record.hpp"
 #include "tests/fuzz/hostile.hpp"
@@ -39,7 +39,7 @@ void use(const record_view& view) {
   require(batch.positions.size() == 1 && batch.positions[0].keys == batch.key_hashes.size(),
           "a position counts its own keys");
   std::string line;
-  cli::append_message_json(line, view);
+  net::append_message_json(line, view);
   require(line.find('\n') == std::string::npos, "a message prints as one line");
 }
 

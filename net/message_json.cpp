@@ -1,4 +1,4 @@
-#include "cli/message_json.hpp"
+#include "net/message_json.hpp"
 
 #include "storage/check.hpp"
 #include "storage/format/properties.hpp"
@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace troupe::cli {
+namespace troupe::net {
 
 namespace {
 
@@ -101,9 +101,8 @@ void append_base64(std::string& out, byte_view body) {
   out += '"';
 }
 
-} // namespace
-
-void append_message_json(std::string& out, const storage::record_view& m) {
+/// All but the body.
+void append_fields(std::string& out, const storage::record_view& m) {
   const storage::indexed_properties found(m.properties);
   out += '{';
   append_text(out, "topic", m.topic);
@@ -125,6 +124,12 @@ void append_message_json(std::string& out, const storage::record_view& m) {
   append_properties(out, m.properties);
   append_number(out, "bodyCrc", m.body_crc);
   append_number(out, "bodyLen", static_cast<std::int64_t>(m.body.size()));
+}
+
+} // namespace
+
+void append_message_json(std::string& out, const storage::record_view& m) {
+  append_fields(out, m);
   append_name(out, "bodySha256");
   append_sha256(out, m.body);
   append_name(out, "body");
@@ -133,4 +138,21 @@ void append_message_json(std::string& out, const storage::record_view& m) {
   out += '}';
 }
 
-} // namespace troupe::cli
+void append_message_json(std::string& out, const storage::record_view& m,
+                         std::size_t most_body_bytes) {
+  bool cut = m.body.size() > most_body_bytes;
+  append_fields(out, m);
+  append_name(out, "bodySha256");
+  if (cut)
+    out += "null";
+  else
+    append_sha256(out, m.body);
+  append_name(out, "bodyCut");
+  out += cut ? "true" : "false";
+  append_name(out, "body");
+  append_base64(out, m.body.first(cut ? most_body_bytes : m.body.size()));
+  append_text(out, "msgId", storage::message_id(m.store_host, m.offset));
+  out += '}';
+}
+
+} // namespace troupe::net
