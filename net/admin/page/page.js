@@ -1,37 +1,57 @@
-// Shows /v1/status, and again every few seconds while somebody looks.
-"use strict";
+// Which view is shown (the address says it), and asking again while somebody looks.
+import * as lists from "./lists.js";
+import * as messages from "./messages.js";
+import * as overview from "./overview.js";
+import { by, write } from "./shared.js";
 
-const interval = 5000;
+const views = ["overview", "topics", "groups", "clients", "messages"];
+const everyMs = 2000;
+let view = "overview";
+let name = "";
 
-function show(status) {
-  document.getElementById("title").textContent = `${status.node} of ${status.cluster}`;
-  document.getElementById("state").textContent =
-    status.writable === true ? "takes messages" : `takes no messages: ${status.reason}`;
-  const rows = Object.entries(status)
-    .filter(([, value]) => value === null || typeof value !== "object")
-    .map(([name, value]) => {
-      const row = document.createElement("tr");
-      for (const text of [name, value === null ? "unknown" : String(value)]) {
-        const cell = document.createElement("td");
-        cell.textContent = text;
-        row.append(cell);
-      }
-      return row;
-    });
-  document.getElementById("values").replaceChildren(...rows);
-}
-
-async function refresh() {
-  if (!document.hidden) {
-    try {
-      const answer = await fetch("/v1/status");
-      if (!answer.ok) throw new Error(await answer.text());
-      show(await answer.json());
-    } catch (problem) {
-      document.getElementById("state").textContent = `no answer: ${problem.message}`;
-    }
+function read() {
+  const [path, query] = location.hash.slice(1).split(/\?(.*)/s);
+  const [first, ...rest] = path.split("/");
+  view = views.includes(first) ? first : "overview";
+  try {
+    name = decodeURIComponent(rest.join("/"));
+  } catch {
+    name = "";
   }
-  setTimeout(refresh, interval);
+  return query ?? "";
 }
 
-refresh();
+async function refreshView() {
+  const shown = view;
+  if (!(shown in lists)) return;
+  try {
+    await lists[shown](name);
+  } catch (problem) {
+    write(by(`${shown}-note`), problem.message);
+    by(`${shown}-table`).replaceChildren();
+  }
+}
+
+async function show() {
+  const query = read();
+  for (const one of views) by(one).hidden = one !== view;
+  for (const link of document.querySelectorAll("nav a"))
+    if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  if (view === "messages") await messages.open(query);
+  else if (view !== "overview") await refreshView();
+  else await overview.refresh();
+}
+
+/// One after the other, so that a slow node is not asked ever more.
+async function pulse() {
+  if (!document.hidden) {
+    await overview.refresh();
+    await refreshView();
+  }
+  setTimeout(pulse, everyMs);
+}
+
+window.addEventListener("hashchange", show);
+for (const id of ["topic-filter", "group-filter"]) by(id).addEventListener("input", refreshView);
+show().then(pulse);
