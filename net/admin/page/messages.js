@@ -143,8 +143,8 @@ function go(fields) {
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const fields = {};
-  for (const label of form.querySelectorAll("label[data-for]:not([hidden]) input"))
-    fields[label.name] = label.name === "time" ? new Date(label.value).toISOString() : label.value.trim();
+  for (const one of form.querySelectorAll("label[data-for]:not([hidden]) input"))
+    fields[one.name] = one.name === "time" ? new Date(one.value).toISOString() : one.value.trim();
   go(fields);
 });
 form.by.addEventListener("change", showFields);

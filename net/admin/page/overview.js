@@ -160,7 +160,7 @@ export async function refresh() {
     showStatus(status);
     if (status.writable === true) by("recovery").hidden = true;
     else showRecovery(readiness(await (await ask("/readyz?verbose").catch(() => fetch("/readyz?verbose"))).text()));
-    if (!by("overview").hidden) draw();
+    if (!by("view-overview").hidden) draw();
   } catch (problem) {
     await showReasons(problem);
   }

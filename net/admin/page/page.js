@@ -34,7 +34,7 @@ async function refreshView() {
 
 async function show() {
   const query = read();
-  for (const one of views) by(one).hidden = one !== view;
+  for (const one of views) by(`view-${one}`).hidden = one !== view;
   for (const link of document.querySelectorAll("nav a"))
     if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

@@ -43,10 +43,16 @@ export function fillTable(table, columns, rows) {
       return element("td", { class: c.number ? "number" : "name" },
         shown instanceof Node ? shown : String(shown));
     }))));
-  // A link that has the focus keeps it.
-  const focused = table.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  table.replaceChildren(head, body);
-  if (focused) table.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+  // What stays the same stays where it is: a link keeps its focus, and a click finds it.
+  const same = table.tHead?.innerHTML === head.innerHTML && table.tBodies[0].rows.length === body.rows.length;
+  if (!same) {
+    table.replaceChildren(head, body);
+    return;
+  }
+  [...body.rows].forEach((row, r) => [...row.cells].forEach((cell, c) => {
+    const old = table.tBodies[0].rows[r].cells[c];
+    if (old.innerHTML !== cell.innerHTML) old.replaceWith(cell);
+  }));
 }
 
 const plain = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
