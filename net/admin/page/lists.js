@@ -29,14 +29,16 @@ function note(where, shown, all, what) {
 const rights = { 2: "write", 4: "read", 6: "read, write" };
 const topicLink = (name) => link(`#topics/${encodeURIComponent(name)}`, name);
 
-export async function topics(name) {
+/// `still` says whether what was asked for is still wanted when the answer comes.
+export async function topics(name, still) {
   write(by("topics-title"), name ? `Topic ${name}` : "Topics");
   by("topic-filter").parentElement.hidden = Boolean(name);
-  return name ? oneTopic(name) : allTopics();
+  return name ? oneTopic(name, still) : allTopics(still);
 }
 
-async function allTopics() {
+async function allTopics(still) {
   const all = (await json("/v1/topics")).topics;
+  if (!still()) return;
   const shown = filtered(all, "topic-filter", "topic");
   note("topics-note", shown.length, all.length, "topics");
   fillTable(by("topics-table"), [
@@ -47,8 +49,9 @@ async function allTopics() {
   ], shown.slice(0, most));
 }
 
-async function oneTopic(name) {
+async function oneTopic(name, still) {
   const topic = await json(`/v1/topics/${encodeURIComponent(name)}`);
+  if (!still()) return;
   const now = performance.now();
   const rates = new Map(topic.queues.map((q) => [q.queueId, rateOf(name, q, now)]));
   const held = topic.queues.reduce((sum, q) => sum + q.maxOffset - q.minOffset, 0);
@@ -69,14 +72,15 @@ async function oneTopic(name) {
   ], topic.queues);
 }
 
-export async function groups(name) {
+export async function groups(name, still) {
   write(by("groups-title"), name ? `Group ${name}` : "Groups");
   by("group-filter").parentElement.hidden = Boolean(name);
-  return name ? oneGroup(name) : allGroups();
+  return name ? oneGroup(name, still) : allGroups(still);
 }
 
-async function allGroups() {
+async function allGroups(still) {
   const answer = await json("/v1/groups");
+  if (!still()) return;
   const shown = filtered(answer.groups, "group-filter", "group").map((g) => ({
     group: g.group,
     topics: new Set(g.offsets.map((o) => o.topic)).size,
@@ -90,8 +94,9 @@ async function allGroups() {
   ], shown.slice(0, most));
 }
 
-async function oneGroup(name) {
+async function oneGroup(name, still) {
   const group = await json(`/v1/groups/${encodeURIComponent(name)}`);
+  if (!still()) return;
   const lag = group.queues.reduce((sum, q) => sum + q.lag, 0);
   const late = Math.max(0, ...group.queues.map((q) => q.behindMs ?? 0));
   const members = group.members === null ? "its members are not known here"
@@ -110,8 +115,9 @@ async function oneGroup(name) {
   ], group.queues);
 }
 
-export async function clients() {
+export async function clients(_, still) {
   const all = (await json("/v1/clients")).clients;
+  if (!still()) return;
   note("clients-note", all.length, all.length, "clients of RocketMQ's protocol");
   fillTable(by("clients-table"), [
     { title: "Address", cell: (c) => c.address },

@@ -4,6 +4,7 @@ import { by, count, element, json, moment, size, write } from "./shared.js";
 const page = 32;
 const form = by("search");
 let found = [];
+let searches = 0; // the last one counts
 let where = null; // of a queue: {topic, queue, from, next, min, max}
 
 function showFields() {
@@ -116,16 +117,19 @@ function summary(answer) {
 }
 
 async function search(fields) {
+  const mine = ++searches;
   found = [];
   where = null;
   say("Looking …");
   try {
     const answer = await json(`/v1/messages?${new URLSearchParams(fields)}`);
+    if (mine !== searches) return;
     found = answer.messages;
     if ("next" in answer)
       where = { topic: answer.topic, queue: answer.queueId, from: answer.from, next: answer.next, min: answer.minOffset, max: answer.maxOffset };
     say(summary(answer));
   } catch (problem) {
+    if (mine !== searches) return;
     say(problem.status === 400 ? `Refused: ${problem.message}` : problem.message, true);
   }
   by("earlier").disabled = where === null || (found[0]?.queueOffset ?? where.from) <= where.min;

@@ -115,8 +115,9 @@ function capacityOf(status) {
 
 function showStatus(status) {
   write(by("title"), `${status.node} of ${status.cluster}`);
+  write(by("durability"), status.durability);
   document.title = `${status.node} · Troupe`;
-  write(by("facts"), `${status.directory} · up ${span(status.uptime)} · ${status.durability}`);
+  write(by("facts"), `${status.directory} · up ${span(status.uptime)}`);
   if (status.uptime < uptime) history.forget();
   uptime = status.uptime;
   capacity = capacityOf(status);

@@ -8,6 +8,7 @@ const views = ["overview", "topics", "groups", "clients", "messages"];
 const everyMs = 2000;
 let view = "overview";
 let name = "";
+let turn = 0; // the last one counts
 
 function read() {
   const [path, query] = location.hash.slice(1).split(/\?(.*)/s);
@@ -23,10 +24,13 @@ function read() {
 
 async function refreshView() {
   const shown = view;
+  const mine = ++turn;
+  const still = () => mine === turn && shown === view;
   if (!(shown in lists)) return;
   try {
-    await lists[shown](name);
+    await lists[shown](name, still);
   } catch (problem) {
+    if (!still()) return;
     write(by(`${shown}-note`), problem.message);
     by(`${shown}-table`).replaceChildren();
   }
@@ -34,6 +38,7 @@ async function refreshView() {
 
 async function show() {
   const query = read();
+  ++turn;
   for (const one of views) by(`view-${one}`).hidden = one !== view;
   for (const link of document.querySelectorAll("nav a"))
     if (link.getAttribute("href") === `#${view}`) link.setAttribute("aria-current", "page");

@@ -78,6 +78,7 @@ export function size(bytes) {
 
 export function span(ms) {
   if (ms === null || ms === undefined) return "unknown";
+  if (ms === 0) return "0 ms";
   if (ms < 1) return `${ms.toFixed(2)} ms`;
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const units = [[86400000, "d"], [3600000, "h"], [60000, "min"], [1000, "s"]];
