@@ -89,7 +89,14 @@ history_watch::history_watch(admin_actor::pointer self, node_actor node,
                              std::array<int, 3> disk_percent)
     : self_(self), node_(std::move(node)), setting_{disk_percent}, began_(self->clock().now()),
       began_ms_(storage::system_wall_clock().now_ms()), due_(began_) {
-  timer_.arm(self_, due_, pulse_atom_v);
+  arm(due_);
+}
+
+/// One for a look that was to come later finds that it is not due yet.
+void history_watch::arm(time_point due) {
+  due_ = due;
+  auto wait = std::chrono::ceil<std::chrono::milliseconds>(due - self_->clock().now());
+  self_->delayed_send(self_, std::max(wait, std::chrono::milliseconds(0)), pulse_atom_v);
 }
 
 std::int64_t history_watch::time_of(time_point now) const {
@@ -98,11 +105,8 @@ std::int64_t history_watch::time_of(time_point now) const {
 
 void history_watch::look(const registrar_actor& registrar) {
   auto asked = self_->clock().now();
-  timer_.came(asked);
-  if (looking_)
+  if (looking_ || asked < due_)
     return;
-  if (asked < due_) // somebody came meanwhile and had a look before
-    return timer_.arm(self_, due_, pulse_atom_v);
   looking_ = true;
   ask_progress(registrar, asked);
   self_->request(node_, patience, status_atom_v)
@@ -120,8 +124,8 @@ void history_watch::looked(history_sample sample) {
   sample[history_column::memory] = own_memory();
   history_.add(sample);
   looking_ = false;
-  due_ = std::max(due_ + pace_.step(now), now);
-  timer_.arm(self_, due_, pulse_atom_v);
+  auto step = pace_.step(now);
+  arm(std::max(due_ + step, now + step / 2)); // a slow answer is not followed by the next question
 }
 
 void history_watch::ask_progress(const registrar_actor& registrar, time_point now) {
@@ -149,11 +153,8 @@ admin_answer history_watch::answer(const std::string& query) {
   auto now = self_->clock().now();
   bool began = !pace_.watched(now);
   pace_.asked(now);
-  if (began) { // not only when the ten seconds are over
-    due_ = now;
-    if (!looking_)
-      timer_.arm(self_, due_, pulse_atom_v);
-  }
+  if (began && !looking_) // not only when the ten seconds are over
+    arm(now);
   return json_answer(history_json(history_, setting_, since.value()));
 }
 

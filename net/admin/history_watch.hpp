@@ -1,6 +1,5 @@
 #pragma once
 
-#include "actors/own_timer.hpp"
 #include "net/admin/admin_actor.hpp"
 #include "net/admin/history.hpp"
 
@@ -18,7 +17,7 @@ std::int64_t own_memory();
 /// node each second or ten (`history_pace`), and the registrar each ten while somebody looks.
 class history_watch {
 public:
-  /// Sends `pulse_atom` to `self`, at once and after every look.
+  /// Sends `pulse_atom` to `self`, at once and for every look.
   history_watch(admin_actor::pointer self, node_actor node, std::array<int, 3> disk_percent);
   history_watch(const history_watch&) = delete;
   history_watch& operator=(const history_watch&) = delete;
@@ -30,6 +29,7 @@ public:
 
 private:
   using time_point = history_pace::time_point;
+  void arm(time_point due);
   void looked(history_sample now);
   void ask_progress(const registrar_actor& registrar, time_point now);
   std::int64_t time_of(time_point now) const;
@@ -41,8 +41,7 @@ private:
   history_pace pace_;
   time_point began_;
   std::int64_t began_ms_;
-  own_timer timer_;
-  time_point due_;
+  time_point due_; ///< of the next look: a pulse comes then
   bool looking_ = false;
   std::int64_t consumed_ = not_known; ///< since the last look
   time_point consumed_due_{};

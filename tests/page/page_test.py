@@ -127,6 +127,39 @@ class Page(unittest.TestCase):
         self.open("messages?topic=none&key=k")
         wait_until("a reason", lambda: "there is no topic none" in self.text("messages-note"))
 
+    def judged(self, **changes):
+        """What the page would say of a node that is well but for the changes."""
+        return self.driver.execute_async_script("""
+            const [changes, done] = arguments;
+            import("/overview.js").then(async ({ judge }) => {
+              const status = await (await fetch("/v1/status")).json();
+              const said = judge({ ...status, ...changes }, [75, 85, 90]);
+              done([said.bad.join(" "), said.warn.join(" ")]);
+            });""", changes)
+
+    def test_says_what_to_do(self):
+        self.open()
+        self.assertEqual(self.judged(diskUsedPercent=10), ["", ""])
+        self.assertIn("at any hour", self.judged(diskUsedPercent=75)[1])
+        self.assertIn("though not expired", self.judged(diskUsedPercent=86)[1])
+        self.assertIn("writes are refused", self.judged(diskUsedPercent=90)[1])
+        self.assertIn("producers have to wait", self.judged(diskUsedPercent=10, backlog=399_000)[1])
+        self.assertIn("store verify", self.judged(diskUsedPercent=10, damagedMessages=2)[1])
+        self.assertIn("Free space", self.judged(writable=False, reason="the disk is full")[0])
+        self.assertIn("waits for log", self.judged(waitsFor="log")[0])
+        role = {"role": "flusher", "state": "stopped", "sinceMs": 5, "restarts": 0, "node": "b"}
+        self.assertIn("The flusher (node b) is stopped", self.judged(roles=[role])[0])
+
+    def test_a_recovery_is_a_bar(self):
+        self.open()
+        self.driver.execute_script("""
+            window.fetch = async () => new Response(
+              "[-] node: recovering 63 %, about 8 s\\nnot ready\\n", { status: 503 });""")
+        wait_until("the bar", lambda: self.find("recovery").is_displayed())
+        self.assertEqual(self.find("recovered").get_attribute("value"), "63")
+        self.assertIn("recovering 63 %, about 8 s", self.text("verdict"))
+        self.assertIn("goes on by itself", self.text("advice"))
+
     def test_every_view_fits_light_and_dark_wide_and_narrow(self):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         for scheme in ("light", "dark"):
