@@ -39,8 +39,8 @@ void flusher_state::begin(const log_state& log) {
   act(core_.new_run(log.run, {log.end, log.store_ms}, {log.flushed, log.store_ms}));
   open_.clear();
   failure_.clear();
-  // Its writer asks for the file that it needs; what it has heard of the one that another run wanted
-  // would stand in its way for ever.
+  // Its writer asks for the file that it needs; what it has heard of the one that another run
+  // wanted would stand in its way for ever.
   wanted_file_ = -1;
   if (std::exchange(barred_, false))
     self_->send(roles_.writer, write_bar{bar_source::log_file, errc::no_space, {}});
