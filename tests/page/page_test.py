@@ -42,7 +42,7 @@ class Page(unittest.TestCase):
         cls.node.start()
         cls.addClassCleanup(cls.node.clean_up)
         assert cls.node.run("topic", "create", "orders", "--queues", "2").code == 0
-        orders = b"".join(b'{"order":%d,"item":"tea"}\n' % i for i in range(50))
+        orders = b"".join(b'{"order":%d,"item":"tea"}\n' % i for i in range(100))
         assert cls.node.run("produce", "orders", "--key", "first", stdin=orders).code == 0
         done = cls.node.run("group", "reset", "billing", "--topic", "orders", "--to", "3", "--yes")
         assert done.code == 0, done.err
@@ -118,6 +118,10 @@ class Page(unittest.TestCase):
         self.open("messages?topic=orders&queue=0&offset=0")
         wait_until("the first", lambda: "offset 0" in self.text("found"))
         self.assertFalse(self.find("earlier").is_enabled())
+        self.find("later").click()
+        wait_until("the next", lambda: "Offsets 32 to" in self.text("messages-note"))
+        self.find("earlier").click()
+        wait_until("the first again", lambda: "Offsets 0 to" in self.text("messages-note"))
 
     def test_shows_why_a_question_is_refused(self):
         self.may_fail = ("/v1/messages",)

@@ -1,7 +1,7 @@
 // Is it well, and the charts of the last hour.
 import { Chart } from "./charts.js";
 import * as history from "./history.js";
-import { ask, by, count, element, fillTable, json, short, size, span, write } from "./shared.js";
+import { by, count, element, fillTable, json, short, size, span, write } from "./shared.js";
 
 const perSecond = (n) => `${short(n)} /s`;
 let capacity = null;
@@ -56,8 +56,10 @@ function show(state, verdict, advice) {
   list.replaceChildren(...advice.map((text) => element("li", {}, text)));
 }
 
-/// Lines of /readyz?verbose: {part, problem}
-function readiness(text) {
+/// Lines of /readyz?verbose: {part, problem}. It is no success where there are some.
+async function reasons() {
+  const answer = await fetch("/readyz?verbose", { signal: AbortSignal.timeout(10000) });
+  const text = await answer.text();
   return [...text.matchAll(/^\[([+-])\] ([^:]+): (.*)$/gm)]
     .map(([, sign, part, problem]) => ({ part, problem: sign === "+" ? "" : problem }));
 }
@@ -139,8 +141,7 @@ function showStatus(status) {
 /// Where there is no status there are reasons, or not even those.
 async function showReasons(problem) {
   try {
-    const answer = await fetch("/readyz?verbose", { signal: AbortSignal.timeout(10000) });
-    const checks = readiness(await answer.text());
+    const checks = await reasons();
     showRecovery(checks);
     const wrong = checks.filter((check) => check.problem);
     if (wrong.length > 0)
@@ -160,7 +161,7 @@ export async function refresh() {
     const [status] = await Promise.all([json("/v1/status"), history.refresh()]);
     showStatus(status);
     if (status.writable === true) by("recovery").hidden = true;
-    else showRecovery(readiness(await (await ask("/readyz?verbose").catch(() => fetch("/readyz?verbose"))).text()));
+    else showRecovery(await reasons());
     if (!by("view-overview").hidden) draw();
   } catch (problem) {
     await showReasons(problem);
