@@ -187,13 +187,30 @@ void admin_reads::messages(const query_fields& fields, const admin_reply& reply)
       topic.value(), static_cast<std::int32_t>(queue.value()), 0, count, most_pull_bytes, {}, 0};
   if (fields.has("time")) {
     auto time = parse_moment(*fields.find("time"), storage::system_wall_clock().now_ms());
-    return time ? by_time(wanted, time.value(), reply) : refuse(time.error());
+    if (!time)
+      return refuse(time.error());
+    return find_queue(wanted, reply,
+                      [this, wanted, reply, at = time.value()] { by_time(wanted, at, reply); });
   }
   auto from = fields.number("offset", 0, INT64_MAX);
   if (!from)
     return refuse(from.error());
   wanted.from = from.value();
-  pull(wanted, reply);
+  find_queue(wanted, reply, [this, wanted, reply] { pull(wanted, reply); });
+}
+
+/// A pull does not tell that there is no such topic.
+void admin_reads::find_queue(const pull_request& wanted, const admin_reply& reply,
+                             std::function<void()> then) {
+  ask<topic_description>(
+      reply,
+      [reply, wanted, then](const topic_description& found) {
+        if (found.queues.empty())
+          return reply(refusal_of(missing("topic " + wanted.topic + " has no queue " +
+                                          std::to_string(wanted.queue_id))));
+        then();
+      },
+      bounds_atom_v, wanted.topic, wanted.queue_id);
 }
 
 void admin_reads::by_id(const std::string& text, const admin_reply& reply) {

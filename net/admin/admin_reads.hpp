@@ -53,6 +53,7 @@ private:
   void topic(const std::string& name, const admin_reply& reply);
   void group(const std::string& name, const admin_reply& reply);
   void messages(const query_fields& fields, const admin_reply& reply);
+  void find_queue(const pull_request& wanted, const admin_reply& reply, std::function<void()> then);
   void by_id(const std::string& id, const admin_reply& reply);
   void by_key(const std::string& topic, const std::string& key, std::uint32_t most,
               const admin_reply& reply);

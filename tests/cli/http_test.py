@@ -167,6 +167,8 @@ class Port(unittest.TestCase):
             self.assertEqual(status, 400, bad)
             self.assertTrue(reason.strip(), bad)
         self.assertEqual(self.ask("/v1/messages?topic=none&queue=0&offset=0")[0], 404)
+        self.assertEqual(self.ask("/v1/messages?topic=t&queue=7&offset=0")[0], 404)
+        self.assertEqual(self.ask("/v1/messages?topic=none&queue=0&time=-1h")[0], 404)
         self.assertEqual(self.ask("/v1/messages?topic=none&key=k")[0], 404)
         self.assertEqual(self.ask("/v1/messages?id=" + "0" * 32)[0], 404)
 
