@@ -249,16 +249,17 @@ void transaction_core::checked(std::int64_t at, outcome what, std::int64_t to, c
   auto first = known->second;
   checking_.erase(known);
   busy_.erase(first);
+  // The op queue may have said before that this one is done: where it waits now is news all the same.
+  if (what == outcome::again && to >= first_ && !is_done(to))
+    newest_[first] = std::max(newest_of(first), to);
   auto* one = slot_of(at);
-  if (one == nullptr) // the queue was moved meanwhile
+  if (one == nullptr) // it is done already, or the queue was moved
     return;
   if (what == outcome::later) {
     one->due_ms = now.steady_ms + store_rest_ms;
     next_due_ms_ = std::min(next_due_ms_, one->due_ms);
     return;
   }
-  if (what == outcome::again)
-    newest_[first] = std::max(newest_of(first), to);
   mark_done(at);
   advance();
 }

@@ -21,10 +21,12 @@ class Port(unittest.TestCase):
 
     def ask(self, path, method="GET", **fields):
         connection = http.client.HTTPConnection("127.0.0.1", self.node.admin_port, timeout=20)
-        self.addCleanup(connection.close)
-        connection.request(method, path, headers=fields)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
+        try:
+            connection.request(method, path, headers=fields)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
 
     def json(self, path):
         status, text = self.ask(path)

@@ -158,8 +158,8 @@ class Words(unittest.TestCase):
 
     def test_a_word_that_is_no_command(self):
         self.check_said(["tpoic", "list"], "there is no 'troupe tpoic'; the nearest is 'troupe topic'")
-        self.check_said(["group", "FOO"], "there is no 'troupe group'; there are serve, topic, ")
-        self.check_said(["topic", "frobnicate"], "there are create, list, describe, delete")
+        self.check_said(["gruppe", "FOO"], "there is no 'troupe gruppe'")
+        self.check_said(["topic", "frobnicate"], "there are create, list, describe, update, delete")
         self.check_said(["help"], "write 'troupe --help'")
         self.check_said(["help", "topic"], "write 'troupe topic --help'")
         self.check_said(["help", "FOO"], "there is no 'troupe help'; write 'troupe --help'")

@@ -135,7 +135,8 @@ TEST_CASE("config: an empty file means one node with every default", "[net]") {
 TEST_CASE("config: an unknown name is refused with its line and one that is near", "[net]") {
   const std::string all =
       "; there are [cluster] [store] [writer] [dispatcher] [flusher] "
-      "[queue-manager] [cleaner] [pull] [session] [actor-port] [tls] [gateway] [caf] [node NAME]";
+      "[queue-manager] [cleaner] [pull] [session] [actor-port] [admin] [tls] [gateway] [log] [caf] "
+      "[node NAME]";
   CHECK(refusal("[store]\n\nflsh = sync\n") ==
         "c.ini:3: unknown key 'flsh' in [store]; the nearest is 'flush'");
   CHECK(refusal("[writer]\nmailbox-capacity = 1\n") ==

@@ -13,7 +13,9 @@ namespace {
 
 node_status well() {
   node_status s;
-  s.roles = {{"writer", role_running, 0, "n", 1}, {"flusher", role_running, 0, "n", 1}};
+  s.roles = {{"writer", role_running, 0, "n", 1},
+             {"flusher", role_running, 0, "n", 1},
+             {"queue-manager", role_running, 0, "n", 1}};
   return s;
 }
 
@@ -33,7 +35,8 @@ TEST_CASE("readiness: a node that serves is ready, part by part", "[admin]") {
   CHECK(is_ready(all));
   CHECK(readiness_text(all, false) == "ready\n");
   CHECK(readiness_text(all, true) ==
-        "[+] node: ok\n[+] writer: ok\n[+] flusher: ok\n[+] queues: ok\n[+] writes: ok\nready\n");
+        "[+] node: ok\n[+] writer: ok\n[+] flusher: ok\n[+] queue-manager: ok\n[+] "
+        "queues: ok\n[+] writes: ok\nready\n");
 }
 
 TEST_CASE("readiness: a recovery says how far it is, and about how long it takes", "[admin]") {

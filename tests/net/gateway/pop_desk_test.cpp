@@ -211,7 +211,7 @@ TEST_CASE("pop_desk: in order, one batch of a queue is out at a time", "[gateway
   CHECK(t.answers_to(number).empty());
   t.pass(11s); // the other one comes again, in its place
   REQUIRE(t.answers_to(number).size() == 1);
-  auto& again = t.answers_to(number)[0];
+  auto again = t.answers_to(number)[0];
   CHECK(pop_stand::field(again, "msgOffsetInfo") == "0 0 1,2");
   CHECK(pop_stand::field(again, "orderCountInfo") == "0 qo0%1 1;0 0 0");
   CHECK(t.ack(again, 0, 7) == response_code::message_illegal);

@@ -49,6 +49,18 @@ using places = std::vector<std::int64_t>;
 
 } // namespace
 
+TEST_CASE(
+    "transaction core: a half waits where it was written again, also when the word came first",
+    "[storage]") {
+  seen s({half_at(0)});
+  REQUIRE(s.due(6000) == places{0});
+  s.it.found_done({0}, 1, 1, s.now); // read before the writer's answer came
+  s.it.checked(0, core::outcome::again, 1, s.now);
+  auto mine = s.it.claim_for(0);
+  CHECK(mine.what == core::answer::go);
+  CHECK(mine.at == 1);
+}
+
 TEST_CASE("transaction core: a producer is asked after its time, and again after another",
           "[storage]") {
   seen s({half_at(0), half_at(1)}, {1});
