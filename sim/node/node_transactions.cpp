@@ -224,10 +224,12 @@ void node_transactions::settle(open_half& sent) {
     return;
   }
   auto& place = got.value().results.front();
-  one.offset = place.offset;
-  one.position = place.queue_position;
   one.durable = scene_.plan.sync_flush && sent.wait;
   one.state = one.durable || sent.cuts == state_->cuts ? put_state::stored : put_state::maybe;
+  if (one.state == put_state::stored) {
+    one.offset = place.offset;
+    one.position = place.queue_position;
+  }
 }
 
 void node_transactions::collect() {
@@ -248,8 +250,12 @@ void node_transactions::power_lost() {
   ++state_->cuts;
   for (auto& one : state_->all) {
     one.ended = one.ended && scene_.plan.sync_flush;
-    if (one.state == put_state::stored && !one.durable)
-      one.state = put_state::maybe;
+    if (one.state != put_state::stored || one.durable)
+      continue;
+    one.state = put_state::maybe;
+    // The end of a transaction names a place alone, which may be another one's by now: it is ended
+    // when its producer is asked.
+    one.offset = one.position = -1;
   }
 }
 

@@ -249,7 +249,8 @@ void transaction_core::checked(std::int64_t at, outcome what, std::int64_t to, c
   auto first = known->second;
   checking_.erase(known);
   busy_.erase(first);
-  // The op queue may have said before that this one is done: where it waits now is news all the same.
+  // The op queue may have said before that this one is done: where it waits now is news all the
+  // same.
   if (what == outcome::again && to >= first_ && !is_done(to))
     newest_[first] = std::max(newest_of(first), to);
   auto* one = slot_of(at);
