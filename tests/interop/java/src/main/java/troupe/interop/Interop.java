@@ -54,6 +54,9 @@ public final class Interop {
       case "guarded" -> Guarded.scenarios(args[3]);
       case "encrypted" -> Guarded.encrypted();
       case "plain" -> Guarded.closedToPlain();
+      case "beside" -> Beside.scenarios(args[3], args[4], args[5], args[6], args[7]);
+      case "leave" -> Directory.leave(args[3]);
+      case "find" -> Directory.find(args[3]);
       default -> everything();
     }
     System.out.println(passed + " passed, " + failed + " failed");
