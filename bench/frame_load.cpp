@@ -1,7 +1,8 @@
 /// What a RocketMQ client that costs nothing itself asks of a node: SEND_MESSAGE_V2 frames that are
 /// made beforehand, so many open at a time over so many connections, and their answers only
 /// counted. `frame_load put PORT --messages N --open N --connections N --bytes N`; the topic must
-/// be there.
+/// be there. `frame_load get PORT --messages N --connections N`: PULL_MESSAGE of up to 32, one open
+/// for each connection, over what is in the topic's queues, again from the start at their ends.
 
 #include <CLI/CLI.hpp>
 
@@ -77,6 +78,42 @@ int dial(std::uint16_t port) {
   int on = 1;
   ::setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   return s;
+}
+
+/// As a Java client pulls that says its expression each time, and does not wait.
+std::string pull_frame(std::uint32_t opaque, std::uint32_t queue, std::uint64_t offset) {
+  std::string header =
+      R"({"code":11,"extFields":{"consumerGroup":"bench-get","topic":"bench","queueId":")" +
+      std::to_string(queue) + R"(","queueOffset":")" + std::to_string(offset) +
+      R"(","maxMsgNums":"32","sysFlag":"4","commitOffset":"0","suspendTimeoutMillis":"0",)"
+      R"("subscription":"*","subVersion":"1","expressionType":"TAG"},"flag":0,)"
+      R"("language":"JAVA","opaque":)" +
+      std::to_string(opaque) + R"(,"serializeTypeCurrentRPC":"JSON","version":407})";
+  std::string frame;
+  append_number(frame, static_cast<std::uint32_t>(4 + header.size()));
+  append_number(frame, static_cast<std::uint32_t>(header.size()));
+  return frame += header;
+}
+
+/// The only answer that can be there, if it is whole: messages up to which number. None: 0.
+bool take_pulled(connection& c, std::uint64_t& next) {
+  if (c.unread.size() < 8)
+    return false;
+  auto length = number_at(c.unread.data());
+  auto header_bytes = number_at(c.unread.data() + 4) & 0xffffff;
+  if (c.unread.size() < 4 + std::size_t{length})
+    return false;
+  std::string_view header(c.unread.data() + 8, header_bytes);
+  constexpr std::string_view key = "\"nextBeginOffset\":\"";
+  auto at = header.find(key);
+  auto found = header.find("\"code\":0,") != std::string_view::npos;
+  if (found && at == std::string_view::npos) {
+    std::fprintf(stderr, "frame_load: no nextBeginOffset\n");
+    std::exit(1);
+  }
+  next = found ? std::strtoull(header.data() + at + key.size(), nullptr, 10) : 0;
+  c.unread.erase(0, 4 + std::size_t{length});
+  return true;
 }
 
 /// Takes whole answers; each must say success.
@@ -157,21 +194,72 @@ double put(const load& wanted) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+double get(const load& wanted) {
+  struct place {
+    std::uint32_t queue = 0;
+    std::uint64_t offset = 0;
+  };
+  std::vector<connection> all(wanted.connections);
+  std::vector<place> places(all.size());
+  std::vector<pollfd> polled(all.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    all[i].socket = dial(wanted.port);
+    places[i].queue = static_cast<std::uint32_t>(i) % wanted.queues;
+  }
+  auto begin = std::chrono::steady_clock::now();
+  std::uint64_t got = 0;
+  std::uint32_t opaque = 0, empty = 0;
+  while (got < wanted.messages) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (all[i].open == 0) {
+        all[i].unsent += pull_frame(++opaque, places[i].queue, places[i].offset);
+        all[i].open = 1;
+      }
+      polled[i] = {all[i].socket,
+                   static_cast<short>(POLLIN | (all[i].unsent.empty() ? 0 : POLLOUT)), 0};
+    }
+    if (::poll(polled.data(), polled.size(), 10'000) <= 0)
+      fail("no answer within 10 s");
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      std::uint64_t next = 0;
+      move_bytes(all[i], polled[i]);
+      if (!take_pulled(all[i], next))
+        continue;
+      all[i].open = 0;
+      auto came = next > places[i].offset ? next - places[i].offset : 0;
+      got += came;
+      empty = came > 0 ? 0 : empty + 1;
+      places[i].offset = came > 0 ? next : 0;
+      if (empty > 2 * all.size() + 2) {
+        std::fprintf(stderr, "frame_load: the queues are empty\n");
+        std::exit(1);
+      }
+    }
+  }
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+void add_options(CLI::App& verb, load& wanted) {
+  verb.add_option("port", wanted.port, "The node's remoting port")->required();
+  verb.add_option("--messages", wanted.messages, "How many");
+  verb.add_option("--connections", wanted.connections, "How many")->check(CLI::Range(1, 1000));
+  verb.add_option("--queues", wanted.queues, "Of the topic")->check(CLI::Range(1, 1024));
+}
+
 } // namespace
 
 int main(int argc, char** argv) try {
   CLI::App app{"Frames of RocketMQ clients, made beforehand"};
   load wanted;
-  auto* verb = app.add_subcommand("put", "Send messages to the topic bench");
+  auto* send = app.add_subcommand("put", "Send messages to the topic bench");
+  auto* pull = app.add_subcommand("get", "Pull messages of the topic bench");
   app.require_subcommand(1);
-  verb->add_option("port", wanted.port, "The node's remoting port")->required();
-  verb->add_option("--messages", wanted.messages, "How many");
-  verb->add_option("--open", wanted.open, "Unanswered at a time, of all connections");
-  verb->add_option("--connections", wanted.connections, "How many")->check(CLI::Range(1, 1000));
-  verb->add_option("--bytes", wanted.bytes, "Of a body");
-  verb->add_option("--queues", wanted.queues, "Of the topic")->check(CLI::Range(1, 1024));
+  add_options(*send, wanted);
+  add_options(*pull, wanted);
+  send->add_option("--open", wanted.open, "Unanswered at a time, of all connections");
+  send->add_option("--bytes", wanted.bytes, "Of a body");
   CLI11_PARSE(app, argc, argv);
-  auto seconds = put(wanted);
+  auto seconds = send->parsed() ? put(wanted) : get(wanted);
   std::printf("{\"messages\":%llu,\"seconds\":%.3f}\n",
               static_cast<unsigned long long>(wanted.messages), seconds);
   return 0;

@@ -17,6 +17,14 @@ suffix = os.getpid()
 TOPIC, GROUP, OFFLINE, PRODUCERS = (f"admin_{what}_{suffix}" for what in "tgop")
 STAYS, CLONE, ORDERED = (f"admin_{what}_{suffix}" for what in ("stays", "clone", "ordered"))
 failed = []
+AGAINST_JAVA = os.environ.get("AGAINST") == "java"
+NO_RETRY_TOPIC = "Java tells of each consumer of the message, also that its retry topic is not there"
+ONLY_HERE = {
+    "queryMsgById": NO_RETRY_TOPIC,
+    "queryMsgByOffset": NO_RETRY_TOPIC,
+    "queryMsgByUniqueKey": NO_RETRY_TOPIC,
+    "getNamesrvConfig": "Java's name server says its listenPort",
+}
 
 
 def mqadmin(*arguments):
@@ -34,6 +42,9 @@ def check(arguments, *patterns):
     """Runs the command; each pattern must be in what it prints, and no exception."""
     out = mqadmin(*arguments)
     missing = [p for p in patterns if not re.search(p, out, re.MULTILINE)]
+    if AGAINST_JAVA and arguments[0] in ONLY_HERE:
+        print(f"only here: mqadmin {arguments[0]}: {ONLY_HERE[arguments[0]]}")
+        return out
     if re.search(r"Exception: |^\s+at \w", out, re.MULTILINE) or missing:
         failed.append(arguments[0])
         print(f"interop: mqadmin {' '.join(map(str, arguments))} FAILED: not there: {missing}")
@@ -181,7 +192,10 @@ def orders(name, address):
     if f"set broker orderConf. isOrder=true, orderConf=[{name}:4]" not in out:
         failed.append("updateTopic -o")
         print("interop: mqadmin updateTopic -o FAILED\n" + out)
-    check(["topicRoute", "-t", ORDERED], f'"orderTopicConf": ?"{name}:4"')
+    if AGAINST_JAVA:
+        print("only here: the order in a route: Java's name server leaves it out unless told")
+    else:
+        check(["topicRoute", "-t", ORDERED], f'"orderTopicConf": ?"{name}:4"')
     check(["updateOrderConf", "-t", ORDERED, "-m", "get"], rf"orderConf=\[{name}:4\]")
     check(["wipeWritePerm", "-b", name], r"wipe write perm of broker.* OK, \d+")
     check(["topicRoute", "-t", TOPIC], r'"perm": ?4')
