@@ -24,6 +24,7 @@ ONLY_HERE = {
     "queryMsgByOffset": NO_RETRY_TOPIC,
     "queryMsgByUniqueKey": NO_RETRY_TOPIC,
     "getNamesrvConfig": "Java's name server says its listenPort",
+    "cloneGroupOffset": "Java wants the group to be there before (26)",
 }
 
 
@@ -34,7 +35,7 @@ def mqadmin(*arguments):
          f"-Drocketmq.home.dir={directory}", "-cp", class_path,
          "org.apache.rocketmq.tools.command.MQAdminStartup",
          *(str(a) for a in arguments), "-n", names],
-        capture_output=True, timeout=120)
+        capture_output=True, timeout=120, cwd=directory)  # one of the tools makes a folder there
     return done.stdout.decode() + done.stderr.decode()
 
 
