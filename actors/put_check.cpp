@@ -5,6 +5,7 @@
 #include "storage/format/message_batch.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
+#include "storage/format/timer_message.hpp"
 
 #include <algorithm>
 
@@ -15,16 +16,20 @@ namespace {
 /// Of a message in a batch: what stands before its body (storage/format/message_batch.hpp).
 constexpr std::size_t least_message_bytes = 44;
 
-/// What this node cannot do with a message, and must not do wrongly.
+/// What would be done wrongly with a message.
 storage::result<void> check_wishes(const put_request& request,
                                    const storage::new_message& message) {
-  if (auto* why = storage::unsupported_request(message.properties))
-    return storage::error{errc::invalid_argument, why};
   TROUPE_TRY(storage::check_transaction(message.sysflag, message.properties, request.topic,
                                         message.queue_id));
   if (request.count > 1 && storage::asks_for_transaction(message.properties))
     return storage::error{errc::invalid_argument,
                           "a message of a transaction must not be in a batch"};
+  // As RocketMQ: it could not answer when each of them comes.
+  if (request.count > 1 && storage::may_ask_for_time(message.properties)) {
+    TROUPE_TRY(auto time, storage::asked_time(message.properties, 0));
+    if (time)
+      return storage::error{errc::invalid_argument, "a timer message must not be in a batch"};
+  }
   return storage::check_delay(message.properties, request.topic, message.queue_id);
 }
 

@@ -5,20 +5,43 @@
 #include "storage/format/delayed_message.hpp"
 #include "storage/format/half_message.hpp"
 #include "storage/format/properties.hpp"
+#include "storage/format/timer_message.hpp"
 
 namespace troupe {
 
 /// Whether it does; its record is changed accordingly.
-storage::result<bool> writer_state::let_wait(storage::record_fields& fields) {
+storage::result<bool> writer_state::let_wait(storage::record_fields& fields, std::int64_t now_ms) {
   if (storage::becomes_half(fields.topic, fields.sysflag, fields.properties)) {
     TROUPE_TRY(hold(fields));
     return true;
   }
   auto type = fields.sysflag & storage::sysflag::transaction_mask;
   bool queued = type == 0 || type == storage::sysflag::transaction_commit;
-  if (!queued || storage::asked_level(fields.properties) == 0)
+  if (!queued)
     return false;
+  if (storage::asked_level(fields.properties) == 0)
+    return put_off_until(fields, now_ms);
   TROUPE_TRY(put_off(fields));
+  return true;
+}
+
+/// A message that asks for a time, and so one whose level is over and whose time has not come. One
+/// that has waited was let in before: it must not be lost to a clock that is set back.
+storage::result<bool> writer_state::put_off_until(storage::record_fields& fields,
+                                                  std::int64_t now_ms) {
+  if (!storage::may_ask_for_time(fields.properties))
+    return false;
+  TROUPE_TRY(auto time, storage::asked_time(fields.properties, now_ms));
+  if (!time || *time <= now_ms)
+    return false;
+  if (!storage::has_waited(fields.properties))
+    TROUPE_TRY(storage::check_timer_limit(*time, now_ms, options_.store.timer_max_delay_ms));
+  auto level = storage::level_until(*time, now_ms, options_.store.delays);
+  TROUPE_TRY(storage::put_off_until(fields.properties, fields.topic, fields.queue_id, *time, now_ms,
+                                    level, options_.store.delays, waiting_properties_));
+  fields.topic = storage::delay_topic;
+  fields.queue_id = storage::delay_queue(level);
+  fields.properties = waiting_properties_;
   return true;
 }
 

@@ -184,6 +184,9 @@ const std::array table = {
     text("store", "message-delay-level",
          "How long messages of each delay level wait: RocketMQ's messageDelayLevel.", delays_text,
          set_delays),
+    number<store, &storage::options::timer_max_delay_ms>(
+        "store", "timer-max-delay", q::duration, {0, 36500 * day},
+        "How far ahead a message may ask for its time: RocketMQ's timerMaxDelaySec."),
     number<store, &storage::options::file_reserved_time_ms>(
         "store", "file-reserved-time", q::duration, {0, 36500 * day},
         "A commit-log file may go when its last write is this long ago."),

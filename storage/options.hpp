@@ -43,6 +43,8 @@ struct options {
   /// Topics that may be; more are not made, but those that are found in the log are kept.
   std::uint32_t max_topics = 20'000;
   delay_levels delays; ///< message-delay-level
+  /// How far ahead a message may ask for its time, when it is sent.
+  std::int64_t timer_max_delay_ms = 72LL * 3600 * 1000;
 
   std::uint32_t store_host_ipv4 = 0x7f000001; ///< advertised address in STOREHOST and message ids
   std::uint16_t store_port = 10911;           ///< advertised remoting port

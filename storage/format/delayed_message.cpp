@@ -3,6 +3,7 @@
 #include "storage/format/producer_sequence.hpp"
 #include "storage/format/property_text.hpp"
 #include "storage/format/system_topics.hpp"
+#include "storage/format/timer_message.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -51,6 +52,8 @@ std::int32_t asked_level(std::string_view properties) noexcept {
 
 result<void> check_delay(std::string_view properties, std::string_view topic,
                          std::int32_t queue_id) {
+  if (may_ask_for_time(properties) && asked_level(properties) == 0)
+    TROUPE_TRY(check_timer(properties));
   auto text = delay_text(properties);
   if (text.empty())
     return boost::outcome_v2::success();
@@ -68,7 +71,11 @@ result<std::int32_t> put_off(std::string_view properties, std::string_view topic
                              std::int32_t queue_id, const delay_levels& levels, std::string& out) {
   auto level = std::clamp(asked_level(properties), 1, levels.highest());
   // What it says of a place already is of an earlier wait.
-  copy_without({property::delay, property::real_topic, property::real_queue_id}, properties, out);
+  // A level is more than a time (storage/format/timer_message.hpp).
+  copy_without({property::delay, property::real_topic, property::real_queue_id,
+                property::timer_delay_seconds, property::timer_delay_ms, property::timer_deliver_ms,
+                property::start_deliver_time},
+               properties, out);
   append_property(out, property::delay, std::to_string(level));
   append_property(out, property::real_topic, topic);
   append_property(out, property::real_queue_id, std::to_string(queue_id));
@@ -93,7 +100,12 @@ result<due_message> due(const record_view& waiting) {
   message.sysflag =
       waiting.sysflag & ~(sysflag::sequenced | sysflag::born_host_v6 | sysflag::store_host_v6);
   message.properties.reserve(waiting.properties.size());
-  copy_without({property::delay, property::record_crc}, waiting.properties, message.properties);
+  // Its time stays, as the writer decides with it whether it waits once more.
+  bool timed = waits_until(waiting.properties).has_value();
+  copy_without({property::delay, property::record_crc, property::timer_delay_seconds,
+                property::timer_delay_ms, property::start_deliver_time,
+                timed ? property::delay : property::timer_deliver_ms},
+               waiting.properties, message.properties);
   return message;
 }
 

@@ -62,31 +62,6 @@ std::string_view find_property(std::string_view properties, std::string_view nam
   return result;
 }
 
-const char* unsupported_request(std::string_view properties) noexcept {
-  struct refusal {
-    std::string_view name;
-    const char* why;
-  };
-  static constexpr refusal delays[] = {
-      {property::timer_delay_seconds,
-       "timed delivery (property TIMER_DELAY_SEC) is not supported by this node"},
-      {property::timer_delay_ms,
-       "timed delivery (property TIMER_DELAY_MS) is not supported by this node"},
-      {property::timer_deliver_ms,
-       "timed delivery (property TIMER_DELIVER_MS) is not supported by this node"},
-      {property::start_deliver_time,
-       "timed delivery (property __STARTDELIVERTIME) is not supported by this node"},
-  };
-  const char* why = nullptr;
-  // Whichever of two values a reader takes, none of them may ask for it.
-  for_each_property(properties, [&](std::string_view name, std::string_view value) {
-    for (auto& delay : delays)
-      if (name == delay.name && value != "0")
-        why = delay.why;
-  });
-  return why;
-}
-
 const char* property_problem(std::string_view properties) noexcept {
   if (properties.find('\0') != std::string_view::npos)
     return "holds a NUL";

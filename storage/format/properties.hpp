@@ -48,10 +48,6 @@ void for_each_property(std::string_view properties, Visit&& visit) {
 /// The value of `name`; empty when there is none.
 std::string_view find_property(std::string_view properties, std::string_view name) noexcept;
 
-/// Why a message with these properties must not be stored as an ordinary one: it asks for delivery
-/// at a time, which this store cannot give. Null when it does not.
-const char* unsupported_request(std::string_view properties) noexcept;
-
 /// What is wrong with the text for a store that has to split it again: null when nothing is.
 const char* property_problem(std::string_view properties) noexcept;
 
