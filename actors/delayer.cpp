@@ -5,6 +5,7 @@
 #include "storage/format/delayed_message.hpp"
 #include "storage/format/message_batch.hpp"
 #include "storage/format/properties.hpp"
+#include "storage/format/timer_message.hpp"
 #include "storage/logging.hpp"
 #include "storage/mutant.hpp"
 
@@ -57,8 +58,12 @@ void delayer_state::start(delayer_actor::stateful_pointer<delayer_state> actor,
   offsets_ = std::move(loaded.value());
   for (auto& text : offsets_->warnings())
     storage::log_warning("delayer.ignored", {{"what", text}});
-  for (std::int32_t level = 1; level <= core::levels(); ++level)
-    core_.begin_at(level, offsets_->find(level).value_or(0));
+  for (std::int32_t level = 1; level <= core::levels(); ++level) {
+    if (auto window = offsets_->window(level))
+      core_.begin_with(level, *window);
+    else
+      core_.begin_at(level, offsets_->find(level).value_or(0));
+  }
 }
 
 delayer_state::core::moment delayer_state::now() const {
@@ -87,13 +92,13 @@ void delayer_state::say(const char* event, const std::string& reason) {
 }
 
 template <class Answer, class Handle, class Request, class Then, class Fail>
-void delayer_state::ask(std::int32_t level, const Handle& to, milliseconds elsewhere,
+void delayer_state::ask(std::int32_t lane, const Handle& to, milliseconds elsewhere,
                         Request request, Then then, Fail fail) {
   auto asked = next_question_++;
-  of(level).asked = asked;
-  of(level).whom = caf::actor_cast<caf::actor_addr>(to);
-  auto awaited = [this, level, asked] {
-    return of(level).asked == asked && std::exchange(of(level).asked, 0) == asked;
+  of(lane).asked = asked;
+  of(lane).whom = caf::actor_cast<caf::actor_addr>(to);
+  auto awaited = [this, lane, asked] {
+    return of(lane).asked == asked && std::exchange(of(lane).asked, 0) == asked;
   };
   self_->request(to, patience(self_, to, elsewhere), std::move(request))
       .then(
@@ -110,91 +115,95 @@ void delayer_state::ask(std::int32_t level, const Handle& to, milliseconds elsew
 // -- looking -------------------------------------------------------------------------------------
 
 void delayer_state::look(const core::look& what) {
-  of(what.level).records.clear();
+  of(what.lane).records.clear();
   auto& queues = roles_.queue_manager;
   if (!queues || roles_.readers.empty())
-    return core_.look_failed(what.level, now());
+    return core_.look_failed(what.lane, now());
   pull_request pull;
   pull.topic = waiting_topic;
-  pull.queue_id = storage::delay_queue(what.level);
+  pull.queue_id = storage::delay_queue(core_.level_of(what.lane));
   pull.from = what.from;
-  pull.max_messages = of(what.level).most = std::max(of(what.level).most, least_messages);
+  auto least = core::is_walk(what.lane) ? least_messages : most_messages;
+  pull.max_messages = of(what.lane).most = std::max(of(what.lane).most, least);
   pull.max_bytes = most_bytes;
   if (is_elsewhere(self_, roles_.readers.front()) || is_elsewhere(self_, roles_.writer))
     pull.max_bytes = largest_piece;
   pull.wait_ms = what.wait ? look_wait_ms : 0;
-  auto level = what.level;
+  auto lane = what.lane;
   ask<read_request>(
-      level, queues, milliseconds{pull.wait_ms} + others_patience, std::move(pull),
-      [this, level](read_request& found) { complete(level, std::move(found)); },
-      [this, level](const storage::error&) { fail_look(level); });
+      lane, queues, milliseconds{pull.wait_ms} + others_patience, std::move(pull),
+      [this, lane](read_request& found) { complete(lane, std::move(found)); },
+      [this, lane](const storage::error&) { fail_look(lane); });
 }
 
-void delayer_state::fail_look(std::int32_t level) {
-  core_.look_failed(level, now());
+void delayer_state::fail_look(std::int32_t lane) {
+  core_.look_failed(lane, now());
   work();
 }
 
 /// A reader adds the records, unless the queue-manager has to compare the first entry with the log.
-void delayer_state::complete(std::int32_t level, read_request found) {
+void delayer_state::complete(std::int32_t lane, read_request found) {
   if (found.records.empty())
-    return see(level, found.answer);
+    return see(lane, found.answer);
   if (roles_.readers.empty())
-    return fail_look(level);
+    return fail_look(lane);
   read_request one{found.topic, found.queue_id, {found.records.front()}, {}};
-  auto then = [this, level, one](pull_response& answer) mutable {
+  auto then = [this, lane, one](pull_response& answer) mutable {
     if (answer.status != pull_status::in_doubt)
-      return see(level, answer);
+      return see(lane, answer);
     if (!roles_.queue_manager)
-      return fail_look(level);
+      return fail_look(lane);
     one.answer = std::move(answer);
     one.answer.status = pull_status::found;
     one.answer.next = one.records.front().position + 1;
     ask<read_request>(
-        level, roles_.queue_manager, others_patience, std::move(one),
-        [this, level](read_request& again) { complete(level, std::move(again)); },
-        [this, level](const storage::error&) { fail_look(level); });
+        lane, roles_.queue_manager, others_patience, std::move(one),
+        [this, lane](read_request& again) { complete(lane, std::move(again)); },
+        [this, lane](const storage::error&) { fail_look(lane); });
   };
   auto& reader = roles_.readers[reader_turn_++ % roles_.readers.size()];
-  ask<pull_response>(level, reader, others_patience, std::move(found), std::move(then),
-                     [this, level](const storage::error& why) {
+  ask<pull_response>(lane, reader, others_patience, std::move(found), std::move(then),
+                     [this, lane](const storage::error& why) {
                        say("delay.unreadable", why.message);
-                       fail_look(level);
+                       fail_look(lane);
                      });
 }
 
-void delayer_state::see(std::int32_t level, const pull_response& answer) {
-  auto before = core_.progress(level);
+void delayer_state::see(std::int32_t lane, const pull_response& answer) {
+  auto before = core_.progress(core_.level_of(lane));
   if (answer.status == pull_status::offset_too_small ||
       answer.status == pull_status::offset_too_large) {
-    storage::log_warning("delay.moved", {{"level", level},
+    storage::log_warning("delay.moved", {{"level", core_.level_of(lane)},
                                          {"from", before},
                                          {"to", answer.next},
                                          {"reason", "the queue does not have the place"}});
-    core_.moved(level, answer.next, now());
+    core_.moved(lane, answer.next, now());
   } else {
     core::sight sight{{}, answer.next, answer.max};
-    auto& records = of(level).records;
+    auto& records = of(lane).records;
     for (auto& record : answer.records) {
       auto view = view_of(record);
-      sight.messages.push_back({view.queue_position, view.store_timestamp});
+      auto time = storage::waits_until(view.properties);
+      sight.messages.push_back({view.queue_position, view.store_timestamp, time.value_or(0)});
+      if (time) // it may be kept and passed over, so it has to stay where it is as well
+        stored_to_ = std::max(stored_to_, view.offset + static_cast<log_offset>(view.size));
       records.emplace(view.queue_position, record);
     }
     if (answer.damaged > 0)
       storage::log_warning("delay.skipped",
                            {{"messages", answer.damaged}, {"reason", answer.warning}});
-    core_.found(level, sight, now());
+    core_.found(lane, sight, now());
   }
-  if (core_.progress(level) != before)
+  if (core_.progress(core_.level_of(lane)) != before)
     save_later();
   work();
-  of(level).records.clear(); // those that are due have been copied
+  of(lane).records.clear(); // those that are due have been copied
 }
 
 // -- delivering ----------------------------------------------------------------------------------
 
 void delayer_state::deliver(const core::delivery& what) {
-  auto& level = of(what.level);
+  auto& level = of(what.lane);
   bool all_due = what.positions.size() >= level.most;
   level.most = all_due ? std::min(2 * level.most, most_messages) : least_messages;
   level.outcomes.assign(what.positions.size(), core::outcome::later);
@@ -212,7 +221,7 @@ void delayer_state::deliver(const core::delivery& what) {
       break; // its bytes are gone; what is behind it waits for it
     }
   }
-  hand_over(what.level, std::move(bundle));
+  hand_over(what.lane, std::move(bundle));
 }
 
 /// The bytes are copied: the log's file may go while the writer has them.
@@ -253,35 +262,36 @@ std::optional<put_request> delayer_state::request_for(const storage::slice& reco
   return request;
 }
 
-void delayer_state::hand_over(std::int32_t level, put_bundle bundle) {
+void delayer_state::hand_over(std::int32_t lane, put_bundle bundle) {
   if (bundle.requests.empty())
-    return settle(level);
+    return settle(lane);
   if (!roles_.writer) {
     say("delay.waiting", not_reachable<writer_actor>(roles_).message);
-    return settle(level);
+    return settle(lane);
   }
   ask<put_bundle_response>(
-      level, roles_.writer, writer_patience, std::move(bundle),
-      [this, level](put_bundle_response& answer) { learn(level, answer); },
-      [this, level](const storage::error& why) {
+      lane, roles_.writer, writer_patience, std::move(bundle),
+      [this, lane](put_bundle_response& answer) { learn(lane, answer); },
+      [this, lane](const storage::error& why) {
         storage::log_warning("delay.in_doubt",
-                             {{"level", level},
-                              {"messages", of(level).sent.size()},
+                             {{"level", core_.level_of(lane)},
+                              {"messages", of(lane).sent.size()},
                               {"reason", why.message + "; they are delivered again"}});
-        settle(level);
+        settle(lane);
       });
 }
 
-void delayer_state::learn(std::int32_t level, const put_bundle_response& answer) {
-  auto& work = of(level);
+void delayer_state::learn(std::int32_t lane, const put_bundle_response& answer) {
+  auto& work = of(lane);
   for (std::size_t i = 0; i < work.sent.size() && i < answer.responses.size(); ++i) {
     auto& one = answer.responses[i];
     if (!one.results.empty())
       work.outcomes[work.sent[i]] = outcome_of(one.results.front(), one.failure);
     if (work.outcomes[work.sent[i]] == core::outcome::never)
-      storage::log_warning("delay.skipped", {{"level", level}, {"reason", one.failure.message}});
+      storage::log_warning("delay.skipped",
+                           {{"level", core_.level_of(lane)}, {"reason", one.failure.message}});
   }
-  settle(level);
+  settle(lane);
 }
 
 delayer_state::core::outcome delayer_state::outcome_of(const message_result& result,
@@ -309,10 +319,10 @@ delayer_state::core::outcome delayer_state::outcome_of(const message_result& res
   }
 }
 
-void delayer_state::settle(std::int32_t level) {
-  auto before = core_.progress(level);
-  core_.delivered(level, of(level).outcomes, now());
-  if (core_.progress(level) != before)
+void delayer_state::settle(std::int32_t lane) {
+  auto before = core_.progress(core_.level_of(lane));
+  core_.delivered(lane, of(lane).outcomes, now());
+  if (core_.progress(core_.level_of(lane)) != before || core::is_rest(lane))
     save_later();
   self_->send(self_, work_atom_v); // behind the answers of other levels
 }
@@ -331,9 +341,9 @@ void delayer_state::save() {
   save_pending_ = false;
   if (saving_)
     return;
-  std::vector<queue_offset> progress;
+  std::vector<level_progress> progress;
   for (std::int32_t level = 1; level <= core::levels(); ++level)
-    progress.push_back(core_.progress(level));
+    progress.push_back({core_.progress(level), core_.window_of(level)});
   auto to = stored_to_;
   bool durable = to <= durable_ || setup_.options.store.flush == storage::flush_policy::sync ||
                  TROUPE_MUTANT("delivery-not-flushed");
@@ -358,9 +368,10 @@ void delayer_state::save() {
           });
 }
 
-void delayer_state::write(const std::vector<queue_offset>& progress) {
+void delayer_state::write(const std::vector<level_progress>& progress) {
   for (std::int32_t level = 1; level <= core::levels(); ++level) {
-    auto next = progress[static_cast<std::size_t>(level) - 1];
+    auto& [next, window] = progress[static_cast<std::size_t>(level) - 1];
+    offsets_->set_window(level, window);
     if (next != offsets_->find(level).value_or(0))
       offsets_->set(level, next);
   }
@@ -404,16 +415,16 @@ void delayer_state::lose(const Handle& before) {
   if (!before)
     return;
   auto whom = caf::actor_cast<caf::actor_addr>(before);
-  for (std::int32_t level = 1; level <= core::levels(); ++level) {
-    auto& work = of(level);
+  for (std::int32_t lane = 1; lane <= core::lanes(); ++lane) {
+    auto& work = of(lane);
     if (work.asked == 0 || work.whom != whom)
       continue;
     work.asked = 0;
-    if (core_.delivering(level)) {
+    if (core_.delivering(lane)) {
       say("delay.in_doubt", "the connection to the writer broke; what it had is delivered again");
-      settle(level);
+      settle(lane);
     } else {
-      core_.look_failed(level, now());
+      core_.look_failed(lane, now());
     }
   }
 }

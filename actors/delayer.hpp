@@ -43,8 +43,8 @@ private:
   using core = storage::delay_core;
   using question = std::uint64_t;
 
-  /// What the actor does for one level now.
-  struct level_work {
+  /// What the actor does for one lane now.
+  struct lane_work {
     question asked = 0; ///< whose answer is awaited; 0: none
     caf::actor_addr whom;
     std::map<queue_offset, storage::slice> records; ///< of the last look
@@ -53,28 +53,33 @@ private:
     std::uint32_t most = 0; ///< messages to look at: few, unless all of them were due
   };
 
+  struct level_progress {
+    queue_offset next = 0;
+    std::optional<core::window> window;
+  };
+
   core::moment now() const;
-  level_work& of(std::int32_t level) { return levels_[static_cast<std::size_t>(level) - 1]; }
+  lane_work& of(std::int32_t lane) { return lanes_[static_cast<std::size_t>(lane) - 1]; }
   void look(const core::look& what);
-  void complete(std::int32_t level, read_request found);
-  void see(std::int32_t level, const pull_response& answer);
+  void complete(std::int32_t lane, read_request found);
+  void see(std::int32_t lane, const pull_response& answer);
   void deliver(const core::delivery& what);
   std::optional<put_request> request_for(const storage::slice& record, core::outcome& became);
-  void hand_over(std::int32_t level, put_bundle bundle);
-  void learn(std::int32_t level, const put_bundle_response& answer);
+  void hand_over(std::int32_t lane, put_bundle bundle);
+  void learn(std::int32_t lane, const put_bundle_response& answer);
   core::outcome outcome_of(const message_result& result, const storage::error& failure);
-  void settle(std::int32_t level);
+  void settle(std::int32_t lane);
   template <class Handle>
   void lose(const Handle& before);
-  void fail_look(std::int32_t level);
+  void fail_look(std::int32_t lane);
 
   template <class Answer, class Handle, class Request, class Then, class Fail>
-  void ask(std::int32_t level, const Handle& to, milliseconds elsewhere, Request request, Then then,
+  void ask(std::int32_t lane, const Handle& to, milliseconds elsewhere, Request request, Then then,
            Fail fail);
 
   void ask_run();
   void save_later();
-  void write(const std::vector<queue_offset>& progress);
+  void write(const std::vector<level_progress>& progress);
   void saved(const storage::result<void>& done);
   void end_stop();
   void say(const char* event, const std::string& reason);
@@ -85,7 +90,7 @@ private:
   bool has_roles_ = false;
   core core_{storage::delay_levels{}};
   std::optional<storage::delay_offsets> offsets_;
-  std::vector<level_work> levels_{storage::delay_levels::most};
+  std::vector<lane_work> lanes_{static_cast<std::size_t>(core::lanes())};
   question next_question_ = 1;
   std::size_t reader_turn_ = 0;
   own_timer timer_; ///< for `work`

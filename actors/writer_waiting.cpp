@@ -34,8 +34,9 @@ storage::result<bool> writer_state::put_off_until(storage::record_fields& fields
   TROUPE_TRY(auto time, storage::asked_time(fields.properties, now_ms));
   if (!time || *time <= now_ms)
     return false;
-  if (!storage::has_waited(fields.properties))
+  if (!storage::has_waited(fields.properties)) {
     TROUPE_TRY(storage::check_timer_limit(*time, now_ms, options_.store.timer_max_delay_ms));
+  }
   auto level = storage::level_until(*time, now_ms, options_.store.delays);
   TROUPE_TRY(storage::put_off_until(fields.properties, fields.topic, fields.queue_id, *time, now_ms,
                                     level, options_.store.delays, waiting_properties_));

@@ -17,13 +17,24 @@ constexpr std::uint32_t most_doublings = 5;
 constexpr std::int64_t look_rest_ms = 500;
 /// Between two looks that find nothing, should the queue not wait for what is asked.
 constexpr std::int64_t empty_rest_ms = 100;
+/// Until there is room for one more timer message.
+constexpr std::int64_t full_rest_ms = 20;
 
 constexpr auto largest = std::numeric_limits<std::int64_t>::max();
 
 } // namespace
 
 delay_core::delay_core(delay_levels levels)
-    : delays_(std::move(levels)), states_(delay_levels::most) {}
+    : delays_(std::move(levels)), shortest_ms_(largest),
+      states_(static_cast<std::size_t>(lanes())) {
+  for (std::int32_t level = 1; level <= delays_.highest(); ++level) {
+    auto delay = *delays_.of(level);
+    if (delay < *delays_.of(shortest_level_))
+      shortest_level_ = level;
+    if (delay > 0)
+      shortest_ms_ = std::min(shortest_ms_, delay);
+  }
+}
 
 void delay_core::begin_at(std::int32_t level, std::int64_t next) {
   at(level).next = next;
@@ -35,7 +46,10 @@ std::int64_t delay_core::left_ms(std::int32_t level, const waiting& message,
                                  std::int64_t now_ms) const {
   auto delay = delays_.of(level).value_or(0);
   auto stored = std::clamp<std::int64_t>(message.stored_ms, 0, largest - delay);
-  auto left = stored + delay - now_ms;
+  auto over = stored + delay;
+  if (message.deliver_ms > 0) // levels may have become longer
+    over = std::min(over, message.deliver_ms);
+  auto left = over - now_ms;
   if (TROUPE_MUTANT("delivered-too-early"))
     left -= 1;
   auto& back = at(level).back;
@@ -58,67 +72,117 @@ delay_core::actions delay_core::work(const moment& now) {
   actions todo;
   if (stopped_)
     return todo;
-  for (std::int32_t level = 1; level <= levels(); ++level) {
-    auto& s = at(level);
+  for (std::int32_t lane = 1; lane <= lanes(); ++lane) {
+    auto& s = at(lane);
     if (s.now == phase::sleeping) {
-      notice_clock(level, s.head, now.wall_ms);
-      if (left_ms(level, s.head, now.wall_ms) <= 0)
+      notice_clock(lane, s.head, now.wall_ms);
+      if (left_ms(lane, s.head, now.wall_ms) <= 0)
         s.now = phase::idle;
     }
     if (s.now == phase::resting && now.steady_ms >= s.rest_until_ms)
       s.now = phase::idle;
     if (s.now == phase::idle) {
-      s.now = phase::looking;
-      todo.looks.push_back({level, s.next, level <= delays_.highest()});
+      if (auto one = next_look(lane, now)) {
+        s.now = phase::looking;
+        todo.looks.push_back(*one);
+      }
     } else if (s.now == phase::due) {
       s.now = phase::delivering;
-      todo.deliveries.push_back({level, s.batch});
+      todo.deliveries.push_back({lane, s.batch});
     }
   }
   return todo;
+}
+
+std::optional<delay_core::look> delay_core::next_look(std::int32_t lane, const moment& now) {
+  auto& s = at(lane);
+  if (is_walk(lane))
+    return look{lane, s.next, lane <= delays_.highest()};
+  if (lane == ahead_lane()) {
+    if (*delays_.of(shortest_level_) == 0) // nobody there waits for those before him
+      return std::nullopt;
+    s.next = std::max(s.next, at(shortest_level_).next);
+    return look{lane, s.next, true};
+  }
+  auto position = ripe(level_of(lane), now.wall_ms);
+  if (!position)
+    return std::nullopt;
+  s.next = *position;
+  return look{lane, s.next, false};
 }
 
 std::optional<std::int64_t> delay_core::sleep_ms(const moment& now) const {
   std::optional<std::int64_t> least;
   if (stopped_)
     return least;
-  for (std::int32_t level = 1; level <= levels(); ++level) {
-    auto& s = at(level);
+  for (std::int32_t lane = 1; lane <= lanes(); ++lane) {
+    auto& s = at(lane);
     std::int64_t wait = 0;
-    if (s.now == phase::sleeping)
-      wait = left_ms(level, s.head, now.wall_ms);
-    else if (s.now == phase::resting)
+    if (s.now == phase::sleeping) {
+      wait = left_ms(lane, s.head, now.wall_ms);
+    } else if (s.now == phase::resting) {
       wait = s.rest_until_ms - now.steady_ms;
-    else
+    } else if (s.now == phase::idle && is_rest(lane)) {
+      auto next = rest_.earliest(level_of(lane));
+      if (!next)
+        continue;
+      wait = next->due_ms - now.wall_ms;
+    } else {
       continue;
+    }
     wait = std::clamp<std::int64_t>(wait, 1, longest_sleep_ms);
     least = std::min(least.value_or(wait), wait);
   }
   return least;
 }
 
-void delay_core::found(std::int32_t level, const sight& what, const moment& now) {
+void delay_core::found(std::int32_t lane, const sight& what, const moment& now) {
+  if (is_walk(lane))
+    return walk(lane, what, now);
+  if (lane == ahead_lane())
+    return found_ahead(what, now);
+  found_rest(lane, what, now);
+}
+
+void delay_core::walk(std::int32_t level, const sight& what, const moment& now) {
   auto& s = at(level);
+  bool asleep = false;
+  bool no_room = false;
   s.end = what.end;
   s.batch.clear();
   s.behind = std::max(std::min(what.next, what.end), s.next); // there is nothing behind the end
   for (auto& message : what.messages) {
-    if (message.position < s.next || s.ahead.count(message.position) > 0)
+    if (message.position < s.next || s.ahead.count(message.position) > 0 ||
+        rest_.find(level, message.position) != nullptr)
       continue;
     notice_clock(level, message, now.wall_ms);
-    if (left_ms(level, message, now.wall_ms) > 0) {
+    bool ahead = lies_ahead(level, message);
+    if (ahead && message.position < at(ahead_lane()).next)
+      continue; // found before
+    if (!ahead && left_ms(level, message, now.wall_ms) > 0) {
       s.behind = message.position;
       s.head = message;
+      asleep = true;
       break;
     }
-    s.batch.push_back(message.position);
+    if (!ahead && !has_rest(message, now.wall_ms)) {
+      s.batch.push_back(message.position);
+    } else if (!keep(level, message, ahead)) {
+      s.behind = message.position;
+      no_room = true;
+      break;
+    }
   }
   bool more = s.behind > s.next;
   if (!s.batch.empty()) {
     s.now = phase::due;
-  } else if (!what.messages.empty() && s.behind == s.head.position && s.behind < what.next) {
+  } else if (asleep) {
     go_to(s, s.behind); // damaged ones may lie before it
     s.now = phase::sleeping;
+  } else if (no_room) {
+    go_to(s, s.behind);
+    s.now = phase::resting;
+    s.rest_until_ms = now.steady_ms + full_rest_ms;
   } else if (more) {
     go_to(s, s.behind);
     s.now = phase::idle;
@@ -130,9 +194,9 @@ void delay_core::found(std::int32_t level, const sight& what, const moment& now)
   }
 }
 
-void delay_core::look_failed(std::int32_t level, const moment& now) {
-  at(level).now = phase::resting;
-  at(level).rest_until_ms = now.steady_ms + look_rest_ms;
+void delay_core::look_failed(std::int32_t lane, const moment& now) {
+  at(lane).now = phase::resting;
+  at(lane).rest_until_ms = now.steady_ms + look_rest_ms;
 }
 
 void delay_core::look_again() noexcept {
@@ -141,18 +205,23 @@ void delay_core::look_again() noexcept {
       s.now = phase::idle;
 }
 
-void delay_core::moved(std::int32_t level, std::int64_t to, const moment& now) {
-  auto& s = at(level);
-  if (to == s.next)
-    return look_failed(level, now);
+void delay_core::moved(std::int32_t lane, std::int64_t to, const moment& now) {
+  auto& s = at(lane);
+  if (to == s.next || (lane == ahead_lane() && to < s.next)) // the level's own walk will say so
+    return look_failed(lane, now);
+  if (lane != ahead_lane())
+    queue_moved(level_of(lane), s.next, to);
+  if (!is_rest(lane))
+    s.next = to;
   s.ahead.clear();
-  s.next = to;
   s.now = phase::idle;
 }
 
-void delay_core::delivered(std::int32_t level, const std::vector<outcome>& outcomes,
+void delay_core::delivered(std::int32_t lane, const std::vector<outcome>& outcomes,
                            const moment& now) {
-  auto& s = at(level);
+  if (is_rest(lane))
+    return rest_delivered(lane, outcomes, now);
+  auto& s = at(lane);
   bool all = true;
   for (std::size_t i = 0; i < s.batch.size(); ++i) {
     auto became = i < outcomes.size() ? outcomes[i] : outcome::later;

@@ -52,8 +52,9 @@ std::int32_t asked_level(std::string_view properties) noexcept {
 
 result<void> check_delay(std::string_view properties, std::string_view topic,
                          std::int32_t queue_id) {
-  if (may_ask_for_time(properties) && asked_level(properties) == 0)
+  if (may_ask_for_time(properties) && asked_level(properties) == 0) {
     TROUPE_TRY(check_timer(properties));
+  }
   auto text = delay_text(properties);
   if (text.empty())
     return boost::outcome_v2::success();

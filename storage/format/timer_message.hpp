@@ -8,10 +8,10 @@
 #include <string>
 #include <string_view>
 
-/// A message that asks for a time of delivery, as RocketMQ 5's timer messages do: by TIMER_DELAY_SEC
-/// or TIMER_DELAY_MS from when it is stored, or by TIMER_DELIVER_MS or Aliyun's __STARTDELIVERTIME,
-/// in milliseconds since 1970. The first of these that it has counts, and none beside a delay level
-/// (RocketMQ: HookUtils.handleScheduleMessage).
+/// A message that asks for a time of delivery, as RocketMQ 5's timer messages do: by
+/// TIMER_DELAY_SEC or TIMER_DELAY_MS from when it is stored, or by TIMER_DELIVER_MS or Aliyun's
+/// __STARTDELIVERTIME, in milliseconds since 1970. The first of these that it has counts, and none
+/// beside a delay level (RocketMQ: HookUtils.handleScheduleMessage).
 ///
 /// Until its time it waits like a message with a delay level, one level after the other, each time
 /// the longest that does not last beyond it (docs/files.md, "Delayed messages"). So a waiting one
