@@ -16,6 +16,20 @@ namespace {
 /// Of a message in a batch: what stands before its body (storage/format/message_batch.hpp).
 constexpr std::size_t least_message_bytes = 44;
 
+/// Not in a batch, as with RocketMQ: it could not be answered when each of them comes. Nor in a
+/// transaction: whether a commit that is sent again was carried out is seen in the message's topic.
+storage::result<void> check_time(const put_request& request, const storage::new_message& message) {
+  if (storage::asked_level(message.properties) > 0)
+    return boost::outcome_v2::success();
+  TROUPE_TRY(auto time, storage::asked_time(message.properties, 0));
+  if (time && request.count > 1)
+    return storage::error{errc::invalid_argument, "a timer message must not be in a batch"};
+  if (time && storage::asks_for_transaction(message.properties))
+    return storage::error{errc::invalid_argument,
+                          "a timer message must not be part of a transaction"};
+  return boost::outcome_v2::success();
+}
+
 /// What would be done wrongly with a message.
 storage::result<void> check_wishes(const put_request& request,
                                    const storage::new_message& message) {
@@ -24,11 +38,8 @@ storage::result<void> check_wishes(const put_request& request,
   if (request.count > 1 && storage::asks_for_transaction(message.properties))
     return storage::error{errc::invalid_argument,
                           "a message of a transaction must not be in a batch"};
-  // As RocketMQ: it could not answer when each of them comes.
-  if (request.count > 1 && storage::may_ask_for_time(message.properties)) {
-    TROUPE_TRY(auto time, storage::asked_time(message.properties, 0));
-    if (time)
-      return storage::error{errc::invalid_argument, "a timer message must not be in a batch"};
+  if (storage::may_ask_for_time(message.properties)) {
+    TROUPE_TRY(check_time(request, message));
   }
   return storage::check_delay(message.properties, request.topic, message.queue_id);
 }

@@ -208,7 +208,7 @@ bool writer_state::stage_message(open_bundle& bundle, const storage::new_message
     return true;
   }
   auto fields = fields_of(request, message, options_.store);
-  auto waits = let_wait(fields, now);
+  auto waits = let_wait(fields);
   if (!waits) {
     refuse_message(bundle, waits.error());
     return true;

@@ -101,8 +101,8 @@ private:
   bool stage_message(open_bundle& bundle, const storage::new_message& message,
                      std::vector<queue_offset>& numbers, std::int64_t now);
   void refuse_message(open_bundle& bundle, const storage::error& why);
-  storage::result<bool> let_wait(storage::record_fields& fields, std::int64_t now_ms);
-  storage::result<bool> put_off_until(storage::record_fields& fields, std::int64_t now_ms);
+  storage::result<bool> let_wait(storage::record_fields& fields);
+  storage::result<bool> put_off_until(storage::record_fields& fields);
   storage::result<void> put_off(storage::record_fields& fields);
   storage::result<void> hold(storage::record_fields& fields);
   void add_position(const storage::record_fields& fields, const storage::record_place& place);

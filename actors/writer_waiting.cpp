@@ -10,7 +10,7 @@
 namespace troupe {
 
 /// Whether it does; its record is changed accordingly.
-storage::result<bool> writer_state::let_wait(storage::record_fields& fields, std::int64_t now_ms) {
+storage::result<bool> writer_state::let_wait(storage::record_fields& fields) {
   if (storage::becomes_half(fields.topic, fields.sysflag, fields.properties)) {
     TROUPE_TRY(hold(fields));
     return true;
@@ -20,22 +20,28 @@ storage::result<bool> writer_state::let_wait(storage::record_fields& fields, std
   if (!queued)
     return false;
   if (storage::asked_level(fields.properties) == 0)
-    return put_off_until(fields, now_ms);
+    return put_off_until(fields);
   TROUPE_TRY(put_off(fields));
   return true;
 }
 
-/// A message that asks for a time, and so one whose level is over and whose time has not come. One
-/// that has waited was let in before: it must not be lost to a clock that is set back.
-storage::result<bool> writer_state::put_off_until(storage::record_fields& fields,
-                                                  std::int64_t now_ms) {
+/// A message that asks for a time, and so one whose level is over and whose time has not come. It
+/// is the wall clock's, as store times go on through small steps back.
+///
+/// One that has waited was let in before: it must not be lost to a clock that is set back. It comes
+/// when its time has come, or so much is left that it can wait in a level: by the clock of who
+/// delivers, which may be another machine's.
+storage::result<bool> writer_state::put_off_until(storage::record_fields& fields) {
   if (!storage::may_ask_for_time(fields.properties))
     return false;
+  auto now_ms = clock_->now_ms();
   TROUPE_TRY(auto time, storage::asked_time(fields.properties, now_ms));
   if (!time || *time <= now_ms)
     return false;
   if (!storage::has_waited(fields.properties)) {
     TROUPE_TRY(storage::check_timer_limit(*time, now_ms, options_.store.timer_max_delay_ms));
+  } else if (storage::is_nearly_due(*time, now_ms, options_.store.delays)) {
+    return false;
   }
   auto level = storage::level_until(*time, now_ms, options_.store.delays);
   TROUPE_TRY(storage::put_off_until(fields.properties, fields.topic, fields.queue_id, *time, now_ms,

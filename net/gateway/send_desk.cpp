@@ -4,11 +4,13 @@
 #include "net/remoting/codes.hpp"
 #include "net/remoting/request_reply.hpp"
 #include "net/remoting/send_back.hpp"
+#include "storage/clock.hpp"
 #include "storage/format/delayed_message.hpp"
 #include "storage/format/half_message.hpp"
 #include "storage/format/producer_sequence.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/system_topics.hpp"
+#include "storage/format/timer_message.hpp"
 #include "storage/mutant.hpp"
 
 #include <algorithm>
@@ -44,6 +46,16 @@ bool is_doubtful(errc code) noexcept {
 /// Sends that wait until their topics are known.
 constexpr std::size_t most_held_sends = 20'000;
 
+/// A time from now on becomes one of the clock, as it would if the message waited already, and what
+/// it says of an earlier wait goes. What is wrong with it is said when it is checked.
+void fix_time(std::string& properties) {
+  if (!storage::may_ask_for_time(properties) || storage::asked_level(properties) > 0)
+    return;
+  auto time = storage::asked_time(properties, storage::system_wall_clock().now_ms());
+  if (time && time.value())
+    properties = storage::with_time(properties, *time.value());
+}
+
 /// The bytes of a request, as long as its messages are views of them.
 struct held_request {
   storage::slice body;
@@ -71,6 +83,8 @@ messages_of(const remoting::send_header& header, std::int32_t queue_id, const he
     // As RocketMQ: it could not answer where each of them waits.
     if (storage::asked_level(next->properties) > 0 || storage::asked_level(held.properties) > 0)
       return error{errc::invalid_argument, "a message with a delay level must not be in a batch"};
+    if (storage::may_ask_for_time(next->properties) || storage::may_ask_for_time(held.properties))
+      return error{errc::invalid_argument, "a timer message must not be in a batch"};
     if (storage::asks_for_transaction(next->properties) ||
         storage::asks_for_transaction(held.properties))
       return error{errc::invalid_argument, "a message of a transaction must not be in a batch"};
@@ -257,6 +271,7 @@ void send_desk::store(const ticket& who, const client_request& request,
   if (!header.batch) {
     remoting::add_broker_properties(header.properties, request.header.version,
                                     setup_.address.cluster);
+    fix_time(header.properties);
     if (remoting::wants_reply(header.properties))
       make_reply_topic();
   }

@@ -165,7 +165,8 @@ private:
   std::optional<look> next_look(std::int32_t lane, const moment& now);
   void walk(std::int32_t level, const sight& what, const moment& now);
   bool keep(std::int32_t level, const waiting& message, bool passed);
-  bool has_rest(const waiting& message, std::int64_t now_ms) const noexcept;
+  bool has_rest(const waiting& message, std::int64_t now_ms,
+                std::int64_t slack_ms = 0) const noexcept;
   bool lies_ahead(std::int32_t level, const waiting& message) const noexcept;
   std::optional<std::int64_t> ripe(std::int32_t level, std::int64_t now_ms) const;
   void found_rest(std::int32_t lane, const sight& what, const moment& now);

@@ -12,6 +12,10 @@ namespace {
 /// Between two looks ahead that find nothing: one that comes meanwhile is noticed behind it.
 constexpr std::int64_t ahead_rest_ms = 50;
 constexpr std::int64_t full_rest_ms = 20;
+/// Store times go on through steps back of the clock that are no longer
+/// (storage/format/store_time.hpp), so what lies ahead may have that much more left than it seems:
+/// it must not go round and round.
+constexpr std::int64_t clock_step_ms = 60'000;
 
 } // namespace
 
@@ -53,9 +57,11 @@ std::int32_t delay_core::level_of(std::int32_t lane) const noexcept {
   return lane == ahead_lane() ? shortest_level_ : lane - levels();
 }
 
-/// It is to come, and no level is short enough to wait in until then.
-bool delay_core::has_rest(const waiting& message, std::int64_t now_ms) const noexcept {
-  return message.deliver_ms > now_ms && message.deliver_ms - now_ms < shortest_ms_;
+/// It is to come, and no level is short enough to wait in until then, or not by more than the
+/// slack.
+bool delay_core::has_rest(const waiting& message, std::int64_t now_ms,
+                          std::int64_t slack_ms) const noexcept {
+  return message.deliver_ms > now_ms && message.deliver_ms - now_ms - slack_ms < shortest_ms_;
 }
 
 /// It is due before those that were stored before it may be.
@@ -82,7 +88,7 @@ std::optional<std::int64_t> delay_core::ripe(std::int32_t level, std::int64_t no
   if (first && (first->due_ms <= now_ms || TROUPE_MUTANT("rest-not-waited")))
     return first->position;
   auto last = rest_.latest(level);
-  if (last && last->due_ms - now_ms >= shortest_ms_)
+  if (last && last->due_ms - now_ms - clock_step_ms >= shortest_ms_)
     return last->position;
   return std::nullopt;
 }
@@ -97,7 +103,7 @@ void delay_core::found_rest(std::int32_t lane, const sight& what, const moment& 
     if (kept == nullptr)
       continue;
     seen = seen || message.position == s.next;
-    if (has_rest(message, now.wall_ms) && !TROUPE_MUTANT("rest-not-waited"))
+    if (has_rest(message, now.wall_ms, clock_step_ms) && !TROUPE_MUTANT("rest-not-waited"))
       rest_.set(level, message.position, {message.deliver_ms, kept->passed});
     else
       s.batch.push_back(message.position);

@@ -120,6 +120,15 @@ std::int32_t level_until(std::int64_t deliver_ms, std::int64_t now_ms,
   return best == 0 ? least : best;
 }
 
+bool is_nearly_due(std::int64_t deliver_ms, std::int64_t now_ms,
+                   const delay_levels& levels) noexcept {
+  auto shortest = largest;
+  for (std::int32_t level = 1; level <= levels.highest(); ++level)
+    if (auto delay = *levels.of(level); delay > 0)
+      shortest = std::min(shortest, delay);
+  return deliver_ms - now_ms < shortest;
+}
+
 result<void> put_off_until(std::string_view properties, std::string_view topic,
                            std::int32_t queue_id, std::int64_t deliver_ms, std::int64_t now_ms,
                            std::int32_t level, const delay_levels& levels, std::string& out) {

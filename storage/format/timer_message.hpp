@@ -40,6 +40,10 @@ std::string with_time(std::string_view properties, std::int64_t deliver_ms);
 std::int32_t level_until(std::int64_t deliver_ms, std::int64_t now_ms,
                          const delay_levels& levels) noexcept;
 
+/// It has less left than any level lasts: one that has waited is not put off for that.
+bool is_nearly_due(std::int64_t deliver_ms, std::int64_t now_ms,
+                   const delay_levels& levels) noexcept;
+
 /// Writes to `out` the properties with which a message for `queue_id` of `topic` waits in `level`.
 /// TIMER_DELAY_MS says what is left when the level is over: a RocketMQ 5 that finds the message
 /// there makes its own timer message of it. `too_large` when they do not fit.
