@@ -228,7 +228,7 @@ void delayer_state::deliver(const core::delivery& what) {
 std::optional<put_request> delayer_state::request_for(const storage::slice& record,
                                                       core::outcome& became) {
   auto view = view_of(record);
-  auto due = storage::due(view);
+  auto due = storage::due(view, setup_.clock->now_ms());
   if (record.damaged())
     return std::nullopt;
   // One that is left out has to stay where it is too: another one in its place would be passed

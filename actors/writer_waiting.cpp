@@ -28,9 +28,7 @@ storage::result<bool> writer_state::let_wait(storage::record_fields& fields) {
 /// A message that asks for a time, and so one whose level is over and whose time has not come. It
 /// is the wall clock's, as store times go on through small steps back.
 ///
-/// One that has waited was let in before: it must not be lost to a clock that is set back. It comes
-/// when its time has come, or so much is left that it can wait in a level: by the clock of who
-/// delivers, which may be another machine's.
+/// One that has waited was let in before: it must not be lost to a clock that is set back.
 storage::result<bool> writer_state::put_off_until(storage::record_fields& fields) {
   if (!storage::may_ask_for_time(fields.properties))
     return false;
@@ -40,8 +38,6 @@ storage::result<bool> writer_state::put_off_until(storage::record_fields& fields
     return false;
   if (!storage::has_waited(fields.properties)) {
     TROUPE_TRY(storage::check_timer_limit(*time, now_ms, options_.store.timer_max_delay_ms));
-  } else if (storage::is_nearly_due(*time, now_ms, options_.store.delays)) {
-    return false;
   }
   auto level = storage::level_until(*time, now_ms, options_.store.delays);
   TROUPE_TRY(storage::put_off_until(fields.properties, fields.topic, fields.queue_id, *time, now_ms,

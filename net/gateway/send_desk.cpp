@@ -83,7 +83,7 @@ messages_of(const remoting::send_header& header, std::int32_t queue_id, const he
     // As RocketMQ: it could not answer where each of them waits.
     if (storage::asked_level(next->properties) > 0 || storage::asked_level(held.properties) > 0)
       return error{errc::invalid_argument, "a message with a delay level must not be in a batch"};
-    if (storage::may_ask_for_time(next->properties) || storage::may_ask_for_time(held.properties))
+    if (storage::asks_for_time(next->properties) || storage::asks_for_time(held.properties))
       return error{errc::invalid_argument, "a timer message must not be in a batch"};
     if (storage::asks_for_transaction(next->properties) ||
         storage::asks_for_transaction(held.properties))

@@ -85,7 +85,7 @@ result<std::int32_t> put_off(std::string_view properties, std::string_view topic
   return level;
 }
 
-result<due_message> due(const record_view& waiting) {
+result<due_message> due(const record_view& waiting, std::int64_t now_ms) {
   due_message message;
   message.topic = find_property(waiting.properties, property::real_topic);
   if (auto good = check_topic_name(message.topic); !good)
@@ -101,12 +101,18 @@ result<due_message> due(const record_view& waiting) {
   message.sysflag =
       waiting.sysflag & ~(sysflag::sequenced | sysflag::born_host_v6 | sysflag::store_host_v6);
   message.properties.reserve(waiting.properties.size());
-  // Its time stays, as the writer decides with it whether it waits once more.
-  bool timed = waits_until(waiting.properties).has_value();
+  // One whose time has not come asks for it once more; another one is marked, so that nobody lets
+  // it wait again by another clock.
+  auto time = waits_until(waiting.properties);
+  bool over = time && *time <= now_ms;
   copy_without({property::delay, property::record_crc, property::timer_delay_seconds,
                 property::timer_delay_ms, property::start_deliver_time,
-                timed ? property::delay : property::timer_deliver_ms},
+                time ? property::delay : property::timer_deliver_ms,
+                over ? property::real_topic : property::delay,
+                over ? property::real_queue_id : property::delay},
                waiting.properties, message.properties);
+  if (over)
+    append_property(message.properties, property::timer_out_ms, std::to_string(*time));
   return message;
 }
 

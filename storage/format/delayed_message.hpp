@@ -34,7 +34,7 @@ result<void> check_delay(std::string_view properties, std::string_view topic,
 result<std::int32_t> put_off(std::string_view properties, std::string_view topic,
                              std::int32_t queue_id, const delay_levels& levels, std::string& out);
 
-/// What a message becomes that has waited.
+/// What a message becomes that has waited until its level is over.
 struct due_message {
   std::string topic;
   std::int32_t queue_id = 0;
@@ -43,6 +43,10 @@ struct due_message {
 };
 /// `corrupt` when the waiting record does not say where it belongs, or names a place that no
 /// message can have.
-result<due_message> due(const record_view& waiting);
+///
+/// A timer message comes as RocketMQ's do, with TIMER_OUT_MS and without what says where it
+/// belongs; one whose time has not come at `now_ms` asks for it once more
+/// (storage/format/timer_message.hpp).
+result<due_message> due(const record_view& waiting, std::int64_t now_ms);
 
 } // namespace troupe::storage

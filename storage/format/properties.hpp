@@ -24,6 +24,7 @@ inline constexpr std::string_view delay = "DELAY"; ///< level: storage/delay_lev
 inline constexpr std::string_view timer_delay_seconds = "TIMER_DELAY_SEC"; ///< RocketMQ 5's timers
 inline constexpr std::string_view timer_delay_ms = "TIMER_DELAY_MS";
 inline constexpr std::string_view timer_deliver_ms = "TIMER_DELIVER_MS";
+inline constexpr std::string_view timer_out_ms = "TIMER_OUT_MS"; ///< with it one has waited
 inline constexpr std::string_view start_deliver_time =
     "__STARTDELIVERTIME";                                    ///< of Aliyun's clients
 inline constexpr std::string_view half_message = "TRAN_MSG"; ///< "true": part of a transaction

@@ -11,6 +11,7 @@ namespace troupe::storage {
 
 namespace {
 
+constexpr std::int64_t any_time = 1'700'000'000'000;
 constexpr auto largest = std::numeric_limits<std::int64_t>::max();
 
 std::optional<std::int64_t> number_of(std::string_view text) noexcept {
@@ -28,6 +29,7 @@ struct wishes {
   std::string_view delay_ms;
   std::string_view deliver_ms;
   std::string_view start_ms;
+  bool out = false; ///< it has waited
 
   explicit wishes(std::string_view properties) noexcept {
     for_each_property(properties, [this](std::string_view name, std::string_view value) {
@@ -39,6 +41,8 @@ struct wishes {
         deliver_ms = value;
       else if (name == property::start_deliver_time)
         start_ms = value;
+      else if (name == property::timer_out_ms)
+        out = true;
     });
   }
 };
@@ -66,6 +70,8 @@ result<std::optional<std::int64_t>> asked_time(std::string_view properties, std:
   if (!may_ask_for_time(properties))
     return std::optional<std::int64_t>{};
   wishes asked(properties);
+  if (asked.out)
+    return std::optional<std::int64_t>{};
   if (!asked.delay_seconds.empty())
     return time_of(property::timer_delay_seconds, asked.delay_seconds, now_ms, 1000);
   if (!asked.delay_ms.empty())
@@ -77,8 +83,12 @@ result<std::optional<std::int64_t>> asked_time(std::string_view properties, std:
   return std::optional<std::int64_t>{};
 }
 
+bool asks_for_time(std::string_view properties) {
+  auto time = asked_time(properties, any_time);
+  return !time || time.value();
+}
+
 result<void> check_timer(std::string_view properties) {
-  constexpr std::int64_t any_time = 1'700'000'000'000;
   TROUPE_TRY(asked_time(properties, any_time));
   return boost::outcome_v2::success();
 }
@@ -118,15 +128,6 @@ std::int32_t level_until(std::int64_t deliver_ms, std::int64_t now_ms,
       best = level;
   }
   return best == 0 ? least : best;
-}
-
-bool is_nearly_due(std::int64_t deliver_ms, std::int64_t now_ms,
-                   const delay_levels& levels) noexcept {
-  auto shortest = largest;
-  for (std::int32_t level = 1; level <= levels.highest(); ++level)
-    if (auto delay = *levels.of(level); delay > 0)
-      shortest = std::min(shortest, delay);
-  return deliver_ms - now_ms < shortest;
 }
 
 result<void> put_off_until(std::string_view properties, std::string_view topic,

@@ -24,6 +24,8 @@ bool may_ask_for_time(std::string_view properties) noexcept;
 /// When it is to come, were it stored now; nothing when it asks for no time. `invalid_argument`
 /// when what it asks for is no time.
 result<std::optional<std::int64_t>> asked_time(std::string_view properties, std::int64_t now_ms);
+/// It asks for a time, or for what is none.
+bool asks_for_time(std::string_view properties);
 
 /// Refuses a time that is none.
 result<void> check_timer(std::string_view properties);
@@ -39,10 +41,6 @@ std::string with_time(std::string_view properties, std::int64_t deliver_ms);
 /// must be to come.
 std::int32_t level_until(std::int64_t deliver_ms, std::int64_t now_ms,
                          const delay_levels& levels) noexcept;
-
-/// It has less left than any level lasts: one that has waited is not put off for that.
-bool is_nearly_due(std::int64_t deliver_ms, std::int64_t now_ms,
-                   const delay_levels& levels) noexcept;
 
 /// Writes to `out` the properties with which a message for `queue_id` of `topic` waits in `level`.
 /// TIMER_DELAY_MS says what is left when the level is over: a RocketMQ 5 that finds the message

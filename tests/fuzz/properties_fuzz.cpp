@@ -77,7 +77,7 @@ void check_delay_forms(std::string_view text) {
   record_view view;
   view.topic = delay_topic;
   view.properties = waiting;
-  auto message = due(view);
+  auto message = due(view, now);
   require(message.has_value() && message.value().topic == "topic" && message.value().queue_id == 7,
           "it comes to where it belongs");
   require(asked_level(message.value().properties) == 0, "it is not put off again");

@@ -3,6 +3,7 @@
 #include "net/remoting/codes.hpp"
 #include "storage/format/producer_sequence.hpp"
 #include "storage/format/properties.hpp"
+#include "storage/format/timer_message.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
@@ -121,7 +122,7 @@ TEST_CASE("send_back: what only the origin was to be is not copied", "[remoting]
     CHECK(text_of(copy, name).empty());
   CHECK(text_of(copy, "PGROUP") == "p");
   CHECK(copy.sysflag == storage::sysflag::compressed);
-  CHECK(storage::unsupported_request(copy.properties) == nullptr);
+  CHECK_FALSE(storage::asks_for_time(copy.properties));
   CHECK(storage::property_problem(copy.properties) == nullptr);
 }
 

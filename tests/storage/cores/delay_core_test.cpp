@@ -25,7 +25,7 @@ delay_levels levels(const char* text) {
 /// The look or delivery of one level, of all that are to be made.
 std::optional<look> look_at(const core::actions& todo, std::int32_t level) {
   for (auto& one : todo.looks)
-    if (one.level == level)
+    if (one.lane == level)
       return one;
   return std::nullopt;
 }
@@ -194,7 +194,7 @@ private:
   void work() {
     auto todo = core_->work(now());
     for (auto& one : todo.looks)
-      if (one.level <= 3)
+      if (one.lane <= 3)
         looks_.push_back(one);
     for (auto& one : todo.deliveries)
       deliveries_.push_back(one);
@@ -254,28 +254,28 @@ private:
   void answer_look() {
     auto i = random_.below(looks_.size());
     auto what = looks_[i];
-    auto& queue = queues_[static_cast<std::size_t>(what.level) - 1];
+    auto& queue = queues_[static_cast<std::size_t>(what.lane) - 1];
     auto end = static_cast<std::int64_t>(queue.size());
     REQUIRE(what.from <= end);
     if (what.from == end && what.wait && !calm_ && !random_.one_in(5))
       return; // it waits
     looks_.erase(looks_.begin() + static_cast<std::ptrdiff_t>(i));
     if (!calm_ && random_.one_in(10)) {
-      core_->look_failed(what.level, now());
+      core_->look_failed(what.lane, now());
       return work();
     }
     core::sight seen{{}, what.from, end};
     auto most = 1 + static_cast<std::int64_t>(random_.below(5));
     for (; seen.next < std::min(end, what.from + most); ++seen.next)
       seen.messages.push_back({seen.next, queue[static_cast<std::size_t>(seen.next)].stored_ms});
-    core_->found(what.level, seen, now());
+    core_->found(what.lane, seen, now());
     work();
   }
 
   void answer_delivery() {
     auto what = deliveries_.back();
     deliveries_.pop_back();
-    auto level = static_cast<std::size_t>(what.level) - 1;
+    auto level = static_cast<std::size_t>(what.lane) - 1;
     std::vector<core::outcome> outcomes;
     bool refused = false;
     for (auto position : what.positions) {
@@ -290,7 +290,7 @@ private:
         REQUIRE(position > newest_[level]);
       newest_[level] = position;
     }
-    core_->delivered(what.level, outcomes, now());
+    core_->delivered(what.lane, outcomes, now());
     work();
   }
 

@@ -89,7 +89,7 @@ TEST_CASE("delayed message: due, it is what it was, and says where it waited", "
                           {"__CRC32#", "0123456789"}});
   auto view = waiting(properties);
   view.sysflag = sysflag::compressed | sysflag::born_host_v6;
-  auto message = due(view).value();
+  auto message = due(view, 1).value();
   CHECK(message.topic == "orders");
   CHECK(message.queue_id == 7);
   CHECK(message.sysflag == sysflag::compressed);
@@ -100,5 +100,5 @@ TEST_CASE("delayed message: due, it is what it was, and says where it waited", "
                     text({{"REAL_TOPIC", "t"}, {"REAL_QID", "1024"}}),
                     text({{"REAL_TOPIC", "SCHEDULE_TOPIC_XXXX"}, {"REAL_QID", "0"}}),
                     text({{"REAL_TOPIC", "RMQ_SYS_TRANS_HALF_TOPIC"}, {"REAL_QID", "0"}})})
-    CHECK(due(waiting(bad)).error().code == errc::corrupt);
+    CHECK(due(waiting(bad), 1).error().code == errc::corrupt);
 }
