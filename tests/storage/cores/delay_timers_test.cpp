@@ -262,16 +262,21 @@ private:
 
   void answer() { answer_one(); }
   bool answer_one() {
-    if (!deliveries_.empty() && (looks_.empty() || random_.one_in(2))) {
-      answer_delivery();
+    bool look = deliveries_.empty() || random_.one_in(2);
+    if (look && answer_look())
       return true;
-    }
-    return !looks_.empty() && answer_look();
+    if (deliveries_.empty())
+      return false;
+    answer_delivery();
+    return true;
   }
 
   bool answer_look() {
+    if (looks_.empty())
+      return false;
+    auto first = random_.below(looks_.size());
     for (std::size_t tries = 0; tries < looks_.size(); ++tries) {
-      auto i = (tries + random_.below(looks_.size())) % looks_.size();
+      auto i = (first + tries) % looks_.size();
       auto what = looks_[i];
       auto& queue = queues_[static_cast<std::size_t>(core_->level_of(what.lane)) - 1];
       auto end = static_cast<std::int64_t>(queue.size());
