@@ -223,3 +223,65 @@ TEST_CASE("delayer: a clock that is set does not hold it up", "[actors]") {
   t.pass(1200ms);
   CHECK(t.in("orders") == bodies{"1", "2"});
 }
+
+TEST_CASE("delayer: a timer message waits in one level after the other, and comes at its time",
+          "[actors]") {
+  delay_stand t;
+  t.start();
+  t.create_topic("orders", 4);
+  REQUIRE(all_stored(t.put(delayed("orders", "x", 0, 3,
+                                   "TAGS\1A\2TIMER_DELAY_MS\1"
+                                   "6300\2"))));
+  REQUIRE(all_stored(t.put(delayed("orders", "soon", 0, 3,
+                                   "TIMER_DELAY_MS\1"
+                                   "250\2"))));
+  REQUIRE(all_stored(t.put(delayed("orders", "past", 0, 3,
+                                   "TIMER_DELIVER_MS\1"
+                                   "5\2"))));
+  auto time = std::to_string(t.stand.clock.ms + 6300);
+  t.put_delayed("before", 1); // nobody waits for it
+  t.pass(240ms);
+  CHECK(t.in("orders", 3) == bodies{"past"});
+  t.pass(110ms);
+  CHECK(t.in("orders", 3) == bodies{"past", "soon"});
+  t.pass(5s);
+  CHECK(t.in("orders") == bodies{"before"});
+  CHECK(t.in(waiting, 1) == bodies{"x"}); // 5 s, then 1 s, then the rest
+  CHECK(t.in(waiting, 0) == bodies{"soon", "before", "x"});
+  t.pass(930ms);
+  CHECK(t.in("orders", 3).size() == 2);
+  t.pass(120ms);
+  auto here = t.pull("orders", 3, 2);
+  REQUIRE(here.records.size() == 1);
+  auto record = read_back(here.records[0]);
+  CHECK(record.properties ==
+        "TAGS\1A\2TIMER_DELIVER_MS\1" + time + "\2TIMER_OUT_MS\1" + time + "\2");
+  t.pass(1s);
+  CHECK(t.progress() == "{1:3,2:1}");
+}
+
+TEST_CASE("delayer: timer messages come once over a stop, and are not early for a clock set back",
+          "[actors]") {
+  delay_stand t;
+  t.start();
+  t.create_topic("orders");
+  auto send = [&](const std::string& body, int ms) {
+    auto more = "TIMER_DELAY_MS\1" + std::to_string(ms) + "\2";
+    REQUIRE(all_stored(t.put(delayed("orders", body, 0, 0, more))));
+  };
+  send("900", 900);
+  send("300", 300);
+  send("1800", 1800);
+  t.put_delayed("level", 1);
+  t.pass(500ms);
+  CHECK(t.in("orders") == bodies{"300"});
+  CHECK(t.stop().value().left_over.empty());
+  t.start();
+  t.pass(300ms);
+  CHECK(t.in("orders") == bodies{"300"});
+  t.stand.clock.ms -= 10'000;
+  t.pass(9500ms);
+  CHECK(t.in("orders") == bodies{"300", "level"});
+  t.pass(3s);
+  CHECK(t.in("orders") == bodies{"300", "level", "900", "1800"});
+}

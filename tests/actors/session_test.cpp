@@ -325,17 +325,17 @@ TEST_CASE("session: whether they wait for the flush or not, puts keep their orde
   CHECK(bodies == wanted);
 }
 
-TEST_CASE("session: a time for delivery is refused", "[actors]") {
+TEST_CASE("session: a time for delivery that is none, or of a transaction, is refused",
+          "[actors]") {
   session_stand t;
   t.start();
   for (auto* property : {"TIMER_DELAY_SEC\1"
-                         "1\2",
+                         "soon\2",
                          "__STARTDELIVERTIME\1"
-                         "1\2"}) {
-    auto refused = t.refusal(with_properties(property));
-    CHECK(refused.code == errc::invalid_argument);
-    CHECK(refused.message.find("not supported") != std::string::npos);
-  }
+                         "1s\2",
+                         "TIMER_DELAY_MS\1"
+                         "5\2TRAN_MSG\1true\2PGROUP\1g\2"})
+    CHECK(t.refusal(with_properties(property)).code == errc::invalid_argument);
 }
 
 TEST_CASE("session: a pull compares at most 64 tags, sorted", "[actors]") {

@@ -181,22 +181,41 @@ TEST_CASE("gateway: a batch of which a part is stored is not called refused", "[
   CHECK(answer.number("queueOffset") == 7);
 }
 
-TEST_CASE("gateway: what asks for a time is refused", "[gateway]") {
+TEST_CASE("gateway: what asks for a time waits for it, but not in a batch nor too long",
+          "[gateway]") {
   gateway_stand t;
   t.start();
   t.node.create_topic("t");
-  for (auto* property : {"TIMER_DELAY_SEC\1"
-                         "10\2",
-                         "TIMER_DELAY_MS\1"
-                         "10\2",
-                         "TIMER_DELIVER_MS\1"
-                         "1700000000000\2",
-                         "__STARTDELIVERTIME\1"
-                         "1700000000000\2"}) {
-    auto answer = t.ask(1, request_code::send_message, send_fields("t", 0, property), "x");
+  auto send = [&](const std::string& name, const std::string& value) {
+    return t.ask(1, request_code::send_message, send_fields("t", 0, name + '\1' + value + '\2'),
+                 "x");
+  };
+  for (auto& [name, value] : {std::pair{"TIMER_DELAY_SEC", "soon"},
+                              {"TIMER_DELAY_MS", "1x"},
+                              {"TIMER_DELIVER_MS", "99999999999999999999"},
+                              {"TIMER_DELIVER_MS", "9223372036854775000"},
+                              {"__STARTDELIVERTIME", "9223372036854775000"}}) {
+    auto answer = send(name, value);
     CHECK(answer.header.code == response_code::message_illegal);
-    CHECK(answer.header.remark.find("not supported") != std::string::npos);
+    CHECK(answer.header.remark.find("timer message illegal") != std::string::npos);
   }
+  auto batch = send_fields("t", 0, "TIMER_DELAY_SEC\00110\2");
+  batch.emplace_back("batch", "true");
+  auto body = std::string("\0\0\0\x17\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1x\0\0", 23);
+  auto refused = t.ask(1, request_code::send_message, batch, body);
+  CHECK(refused.header.code == response_code::message_illegal);
+  auto later = std::to_string(t.node.stand.clock.ms + 70'000);
+  CHECK(send("TIMER_DELIVER_MS", later).header.code == response_code::success);
+  CHECK(t.node.read_all("t", 0).empty());
+  CHECK(t.node.read_all("SCHEDULE_TOPIC_XXXX", 4) == std::vector<std::string>{"x"});
+  CHECK(send("TIMER_DELIVER_MS", "1").header.code == response_code::success);
+  CHECK(t.node.read_all("t", 0) == std::vector<std::string>{"x"});
+}
+
+TEST_CASE("gateway: a level or a transaction that is none is an ordinary message", "[gateway]") {
+  gateway_stand t;
+  t.start();
+  t.node.create_topic("t");
   auto plain = t.ask(1, request_code::send_message,
                      send_fields("t", 0,
                                  "DELAY\1"

@@ -87,3 +87,37 @@ TEST_CASE("delay offsets: none yet, as 4.9 writes them, and what cannot be", "[s
   std::filesystem::remove(f.path() + ".bak");
   CHECK(delay_offsets::load(posix_file_system(), f.o).error().code == errc::corrupt);
 }
+
+TEST_CASE("delay offsets: what is settled behind them is kept, as long as they are the same",
+          "[storage]") {
+  fixture f;
+  auto table = f.load();
+  table.set(2, 5);
+  table.set_window(2, delay_core::window{9, 12, {5, 7}});
+  REQUIRE(table.save(1'700'000'000'000).has_value());
+  CHECK(f.load().window(2) == delay_core::window{9, 12, {5, 7}});
+  CHECK_FALSE(f.load().window(1));
+  auto text = f.text();
+  auto with = [&](const std::string& from, const std::string& to) {
+    auto other = text;
+    auto at = other.find(from);
+    REQUIRE(at != std::string::npos);
+    f.write(other.replace(at, from.size(), to));
+    return f.load().window(2);
+  };
+  CHECK_FALSE(with("2:5", "2:6")); // RocketMQ went on
+  CHECK_FALSE(with("[5,7]", "[7,5]"));
+  CHECK_FALSE(with("[5,7]", "[4,7]"));
+  CHECK_FALSE(with("[5,7]", "[5,-7]"));
+  CHECK_FALSE(with("[5,7]", "7"));
+  CHECK_FALSE(with("\"next\":9", "\"next\":4"));
+  CHECK_FALSE(with("\"noticed\":12", "\"noticed\":-1"));
+  f.write(text);
+  auto again = f.load();
+  again.set_window(2, delay_core::window{9, 12, {5, 7}});
+  CHECK_FALSE(again.changed());
+  again.set_window(2, std::nullopt);
+  CHECK(again.changed());
+  REQUIRE(again.save(1'700'000'000'000).has_value());
+  CHECK(f.text().find("windows") == std::string::npos);
+}
