@@ -182,8 +182,7 @@ const std::array table = {
         "store", "max-topics", q::count, {1, 50'000},
         "Topics that may be, retry topics included; more are refused."),
     text("store", "message-delay-level",
-         "How long messages of each delay level wait: RocketMQ's messageDelayLevel.", delays_text,
-         set_delays),
+         "How long each delay level lasts: RocketMQ's messageDelayLevel.", delays_text, set_delays),
     number<store, &storage::options::timer_max_delay_ms>(
         "store", "timer-max-delay", q::duration, {0, 36500 * day},
         "How far ahead a message may ask for its time: RocketMQ's timerMaxDelaySec."),

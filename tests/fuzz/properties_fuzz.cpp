@@ -1,6 +1,7 @@
 #include "storage/format/delayed_message.hpp"
 #include "storage/format/properties.hpp"
 #include "storage/format/record.hpp"
+#include "storage/format/timer_message.hpp"
 #include "tests/fuzz/hostile.hpp"
 
 #include <string_view>
@@ -77,10 +78,34 @@ void check_delay_forms(std::string_view text) {
   record_view view;
   view.topic = delay_topic;
   view.properties = waiting;
-  auto message = due(view, now);
+  auto message = due(view, 0);
   require(message.has_value() && message.value().topic == "topic" && message.value().queue_id == 7,
           "it comes to where it belongs");
   require(asked_level(message.value().properties) == 0, "it is not put off again");
+}
+
+/// A message that waits for a time says so, asks for it until it is over, and not again.
+void check_timer_forms(std::string_view text) {
+  constexpr std::int64_t now = 1'767'225'600'000;
+  auto time = asked_time(text, now);
+  std::string waiting;
+  if (!time || !time.value() || *time.value() <= now ||
+      put_off_until(text, "topic", 7, *time.value(), now, level_until(*time.value(), now, {}), {},
+                    waiting)
+          .has_error())
+    return;
+  require(waits_until(waiting) == *time.value(), "it waits until its time");
+  record_view view;
+  view.topic = delay_topic;
+  view.properties = waiting;
+  auto early = due(view, now);
+  require(early.has_value() && early.value().topic == "topic" && early.value().queue_id == 7,
+          "it knows where it belongs");
+  require(asked_time(early.value().properties, now).value() == *time.value(),
+          "it asks for its time again");
+  auto over = due(view, *time.value());
+  require(over.has_value() && !asked_time(over.value().properties, now).value(),
+          "what has come is not put off again");
 }
 
 /// No character of UTF-8, and no broken piece of one, goes on behind an ASCII byte.
@@ -107,6 +132,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_keys(text);
   check_hash(text);
   check_delay_forms(text);
+  check_timer_forms(text);
   auto* problem = property_problem(text);
   require(problem == nullptr || *problem != '\0', "a problem has a name");
   return 0;
