@@ -56,6 +56,10 @@ void delayer_state::start(delayer_actor::stateful_pointer<delayer_state> actor,
     return self_->quit(to_caf(loaded.error()));
   }
   offsets_ = std::move(loaded.value());
+  if (auto good = load_recalled(); !good) {
+    storage::log_error("delayer.unreadable", {{"reason", good.error().message}});
+    return self_->quit(to_caf(good.error()));
+  }
   for (auto& text : offsets_->warnings())
     storage::log_warning("delayer.ignored", {{"what", text}});
   for (std::int32_t level = 1; level <= core::levels(); ++level) {
@@ -73,6 +77,7 @@ delayer_state::core::moment delayer_state::now() const {
 
 void delayer_state::work() {
   timer_.came(self_->clock().now());
+  answer_recalls();
   if (!has_roles_)
     return;
   auto todo = core_.work(now());
@@ -241,6 +246,10 @@ std::optional<put_request> delayer_state::request_for(const storage::slice& reco
     return std::nullopt;
   }
   auto& message = due.value();
+  if (is_recalled(view, message.topic)) {
+    became = core::outcome::never;
+    return std::nullopt;
+  }
   storage::new_message copy;
   copy.queue_id = message.queue_id;
   copy.flag = view.flag;
@@ -344,6 +353,7 @@ void delayer_state::save() {
   std::vector<level_progress> progress;
   for (std::int32_t level = 1; level <= core::levels(); ++level)
     progress.push_back({core_.progress(level), core_.window_of(level)});
+  recalled_until_ = recalled_until();
   auto to = stored_to_;
   bool durable = to <= durable_ || setup_.options.store.flush == storage::flush_policy::sync ||
                  TROUPE_MUTANT("delivery-not-flushed");
@@ -378,6 +388,8 @@ void delayer_state::write(const std::vector<level_progress>& progress) {
   storage::result<void> done = boost::outcome_v2::success();
   if (offsets_->changed())
     done = offsets_->save(setup_.clock->now_ms());
+  if (done)
+    forget_recalled(recalled_until_);
   saved(done);
 }
 
@@ -473,6 +485,7 @@ delayer_actor::behavior_type delayer(delayer_actor::stateful_pointer<delayer_sta
   return {
       [&state](stop_atom) { return state.stop(); },
       [&state](const role_table& table) { state.set_roles(table); },
+      [&state](message_recall what) { return state.recall(std::move(what)); },
       [&state](work_atom) { state.work(); },
       [&state](save_atom) { state.save(); },
   };

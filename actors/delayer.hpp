@@ -7,6 +7,7 @@
 #include "storage/clock.hpp"
 #include "storage/cores/delay_core.hpp"
 #include "storage/tables/delay_offsets.hpp"
+#include "storage/tables/recalled_messages.hpp"
 
 #include <cstdint>
 #include <map>
@@ -38,6 +39,7 @@ struct delayer_state {
   void save();
   caf::result<stop_report> stop();
   void set_roles(const role_table& table);
+  caf::result<bool> recall(message_recall what);
 
 private:
   using core = storage::delay_core;
@@ -57,6 +59,21 @@ private:
     queue_offset next = 0;
     std::optional<core::window> window;
   };
+
+  /// Whoever recalled a message waits until that is durable, and until what the writer had at the
+  /// time is answered.
+  struct open_recall {
+    storage::recalled_message what;
+    kept_promise<bool> promise;
+    std::vector<std::pair<std::int32_t, question>> under_way; ///< lanes, and what they asked
+    bool saved = false;
+  };
+
+  storage::result<void> load_recalled();
+  bool is_recalled(const storage::record_view& waiting, const std::string& topic) const;
+  void answer_recalls();
+  std::optional<std::int64_t> recalled_until() const;
+  void forget_recalled(std::optional<std::int64_t> until);
 
   core::moment now() const;
   lane_work& of(std::int32_t lane) { return lanes_[static_cast<std::size_t>(lane) - 1]; }
@@ -90,6 +107,9 @@ private:
   bool has_roles_ = false;
   core core_{storage::delay_levels{}};
   std::optional<storage::delay_offsets> offsets_;
+  std::optional<storage::recalled_messages> recalled_;
+  std::vector<open_recall> recalls_;
+  std::optional<std::int64_t> recalled_until_; ///< what is being saved lets those before go
   std::vector<lane_work> lanes_{static_cast<std::size_t>(core::lanes())};
   question next_question_ = 1;
   std::size_t reader_turn_ = 0;

@@ -2,6 +2,7 @@
 
 #include "actors/group_messages.hpp"
 #include "actors/messages.hpp"
+#include "actors/recall_messages.hpp"
 #include "actors/transaction_messages.hpp"
 
 /// Every actor of a node and what it answers. `handles<A(B)>` reads "answers B with A"; with `void`
@@ -157,6 +158,8 @@ using registrar_actor = caf::typed_actor<
 using delayer_actor = caf::typed_actor<
     /// Delivers nothing more; answers when it is known how what was begun ended, and saved.
     handles<stop_report(stop_atom)>, handles<void(role_table)>,
+    /// `busy` when too many are recalled.
+    handles<bool(message_recall)>,
     // Its own timers.
     handles<void(work_atom)>, handles<void(save_atom)>>;
 
@@ -362,4 +365,5 @@ CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_claim))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::group_leave))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::transaction_end))
 CAF_ADD_TYPE_ID(troupe_roles, (troupe::transaction_check))
+CAF_ADD_TYPE_ID(troupe_roles, (troupe::message_recall))
 CAF_END_TYPE_ID_BLOCK(troupe_roles)

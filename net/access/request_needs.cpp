@@ -80,6 +80,7 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
     break;
   case code::send_message:
   case code::send_reply_message:
+  case code::recall_message:
     all.topic_in("topic", right::pub);
     break;
   case code::send_message_v2:

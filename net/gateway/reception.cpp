@@ -35,17 +35,18 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       listings_(counter_), services_{self_, setup_, counter_, sessions_}, names_(services_),
       registry_(services_, names_), book_(services_), sends_(services_, names_, book_, tally_),
       retries_(services_, names_, book_, sends_, tally_), groups_(services_, names_, book_),
-      transactions_(services_, groups_.groups()),
+      transactions_(services_, groups_.groups()), recalls_(services_, names_),
       replies_(services_, names_, groups_.groups(), sends_), offsets_(services_),
       pulls_(services_, names_, book_, groups_.groups(), tally_), queries_(services_),
       admin_topics_(services_, names_, tally_),
       admin_groups_(services_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
-  for (auto lines : {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(),
-                     groups_.lines(), transactions_.lines(), replies_.lines(), offsets_.lines(),
-                     pulls_.lines(), queries_.lines(), admin_topics_.lines(), admin_groups_.lines(),
-                     admin_progress_.lines(), admin_status_.lines(), relays_.lines()}) {
+  for (auto lines :
+       {names_.lines(), registry_.lines(), sends_.lines(), retries_.lines(), groups_.lines(),
+        transactions_.lines(), recalls_.lines(), replies_.lines(), offsets_.lines(), pulls_.lines(),
+        queries_.lines(), admin_topics_.lines(), admin_groups_.lines(), admin_progress_.lines(),
+        admin_status_.lines(), relays_.lines()}) {
     watch_settings(lines);
     table_.add(std::move(lines));
   }
@@ -135,6 +136,7 @@ void reception::set_roles(const role_table& roles) {
   sends_.set_roles(roles);
   pulls_.set_roles(roles);
   transactions_.set_roles(roles);
+  recalls_.set_roles(roles);
 }
 
 /// What reads is not waited for: whoever asked asks again elsewhere or later.

@@ -10,6 +10,7 @@
 #include "net/gateway/offset_desk.hpp"
 #include "net/gateway/pull_desk.hpp"
 #include "net/gateway/query_desk.hpp"
+#include "net/gateway/recall_desk.hpp"
 #include "net/gateway/registry_desk.hpp"
 #include "net/gateway/relay_desk.hpp"
 #include "net/gateway/reply_desk.hpp"
@@ -80,6 +81,7 @@ private:
   retry_desk retries_;
   group_desk groups_;
   transaction_desk transactions_;
+  recall_desk recalls_;
   reply_desk replies_;
   offset_desk offsets_;
   pull_desk pulls_;

@@ -2,6 +2,7 @@
 
 #include "net/remoting/batch_body.hpp"
 #include "net/remoting/codes.hpp"
+#include "net/remoting/recall_handle.hpp"
 #include "net/remoting/request_reply.hpp"
 #include "net/remoting/send_back.hpp"
 #include "storage/clock.hpp"
@@ -48,12 +49,16 @@ constexpr std::size_t most_held_sends = 20'000;
 
 /// A time from now on becomes one of the clock, as it would if the message waited already, and what
 /// it says of an earlier wait goes. What is wrong with it is said when it is checked.
-void fix_time(std::string& properties) {
+/// Answers the time if it is to come.
+std::optional<std::int64_t> fix_time(std::string& properties) {
   if (!storage::may_ask_for_time(properties) || storage::asked_level(properties) > 0)
-    return;
-  auto time = storage::asked_time(properties, storage::system_wall_clock().now_ms());
-  if (time && time.value())
-    properties = storage::with_time(properties, *time.value());
+    return std::nullopt;
+  auto now = storage::system_wall_clock().now_ms();
+  auto time = storage::asked_time(properties, now);
+  if (!time || !time.value())
+    return std::nullopt;
+  properties = storage::with_time(properties, *time.value());
+  return *time.value() > now ? time.value() : std::nullopt;
 }
 
 /// The bytes of a request, as long as its messages are views of them.
@@ -249,6 +254,16 @@ void send_desk::make_reply_topic() {
     names_.create({topic, 1, 1, 6}, [](const error&) {});
 }
 
+/// With which the producer may recall the message; none without a key, nor for a group's retries.
+std::string send_desk::handle_of(const std::string& topic, std::int64_t deliver_ms,
+                                 const std::string& properties) const {
+  auto key = storage::find_property(properties, storage::property::unique_key);
+  if (key.empty() || topic.starts_with(remoting::retry_prefix))
+    return {};
+  return remoting::write_recall_handle(
+      {topic, setup_.address.broker, deliver_ms, std::string(key)});
+}
+
 /// The messages stay where the socket has put them until the writer encodes them.
 void send_desk::store(const ticket& who, const client_request& request,
                       remoting::send_header header, const topic_info& topic) {
@@ -268,10 +283,12 @@ void send_desk::store(const ticket& who, const client_request& request,
   auto* peer = sessions_.peer_of(who.from);
   if (peer == nullptr)
     return counter_.fail(who, {errc::unavailable, "not stored: the client is gone"});
+  std::string handle;
   if (!header.batch) {
     remoting::add_broker_properties(header.properties, request.header.version,
                                     setup_.address.cluster);
-    fix_time(header.properties);
+    if (auto time = fix_time(header.properties))
+      handle = handle_of(topic.name, *time, header.properties);
     if (remoting::wants_reply(header.properties))
       make_reply_topic();
   }
@@ -289,6 +306,7 @@ void send_desk::store(const ticket& who, const client_request& request,
   put.time_left_ms =
       static_cast<std::uint32_t>(std::max<std::int64_t>(counter_.time_left_ms(who), 1));
   sent_put sent{this, who, topic.name, queue_id, put.count, put.messages.size()};
+  sent.recall_handle = std::move(handle);
   puts_.store(sessions_.credit_of(who.from), std::move(put), &topic, std::move(sent));
 }
 
@@ -367,6 +385,8 @@ void send_desk::answer_stored(const sent_put& put, const message_result* results
   answer.queue_id = put.queue_id;
   answer.queue_offset = results[0].queue_position;
   remoting::write_fields(header, answer);
+  if (!put.recall_handle.empty())
+    header.ext.add("recallHandle", put.recall_handle);
   counter_.reply(put.who, header);
 }
 

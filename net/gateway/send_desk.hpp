@@ -43,7 +43,8 @@ private:
     std::int32_t queue_id = 0;
     std::uint32_t count = 0;
     std::uint64_t bytes = 0;
-    stored then = {}; ///< answers instead of us
+    stored then = {};               ///< answers instead of us
+    std::string recall_handle = {}; ///< of a timer message
 
     void deliver(const put_response& response) const { desk->answer(*this, response); }
     void deliver(const caf::error& why) const {
@@ -62,6 +63,8 @@ private:
 
   void take(const ticket& who, const client_request& request);
   void make_reply_topic();
+  std::string handle_of(const std::string& topic, std::int64_t deliver_ms,
+                        const std::string& properties) const;
   bool bury(remoting::send_header& header, std::int32_t client_version);
   void begin(const ticket& who, const client_request& request, remoting::send_header header,
              bool dead);

@@ -71,6 +71,7 @@ inline constexpr std::int32_t get_namesrv_config = 319;
 inline constexpr std::int32_t send_batch_message = 320;
 inline constexpr std::int32_t query_data_version = 322;
 inline constexpr std::int32_t resume_check_half_message = 323;
+inline constexpr std::int32_t recall_message = 370;
 inline constexpr std::int32_t send_reply_message = 324;
 inline constexpr std::int32_t send_reply_message_v2 = 325;
 inline constexpr std::int32_t push_reply_message_to_client = 326; ///< to clients
@@ -107,6 +108,7 @@ inline constexpr std::int32_t group_not_exist = 26;
 inline constexpr std::int32_t invalid_parameter = 29;
 inline constexpr std::int32_t consumer_not_online = 206;
 inline constexpr std::int32_t consume_message_timeout = 207;
+inline constexpr std::int32_t illegal_operation = 604;
 
 /// For a name or a number that cannot be: clients before RocketMQ 5 know no code of its own.
 constexpr std::int32_t illegal_for(std::int32_t version) noexcept {

@@ -276,6 +276,17 @@ void describe(Fields& f, resume_header& h) {
   f("msgId", h.message_id);
 }
 
+/// RECALL_MESSAGE (370).
+struct recall_header {
+  std::string topic;
+  std::string handle;
+};
+template <class Fields>
+void describe(Fields& f, recall_header& h) {
+  f("topic", h.topic);
+  f("recallHandle", h.handle);
+}
+
 /// UNREGISTER_CLIENT (35).
 struct unregister_header {
   std::string client_id;

@@ -149,6 +149,7 @@ void delay_core::walk(std::int32_t level, const sight& what, const moment& now) 
   bool asleep = false;
   bool no_room = false;
   s.end = what.end;
+  s.seen = true;
   s.batch.clear();
   s.behind = std::max(std::min(what.next, what.end), s.next); // there is nothing behind the end
   for (auto& message : what.messages) {

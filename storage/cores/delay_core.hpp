@@ -118,6 +118,9 @@ public:
   std::int64_t progress(std::int32_t level) const;
   std::optional<window> window_of(std::int32_t level) const;
 
+  /// Nothing is due that was seen, and the queues' ends have been seen.
+  bool caught_up(const moment& now) const;
+
   static constexpr std::int32_t levels() noexcept {
     return static_cast<std::int32_t>(delay_levels::most);
   }
@@ -152,6 +155,7 @@ private:
     std::int64_t next = 0;
     waiting head;
     std::int64_t end = 0;            ///< of the queue, as seen last
+    bool seen = false;               ///< `end` says something
     std::vector<std::int64_t> batch; ///< positions
     std::int64_t behind = 0;         ///< where to go on when all of the batch are settled
     std::set<std::int64_t> ahead;    ///< settled, behind one that is not: no more than a batch

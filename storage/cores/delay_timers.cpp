@@ -51,6 +51,18 @@ std::optional<delay_core::window> delay_core::window_of(std::int32_t level) cons
   return now;
 }
 
+bool delay_core::caught_up(const moment& now) const {
+  for (std::int32_t level = 1; level <= levels(); ++level) {
+    auto& s = at(level);
+    bool sleeps = s.now == phase::sleeping && left_ms(level, s.head, now.wall_ms) > 0;
+    bool at_end = s.seen && s.next >= s.end && s.now != phase::due && s.now != phase::delivering;
+    auto rest = rest_.earliest(level);
+    if ((!sleeps && !at_end) || (rest && rest->due_ms <= now.wall_ms))
+      return false;
+  }
+  return true;
+}
+
 std::int32_t delay_core::level_of(std::int32_t lane) const noexcept {
   if (is_walk(lane))
     return lane;
