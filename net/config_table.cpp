@@ -327,6 +327,27 @@ const std::array table = {
     gateway<&gateway_options::connections_per_address>(
         "connections-per-address", q::count, {0, 100'000},
         "The same of one address; 0: half of connections."),
+    gateway<&gateway_options::connections_per_account>(
+        "connections-per-account", q::count, {0, 100'000},
+        "The same of one account, where accounts are asked for; 0: no limit."),
+    gateway<&gateway_options::requests_per_address>(
+        "requests-per-address", q::count, {0, 1'000'000'000},
+        "Open requests of one address, held pulls among them; 0: no limit."),
+    gateway<&gateway_options::requests_per_account>("requests-per-account", q::count,
+                                                    {0, 1'000'000'000},
+                                                    "The same of one account; 0: no limit."),
+    gateway<&gateway_options::new_topics_per_address>(
+        "new-topics-per-address", q::count, {0, 1'000'000},
+        "Topics that requests of one address may create in an hour; 0: no limit."),
+    gateway<&gateway_options::new_topics_per_account>("new-topics-per-account", q::count,
+                                                      {0, 1'000'000},
+                                                      "The same of one account; 0: no limit."),
+    gateway<&gateway_options::new_groups_per_address>(
+        "new-groups-per-address", q::count, {0, 1'000'000},
+        "Groups, with their retry topics, that those of one address may create in an hour."),
+    gateway<&gateway_options::new_groups_per_account>("new-groups-per-account", q::count,
+                                                      {0, 1'000'000},
+                                                      "The same of one account; 0: no limit."),
     gateway<&gateway_options::connection_bytes>(
         "connection-bytes", q::bytes, {64 * kib, tebibyte},
         "Unanswered requests and unread answers of one; above it is not read from."),

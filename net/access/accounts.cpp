@@ -51,6 +51,18 @@ std::string accounts::refusal_of(const need& wanted, const remoting::command& he
   return missing(*key, wanted);
 }
 
+const std::string* accounts::account_of(const remoting::command& header, remoting::byte_view body,
+                                        const storage::host& peer) const {
+  if (std::any_of(trusted_.begin(), trusted_.end(),
+                  [&peer](const address_rule& rule) { return rule.matches(peer); }))
+    return nullptr;
+  if (auto wanted = needs_of(header, body); !wanted || wanted.value().open)
+    return nullptr;
+  auto* key = header.ext.find(access_key_field);
+  auto found = key == nullptr ? accounts_.end() : accounts_.find(*key);
+  return found == accounts_.end() ? nullptr : &found->first;
+}
+
 std::string accounts::refusal(const remoting::command& header, remoting::byte_view body,
                               const storage::host& peer) const {
   auto trusts = [&peer](const address_rule& rule) { return rule.matches(peer); };

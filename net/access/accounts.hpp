@@ -28,6 +28,11 @@ public:
   std::string refusal_of(const need& wanted, const remoting::command& header,
                          const storage::host& peer) const;
 
+  /// Whose request it is that `refusal` has allowed. Null: of an address that is trusted whoever it
+  /// is, or one that nobody has to sign.
+  const std::string* account_of(const remoting::command& header, remoting::byte_view body,
+                                const storage::host& peer) const;
+
   std::size_t size() const noexcept { return accounts_.size(); }
 
 private:

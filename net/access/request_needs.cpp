@@ -145,7 +145,7 @@ storage::result<request_needs> needs_of(const remoting::command& header, remotin
   case get_earliest_time:
     all.topic_in("topic", right::either);
     break;
-  case code::consumer_send_msg_back:
+  case code::consumer_send_msg_back: // names a place in the log, too: as end_transaction
     all.group_in("group");
     break;
   case code::get_consumer_list_by_group:

@@ -4,6 +4,7 @@
 #include "net/remoting/admin_headers.hpp"
 #include "net/remoting/codes.hpp"
 #include "net/remoting/headers.hpp"
+#include "net/remoting/send_back.hpp"
 #include "net/remoting/settings_lists.hpp"
 
 #include <algorithm>
@@ -56,11 +57,29 @@ void admin_groups_desk::update_group(const session_actor& session, const ticket&
   auto group = remoting::read_group_name(request.body.bytes());
   if (!group)
     return counter_.fail(who, group.error());
-  counter_.ask<group_settings>(
+  group_settings wanted{group.value(), std::string(troupe::client::text_of(request.body.bytes()))};
+  when_allowed(session, who, wanted.group, [this, session, who, wanted] {
+    counter_.ask<group_settings>(
+        who, session,
+        [this, who](const group_settings&) { counter_.reply(who, response_code::success, {}); },
+        store_atom_v, wanted);
+  });
+}
+
+/// One that is not here yet is made: as many as the client may. Fails the request otherwise.
+void admin_groups_desk::when_allowed(const session_actor& session, const ticket& who,
+                                     const std::string& group, std::function<void()> then) {
+  if (group.empty() || names_.find(remoting::retry_topic(group)) != nullptr)
+    return then(); // it has consumed, or is none
+  counter_.ask<group_list>(
       who, session,
-      [this, who](const group_settings&) { counter_.reply(who, response_code::success, {}); },
-      store_atom_v,
-      group_settings{group.value(), std::string(troupe::client::text_of(request.body.bytes()))});
+      [this, who, then = std::move(then)](const group_list& known) {
+        if (known.settings.empty())
+          if (auto counted = names_.charge(who, creation::group); !counted)
+            return counter_.fail(who, counted.error());
+        then();
+      },
+      list_atom_v, group);
 }
 
 void admin_groups_desk::update_groups(const session_actor& session, const ticket& who,
@@ -82,10 +101,12 @@ void admin_groups_desk::next_update(const session_actor& session, const ticket& 
     return counter_.reply(who, response_code::success, {});
   auto next = std::move(left->back());
   left->pop_back();
-  counter_.ask<group_settings>(
-      who, session,
-      [this, session, who, left](const group_settings&) { next_update(session, who, left); },
-      store_atom_v, std::move(next));
+  when_allowed(session, who, next.group, [this, session, who, left, next] {
+    counter_.ask<group_settings>(
+        who, session,
+        [this, session, who, left](const group_settings&) { next_update(session, who, left); },
+        store_atom_v, next);
+  });
 }
 
 void admin_groups_desk::delete_group(const session_actor& session, const ticket& who,

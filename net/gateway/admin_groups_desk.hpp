@@ -2,10 +2,13 @@
 
 #include "net/gateway/desk.hpp"
 #include "net/gateway/listings.hpp"
+#include "net/gateway/names_desk.hpp"
 #include "net/remoting/admin_bodies.hpp"
 #include "net/remoting/client_groups.hpp"
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 namespace troupe::net {
@@ -13,9 +16,9 @@ namespace troupe::net {
 /// What operators ask and change about groups, and who their clients are. Owns nothing.
 class admin_groups_desk : public desk {
 public:
-  admin_groups_desk(const desk_services& with, const remoting::client_groups& groups,
-                    listings& room)
-      : desk(with), groups_(groups), listings_(room) {}
+  admin_groups_desk(const desk_services& with, names_desk& names,
+                    const remoting::client_groups& groups, listings& room)
+      : desk(with), names_(names), groups_(groups), listings_(room) {}
 
   request_lines lines();
 
@@ -46,6 +49,10 @@ private:
   std::vector<remoting::client_connection>
   connections_of(const std::vector<remoting::group_client>& clients) const;
 
+  void when_allowed(const session_actor& session, const ticket& who, const std::string& group,
+                    std::function<void()> then);
+
+  names_desk& names_;
   const remoting::client_groups& groups_;
   listings& listings_;
 };

@@ -69,6 +69,16 @@ bool admin_topics_desk::may_change(const ticket& who, const client_request& requ
   return false;
 }
 
+/// Refuses what is one new topic too many.
+bool admin_topics_desk::may_make(const ticket& who, const std::string& topic) {
+  if (names_.find(topic) != nullptr)
+    return true;
+  auto counted = names_.charge(who, creation_of(topic));
+  if (!counted)
+    counter_.fail(who, counted.error());
+  return counted.has_value();
+}
+
 /// Refuses what topics here cannot have.
 bool admin_topics_desk::may_have(const ticket& who, const client_request& request,
                                  std::int64_t sysflag, const std::string& attributes) {
@@ -88,7 +98,7 @@ void admin_topics_desk::update_topic(const session_actor& session, const ticket&
                                      const client_request& request) {
   auto h = counter_.fields_of<remoting::topic_config_header>(who, request);
   if (!h || !may_change(who, request, h->topic) ||
-      !may_have(who, request, h->sysflag, h->attributes))
+      !may_have(who, request, h->sysflag, h->attributes) || !may_make(who, h->topic))
     return;
   counter_.ask<topic_info>(
       who, session,
@@ -122,6 +132,8 @@ void admin_topics_desk::next_update(const session_actor& session, const ticket& 
     return names_.refresh([this, who] { counter_.reply(who, response_code::success, {}); });
   auto next = std::move(left->back());
   left->pop_back();
+  if (!may_make(who, next.name))
+    return;
   counter_.ask<topic_info>(
       who, session,
       [this, session, who, left](const topic_info&) { next_update(session, who, left); },

@@ -24,6 +24,7 @@ private:
                      const client_request& request);
   void next_update(const session_actor& session, const ticket& who,
                    const std::shared_ptr<std::vector<topic_info>>& left);
+  bool may_make(const ticket& who, const std::string& topic);
   bool may_have(const ticket& who, const client_request& request, std::int64_t sysflag,
                 const std::string& attributes);
   void list_unit_topics(const ticket& who, const client_request& request);

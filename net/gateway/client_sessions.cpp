@@ -58,6 +58,11 @@ std::shared_ptr<client_credit> client_sessions::credit_of(connection_id from) co
   return found == clients_.end() ? nullptr : found->second.credit;
 }
 
+client_account* client_sessions::account_of(connection_id from) {
+  auto found = clients_.find(from);
+  return found == clients_.end() ? nullptr : &found->second.account;
+}
+
 void client_sessions::wait(const ticket& who, const client_request& request) {
   clients_[who.from].waiting.emplace_back(who, request);
 }

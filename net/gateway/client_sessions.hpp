@@ -6,10 +6,17 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
 namespace troupe::net {
+
+/// Whose requests come by a connection: of the account that signed the first one that was allowed.
+struct client_account {
+  std::string name;    ///< empty: nobody signed any
+  bool counts = false; ///< the connection is one of the account's
+};
 
 /// The clients that are connected, and the node's session that stands for each of them. What a
 /// client sent before it went away is still stored: it stays known, and its session lives, until
@@ -52,6 +59,8 @@ public:
   /// Of a client that is known; else null. Who charges it keeps it: a client may be forgotten while
   /// it has something open.
   std::shared_ptr<client_credit> credit_of(connection_id from) const;
+  /// Of a client that is known; else null. Good until it ends.
+  client_account* account_of(connection_id from);
   void wait(const ticket& who, const client_request& request);
   /// Opens the session that a request waits for.
   void open_if_wanted(connection_id from);
@@ -67,6 +76,7 @@ private:
   struct client {
     storage::host peer;
     std::shared_ptr<client_credit> credit;
+    client_account account;
     session_actor session;
     bool opening = false;
     bool gone = false; ///< its connection is closed; what it sent is still carried out

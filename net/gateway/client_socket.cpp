@@ -1,5 +1,6 @@
 #include "net/gateway/client_socket.hpp"
 
+#include "net/remoting/codes.hpp"
 #include "storage/logging.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -46,8 +47,10 @@ storage::host host_of(const boost::asio::ip::tcp::endpoint& at) {
 } // namespace
 
 client_socket::client_socket(connection_id id, boost::asio::ip::tcp::socket socket,
-                             std::shared_ptr<socket_context> context)
-    : id_(id), socket_(std::move(socket)), context_(std::move(context)) {
+                             std::shared_ptr<socket_context> context,
+                             std::shared_ptr<request_share> address)
+    : id_(id), socket_(std::move(socket)), context_(std::move(context)),
+      address_(std::move(address)) {
   boost::system::error_code ignored; // a peer that is gone already shows at the first read
   peer_ = host_of(socket_.remote_endpoint(ignored));
   socket_.non_blocking(true, ignored);
@@ -72,7 +75,7 @@ bool client_socket::has_share() {
 }
 
 void client_socket::resume() {
-  if (closed_ || reading_)
+  if (closed_ || reading_ || ending_)
     return;
   if (!may_read()) {
     stopped_ = true;
@@ -122,6 +125,7 @@ void client_socket::read() {
     close();
   else
     resume();
+  flush(); // refusals
 }
 
 /// Finds out whether the client speaks TLS, by its first byte as RocketMQ does: that of a frame's
@@ -222,8 +226,11 @@ storage::result<void> client_socket::take_frames(arrived& batch) {
     frame_began_ = last_read_;
     end_turn();
     TROUPE_TRY(auto header, remoting::decode_header(next->type, next->header.bytes()));
+    if (!has_room_for(header, next->type))
+      continue;
     auto cost = next->bytes + request_cost + header.ext.size() * field_cost;
     count(request_bytes_ + cost, block_bytes_);
+    add_request();
     batch.requests.push_back({std::move(header), std::move(next->body), cost});
   }
 }
@@ -245,27 +252,86 @@ void client_socket::end_turn() {
   count_block();
 }
 
+// -- open requests -------------------------------------------------------------------------------
+
+/// False after the request was refused: its address or its account has too many open.
+bool client_socket::has_room_for(const remoting::command& request, remoting::header_type type) {
+  auto* full = address_->is_full() ? address_.get() : nullptr;
+  if (full == nullptr && account_ && account_->is_full())
+    full = account_.get();
+  if (full == nullptr || request.is_answer())
+    return true;
+  auto reason = full->refusal();
+  if (auto unsaid = context_->refused_lines.take())
+    storage::log_warning("gateway.limit",
+                         {{"peer", peer_.text()}, {"reason", reason}, {"unsaid", *unsaid}});
+  if (request.is_oneway())
+    return false;
+  std::string head;
+  remoting::append_frame_head(head,
+                              remoting::answer_to(request.opaque, type,
+                                                  remoting::response_code::system_busy,
+                                                  std::move(reason)),
+                              0);
+  push_head(std::move(head));
+  return false;
+}
+
+void client_socket::add_request() {
+  ++open_requests_;
+  address_->add(1);
+  if (account_)
+    account_->add(1);
+}
+
+void client_socket::remove_requests(std::size_t count) {
+  open_requests_ -= count;
+  address_->remove(count);
+  if (account_)
+    account_->remove(count);
+}
+
+/// What it has open is the account's, too.
+void client_socket::join(std::shared_ptr<request_share> account) {
+  if (account_)
+    account_->remove(open_requests_);
+  account_ = std::move(account);
+  account_->add(open_requests_);
+}
+
 // -- writing -------------------------------------------------------------------------------------
 
 void client_socket::send(outgoing message) {
   count(request_bytes_ - std::min(message.settled_bytes, request_bytes_), block_bytes_);
-  if (!closed_ && !message.head.empty()) {
-    if (pieces_.empty())
-      last_write_ = clock::now();
-    if (!pieces_.empty() && !pieces_.back().text.empty() &&
-        pieces_.back().text.size() < joined_bytes) {
-      pieces_.back().text += message.head;
-      count_unread(message.head.size(), false);
-    } else {
-      push({.text = std::move(message.head), .slice = {}, .receipt = {}});
-    }
+  if (closed_)
+    return;
+  if (message.settled_bytes > 0 && open_requests_ > 0)
+    remove_requests(1);
+  if (message.account)
+    join(std::move(message.account));
+  if (!message.head.empty()) {
+    push_head(std::move(message.head));
     for (auto& slice : message.body)
       if (!slice.empty())
         push({.text = {}, .slice = std::move(slice), .receipt = {}});
     if (pieces_.back().text.empty())
       pieces_.back().receipt = std::move(message.receipt);
   }
+  ending_ = ending_ || message.last;
   resume();
+}
+
+/// Small ones are joined.
+void client_socket::push_head(std::string head) {
+  if (pieces_.empty())
+    last_write_ = clock::now();
+  if (!pieces_.empty() && !pieces_.back().text.empty() &&
+      pieces_.back().text.size() < joined_bytes) {
+    pieces_.back().text += head;
+    count_unread(head.size(), false);
+  } else {
+    push({.text = std::move(head), .slice = {}, .receipt = {}});
+  }
 }
 
 void client_socket::push(piece p) {
@@ -297,6 +363,8 @@ void client_socket::flush() {
     flush_tls();
   else
     flush_plain();
+  if (ending_ && pieces_.empty())
+    close();
 }
 
 /// Joined and encrypted: TLS copies in any case. What is sent again begins with the same bytes.
@@ -424,6 +492,7 @@ void client_socket::close() {
     pop_piece();
   end_turn();
   count(0, 0);
+  remove_requests(open_requests_);
   context_->closed(id_);
 }
 

@@ -40,6 +40,7 @@ struct socket_context {
   std::atomic<std::uint64_t> received{0};
   std::atomic<std::uint64_t> sent{0};
   line_budget closed_lines{100};
+  line_budget refused_lines{1};
   std::function<void(arrived)> requests;
   std::function<void(connection_id)> closed;
   std::array<char, std::size_t{16} << 10> joined; ///< what goes into one piece of TLS
@@ -50,8 +51,9 @@ class client_socket : public std::enable_shared_from_this<client_socket> {
 public:
   using clock = std::chrono::steady_clock;
 
+  /// `address`: what its address has open.
   client_socket(connection_id id, boost::asio::ip::tcp::socket socket,
-                std::shared_ptr<socket_context> context);
+                std::shared_ptr<socket_context> context, std::shared_ptr<request_share> address);
 
   /// Reads what comes, from now on or again; it stops for want of room.
   void resume();
@@ -99,7 +101,12 @@ private:
   void count(std::size_t request_bytes, std::size_t block_bytes);
   void count_block() { count(request_bytes_, splitter_.held_bytes()); }
   void end_turn();
+  bool has_room_for(const remoting::command& request, remoting::header_type type);
+  void join(std::shared_ptr<request_share> account);
+  void add_request();
+  void remove_requests(std::size_t count);
 
+  void push_head(std::string head);
   void flush_plain();
   void flush_tls();
   void push(piece p);
@@ -117,12 +124,16 @@ private:
   remoting::frame_splitter splitter_;
   std::deque<piece> pieces_;
   std::size_t request_bytes_ = 0; ///< what requests cost that are not settled
-  std::size_t block_bytes_ = 0;   ///< counted of the splitter's memory
+  std::size_t open_requests_ = 0; ///< counted for its address and its account
+  std::shared_ptr<request_share> address_;
+  std::shared_ptr<request_share> account_; ///< null: nobody said who it is
+  std::size_t block_bytes_ = 0;            ///< counted of the splitter's memory
   unread_bytes unread_;
   bool reading_ = false; ///< waits until something comes
   bool stopped_ = false; ///< is not read from: the client's time does not count
   bool waiting_ = false; ///< is tried again when there is memory
   bool writing_ = false; ///< waits until the socket takes more
+  bool ending_ = false;  ///< is closed when it has taken what it was sent
   bool closed_ = false;
   clock::time_point came_;
   clock::time_point last_read_;

@@ -89,7 +89,11 @@ void group_desk::make_retry_topics(const ticket& who, const std::vector<std::str
     if (queues == 0 || names_.find(topic) != nullptr || names_.is_being_made(topic))
       continue;
     ++retry_topics_[who.from];
-    names_.create({topic, queues, queues, 6}, [](const storage::error&) {});
+    names_.create_for(who, {topic, queues, queues, 6}, [this, who](const storage::error& failure) {
+      auto caused = retry_topics_.find(who.from);
+      if (failure.code != errc::none && caused != retry_topics_.end() && caused->second > 0)
+        --caused->second; // it tries again with each heartbeat
+    });
   }
 }
 

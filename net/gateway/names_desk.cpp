@@ -134,6 +134,21 @@ void names_desk::create(const topic_info& topic, created then) {
   create_next();
 }
 
+void names_desk::create_for(const ticket& who, const topic_info& topic, created then) {
+  if (creating_.size() < most_creations && !is_being_made(topic.name))
+    if (auto counted = charge(who, creation_of(topic.name)); !counted)
+      return then(counted.error());
+  create(topic, std::move(then));
+}
+
+storage::result<void> names_desk::charge(const ticket& who, creation what) {
+  auto* peer = sessions_.peer_of(who.from);
+  auto* account = sessions_.account_of(who.from);
+  if (peer == nullptr || account == nullptr)
+    return storage::error{errc::unavailable, "the client is gone"};
+  return limits_.take(what, {*peer, account->name}, counter_.now_ms());
+}
+
 void names_desk::create_next() {
   while (open_creations_ < most_open_creations && !to_create_.empty()) {
     auto topic = std::move(to_create_.front());

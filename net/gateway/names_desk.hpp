@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/gateway/creation_limits.hpp"
 #include "net/gateway/desk.hpp"
 #include "net/gateway/line_budget.hpp"
 #include "net/remoting/broker_table.hpp"
@@ -22,7 +23,7 @@ namespace troupe::net {
 class names_desk : public desk {
 public:
   explicit names_desk(const desk_services& with)
-      : desk(with), others_(setup_.address), kv_(setup_.kv) {}
+      : desk(with), limits_(setup_.options), others_(setup_.address), kv_(setup_.kv) {}
 
   request_lines lines();
 
@@ -41,6 +42,10 @@ public:
   using created = std::function<void(const storage::error&)>;
   /// Calls `then` when the topic is known, or with the reason why it could not be made.
   void create(const topic_info& topic, created then);
+  /// The same for a client, if its address and account may make one more.
+  void create_for(const ticket& who, const topic_info& topic, created then);
+  /// Counts what the client's request makes. Fails when it may not.
+  storage::result<void> charge(const ticket& who, creation what);
   bool is_being_made(const std::string& topic) const { return creating_.count(topic) > 0; }
 
   // -- other brokers -----------------------------------------------------------------------------
@@ -75,6 +80,7 @@ private:
   std::map<std::string, std::vector<created>> creating_; ///< by topic
   std::deque<topic_info> to_create_;
   std::size_t open_creations_ = 0;
+  creation_limits limits_;
 
   remoting::broker_table others_;
   remoting::kv_config kv_;

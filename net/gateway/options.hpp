@@ -25,7 +25,14 @@ struct name_server {
 struct gateway_options {
   bool enabled = true;
   std::size_t connections = 1000;
-  std::size_t connections_per_address = 0; ///< 0: half of `connections`
+  std::size_t connections_per_address = 0;    ///< 0: half of `connections`
+  std::size_t connections_per_account = 0;    ///< these: 0: no limit
+  std::size_t requests_per_address = 100'000; ///< open at a time
+  std::size_t requests_per_account = 100'000;
+  std::size_t new_topics_per_address = 5000; ///< that its requests create in an hour
+  std::size_t new_topics_per_account = 5000;
+  std::size_t new_groups_per_address = 5000; ///< with them topics for retries and dead letters
+  std::size_t new_groups_per_account = 5000;
   /// Unanswered requests with what they cost the node, and unread answers; above it is not read.
   std::size_t connection_bytes = 32 * storage::mib;
   /// Unanswered requests and unfinished frames of all; no connection has more than is left of it.

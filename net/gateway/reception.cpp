@@ -5,6 +5,8 @@
 #include "net/remoting/codes.hpp"
 #include "storage/logging.hpp"
 
+#include <utility>
+
 namespace troupe::net {
 
 namespace {
@@ -25,7 +27,7 @@ std::string group_changed_by(const client_request& request) {
 } // namespace
 
 reception::reception(gateway_actor::pointer self, gateway_setup setup)
-    : self_(self), setup_(std::move(setup)),
+    : self_(self), setup_(std::move(setup)), account_limits_(setup_.options),
       counter_(self_, setup_.send, [this](connection_id from) { sessions_.all_written(from); }),
       sessions_(self_, setup_.node, setup_.node_settings.session, counter_,
                 [this](const session_actor& session, const client_sessions::waiting_requests& all) {
@@ -41,7 +43,7 @@ reception::reception(gateway_actor::pointer self, gateway_setup setup)
       pops_(services_, names_, book_, tally_), pop_acks_(services_, names_, pops_),
       assignments_(services_, names_, groups_), queries_(services_),
       admin_topics_(services_, names_, tally_),
-      admin_groups_(services_, groups_.groups(), listings_),
+      admin_groups_(services_, names_, groups_.groups(), listings_),
       admin_progress_(services_, groups_.groups(), tally_, listings_),
       admin_reports_(services_, groups_.groups(), tally_, listings_),
       admin_status_(services_, tally_), relays_(services_, groups_.groups()) {
@@ -105,6 +107,7 @@ void reception::take(arrived& batch) {
   }
   auto since_ms = counter::milliseconds_of(batch.received);
   auto& session = sessions_.enter(batch.from, batch.peer);
+  auto* by = setup_.accounts ? sessions_.account_of(batch.from) : nullptr;
   std::size_t writes = 0;
   for (auto& request : batch.requests) // an answer's code is another list's
     writes += !request.header.is_answer() && is_write(table_.kind_of(request.header.code));
@@ -117,7 +120,7 @@ void reception::take(arrived& batch) {
     auto* line = table_.find(request.header.code);
     auto kind = line == nullptr ? request_kind::question : line->kind;
     auto who = counter::ticket_of(batch.from, request, kind, since_ms);
-    if (counter_.too_late(who) || !may(batch.peer, who, request))
+    if (counter_.too_late(who) || !may(batch, who, request, by))
       continue;
     if (kind != request_kind::question) {
       hand_on(session, line, who, request);
@@ -131,18 +134,48 @@ void reception::take(arrived& batch) {
   sessions_.open_if_wanted(batch.from);
 }
 
-/// Before any desk sees it. False after the request was refused.
-bool reception::may(const storage::host& peer, const ticket& who, const client_request& request) {
-  if (!setup_.accounts)
+/// Before any desk sees it. False after the request was refused. `by`: null if nobody is asked who
+/// he is.
+bool reception::may(const arrived& batch, const ticket& who, const client_request& request,
+                    client_account* by) {
+  if (by == nullptr)
     return true;
-  auto why = setup_.accounts->now()->refusal(request.header, request.body.bytes(), peer);
-  if (why.empty())
+  auto accounts = setup_.accounts->now();
+  auto why = accounts->refusal(request.header, request.body.bytes(), batch.peer);
+  if (!why.empty()) {
+    if (auto unsaid = refused_lines_.take())
+      storage::log_warning("gateway.refused", {{"peer", batch.peer.text()},
+                                               {"request", who.code},
+                                               {"reason", why},
+                                               {"unsaid", *unsaid}});
+    counter_.reply(who, response_code::no_permission, std::move(why));
+    return false;
+  }
+  if (by->counts)
     return true;
-  if (auto unsaid = refused_lines_.take())
-    storage::log_warning(
-        "gateway.refused",
-        {{"peer", peer.text()}, {"request", who.code}, {"reason", why}, {"unsaid", *unsaid}});
-  counter_.reply(who, response_code::no_permission, std::move(why));
+  auto* name = accounts->account_of(request.header, request.body.bytes(), batch.peer);
+  return name == nullptr || joins(batch.peer, who, *name, *by);
+}
+
+/// The connection is the account's from now on. False after the request was refused: the account
+/// has as many as it may, and this one is closed behind the answer.
+bool reception::joins(const storage::host& peer, const ticket& who, const std::string& account,
+                      client_account& by) {
+  outgoing word;
+  word.to = who.from;
+  word.account = account_limits_.enter(account);
+  if (word.account != nullptr) {
+    by = {account, true};
+    setup_.send(std::move(word));
+    return true;
+  }
+  auto why = account_limits_.refusal(account);
+  if (auto unsaid = limit_lines_.take())
+    storage::log_warning("gateway.limit",
+                         {{"peer", peer.text()}, {"reason", why}, {"unsaid", *unsaid}});
+  counter_.reply(who, response_code::system_busy, std::move(why));
+  word.last = true;
+  setup_.send(std::move(word));
   return false;
 }
 
@@ -244,6 +277,8 @@ void reception::forget(connection_id from) {
     early_gone_.push_back(from);
   if (!sessions_.knows(from))
     return;
+  if (auto* account = sessions_.account_of(from); std::exchange(account->counts, false))
+    account_limits_.leave(account->name);
   groups_.departed(from);
   relays_.departed(from);
   names_.departed(from);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/gateway/account_limits.hpp"
 #include "net/gateway/admin_groups_desk.hpp"
 #include "net/gateway/admin_progress_desk.hpp"
 #include "net/gateway/admin_reports_desk.hpp"
@@ -63,7 +64,10 @@ private:
   void open_own_session();
   void refuse_early(connection_id from, const client_request& request, const caf::error& why);
   void take_early();
-  bool may(const storage::host& peer, const ticket& who, const client_request& request);
+  bool may(const arrived& batch, const ticket& who, const client_request& request,
+           client_account* by);
+  bool joins(const storage::host& peer, const ticket& who, const std::string& account,
+             client_account& by);
   void take_waiting(const session_actor& session, const client_sessions::waiting_requests& all);
   void refuse_unknown(const ticket& who, const client_request& request);
   void hand_on(const session_actor& session, const request_line* line, const ticket& who,
@@ -73,6 +77,7 @@ private:
   gateway_setup setup_;
   std::vector<arrived> early_; ///< wait for our own session, without which nothing is handled
   std::vector<connection_id> early_gone_;
+  account_limits account_limits_;
   counter counter_;
   client_sessions sessions_;
   message_tally tally_;
@@ -100,6 +105,7 @@ private:
   relay_desk relays_;
   request_table table_;
   line_budget refused_lines_{10};
+  line_budget limit_lines_{1};
 };
 
 } // namespace troupe::net

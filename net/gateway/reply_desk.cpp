@@ -66,14 +66,18 @@ void reply_desk::make_topic(const shared_work& it) {
     return reply(it, response_code::topic_not_exist,
                  "there is no topic " + name + ", and it cannot be created");
   auto queues = own ? 1 : std::clamp(it->reply.template_queues, 1, most_new_queues);
-  names_.create({name, queues, queues, readable_and_writable},
-                [this, it](const storage::error& failure) {
-                  if (auto* topic = names_.find(it->reply.topic))
-                    return go_on(it, *topic);
-                  auto code = failure.code == errc::none ? errc::unavailable : failure.code;
-                  fail(it, {code, "the reply is not taken: topic " + it->reply.topic +
-                                      " cannot be created: " + failure.message});
-                });
+  auto made = [this, it](const storage::error& failure) {
+    if (auto* topic = names_.find(it->reply.topic))
+      return go_on(it, *topic);
+    auto code = failure.code == errc::none ? errc::unavailable : failure.code;
+    fail(it, {code, "the reply is not taken: topic " + it->reply.topic +
+                        " cannot be created: " + failure.message});
+  };
+  topic_info wanted{name, queues, queues, readable_and_writable};
+  if (own)
+    names_.create(wanted, made);
+  else
+    names_.create_for(it->who, wanted, made);
 }
 
 void reply_desk::go_on(const shared_work& it, const topic_info& topic) {

@@ -2,6 +2,7 @@
 
 #include "net/remoting/codes.hpp"
 #include "storage/format/properties.hpp"
+#include "storage/logging.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -47,6 +48,8 @@ void retry_desk::take(const session_actor& session, const ticket& who,
   it->session = session;
   it->wanted = std::move(*wanted);
   it->client_version = request.header.version;
+  if (setup_.accounts)
+    it->header = request.header;
   book_.learn(it->wanted.group, [this, it] { find_origin(it); });
 }
 
@@ -73,6 +76,8 @@ void retry_desk::copy(const shared_work& it, record_batch& found) {
   if (decoded.kind != storage::record_kind::message)
     return reply(it, response_code::system_error, nothing);
   it->origin = decoded.view;
+  if (!may_read(it))
+    return;
   auto most = remoting::most_reconsume_times(it->client_version, it->wanted.most_times,
                                              book_.rules(it->wanted.group));
   auto copied = remoting::send_back(it->origin, it->wanted, most);
@@ -84,6 +89,30 @@ void retry_desk::copy(const shared_work& it, record_batch& found) {
   names_.refresh([this, it] { make_topic(it); }); // it may be there by another way
 }
 
+/// Who sends a message back has read it: the place that the request names may be any topic's. False
+/// after it was refused.
+bool retry_desk::may_read(const shared_work& it) {
+  if (!setup_.accounts)
+    return true;
+  auto* peer = sessions_.peer_of(it->who.from);
+  if (peer == nullptr) {
+    fail(it, {errc::unavailable, "not sent back: the client is gone"});
+    return false;
+  }
+  auto wanted = access::need_for_topic(std::string(it->origin.topic), access::right::sub);
+  auto why =
+      wanted ? setup_.accounts->now()->refusal_of(*wanted, it->header, *peer) : std::string();
+  if (why.empty())
+    return true;
+  if (auto unsaid = refused_lines_.take())
+    storage::log_warning("gateway.refused", {{"peer", peer->text()},
+                                             {"request", it->who.code},
+                                             {"reason", why},
+                                             {"unsaid", *unsaid}});
+  reply(it, response_code::no_permission, std::move(why));
+  return false;
+}
+
 void retry_desk::make_topic(const shared_work& it) {
   if (too_late(it))
     return;
@@ -91,13 +120,14 @@ void retry_desk::make_topic(const shared_work& it) {
   if (auto* topic = names_.find(name))
     return store(it, *topic);
   auto queues = it->copy.dead ? 1 : std::max(1, book_.rules(it->wanted.group).retry_queues);
-  names_.create({name, queues, queues, readable_and_writable}, [this, it](const error& failure) {
-    if (auto* topic = names_.find(it->copy.topic))
-      return store(it, *topic);
-    auto code = failure.code == errc::none ? errc::unavailable : failure.code;
-    fail(it, {code,
-              "not sent back: topic " + it->copy.topic + " cannot be created: " + failure.message});
-  });
+  names_.create_for(it->who, {name, queues, queues, readable_and_writable},
+                    [this, it](const error& failure) {
+                      if (auto* topic = names_.find(it->copy.topic))
+                        return store(it, *topic);
+                      auto code = failure.code == errc::none ? errc::unavailable : failure.code;
+                      fail(it, {code, "not sent back: topic " + it->copy.topic +
+                                          " cannot be created: " + failure.message});
+                    });
 }
 
 void retry_desk::store(const shared_work& it, const topic_info& topic) {

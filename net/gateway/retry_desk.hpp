@@ -33,12 +33,14 @@ private:
     storage::slice record;
     storage::record_view origin; ///< of the record
     remoting::sent_back copy;
+    remoting::command header; ///< says who it is, where accounts are asked for
   };
   using shared_work = std::shared_ptr<work>;
 
   void take(const session_actor& session, const ticket& who, const client_request& request);
   void find_origin(const shared_work& it);
   void copy(const shared_work& it, record_batch& found);
+  bool may_read(const shared_work& it);
   void make_topic(const shared_work& it);
   void store(const shared_work& it, const topic_info& topic);
   void answer(const shared_work& it, const put_response& response);
@@ -56,6 +58,7 @@ private:
   std::map<connection_id, std::size_t> open_; ///< those that have none are left out
   std::size_t all_open_ = 0;
   std::uint32_t next_queue_ = 0;
+  line_budget refused_lines_{10};
 };
 
 } // namespace troupe::net

@@ -190,8 +190,8 @@ void send_desk::release(const std::string& topic) {
   if (auto good = storage::check_topic_name(topic); !good)
     return finish(topic, good.error());
   auto queues = queues_of_new(*creator);
-  names_.create({topic, queues, queues, 6},
-                [this, topic](const error& failure) { finish(topic, failure); });
+  names_.create_for(creator->who, {topic, queues, queues, 6},
+                    [this, topic](const error& failure) { finish(topic, failure); });
 }
 
 std::int32_t send_desk::queues_of_new(const held_send& creator) {

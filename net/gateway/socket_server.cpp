@@ -45,7 +45,7 @@ struct socket_server::parts {
       : answers(std::make_shared<outbox>([this] { asio::post(io, [this] { deliver(); }); })),
         context(std::make_shared<socket_context>(
             o, [this] { asio::post(io, [this] { wake_readers(); }); }, std::move(tls))),
-        limits(o.connections, most_for_address(o)), sweeper(io) {
+        limits(o), sweeper(io) {
     context->closed = [this](connection_id id) { ended(id); };
   }
 
@@ -127,19 +127,19 @@ void socket_server::parts::take_in(tcp::socket socket) {
   if (failure)
     return; // gone already
   auto address = peer.address();
-  auto reason = limits.enter(address);
-  if (reason != nullptr) {
+  auto requests = limits.enter(address);
+  if (requests == nullptr) {
     if (auto unsaid = full.take())
       storage::log_warning("gateway.full",
                            {{"peer", address.to_string()},
                             {"connections", clients.size()},
-                            {"reason", reason},
+                            {"reason", limits.refusal()},
                             {"hint", "it is closed at once, like all that come while it is so"},
                             {"unsaid", *unsaid}});
     return;
   }
   auto id = next_id++;
-  auto made = std::make_shared<client_socket>(id, std::move(socket), context);
+  auto made = std::make_shared<client_socket>(id, std::move(socket), context, std::move(requests));
   clients.emplace(id, open_client{made, address});
   made->resume();
   arm_sweep();
@@ -309,11 +309,6 @@ void socket_server::stop() {
   });
   p.thread.join();
   p.clients.clear();
-}
-
-std::size_t socket_server::most_for_address(const gateway_options& options) noexcept {
-  auto chosen = options.connections_per_address;
-  return chosen > 0 ? chosen : (options.connections + 1) / 2;
 }
 
 socket_server::sender socket_server::send_function() const {

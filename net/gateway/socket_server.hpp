@@ -22,9 +22,6 @@ public:
     std::function<void(departed)> end;
   };
 
-  /// How many connections one address may have.
-  static std::size_t most_for_address(const gateway_options& options) noexcept;
-
   /// Listens at the ports (0: any); connections wait until `start`. `tls` is null for plain bytes;
   /// with it `gateway_options::tls` says who has to speak it.
   static storage::result<std::unique_ptr<socket_server>>

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "net/gateway/request_share.hpp"
 #include "net/remoting/client_groups.hpp"
 #include "net/remoting/command.hpp"
 #include "storage/format/record.hpp"
@@ -58,6 +59,9 @@ struct outgoing {
   std::size_t settled_bytes = 0;
   /// Let go on the sockets' thread when the client has taken the body, or never will.
   std::shared_ptr<void> receipt = {};
+  /// If there is one: whose requests the client's are from now on, beside its address'.
+  std::shared_ptr<request_share> account = {};
+  bool last = false; ///< the connection is closed when the client has taken it
 };
 
 } // namespace troupe::net

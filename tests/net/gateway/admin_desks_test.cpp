@@ -82,7 +82,7 @@ struct admin_stand : desk_stand {
     if (!room().groups.heartbeat(from, h, 0))
       throw std::runtime_error("a heartbeat is refused");
   }
-  void open_groups() { open<net::admin_groups_desk>(room().groups, room().listings); }
+  void open_groups() { open<net::admin_groups_desk>(room().names, room().groups, room().listings); }
   void open_progress() {
     open<net::admin_progress_desk>(room().groups, room().tally, room().listings);
   }
