@@ -39,6 +39,7 @@ request_lines group_desk::lines() {
 }
 
 void group_desk::departed(connection_id from) {
+  locks_.departed(from);
   notify(groups_.forget(from));
 }
 

@@ -105,10 +105,9 @@ bool retry_desk::may_read(const shared_work& it) {
   if (why.empty())
     return true;
   if (auto unsaid = refused_lines_.take())
-    storage::log_warning("gateway.refused", {{"peer", peer->text()},
-                                             {"request", it->who.code},
-                                             {"reason", why},
-                                             {"unsaid", *unsaid}});
+    storage::log_warning(
+        "gateway.refused",
+        {{"peer", peer->text()}, {"request", it->who.code}, {"reason", why}, {"unsaid", *unsaid}});
   reply(it, response_code::no_permission, std::move(why));
   return false;
 }

@@ -79,13 +79,13 @@ std::vector<queue_name> queue_locks::lock(connection_id from, const lock_body& w
   for (auto& queue : wanted.queues) {
     auto known = locks.find(queue);
     if (known != locks.end() && known->second.client_id != wanted.client_id &&
-        known->second.until_ms > now_ms)
+        known->second.until_ms() > now_ms)
       continue;
     if (known != locks.end())
       erase(locks, known);
     if (!count(from))
       continue;
-    locks[queue] = {wanted.client_id, now_ms + lock_ms, from};
+    locks[queue] = {wanted.client_id, now_ms, from};
     held.push_back(queue);
   }
   if (locks.empty())
@@ -105,10 +105,18 @@ void queue_locks::unlock(const lock_body& given) {
     groups_.erase(group);
 }
 
+void queue_locks::departed(connection_id from) {
+  if (counts_.count(from) == 0)
+    return;
+  for (auto& [group, locks] : groups_)
+    for (auto& [queue, lock] : locks)
+      lock.orphan = lock.orphan || lock.from == from;
+}
+
 void queue_locks::expire(std::int64_t now_ms) {
   for (auto group = groups_.begin(); group != groups_.end();) {
     for (auto at = group->second.begin(); at != group->second.end();)
-      at = at->second.until_ms <= now_ms ? erase(group->second, at) : std::next(at);
+      at = at->second.until_ms() <= now_ms ? erase(group->second, at) : std::next(at);
     group = group->second.empty() ? groups_.erase(group) : std::next(group);
   }
 }

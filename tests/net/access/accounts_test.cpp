@@ -291,6 +291,64 @@ TEST_CASE("accounts: what is not understood is named by its line, and no secret 
   CHECK(why_not("accounts: " + std::string(5000, 'x')).find("a text of more") != std::string::npos);
 }
 
+TEST_CASE("accounts: what is built to exhaust a reader is refused at once", "[access]") {
+  const std::string head = "accounts:\n- accessKey: RocketMQ\n  secretKey: 12345678\n";
+  // Each line ten times the one before it.
+  std::string bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n";
+  for (char name = 'b'; name <= 'j'; ++name) {
+    bomb += std::string(1, name) + ": &" + name + " [";
+    for (int i = 0; i < 10; ++i)
+      bomb += std::string(i > 0 ? ", " : "") + "*" + static_cast<char>(name - 1);
+    bomb += "]\n";
+  }
+  CHECK(why_not(bomb).find("acl.yml:2: a reference") == 0);
+  CHECK(why_not(head + "  <<: *base\n").find("acl.yml:4: a reference") == 0);
+  CHECK(why_not("accounts: &a\n  - *a\n").find("a reference") != std::string::npos);
+  constexpr std::size_t deep = 1'000'000;
+  for (auto* open : {"[", "{a: ", "- ", "? "}) {
+    INFO(open);
+    std::string nested;
+    while (nested.size() < deep)
+      nested += open;
+    CHECK(why_not("accounts: " + nested) != "it is read");
+    CHECK(why_not(nested) != "it is read");
+  }
+  std::string wide = head + "  topicPerms:\n";
+  for (int i = 0; i < 200'001; ++i)
+    wide += "  - t\n";
+  CHECK(why_not(wide).find("more, or deeper nested") != std::string::npos);
+}
+
+TEST_CASE("accounts: numbers, names and keys that no account has", "[access]") {
+  const std::string head = "accounts:\n- accessKey: RocketMQ\n  secretKey: 12345678\n";
+  const std::string huge(400, '9');
+  for (auto& line :
+       {"  admin: " + huge, std::string("  admin: 1e999999999"), "  defaultTopicPerm: " + huge,
+        std::string("  defaultGroupPerm: -1"), "  whiteRemoteAddress: 10.1.2." + huge,
+        std::string("  whiteRemoteAddress: 10.1.2.1-99999999999999999999"),
+        std::string("  topicPerms: PUB"), std::string("  topicPerms:\n  - {a: PUB}"),
+        std::string("  groupPerms:\n    a: SUB"), std::string("  ? [admin]\n  : true"),
+        std::string("  admin: true\n  admin: true"),
+        std::string("  admin: true\n  \"admin\": false"), "  " + huge + ": 1",
+        std::string("  admin: !!binary dHJ1ZQ==\n  admin: true"),
+        std::string("  topicPerms: \xff\xfe")}) {
+    INFO(line);
+    auto why = why_not(head + line + "\n");
+    CHECK(why != "it is read");
+    CHECK(why.find("acl.yml:") == 0);
+    CHECK(why.size() < 400);
+    CHECK(why.find("12345678") == std::string::npos);
+  }
+  CHECK(why_not("accounts:\n- accessKey: Rocket\n  accessKey: MQ\n").find("twice") !=
+        std::string::npos);
+  CHECK(
+      why_not(head + "accounts:\n- accessKey: rocketmq2\n  secretKey: 12345678\n").find("twice") !=
+      std::string::npos);
+  CHECK(why_not(head + std::string("\0", 1)) != "it is read");
+  CHECK(why_not("accounts:\n- accessKey: RocketMQ\n  secretKey: " + huge + huge + huge + "\n") !=
+        "it is read");
+}
+
 TEST_CASE("accounts: a file that changed is read again, and a broken one is not taken",
           "[access]") {
   test::temporary_directory directory;

@@ -12,7 +12,8 @@ using namespace troupe::test;
 namespace {
 
 struct guarded_gateway : gateway_stand {
-  guarded_gateway() {
+  explicit guarded_gateway(std::size_t most_connections = 0) {
+    options.connections_per_account = most_connections;
     std::ofstream(file) << "accounts:\n"
                            "- accessKey: producer\n  secretKey: 12345678\n"
                            "  topicPerms:\n  - mine=PUB\n"
@@ -93,6 +94,26 @@ TEST_CASE("gateway: what changes in the accounts holds for the next request", "[
                            "  defaultTopicPerm: PUB\n";
   t.book->look();
   CHECK(t.send("other").header.code == response_code::success);
+}
+
+TEST_CASE("gateway: an account has so many connections, until one leaves", "[gateway]") {
+  guarded_gateway t(1);
+  auto send = [&](connection_id from, const char* key, const char* secret, const char* topic) {
+    auto asked = t.signed_request(request_code::send_message, send_fields(topic), "b", key, secret);
+    auto opaque = asked.header.opaque;
+    t.arrive(from, {std::move(asked)});
+    REQUIRE(t.world().run_until([&] { return !t.answers_to(opaque).empty(); }));
+    return t.answers_to(opaque).front().header;
+  };
+  CHECK(send(1, "producer", "12345678", "mine").code == response_code::success);
+  CHECK(send(1, "producer", "12345678", "mine").code == response_code::success);
+  CHECK(send(2, "producer", "wrong one", "mine").code == response_code::no_permission);
+  auto refused = send(2, "producer", "12345678", "mine");
+  CHECK(refused.code == response_code::system_busy);
+  CHECK(refused.remark.find("account 'producer' has 1 connections") == 0);
+  CHECK(send(3, "operator", "87654321", "mine").code == response_code::success);
+  t.world().tell(t.gateway, net::departed{1});
+  CHECK(send(2, "producer", "12345678", "mine").code == response_code::success);
 }
 
 TEST_CASE("gateway: a transaction is ended by who may publish on its topic", "[gateway]") {

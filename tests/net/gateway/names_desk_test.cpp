@@ -9,7 +9,8 @@ using namespace std::chrono_literals;
 namespace {
 
 struct names_stand : desk_stand {
-  names_stand() {
+  explicit names_stand(std::size_t most_new = 5000) {
+    options.new_topics_per_address = most_new;
     start();
     room().table.add(names().lines());
   }
@@ -112,6 +113,30 @@ TEST_CASE("names_desk: a topic that cannot be made is told with the reason", "[g
   });
   CHECK(told.code != errc::none);
   CHECK_FALSE(t.names().is_being_made("new"));
+}
+
+TEST_CASE("names_desk: a client makes so many topics, and joins those that are being made",
+          "[gateway]") {
+  names_stand t(2);
+  t.enter(1);
+  std::vector<storage::error> told;
+  t.run([&] {
+    auto who = t.ticket_for(1, t.request(0, {}));
+    for (auto* topic : {"new1", "new2", "new2", "new3"})
+      t.names().create_for(who, {topic, 1, 1, 6},
+                           [&](const storage::error& failure) { told.push_back(failure); });
+    auto gone = t.ticket_for(7, t.request(0, {}));
+    t.names().create_for(gone, {"new4", 1, 1, 6},
+                         [&](const storage::error& failure) { told.push_back(failure); });
+  });
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].code == errc::busy);
+  CHECK(told[0].message.find("address 127.0.0.1 has created 2 topics") == 0);
+  CHECK(told[1].code == errc::unavailable);
+  CHECK(t.node.created == std::vector<std::string>{"new1", "new2"});
+  while (t.node.release_creations(t.world))
+    t.world.drain();
+  CHECK(told.size() == 5);
 }
 
 TEST_CASE("names_desk: routes, and where new topics are made", "[gateway]") {

@@ -4,6 +4,9 @@
 #include "tests/net/gateway/desk_stand.hpp"
 #include "tests/support/bytes.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/temporary_directory.hpp"
+
+#include <fstream>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -219,4 +222,34 @@ TEST_CASE("retry_desk: a client has so many open at a time", "[gateway]") {
   CHECK(t.node.puts.size() == 1);
   t.stored();
   CHECK(t.code_of(again) == response_code::success);
+}
+
+TEST_CASE("retry_desk: who sends a message back may read it", "[gateway]") {
+  retry_stand t;
+  temporary_directory directory;
+  auto file = directory / "acl.yml";
+  std::ofstream(file) << "accounts:\n"
+                         "- accessKey: stranger\n  secretKey: 12345678\n"
+                         "  defaultGroupPerm: SUB\n"
+                         "- accessKey: consumer\n  secretKey: 12345678\n"
+                         "  groupPerms:\n  - G=SUB\n  topicPerms:\n  - t=SUB\n";
+  auto book = access::account_book::open(file);
+  REQUIRE(book);
+  t.room().setup.accounts = book.value();
+  auto back = [&](const char* key) {
+    auto request = t.back();
+    request.header.ext.add("AccessKey", key);
+    auto number = t.send(1, {request})[0];
+    t.release();
+    return number;
+  };
+  auto refused = t.answers_to(back("stranger"));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].header.code == response_code::no_permission);
+  CHECK(refused[0].header.remark == "access key 'stranger' has no right SUB for topic 't'");
+  CHECK(t.node.puts.empty());
+  auto taken = back("consumer");
+  REQUIRE(t.node.puts.size() == 1);
+  t.stored();
+  CHECK(t.code_of(taken) == response_code::success);
 }

@@ -279,6 +279,83 @@ TEST_CASE("sockets: an address has no more connections than its share", "[gatewa
   }));
 }
 
+TEST_CASE("sockets: what is one request too many of an address is refused, and may come again",
+          "[gateway]") {
+  auto options = small_door();
+  options.requests_per_address = 3;
+  open_door door(options);
+  socket_client one(door.port);
+  socket_client same(door.port);
+  socket_client other(door.port, "127.0.0.2");
+  one.send(test::request_frame(1, 10) + test::request_frame(2, 10));
+  auto first = door.next_request();
+  door.next_request();
+  same.send(test::request_frame(3, 10));
+  door.next_request();
+  same.send(test::request_frame(4, 10));
+  CHECK(same.reads_an_answer(4)); // refused: nobody else answers
+  CHECK(door.arrived_requests() == 0);
+  other.send(test::request_frame(5, 10));
+  door.next_request();
+  door.send(open_door::answer(first.first, first.second, {}));
+  CHECK(one.reads_an_answer(1));
+  same.send(test::request_frame(6, 10));
+  door.next_request();
+}
+
+TEST_CASE("sockets: what a connection leaves open is free when it is closed", "[gateway]") {
+  auto options = small_door();
+  options.requests_per_address = 2;
+  open_door door(options);
+  socket_client keeper(door.port); // the address stays known
+  keeper.send(test::request_frame(1, 10));
+  door.next_request();
+  {
+    socket_client one(door.port);
+    one.send(test::request_frame(2, 10));
+    door.next_request();
+  }
+  CHECK(door.ends(1));
+  keeper.send(test::request_frame(3, 10));
+  CHECK(door.next_request().second.header.opaque == 3);
+}
+
+TEST_CASE("sockets: a connection's requests are its account's from the time it is known",
+          "[gateway]") {
+  open_door door(small_door());
+  auto account = std::make_shared<request_share>("account 'a'", "requests-per-account", 2);
+  socket_client one(door.port);
+  socket_client same(door.port);
+  one.send(test::request_frame(1, 10));
+  auto first = door.next_request();
+  door.send({.to = first.first, .head = {}, .body = {}, .account = account});
+  same.send(test::request_frame(2, 10));
+  auto second = door.next_request();
+  door.send({.to = second.first, .head = {}, .body = {}, .account = account});
+  // An answer shows that the word before it was taken.
+  door.send(open_door::answer(second.first, second.second, {}));
+  CHECK(same.reads_an_answer(2));
+  same.send(test::request_frame(3, 10));
+  auto third = door.next_request();
+  same.send(test::request_frame(4, 10));
+  CHECK(same.reads_an_answer(4)); // refused
+  door.send(open_door::answer(first.first, first.second, {}));
+  CHECK(one.reads_an_answer(1));
+  same.send(test::request_frame(5, 10));
+  CHECK(door.next_request().second.header.opaque == 5);
+}
+
+TEST_CASE("sockets: who is to leave reads his answer before", "[gateway]") {
+  open_door door(small_door());
+  socket_client one(door.port);
+  one.send(test::request_frame(1, 10));
+  auto first = door.next_request();
+  door.send(open_door::answer(first.first, first.second, {}));
+  door.send({.to = first.first, .head = {}, .body = {}, .last = true});
+  CHECK(one.reads_an_answer(1));
+  CHECK(door.ends(1));
+}
+
 TEST_CASE("sockets: closing all settles what they hold, and clients come again", "[gateway]") {
   open_door door(small_door());
   auto fill = [&] {

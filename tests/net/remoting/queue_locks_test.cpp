@@ -34,6 +34,35 @@ TEST_CASE("queue_locks: a queue has one holder in a group, until its time is ove
   CHECK(locks.empty());
 }
 
+TEST_CASE("queue_locks: who lost his connection keeps a queue as long as he trusts his lock",
+          "[remoting]") {
+  queue_locks locks;
+  const queue_name q0{"t", 0};
+  CHECK(locks.lock(1, {"a", "G", {q0}}, 0) == queues{q0});
+  CHECK(locks.lock(2, {"z", "H", {q0}}, 0) == queues{q0});
+  locks.departed(1);
+  locks.departed(1);                  // nothing more comes of it
+  constexpr auto trusted_ms = 31'000; // 30 s, and 1 s for the answer
+  CHECK(locks.lock(3, {"b", "G", {q0}}, trusted_ms) == queues{});
+  CHECK(locks.lock(3, {"b", "G", {q0}}, queue_locks::orphan_ms - 1) == queues{});
+  CHECK(locks.lock(3, {"b", "G", {q0}}, queue_locks::orphan_ms) == queues{q0});
+  CHECK(locks.lock(3, {"b", "H", {q0}}, queue_locks::orphan_ms) == queues{}); // of another
+}
+
+TEST_CASE("queue_locks: who comes back by another connection has it as before", "[remoting]") {
+  queue_locks locks;
+  const queue_name q0{"t", 0};
+  CHECK(locks.lock(1, {"a", "G", {q0}}, 0) == queues{q0});
+  locks.departed(1);
+  constexpr auto back_ms = 20'000;
+  CHECK(locks.lock(4, {"a", "G", {q0}}, back_ms) == queues{q0});
+  locks.departed(1);
+  CHECK(locks.lock(3, {"b", "G", {q0}}, back_ms + queue_locks::lock_ms - 1) == queues{});
+  locks.departed(4);
+  locks.expire(back_ms + queue_locks::orphan_ms);
+  CHECK(locks.empty());
+}
+
 TEST_CASE("queue_locks: one connection holds so many, and gives them back", "[remoting]") {
   queue_locks locks;
   auto body_of = [](const std::string& group, int from, int count) {
