@@ -109,6 +109,8 @@ void client_socket::try_again() {
 }
 
 void client_socket::read() {
+  if (ending_)
+    return;
   arrived batch{id_, peer_, {}};
   auto open = listen();
   if (open && open.value() && (speech_ == speech::plain || speech_ == speech::tls))
