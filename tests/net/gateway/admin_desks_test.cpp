@@ -26,7 +26,8 @@ struct admin_stand : desk_stand {
   std::vector<pull_request> pulls;
   node_status status;
 
-  admin_stand() {
+  explicit admin_stand(const net::gateway_options& with = {}) {
+    options = with;
     described.info = {"t", 2, 2, 6};
     described.queues = {{.queue_id = 0, .min = 5, .max = 9, .last_store_ms = 77, .first = 5},
                         {.queue_id = 1, .min = 0, .max = 0, .last_store_ms = -1, .first = 0}};
@@ -115,6 +116,21 @@ bool has(const client_frame& answer, const std::string& text) {
 } // namespace
 
 // -- topics --------------------------------------------------------------------------------------
+
+TEST_CASE("admin_topics_desk: so many new topics are made, and those that are there changed",
+          "[gateway]") {
+  net::gateway_options few;
+  few.new_topics_per_address = 1;
+  admin_stand t(few);
+  t.open<net::admin_topics_desk>(t.room().names, t.room().tally);
+  for (int i = 0; i < 3; ++i)
+    CHECK(t.code_of(request_code::update_and_create_topic, settings_of("new")) ==
+          response_code::success);
+  auto refused = t.ask(1, request_code::update_and_create_topic, settings_of("newer"));
+  CHECK(refused.header.code == response_code::system_busy);
+  CHECK(refused.header.remark.find("address 127.0.0.1 has created 1 topics") == 0);
+  CHECK(t.updated.size() == 3);
+}
 
 TEST_CASE("admin_topics_desk: a topic is changed, and known as it is then", "[gateway]") {
   admin_stand t;
@@ -241,6 +257,27 @@ TEST_CASE("admin_groups_desk: settings are kept as they came, and removed", "[ga
   CHECK(t.settings.size() == 2);
   t.known.settings = {{"G", json}};
   CHECK(has(t.ask(1, request_code::get_all_subscriptiongroup_config, {}), "consumeEnable"));
+}
+
+TEST_CASE("admin_groups_desk: so many new groups are made, and those that are there changed",
+          "[gateway]") {
+  net::gateway_options few;
+  few.new_groups_per_address = 1;
+  admin_stand t(few);
+  t.open_groups();
+  auto update = [&](const std::string& group) {
+    return t.code_of(request_code::update_and_create_subscriptiongroup, {},
+                     R"({"groupName":")" + group + R"("})");
+  };
+  CHECK(update("G") == response_code::success);
+  t.known.settings = {{"G", "{}"}};
+  CHECK(update("G") == response_code::success);
+  t.known.settings.clear();
+  CHECK(update("H") == response_code::system_busy);
+  t.node.add_topic("%RETRY%I"); // it has consumed
+  t.run([&] { t.room().names.refresh([] {}); });
+  CHECK(update("I") == response_code::success);
+  CHECK(t.settings.size() == 3);
 }
 
 TEST_CASE("admin_groups_desk: every group is listed, whoever made it", "[gateway]") {

@@ -12,7 +12,8 @@ using namespace std::chrono_literals;
 namespace {
 
 struct group_stand : desk_stand {
-  group_stand() {
+  explicit group_stand(std::size_t most_new_groups = 5000) {
+    options.new_groups_per_address = most_new_groups;
     start();
     auto& desk = open<net::group_desk>(room().names, room().book);
     on_pulse = [&desk] { desk.sweep(); };
@@ -218,4 +219,28 @@ TEST_CASE("group_desk: a group that broadcasts has a topic for retries, which cl
   beat.consumers.push_back({"B", false, {{"t", "*", "TAG", 1}}});
   t.ask(1, request_code::heart_beat, {}, remoting::write_heartbeat(beat));
   CHECK(t.node.created == std::vector<std::string>{"%RETRY%B"});
+}
+
+TEST_CASE("group_desk: heartbeats make so many groups' topics, and are answered in any case",
+          "[gateway]") {
+  group_stand t(2);
+  for (auto* group : {"A", "B", "C"})
+    CHECK(t.beat(1, "a", group) == response_code::success);
+  CHECK(t.node.created == std::vector<std::string>{"%RETRY%A", "%RETRY%B"});
+  while (t.node.release_creations(t.world))
+    t.world.drain();
+  t.world.run_for(1h);
+  CHECK(t.beat(1, "a", "C") == response_code::success);
+  CHECK(t.node.created.size() == 3);
+}
+
+TEST_CASE("group_desk: a queue in order is free soon when its holder's connection is closed",
+          "[gateway]") {
+  group_stand t;
+  CHECK(holds_queue(t.lock(1, "a")));
+  t.run([&] { t.desk().departed(1); });
+  t.world.run_for(31s); // as long as a client goes on without asking
+  CHECK_FALSE(holds_queue(t.lock(2, "b")));
+  t.world.run_for(1s);
+  CHECK(holds_queue(t.lock(2, "b")));
 }
