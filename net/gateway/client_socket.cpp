@@ -50,7 +50,7 @@ client_socket::client_socket(connection_id id, boost::asio::ip::tcp::socket sock
                              std::shared_ptr<socket_context> context,
                              std::shared_ptr<request_share> address)
     : id_(id), socket_(std::move(socket)), context_(std::move(context)),
-      address_(std::move(address)) {
+      open_requests_(std::move(address)) {
   boost::system::error_code ignored; // a peer that is gone already shows at the first read
   peer_ = host_of(socket_.remote_endpoint(ignored));
   socket_.non_blocking(true, ignored);
@@ -232,7 +232,7 @@ storage::result<void> client_socket::take_frames(arrived& batch) {
       continue;
     auto cost = next->bytes + request_cost + header.ext.size() * field_cost;
     count(request_bytes_ + cost, block_bytes_);
-    add_request();
+    open_requests_.add();
     batch.requests.push_back({std::move(header), std::move(next->body), cost});
   }
 }
@@ -258,9 +258,7 @@ void client_socket::end_turn() {
 
 /// False after the request was refused: its address or its account has too many open.
 bool client_socket::has_room_for(const remoting::command& request, remoting::header_type type) {
-  auto* full = address_->is_full() ? address_.get() : nullptr;
-  if (full == nullptr && account_ && account_->is_full())
-    full = account_.get();
+  auto* full = open_requests_.full();
   if (full == nullptr || request.is_answer())
     return true;
   auto reason = full->refusal();
@@ -279,38 +277,16 @@ bool client_socket::has_room_for(const remoting::command& request, remoting::hea
   return false;
 }
 
-void client_socket::add_request() {
-  ++open_requests_;
-  address_->add(1);
-  if (account_)
-    account_->add(1);
-}
-
-void client_socket::remove_requests(std::size_t count) {
-  open_requests_ -= count;
-  address_->remove(count);
-  if (account_)
-    account_->remove(count);
-}
-
-/// What it has open is the account's, too.
-void client_socket::join(std::shared_ptr<request_share> account) {
-  if (account_)
-    account_->remove(open_requests_);
-  account_ = std::move(account);
-  account_->add(open_requests_);
-}
-
 // -- writing -------------------------------------------------------------------------------------
 
 void client_socket::send(outgoing message) {
   count(request_bytes_ - std::min(message.settled_bytes, request_bytes_), block_bytes_);
   if (closed_)
     return;
-  if (message.settled_bytes > 0 && open_requests_ > 0)
-    remove_requests(1);
+  if (message.settled_bytes > 0)
+    open_requests_.remove_one();
   if (message.account)
-    join(std::move(message.account));
+    open_requests_.join(std::move(message.account));
   if (!message.head.empty()) {
     push_head(std::move(message.head));
     for (auto& slice : message.body)
@@ -494,7 +470,7 @@ void client_socket::close() {
     pop_piece();
   end_turn();
   count(0, 0);
-  remove_requests(open_requests_);
+  open_requests_.remove_all();
   context_->closed(id_);
 }
 

@@ -102,9 +102,6 @@ private:
   void count_block() { count(request_bytes_, splitter_.held_bytes()); }
   void end_turn();
   bool has_room_for(const remoting::command& request, remoting::header_type type);
-  void join(std::shared_ptr<request_share> account);
-  void add_request();
-  void remove_requests(std::size_t count);
 
   void push_head(std::string head);
   void flush_plain();
@@ -124,10 +121,8 @@ private:
   remoting::frame_splitter splitter_;
   std::deque<piece> pieces_;
   std::size_t request_bytes_ = 0; ///< what requests cost that are not settled
-  std::size_t open_requests_ = 0; ///< counted for its address and its account
-  std::shared_ptr<request_share> address_;
-  std::shared_ptr<request_share> account_; ///< null: nobody said who it is
-  std::size_t block_bytes_ = 0;            ///< counted of the splitter's memory
+  open_requests open_requests_;
+  std::size_t block_bytes_ = 0; ///< counted of the splitter's memory
   unread_bytes unread_;
   bool reading_ = false; ///< waits until something comes
   bool stopped_ = false; ///< is not read from: the client's time does not count

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -30,6 +31,47 @@ private:
   const char* setting_;
   std::size_t most_;
   std::size_t open_ = 0;
+};
+
+/// What one connection has open, counted for its address and for its account.
+class open_requests {
+public:
+  explicit open_requests(std::shared_ptr<request_share> address) : address_(std::move(address)) {}
+
+  /// Null, or which of the two has no room for one more.
+  const request_share* full() const noexcept {
+    if (address_->is_full())
+      return address_.get();
+    return account_ != nullptr && account_->is_full() ? account_.get() : nullptr;
+  }
+  void add() noexcept {
+    ++count_;
+    address_->add(1);
+    if (account_ != nullptr)
+      account_->add(1);
+  }
+  void remove_one() noexcept { remove(count_ > 0 ? 1 : 0); }
+  void remove_all() noexcept { remove(count_); }
+
+  /// What it has open is the account's, too.
+  void join(std::shared_ptr<request_share> account) noexcept {
+    if (account_ != nullptr)
+      account_->remove(count_);
+    account_ = std::move(account);
+    account_->add(count_);
+  }
+
+private:
+  void remove(std::size_t requests) noexcept {
+    count_ -= requests;
+    address_->remove(requests);
+    if (account_ != nullptr)
+      account_->remove(requests);
+  }
+
+  std::shared_ptr<request_share> address_;
+  std::shared_ptr<request_share> account_; ///< null: nobody said who it is
+  std::size_t count_ = 0;
 };
 
 } // namespace troupe::net
