@@ -156,6 +156,13 @@ private:
 
 } // namespace
 
+yaml_value::yaml_value() = default;
+yaml_value::yaml_value(const yaml_value&) = default;
+yaml_value::yaml_value(yaml_value&&) noexcept = default;
+yaml_value& yaml_value::operator=(const yaml_value&) = default;
+yaml_value& yaml_value::operator=(yaml_value&&) noexcept = default;
+yaml_value::~yaml_value() = default;
+
 const yaml_value* yaml_value::find(std::string_view name) const noexcept {
   auto found = std::find_if(members.begin(), members.end(),
                             [name](auto& member) { return member.first == name; });

@@ -18,6 +18,14 @@ struct yaml_value {
   std::vector<std::pair<std::string, yaml_value>> members; ///< of a list without names; in order
   std::size_t line = 0;
 
+  // Out of line, where it is complete: some compilers look into the list too early otherwise.
+  yaml_value();
+  yaml_value(const yaml_value&);
+  yaml_value(yaml_value&&) noexcept;
+  yaml_value& operator=(const yaml_value&);
+  yaml_value& operator=(yaml_value&&) noexcept;
+  ~yaml_value();
+
   const yaml_value* find(std::string_view name) const noexcept;
 };
 
