@@ -5,6 +5,18 @@
 
 namespace troupe::remoting {
 
+namespace {
+
+/// The message that a consumer has by that very pop; the end when he has it no more.
+template <class Flights>
+auto in_hand(Flights& flights, storage::queue_offset position, std::int64_t pop_ms) {
+  auto found = flights.find(position);
+  bool his = found != flights.end() && found->second.pop_ms == pop_ms && !found->second.returning;
+  return his ? found : flights.end();
+}
+
+} // namespace
+
 using storage::queue_offset;
 
 // -- queues --------------------------------------------------------------------------------------
@@ -203,9 +215,8 @@ bool pop_book::acknowledge(const popped_queue& queue, queue_offset position, std
   auto* it = find(queue);
   if (it == nullptr)
     return false;
-  auto found = it->second.flights.find(position);
-  if (found == it->second.flights.end() || found->second.pop_ms != pop_ms ||
-      found->second.returning)
+  auto found = in_hand(it->second.flights, position, pop_ms);
+  if (found == it->second.flights.end())
     return false;
   erase(*it, found);
   changed(*it);
@@ -217,9 +228,8 @@ bool pop_book::change(const popped_queue& queue, queue_offset position, std::int
   auto* it = find(queue);
   if (it == nullptr)
     return false;
-  auto found = it->second.flights.find(position);
-  if (found == it->second.flights.end() || found->second.pop_ms != pop_ms ||
-      found->second.returning)
+  auto found = in_hand(it->second.flights, position, pop_ms);
+  if (found == it->second.flights.end())
     return false;
   auto& flown = found->second;
   due_.erase({flown.due_ms, it->second.number, position, it});
