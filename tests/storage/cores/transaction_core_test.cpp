@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -281,14 +282,25 @@ private:
       return r.what == what && r.transaction == which;
     }));
   }
-  std::int64_t end_of(kind what) const {
-    return std::count_if(log_.begin(), log_.end(), [&](const record& r) { return r.what == what; });
+  /// Where its records lie in the log: a look must not go through all of it, for there are
+  /// millions.
+  std::vector<std::size_t>& places(kind what) { return places_[static_cast<std::size_t>(what)]; }
+  std::int64_t end_of(kind what) { return static_cast<std::int64_t>(places(what).size()); }
+  void append(const record& r) {
+    places(r.what).push_back(log_.size());
+    log_.push_back(r);
   }
-  const record* half(std::int64_t number) const {
-    for (auto& r : log_)
-      if (r.what == kind::half && r.number == number)
-        return &r;
-    return nullptr;
+  void cut(std::size_t size) {
+    log_.resize(size);
+    for (auto& all : places_)
+      while (!all.empty() && all.back() >= size)
+        all.pop_back();
+  }
+  /// A half's number is its place in its queue.
+  const record* half(std::int64_t number) {
+    auto& all = places(kind::half);
+    auto at = static_cast<std::size_t>(number);
+    return number < 0 || at >= all.size() ? nullptr : &log_[all[at]];
   }
 
   void begin() {
@@ -306,7 +318,7 @@ private:
   /// The log loses what is not durable, or less.
   void crash() {
     if (random_.one_in(2) && log_.size() > durable_)
-      log_.resize(durable_ + random_.below(log_.size() - durable_ + 1));
+      cut(durable_ + random_.below(log_.size() - durable_ + 1));
     durable_ = log_.size(); // as a start makes it
     for (auto& t : transactions_)
       std::erase_if(t.known, [&](std::int64_t at) { return half(at) == nullptr; });
@@ -319,7 +331,7 @@ private:
     auto what = static_cast<decision>(random_.below(3));
     auto at = end_of(kind::half);
     transactions_.push_back({what, {at}});
-    log_.push_back({kind::half, number, at, at, wall_, 0});
+    append({kind::half, number, at, at, wall_, 0});
     work();
   }
   void end_one() {
@@ -349,12 +361,12 @@ private:
     bool may_be_there = at < known_end_ || current->checks > 0;
     bool there = may_be_there && count(kind::message, number) > 0;
     if (transactions_[number].wish == decision::commit && !there) {
-      log_.push_back({kind::message, number, 0, 0, wall_, 0});
+      append({kind::message, number, 0, 0, wall_, 0});
       REQUIRE(count(kind::message, number) == 1);
     }
     if (!calm_ && random_.one_in(20))
       return crash();
-    log_.push_back({kind::op, number, mine.at, 0, wall_, 0});
+    append({kind::op, number, mine.at, 0, wall_, 0});
     if (!calm_ && random_.one_in(20))
       return crash();
     core_->resolved(first);
@@ -395,7 +407,7 @@ private:
   bool say_done(std::int64_t at) {
     bool stored = calm_ || !random_.one_in(4);
     if (stored)
-      log_.push_back({kind::op, half(at)->transaction, at, 0, wall_, 0});
+      append({kind::op, half(at)->transaction, at, 0, wall_, 0});
     if (!calm_ && random_.one_in(20)) {
       crash();
       return false;
@@ -413,14 +425,14 @@ private:
     auto place = end_of(kind::half);
     bool again = one.checks < 3;
     if (again)
-      log_.push_back({kind::half, one.transaction, place, one.first, wall_, one.checks + 1});
+      append({kind::half, one.transaction, place, one.first, wall_, one.checks + 1});
     else
-      log_.push_back({kind::given_up, one.transaction, 0, 0, wall_, 0});
+      append({kind::given_up, one.transaction, 0, 0, wall_, 0});
     if (!calm_ && random_.one_in(20)) {
       crash();
       return false;
     }
-    log_.push_back({kind::op, one.transaction, at, 0, wall_, 0});
+    append({kind::op, one.transaction, at, 0, wall_, 0});
     if (!calm_ && random_.one_in(20)) {
       crash();
       return false;
@@ -450,13 +462,8 @@ private:
     REQUIRE(what.from <= end);
     std::vector<core::half> halves;
     std::vector<std::int64_t> done;
-    std::int64_t place = 0;
-    for (auto& r : log_) {
-      if (r.what != wanted)
-        continue;
-      auto at = place++;
-      if (at < what.from || at >= next)
-        continue;
+    for (auto at = what.from; at < next; ++at) {
+      auto& r = log_[places(wanted)[static_cast<std::size_t>(at)]];
       halves.push_back({at, r.first, r.stored_ms, 0, r.checks > 0});
       done.push_back(r.number);
     }
@@ -472,6 +479,7 @@ private:
   std::int64_t wall_ = noon;
   std::int64_t steady_ = 0;
   std::vector<record> log_;
+  std::array<std::vector<std::size_t>, 4> places_; ///< by kind
   std::size_t durable_ = 0;
   std::size_t known_end_ = 0;
   std::int64_t saved_half_ = 0;
